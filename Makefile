@@ -1,0 +1,45 @@
+# Posthouse. `make up` sets everything up and runs the platform; `make test` sets everything up and tests it.
+VENV := .venv
+PY := $(VENV)/bin/python
+UV := $(VENV)/bin/uv
+SOURCES := libs services cli tests
+STAMP := $(VENV)/.installed
+PACKAGES := $(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.toml cli/*/pyproject.toml)))
+
+.PHONY: install up test check bench proto lock clean debian
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock $(addsuffix pyproject.toml,$(PACKAGES))
+	@test -x $(PY) || python3 -m venv $(VENV)
+	@echo "posthouse: installing the locked dependencies"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@echo "posthouse: installing the workspace"
+	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation $(foreach package,$(PACKAGES),-e ./$(package))
+	@touch $@
+
+up: install
+	@$(VENV)/bin/posthouse up
+
+test: install debian
+	@$(PY) -m pytest $(ARGS)
+
+debian:
+	@sh tests/debian-packages.sh
+
+check: install
+	@sh tests/check.sh
+
+bench: install
+	@$(PY) -m tests.bench
+
+proto: install
+	@sh proto/generate.sh
+
+# Needs a registry; requirements.lock holds no address of one (uv.lock does, and is not kept).
+lock:
+	@$(UV) lock --quiet --upgrade
+	@$(UV) export --quiet --all-packages --all-groups --no-emit-workspace --no-header --format requirements-txt -o requirements.lock
+
+clean:
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""How we ask DNS: MX and addresses, with a cache and deadlines."""

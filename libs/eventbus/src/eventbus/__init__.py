@@ -1,0 +1,1 @@
+"""How we speak over NATS: subjects, streams, publish, consume."""

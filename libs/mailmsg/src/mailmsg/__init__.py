@@ -1,0 +1,1 @@
+"""What a message is: headers, addresses, the MIME tree with offsets, delivery status notifications."""

@@ -1,0 +1,1 @@
+"""What the world speaks, sans-IO: SMTP, IMAP, POP3, SASL."""

@@ -1,0 +1,1 @@
+"""How mailboxes rest in PostgreSQL and S3."""

@@ -1,0 +1,1 @@
+"""What our own processes say to each other: generated from proto/."""

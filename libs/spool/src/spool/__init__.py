@@ -1,0 +1,1 @@
+"""The one gate in: object, then envelope, then 250."""

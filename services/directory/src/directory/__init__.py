@@ -1,0 +1,1 @@
+"""Who is who: tenants, domains, accounts, aliases; passwords and recipients."""

@@ -1,0 +1,1 @@
+"""Mailbox access over IMAP."""

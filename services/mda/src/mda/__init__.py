@@ -1,0 +1,1 @@
+"""Where mail is filed: from the bus into mailboxes, exactly once."""

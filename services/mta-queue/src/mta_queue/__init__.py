@@ -1,0 +1,1 @@
+"""Where mail leaves: relay to other systems, with a queue that can be seen."""

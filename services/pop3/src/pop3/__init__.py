@@ -1,0 +1,1 @@
+"""Maildrop access over POP3."""

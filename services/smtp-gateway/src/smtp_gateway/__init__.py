@@ -1,0 +1,1 @@
+"""Where mail enters: SMTP from the world and submission from users."""
