@@ -1,1 +1,11 @@
-"""How bytes rest in S3: put, ranged get, checksum, key layout."""
+"""How bytes rest in S3: put, ranged get, list, delete, and where a body lies.
+
+Knows: object storage, keys, checksums. Does not know: messages, envelopes, mailboxes.
+"""
+
+from blobstore.errors import BlobMissing, BlobUnavailable
+from blobstore.keys import mail_key
+from blobstore.reference import BodyReference
+from blobstore.store import BlobStore, ObjectInfo
+
+__all__ = ["BlobMissing", "BlobStore", "BlobUnavailable", "BodyReference", "ObjectInfo", "mail_key"]

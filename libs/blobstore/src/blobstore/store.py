@@ -1,0 +1,134 @@
+"""A bucket of an S3-compatible object storage, through obstore.
+
+`put` returns when the storage has acknowledged the whole object; that the
+acknowledgement means "on stable storage" is the storage's configuration
+(docs/adr/0005).
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+
+from blobstore.errors import BlobMissing, BlobUnavailable
+
+# Above this a PUT goes up in parts, so that a broken connection costs one part.
+MULTIPART_OCTETS = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One object as a listing shows it."""
+
+    key: str
+    size_octets: int
+    modified_at: datetime
+
+
+class BlobStore:
+    """Objects by key. Safe to share between tasks."""
+
+    def __init__(self, store: S3Store) -> None:
+        self._store = store
+
+    @classmethod
+    def open(
+        cls, url: str, bucket: str, access_key: str, secret_key: str, *, timeout_seconds: float = 20.0
+    ) -> "BlobStore":
+        """Address a bucket; nothing is sent yet. Path-style addressing, as every S3 server has it."""
+        return cls(
+            S3Store(
+                bucket,
+                endpoint=url,
+                access_key_id=access_key,
+                secret_access_key=secret_key,
+                region="us-east-1",
+                virtual_hosted_style_request=False,
+                client_options={
+                    "allow_http": url.startswith("http://"),
+                    "timeout": timedelta(seconds=timeout_seconds),
+                    "connect_timeout": timedelta(seconds=3),
+                },
+                retry_config={
+                    "max_retries": 3,
+                    "retry_timeout": timedelta(seconds=timeout_seconds),
+                    "backoff": {
+                        "init_backoff": timedelta(milliseconds=50),
+                        "max_backoff": timedelta(seconds=1),
+                        "base": 2,
+                    },
+                },
+            )
+        )
+
+    async def put(self, key: str, chunks: Sequence[bytes]) -> None:
+        """Store one object from its pieces. Raises BlobUnavailable; then nothing is promised."""
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        try:
+            await obstore.put_async(
+                self._store,
+                key,
+                body,
+                use_multipart=len(body) > MULTIPART_OCTETS,
+                chunk_size=MULTIPART_OCTETS,
+            )
+        except (BaseError, OSError) as error:
+            raise BlobUnavailable(f"cannot put {key}: {error}") from error
+
+    async def get_range(self, key: str, offset: int, length: int) -> bytes:
+        """Octets offset .. offset + length of an object.
+
+        Raises BlobMissing, or BlobUnavailable (also where the object is shorter than that).
+        """
+        if length == 0:
+            return b""
+        try:
+            found = await obstore.get_range_async(self._store, key, start=offset, length=length)
+        except FileNotFoundError as error:
+            raise BlobMissing(key) from error
+        except (BaseError, OSError) as error:
+            raise BlobUnavailable(f"cannot get {key}: {error}") from error
+        data = bytes(found)
+        if len(data) != length:
+            raise BlobUnavailable(f"{key} gave {len(data)} octets instead of {length} from {offset}")
+        return data
+
+    async def get(self, key: str) -> bytes:
+        """A whole object. Raises BlobMissing or BlobUnavailable."""
+        try:
+            result = await obstore.get_async(self._store, key)
+            return bytes(await result.bytes_async())
+        except FileNotFoundError as error:
+            raise BlobMissing(key) from error
+        except (BaseError, OSError) as error:
+            raise BlobUnavailable(f"cannot get {key}: {error}") from error
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; one that is not there counts as removed. Raises BlobUnavailable."""
+        try:
+            await obstore.delete_async(self._store, key)
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise BlobUnavailable(f"cannot delete {key}: {error}") from error
+
+    async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        """All objects under a prefix. Raises BlobUnavailable."""
+        try:
+            async for page in obstore.list(self._store, prefix, chunk_size=500):
+                for item in page:
+                    yield ObjectInfo(item["path"], item["size"], item["last_modified"])
+        except (BaseError, OSError) as error:
+            raise BlobUnavailable(f"cannot list {prefix}: {error}") from error
+
+    async def check(self) -> None:
+        """Raise BlobUnavailable while the storage does not answer for this bucket."""
+        try:
+            await obstore.head_async(self._store, "health/absent")
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise BlobUnavailable(f"object storage is unwell: {error}") from error

@@ -1,0 +1,71 @@
+"""Settings come from the environment only; secrets come from files.
+
+A service subclasses `ServiceSettings` with its prefix and inherits the mixins of
+what it uses:
+
+    class Settings(ServiceSettings, BusSettings):
+        model_config = SettingsConfigDict(env_prefix="MDA_")
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field
+from pydantic_settings import BaseSettings
+
+
+class ServiceSettings(BaseSettings):
+    """What every process of ours can be told."""
+
+    http_host: str = Field("127.0.0.1", description="address of /metrics, /healthz and /readyz")
+    http_port: int = Field(0, description="its port; 0 turns it off", ge=0, le=65535)
+    drain_seconds: float = Field(
+        10.0, description="how long work under way may go on after SIGTERM", ge=0, le=600
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class BusSettings(BaseModel):
+    """Where the message bus is."""
+
+    nats_url: str = Field(
+        "nats://127.0.0.1:4222", description="NATS, with credentials where it asks for them"
+    )
+    nats_monitor_url: str = Field(
+        "",
+        description="http address of NATS monitoring, to check that it syncs every write; empty: not checked",
+    )
+
+
+class BlobSettings(BaseModel):
+    """Where message bodies rest."""
+
+    s3_url: str = Field("http://127.0.0.1:8333", description="endpoint of the object storage")
+    s3_bucket: str = "mail"
+    s3_access_key_file: Path
+    s3_secret_key_file: Path
+
+
+class DatabaseSettings(BaseModel):
+    """Which PostgreSQL database, as which role."""
+
+    database_dsn_file: Path = Field(description="a file that holds postgresql://user:password@host:port/name")
+    database_pool_size: int = Field(4, description="connections of this process at most", ge=1, le=64)
+
+
+class TlsSettings(BaseModel):
+    """The certificate that listeners show; both or none."""
+
+    tls_certificate_file: Path | None = None
+    tls_key_file: Path | None = None
+
+
+class DirectorySettings(BaseModel):
+    """Where the directory service answers."""
+
+    directory_target: str = Field("127.0.0.1:2701", description="host:port of its gRPC")
+
+
+def read_secret(path: Path) -> str:
+    """The one line of a secret's file. Raises OSError where it cannot be read."""
+    return path.read_text(encoding="utf-8").strip()
