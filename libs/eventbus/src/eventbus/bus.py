@@ -1,0 +1,143 @@
+"""The connection of one process to NATS, and what may be done with it."""
+
+from collections.abc import Callable, Sequence
+
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NatsSubscription
+from nats.js import JetStreamContext
+
+from eventbus import stream
+from eventbus.consumer import MailConsumer
+from eventbus.errors import BusUnavailable
+from eventbus.publisher import Publisher
+
+
+class Subscription:
+    """A listener that can be stopped."""
+
+    def __init__(self, subscription: NatsSubscription) -> None:
+        self._subscription = subscription
+
+    async def stop(self) -> None:
+        """No more calls after this."""
+        try:
+            await self._subscription.unsubscribe()
+        except nats.errors.Error:
+            # The connection is gone, and the subscription with it.
+            return
+
+
+class EventBus:
+    """Connected for the life of the process; reconnects by itself."""
+
+    def __init__(self, client: Client, monitor_url: str, replicas: int) -> None:
+        self._client = client
+        self._context: JetStreamContext = client.jetstream(timeout=5.0)
+        self._monitor_url = monitor_url
+        self._replicas = replicas
+        self._publisher = Publisher(client)
+
+    @classmethod
+    async def connect(
+        cls, url: str, *, name: str, monitor_url: str | None = None, replicas: int = 1
+    ) -> "EventBus":
+        """Connect. Raises BusUnavailable when NATS cannot be reached at first."""
+        client = Client()
+        bus = cls.__new__(cls)
+
+        async def lost() -> None:
+            bus._publisher.connection_lost()
+
+        async def made() -> None:
+            bus._publisher.connection_made()
+
+        async def ignore(_error: Exception) -> None:
+            # Told by `connected` and by every publish; nats-py would print each one.
+            return
+
+        try:
+            await client.connect(
+                url,
+                name=name,
+                disconnected_cb=lost,
+                reconnected_cb=made,
+                error_cb=ignore,
+                connect_timeout=2,
+                reconnect_time_wait=0.2,  # type: ignore[arg-type]
+                max_reconnect_attempts=-1,
+                ping_interval=10,
+                pending_size=64 * 1024 * 1024,
+                allow_reconnect=True,
+            )
+        except (OSError, nats.errors.Error, TimeoutError) as error:
+            raise BusUnavailable(f"NATS at {url.rsplit('@', 1)[-1]} does not answer: {error}") from error
+        bus.__init__(client, monitor_url or "", replicas)  # type: ignore[misc]
+        await bus._publisher.start()
+        return bus
+
+    @property
+    def connected(self) -> bool:
+        """Whether NATS can be reached now."""
+        return bool(self._client.is_connected)
+
+    async def check(self) -> None:
+        """Raise BusUnavailable while NATS is out of reach."""
+        if not self.connected:
+            raise BusUnavailable("not connected to NATS")
+
+    async def ensure_stream(self) -> None:
+        """Create the stream MAIL or check that it is as strong as promised. Raises BusMisconfigured."""
+        if self._monitor_url:
+            await stream.check_sync(self._monitor_url)
+        await stream.ensure(self._context, self._replicas)
+
+    async def publish_mail(
+        self, message_id: str, messages: Sequence[tuple[str, bytes]], deadline_seconds: float
+    ) -> None:
+        """Store (subject, payload) messages in the stream, all or none; see Publisher.publish."""
+        await self._publisher.publish(message_id, messages, deadline_seconds)
+
+    async def consume(
+        self,
+        durable: str,
+        subject_filter: str,
+        *,
+        ack_wait_seconds: float = 60.0,
+        max_ack_pending: int = 4096,
+    ) -> MailConsumer:
+        """Pull from the stream as one of the processes that share `durable`."""
+        return await MailConsumer.open(
+            self._client, self._context, durable, subject_filter, ack_wait_seconds, max_ack_pending
+        )
+
+    def tell(self, subject: str, payload: bytes) -> None:
+        """Tell whoever listens, now. A fact told while disconnected is lost: listeners also look by themselves."""
+        if self._client.is_connected:
+            self._tell(subject, payload)
+
+    def _tell(self, subject: str, payload: bytes) -> None:
+        # nats-py's publish is a coroutine that does not wait for anything unless its buffer is full.
+        coroutine = self._client.publish(subject, payload)
+        try:
+            coroutine.send(None)
+        except (StopIteration, nats.errors.Error):
+            return
+        coroutine.close()
+
+    async def listen(self, subject: str, callback: Callable[[str, bytes], None]) -> Subscription:
+        """Call back with (subject, payload) for every fact told on a subject, from now on, across reconnects."""
+
+        async def came(message: Msg) -> None:
+            callback(message.subject, message.data)
+
+        return Subscription(await self._client.subscribe(subject, cb=came))
+
+    async def close(self) -> None:
+        """Send what is queued and disconnect."""
+        if not self._client.is_closed:
+            try:
+                await self._client.drain()
+            except (nats.errors.Error, TimeoutError):
+                await self._client.close()

@@ -1,0 +1,142 @@
+"""Pulling from the stream MAIL.
+
+A standing pull request keeps up to PREFETCH messages on their way to us, so
+that a fetch takes what has come meanwhile: one message at once when idle, many
+under load, and never a timer that waits for a batch to fill.
+
+At-least-once: a message that is not acknowledged within the acknowledgement
+wait comes again, to this process or another.
+"""
+
+import asyncio
+import json
+import time
+from collections import deque
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig
+
+from eventbus import subjects
+
+PREFETCH = 512
+# How long one pull request stands at the server before it is made anew.
+REQUEST_SECONDS = 20.0
+
+
+class BusMessage:
+    """One message, to be settled once: acknowledge or retry_later."""
+
+    __slots__ = ("_client", "_reply", "deliveries", "payload", "subject")
+
+    def __init__(self, client: Client, message: Msg) -> None:
+        self._client = client
+        self._reply = message.reply
+        self.subject = message.subject
+        self.payload = message.data
+        # $JS.ACK.<stream>.<consumer>.<deliveries>... or, with a domain, two words more.
+        words = message.reply.split(".")
+        self.deliveries = int(words[4] if len(words) == 9 else words[6])
+
+    async def acknowledge(self) -> None:
+        """It is settled; the stream forgets it."""
+        await self._client.publish(self._reply, b"+ACK")
+
+    async def retry_later(self, delay_seconds: float) -> None:
+        """It is not settled; let it come again after the delay."""
+        order = json.dumps({"delay": int(delay_seconds * 1e9)}).encode()
+        await self._client.publish(self._reply, b"-NAK " + order)
+
+    async def keep_working(self) -> None:
+        """It takes longer; start the acknowledgement wait anew."""
+        await self._client.publish(self._reply, b"+WPI")
+
+
+class MailConsumer:
+    """One puller. Only one task may fetch."""
+
+    def __init__(self, client: Client, durable: str) -> None:
+        self._client = client
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{subjects.MAIL_STREAM}.{durable}"
+        self._inbox = client.new_inbox()
+        self._arrived: deque[BusMessage] = deque()
+        self._wake = asyncio.Event()
+        self._asked = 0
+        self._asked_at = 0.0
+        self._connected = client.is_connected
+
+    @classmethod
+    async def open(
+        cls,
+        client: Client,
+        context: JetStreamContext,
+        durable: str,
+        subject_filter: str,
+        ack_wait_seconds: float,
+        max_ack_pending: int,
+    ) -> "MailConsumer":
+        """Create or find the durable consumer and start to pull."""
+        await context.add_consumer(
+            subjects.MAIL_STREAM,
+            ConsumerConfig(
+                durable_name=durable,
+                filter_subject=subject_filter,
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=ack_wait_seconds,
+                max_ack_pending=max_ack_pending,
+                max_waiting=512,
+            ),
+        )
+        consumer = cls(client, durable)
+        await client.subscribe(consumer._inbox, cb=consumer._came)
+        return consumer
+
+    async def _came(self, message: Msg) -> None:
+        if message.reply:
+            self._asked -= 1
+            self._arrived.append(BusMessage(self._client, message))
+        else:
+            # A status: the request ended (408 Request Timeout, 409 ...); ask again.
+            self._asked = 0
+        self._wake.set()
+
+    async def _ask(self) -> None:
+        connected = self._client.is_connected
+        now = time.monotonic()
+        if not connected:
+            self._connected = False
+            return
+        stale = now - self._asked_at > REQUEST_SECONDS + 2 or not self._connected
+        if stale:
+            self._asked = 0
+        self._connected = True
+        if self._asked + len(self._arrived) <= PREFETCH // 2:
+            count = PREFETCH - self._asked - len(self._arrived)
+            order = json.dumps({"batch": count, "expires": int(REQUEST_SECONDS * 1e9)}).encode()
+            self._asked += count
+            self._asked_at = now
+            await self._client.publish(self._subject, order, reply=self._inbox)
+
+    async def fetch(self, limit: int, wait_seconds: float) -> list[BusMessage]:
+        """Up to `limit` messages that have come; waits for the first one at most so long. [] when none came."""
+        deadline = time.monotonic() + wait_seconds
+        while True:
+            await self._ask()
+            if self._arrived:
+                count = min(limit, len(self._arrived))
+                return [self._arrived.popleft() for _ in range(count)]
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return []
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(min(remaining, 0.5)):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def give_back(self) -> None:
+        """Return what has come and was not fetched, so that another process gets it at once."""
+        while self._arrived:
+            await self._arrived.popleft().retry_later(0.0)

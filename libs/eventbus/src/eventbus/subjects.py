@@ -1,0 +1,35 @@
+"""Every subject that Posthouse uses, broad to narrow.
+
+| subject | payload | published by | consumed by | kept |
+|---|---|---|---|---|
+| mail.local.<shard> | mailwire.spool.v1.SpooledMessage | the spool library | mda | JetStream MAIL, until acknowledged |
+| mail.relay.<shard> | mailwire.spool.v1.SpooledMessage | the spool library | mta-queue | JetStream MAIL, until acknowledged |
+| mailbox.changed.<account> | mailwire.mailbox.v1.MailboxChanged | mailstore, after a commit | imap | not |
+| directory.changed | mailwire.directory.v1.DirectoryChanged | directory, after a commit | all that cache answers | not |
+"""
+
+from zlib import crc32
+
+MAIL_STREAM = "MAIL"
+MAIL_LOCAL = "mail.local.*"
+MAIL_RELAY = "mail.relay.*"
+MAILBOX_CHANGED = "mailbox.changed"
+DIRECTORY_CHANGED = "directory.changed"
+
+# One stream today; the subjects already say how it would be split over several.
+SHARDS = 8
+
+
+def local_subject(queue_id: str) -> str:
+    """Where mail for local recipients is published."""
+    return f"mail.local.{crc32(queue_id.encode()) % SHARDS}"
+
+
+def relay_subject(queue_id: str) -> str:
+    """Where mail for remote recipients is published."""
+    return f"mail.relay.{crc32(queue_id.encode()) % SHARDS}"
+
+
+def mailbox_changed(account_id: str) -> str:
+    """Where changes of one account's mailboxes are told."""
+    return f"{MAILBOX_CHANGED}.{account_id}"
