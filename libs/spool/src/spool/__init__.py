@@ -1,1 +1,31 @@
-"""The one gate in: object, then envelope, then 250."""
+"""The one gate in: everything that makes mail goes through `Spool.accept`.
+
+Object to S3, envelope to JetStream, and only then may 250 be said.
+
+Knows: envelopes, how they rest before a message in an object, packing, which
+subject a recipient's class goes to. Does not know: who may send, who gets it.
+"""
+
+from spool.codec import Malformed, SpooledLetter, decode
+from spool.envelope import Envelope, EnvelopeRecipient, Source
+from spool.gate import OutcomeUnknown, Spool, SpoolUnavailable
+from spool.letter import Letter, Recipient
+from spool.queue_id import new_queue_id
+from spool.record import Record, read_records
+
+__all__ = [
+    "Envelope",
+    "EnvelopeRecipient",
+    "Letter",
+    "Malformed",
+    "OutcomeUnknown",
+    "Recipient",
+    "Record",
+    "Source",
+    "Spool",
+    "SpoolUnavailable",
+    "SpooledLetter",
+    "decode",
+    "new_queue_id",
+    "read_records",
+]

@@ -1,0 +1,176 @@
+"""Envelopes and spooled letters to octets and back; protobuf stays in here."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from blobstore import BodyReference
+from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
+from mailmsg.facts import MessageFacts
+from mailwire.spool.v1 import spool_pb2 as wire
+
+from spool.envelope import Envelope, EnvelopeRecipient, Source
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Malformed(Exception):
+    """These octets are no envelope of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledLetter:
+    """What travels on the bus: the envelope, where the body lies, what was parsed at the gate."""
+
+    envelope: Envelope
+    body: BodyReference
+    facts: MessageFacts
+
+
+def _timestamp(at: datetime) -> Timestamp:
+    span = at - EPOCH
+    return Timestamp(seconds=span.days * 86_400 + span.seconds, nanos=span.microseconds * 1000)
+
+
+def _instant(stamp: Timestamp) -> datetime:
+    return EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
+
+
+def envelope_to_wire(envelope: Envelope) -> wire.Envelope:
+    """The generated type of an envelope."""
+    return wire.Envelope(
+        queue_id=envelope.queue_id,
+        tenant_id=envelope.tenant_id,
+        reverse_path=envelope.reverse_path,
+        recipients=[
+            wire.Recipient(
+                recipient_class=wire.RECIPIENT_CLASS_RELAY
+                if recipient.account_id is None
+                else wire.RECIPIENT_CLASS_LOCAL,
+                address=recipient.address,
+                original_address=recipient.original_address,
+                account_id=recipient.account_id or "",
+            )
+            for recipient in envelope.recipients
+        ],
+        arrived_at=_timestamp(envelope.arrived_at),
+        digest=envelope.digest,
+        size_octets=envelope.size_octets,
+        trace_prefix=envelope.trace_prefix,
+        source=wire.Source.ValueType(envelope.source.value),
+        helo=envelope.helo,
+        client_address=envelope.client_address,
+        sender_account_id=envelope.sender_account_id,
+        smtputf8=envelope.smtputf8,
+        eight_bit=envelope.eight_bit,
+    )
+
+
+def envelope_from_wire(message: wire.Envelope) -> Envelope:
+    """Raises Malformed where a field that must be there is not."""
+    if not message.queue_id or not message.tenant_id or not message.recipients:
+        raise Malformed("an envelope needs a queue id, a tenant and recipients")
+    try:
+        source = Source(message.source)
+    except ValueError as error:
+        raise Malformed(f"unknown source {message.source}") from error
+    return Envelope(
+        queue_id=message.queue_id,
+        tenant_id=message.tenant_id,
+        reverse_path=message.reverse_path,
+        recipients=tuple(
+            EnvelopeRecipient(
+                recipient.address,
+                recipient.original_address,
+                recipient.account_id if recipient.recipient_class == wire.RECIPIENT_CLASS_LOCAL else None,
+            )
+            for recipient in message.recipients
+        ),
+        arrived_at=_instant(message.arrived_at),
+        digest=message.digest,
+        size_octets=message.size_octets,
+        trace_prefix=message.trace_prefix,
+        source=source,
+        helo=message.helo,
+        client_address=message.client_address,
+        sender_account_id=message.sender_account_id,
+        smtputf8=message.smtputf8,
+        eight_bit=message.eight_bit,
+    )
+
+
+def encode_envelope(envelope: Envelope) -> bytes:
+    """As it stands before the message in its object."""
+    return envelope_to_wire(envelope).SerializeToString()
+
+
+def decode_envelope(data: bytes) -> Envelope:
+    """Raises Malformed."""
+    try:
+        return envelope_from_wire(wire.Envelope.FromString(data))
+    except DecodeError as error:
+        raise Malformed("not an envelope") from error
+
+
+def facts_to_wire(facts: MessageFacts) -> wire.Facts:
+    """The generated type of what was parsed."""
+    return wire.Facts(
+        header_octets=facts.header_octets,
+        header=facts.header,
+        envelope=facts.envelope,
+        bodystructure=facts.bodystructure,
+        body=facts.body,
+        parts=facts.parts,
+        sent_at=None if facts.sent_at is None else _timestamp(facts.sent_at),
+    )
+
+
+def encode(
+    envelope: Envelope,
+    recipients: Iterable[EnvelopeRecipient],
+    body: BodyReference,
+    facts: wire.Facts,
+) -> bytes:
+    """The payload for those recipients of an envelope."""
+    message = wire.SpooledMessage(
+        envelope=envelope_to_wire(envelope),
+        body=wire.BodyReference(
+            object_key=body.object_key, offset=body.offset, length=body.length, digest=body.digest
+        ),
+        facts=facts,
+    )
+    chosen = set(recipients)
+    if len(chosen) != len(envelope.recipients):
+        kept = [
+            recipient
+            for recipient, known in zip(message.envelope.recipients, envelope.recipients, strict=True)
+            if known in chosen
+        ]
+        del message.envelope.recipients[:]
+        message.envelope.recipients.extend(kept)
+    return message.SerializeToString()
+
+
+def decode(payload: bytes) -> SpooledLetter:
+    """A payload of mail.local.* or mail.relay.*. Raises Malformed."""
+    try:
+        message = wire.SpooledMessage.FromString(payload)
+    except DecodeError as error:
+        raise Malformed("not a spooled message") from error
+    facts = message.facts
+    return SpooledLetter(
+        envelope=envelope_from_wire(message.envelope),
+        body=BodyReference(
+            message.body.object_key, message.body.offset, message.body.length, message.body.digest
+        ),
+        facts=MessageFacts(
+            header_octets=facts.header_octets,
+            header=facts.header,
+            envelope=facts.envelope,
+            bodystructure=facts.bodystructure,
+            body=facts.body,
+            parts=facts.parts,
+            sent_at=_instant(facts.sent_at) if facts.HasField("sent_at") else None,
+        ),
+    )

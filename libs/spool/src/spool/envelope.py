@@ -1,0 +1,46 @@
+"""The envelope of one message for one tenant, as services see it (mailwire's generated type stops in codec.py)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+
+class Source(Enum):
+    """Which door a message came through."""
+
+    MX = 1
+    SUBMISSION = 2
+    DSN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeRecipient:
+    """One recipient; `account_id` is None for a remote address."""
+
+    address: str
+    original_address: str
+    account_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Who sent what to whom, when, and how it came in.
+
+    `digest` is the SHA-256 of the message as received, `size_octets` its length;
+    `trace_prefix` stands before it wherever it is shown or sent on.
+    """
+
+    queue_id: str
+    tenant_id: str
+    reverse_path: str
+    recipients: tuple[EnvelopeRecipient, ...]
+    arrived_at: datetime
+    digest: bytes
+    size_octets: int
+    trace_prefix: bytes
+    source: Source
+    helo: str
+    client_address: str
+    sender_account_id: str
+    smtputf8: bool
+    eight_bit: bool

@@ -1,0 +1,135 @@
+"""The gate: when `accept` returns, the message is safe and 250 may be said (RFC 5321 §4.2.5, §6.1).
+
+1. The message is parsed, once on its whole road.
+2. For each tenant among the recipients a record goes to S3 (packed where it can be).
+3. One publish, atomic where it is several, tells the mda and the mta-queue.
+
+If a step before the publish fails, nothing was accepted. An object that is left
+over then is marked `void/`, so that `posthouse respool` does not take it for
+accepted mail.
+"""
+
+import asyncio
+import hashlib
+
+from blobstore import BlobStore, BlobUnavailable, BodyReference
+from eventbus import BusUnavailable, EventBus
+from eventbus import OutcomeUnknown as BusOutcomeUnknown
+from eventbus.subjects import local_subject, relay_subject
+from mailmsg.facts import MessageFacts, examine
+
+from spool.codec import encode, facts_to_wire
+from spool.envelope import Envelope, EnvelopeRecipient
+from spool.letter import Letter
+from spool.packer import Packer
+
+# RFC 5321 §4.5.3.2.6: a client waits ten minutes for the answer to its final dot.
+PUBLISH_SECONDS = 60.0
+# From this size on the parser works in a thread, so that nobody waits for it.
+THREAD_OCTETS = 512 * 1024
+VOID_PREFIX = "void/"
+
+
+class SpoolUnavailable(Exception):
+    """The message was not accepted; 451 is the answer."""
+
+
+class OutcomeUnknown(Exception):
+    """It could not be found out whether the message was accepted: answer nothing, drop the connection.
+
+    The client will try again; a duplicate is possible and a loss is not.
+    """
+
+
+class Spool:
+    """The one gate in of a process."""
+
+    def __init__(self, blobs: BlobStore, bus: EventBus) -> None:
+        self._blobs = blobs
+        self._bus = bus
+        self._packer = Packer(blobs)
+
+    async def accept(self, letter: Letter) -> None:
+        """Returns when the message is durable. Raises SpoolUnavailable or OutcomeUnknown."""
+        if not letter.recipients:
+            raise ValueError("a letter needs a recipient")
+        if not self._bus.connected:
+            raise SpoolUnavailable("not connected to the bus")
+        content = letter.content
+        if len(content) >= THREAD_OCTETS:
+            facts, digest = await asyncio.to_thread(_learn, content)
+        else:
+            facts, digest = _learn(content)
+        envelopes = _envelopes(letter, digest)
+        try:
+            places = await asyncio.gather(*(self._packer.write(envelope, content) for envelope in envelopes))
+        except BlobUnavailable as error:
+            await self._void(letter.queue_id)
+            raise SpoolUnavailable(str(error)) from error
+        facts_message = facts_to_wire(facts)
+        messages = []
+        for envelope, (key, offset) in zip(envelopes, places, strict=True):
+            body = BodyReference(key, offset, len(content), digest)
+            local = [recipient for recipient in envelope.recipients if recipient.account_id is not None]
+            remote = [recipient for recipient in envelope.recipients if recipient.account_id is None]
+            if local:
+                messages.append(
+                    (local_subject(envelope.queue_id), encode(envelope, local, body, facts_message))
+                )
+            if remote:
+                messages.append(
+                    (relay_subject(envelope.queue_id), encode(envelope, remote, body, facts_message))
+                )
+        try:
+            await self._bus.publish_mail(letter.queue_id, messages, PUBLISH_SECONDS)
+        except BusUnavailable as error:
+            await self._void(letter.queue_id)
+            raise SpoolUnavailable(str(error)) from error
+        except BusOutcomeUnknown as error:
+            raise OutcomeUnknown(str(error)) from error
+
+    async def _void(self, queue_id: str) -> None:
+        try:
+            async with asyncio.timeout(2.0):
+                await self._blobs.put(VOID_PREFIX + queue_id, (b"",))
+        except (BlobUnavailable, TimeoutError):
+            # The storage is away, and the record probably with it; a respool may then
+            # deliver what was refused: a duplicate for the client that tried again, never a loss.
+            return
+
+    async def check(self) -> None:
+        """Raise while a message could not be accepted."""
+        await self._bus.check()
+        await self._blobs.check()
+
+
+def _learn(content: bytes) -> tuple[MessageFacts, bytes]:
+    return examine(content), hashlib.sha256(content).digest()
+
+
+def _envelopes(letter: Letter, digest: bytes) -> list[Envelope]:
+    """One envelope for each tenant among the recipients: walls between tenants begin here."""
+    by_tenant: dict[str, list[EnvelopeRecipient]] = {}
+    for recipient in letter.recipients:
+        by_tenant.setdefault(recipient.tenant_id, []).append(
+            EnvelopeRecipient(recipient.address, recipient.original_address, recipient.account_id)
+        )
+    return [
+        Envelope(
+            queue_id=letter.queue_id,
+            tenant_id=tenant_id,
+            reverse_path=letter.reverse_path,
+            recipients=tuple(recipients),
+            arrived_at=letter.arrived_at,
+            digest=digest,
+            size_octets=len(letter.content),
+            trace_prefix=letter.trace_prefix,
+            source=letter.source,
+            helo=letter.helo,
+            client_address=letter.client_address,
+            sender_account_id=letter.sender_account_id,
+            smtputf8=letter.smtputf8,
+            eight_bit=letter.eight_bit,
+        )
+        for tenant_id, recipients in by_tenant.items()
+    ]

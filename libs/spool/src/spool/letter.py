@@ -1,0 +1,41 @@
+"""What a door hands to the gate."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from spool.envelope import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One recipient as the directory resolved it; `account_id` is None for a remote address.
+
+    `tenant_id` is the account's tenant, or for a remote address the tenant that sends.
+    """
+
+    address: str
+    original_address: str
+    tenant_id: str
+    account_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message with its envelope, as accepted from one client.
+
+    `content` is the message exactly as received; `trace_prefix` the trace fields
+    that the door made (Received ...), each ended by CRLF.
+    """
+
+    queue_id: str
+    reverse_path: str
+    recipients: tuple[Recipient, ...]
+    content: bytes
+    trace_prefix: bytes
+    source: Source
+    arrived_at: datetime
+    helo: str = ""
+    client_address: str = ""
+    sender_account_id: str = ""
+    smtputf8: bool = False
+    eight_bit: bool = False
