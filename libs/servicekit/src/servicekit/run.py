@@ -164,14 +164,14 @@ class StartRefused(Exception):
     """The service must not start like this; the text says what to set."""
 
 
-def run(name: str, settings: Callable[[], S], wire: Callable[[Service[S]], Awaitable[None]]) -> None:
+def run(name: str, settings: type[S], wire: Callable[[Service[S]], Awaitable[None]]) -> None:
     """Live as the process of service `name`, then exit.
 
     `settings` is the settings class itself: a value that is missing or wrong
     ends the process with one clear line and exit code 2.
     """
     try:
-        values = settings()
+        values = settings()  # type: ignore[call-arg]  # the environment has the values
     except ValidationError as error:
         prefix = str(getattr(settings, "model_config", {}).get("env_prefix", ""))
         for problem in error.errors():

@@ -1,0 +1,58 @@
+"""`python -m mda`: the wiring."""
+
+from blobstore import BlobStore
+from eventbus import EventBus, subjects
+from mailstore import MailStore, bus_notifier
+from servicekit.run import Service, run
+from servicekit.settings import read_secret
+
+from mda.adapters.quarantine import BlobQuarantine
+from mda.edge.filing import Filing
+from mda.settings import Settings
+
+
+async def wire(service: Service[Settings]) -> None:
+    """Connect, check that everything is as strong as promised, file."""
+    settings = service.settings
+    bus = await EventBus.connect(
+        settings.nats_url, name=service.name, monitor_url=settings.nats_monitor_url or None
+    )
+    service.on_close(bus.close)
+    await bus.ensure_stream()
+    blobs = BlobStore.open(
+        settings.s3_url,
+        settings.s3_bucket,
+        read_secret(settings.s3_access_key_file),
+        read_secret(settings.s3_secret_key_file),
+    )
+    mailboxes = await MailStore.open(
+        read_secret(settings.database_dsn_file),
+        blobs,
+        bus_notifier(bus),
+        pool_size=settings.database_pool_size,
+    )
+    service.on_close(mailboxes.close)
+    source = await bus.consume("mda", subjects.MAIL_LOCAL)
+    service.on_close(source.give_back)
+    filing = Filing(
+        source,
+        mailboxes,
+        BlobQuarantine(blobs),
+        service.draining,
+        batch_messages=settings.batch_messages,
+        retry_seconds=settings.retry_seconds,
+        poison_tries=settings.poison_tries,
+    )
+    for number in range(settings.filing_tasks):
+        service.spawn(filing.run(), name=f"filing-{number}")
+    service.ready_when("bus", bus.check)
+    service.ready_when("mailboxes", mailboxes.check)
+
+
+def main() -> None:
+    """The console entry."""
+    run("mda", Settings, wire)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What is filed where, decided without I/O."""

@@ -1,0 +1,1 @@
+"""Who enters: messages of the bus."""

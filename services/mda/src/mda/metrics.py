@@ -1,0 +1,17 @@
+"""What the mda counts."""
+
+from prometheus_client import Counter, Histogram
+
+FILED = Counter("mda_deliveries_filed_total", "Messages filed into a mailbox")
+REPEATED = Counter("mda_deliveries_repeated_total", "Deliveries that were filed already when they came again")
+POSTPONED = Counter("mda_messages_postponed_total", "Messages given back because a store was out of reach")
+POISONED = Counter("mda_messages_poisoned_total", "Messages put aside because they cannot be filed")
+BATCH = Histogram(
+    "mda_batch_messages", "Messages of one transaction", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
+COMMIT_SECONDS = Histogram("mda_commit_seconds", "Time of one transaction")
+WAITED_SECONDS = Histogram(
+    "mda_delivery_age_seconds",
+    "Time from acceptance at the gate to the mailbox",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+)
