@@ -1,18 +1,37 @@
-"""What is computed once, when a message enters, so that nobody has to parse it again."""
+"""What is computed once, when a message enters, so that nobody has to parse it again.
+
+The door calls `examine` on the octets that it received; the result travels in the envelope and is kept in the
+metadata row. FETCH sends `envelope`, `bodystructure` and `body` as they are, takes header fields from `header`, and
+turns section numbers into ranged reads by `parts` (`mailmsg.parts`).
+
+`examine` is linear in the size of the message and never raises. What goes beyond the limits of `mailmsg.tree` and
+`mailmsg.bodystructure` is opaque: such a message is described as one application/octet-stream part.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailmsg.parts import Part, encode_parts
+from mailmsg.bodystructure import render
+from mailmsg.content import OPAQUE
+from mailmsg.date import parse_date
+from mailmsg.envelope import FIELD_NAMES, render_envelope
+from mailmsg.header import fields, header_end
+from mailmsg.parts import encode_parts
+from mailmsg.tree import MAX_HEADER_READ_OCTETS, Entity, TooComplex, scan
 
 MAX_HEADER_KEPT_OCTETS = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class MessageFacts:
-    """What IMAP asks of a message, in the form in which it is sent. See `examine`."""
+    """What IMAP asks of a message, in the form in which it is sent.
+
+    `header_octets`: the header block with its blank line. `header`: that block as received, empty where it is longer
+    than MAX_HEADER_KEPT_OCTETS. `envelope`, `bodystructure` (with extension data), `body` (without): wire forms,
+    parenthesised. `parts`: see `mailmsg.parts.decode_parts`. `sent_at`: the instant of the Date field, UTC.
+    """
 
     header_octets: int
     header: bytes
@@ -24,24 +43,36 @@ class MessageFacts:
 
 
 def examine(message: bytes) -> MessageFacts:
-    """The facts of a message as received. Linear in its size, bounded in memory, never raises."""
-    end = message.find(b"\r\n\r\n")
-    header_octets = len(message) if end < 0 else end + 4
-    size_octets = len(message) - header_octets
-    body = b'("TEXT" "PLAIN" ("CHARSET" "US-ASCII") NIL NIL "7BIT" %d %d' % (
-        size_octets,
-        message.count(b"\n", header_octets),
-    )
-    parts = [
-        Part(section, "text/plain", "7bit", 0, header_octets, size_octets, header_octets)
-        for section in ((), (1,))
-    ]
+    """The facts of a message as received."""
+    try:
+        root = scan(message)
+        bodystructure, body, parts = render(message, root)
+    except TooComplex:
+        root = _opaque(message)
+        bodystructure, body, parts = render(message, root)
+    header_octets = root.body_offset
+    date = root.values.get(b"date")
     return MessageFacts(
-        header_octets,
-        message[:header_octets] if header_octets <= MAX_HEADER_KEPT_OCTETS else b"",
-        b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)",
-        body + b" NIL NIL NIL NIL)",
-        body + b")",
-        encode_parts(parts),
-        None,
+        header_octets=header_octets,
+        header=message[:header_octets] if header_octets <= MAX_HEADER_KEPT_OCTETS else b"",
+        envelope=render_envelope(root.values),
+        bodystructure=bodystructure,
+        body=body,
+        parts=encode_parts(parts),
+        sent_at=None if date is None else parse_date(date),
     )
+
+
+def _opaque(message: bytes) -> Entity:
+    """The root of a message that is too complex to describe: its header counts, its body is octets."""
+    root = Entity(0)
+    found = header_end(message)
+    root.body_offset = len(message) if found is None else found
+    root.body_end = len(message)
+    root.content_type = OPAQUE
+    root.encoding = b"binary"
+    for field in fields(message[: min(root.body_offset, MAX_HEADER_READ_OCTETS)]):
+        name = field.name.lower()
+        if name in FIELD_NAMES:
+            root.values.setdefault(name, field.value)
+    return root

@@ -1,0 +1,91 @@
+"""ENVELOPE in its wire form (RFC 9051 §7.5.2, RFC 3501 §7.4.2).
+
+Strings are sent as they stand in the header, encoded words and all; 8-bit ones (RFC 6532) as literals. Every string
+and every list has a limit in octets, so that one envelope is never longer than about 64 KiB: of a longer list the
+first addresses are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mailmsg.address import Address, iterate_addresses
+from mailmsg.header import unfold
+from mailmsg.wire import nstring, string
+
+EMPTY = b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
+
+FIELD_NAMES = (
+    b"date",
+    b"subject",
+    b"from",
+    b"sender",
+    b"reply-to",
+    b"to",
+    b"cc",
+    b"bcc",
+    b"in-reply-to",
+    b"message-id",
+)
+"""The fields that an envelope is made of, lower case."""
+
+_LONGEST_WORD_OCTETS = 1024
+_LONGEST_SUBJECT_OCTETS = 4096
+_LONGEST_SENDERS_OCTETS = 4096
+_LONGEST_RECIPIENTS_OCTETS = 14 * 1024
+
+
+def render_envelope(values: Mapping[bytes, bytes]) -> bytes:
+    """The envelope of the fields, a mapping from lower case names to raw values; absent ones are NIL."""
+    if not values:
+        return EMPTY
+    senders = _addresses(values.get(b"from"), _LONGEST_SENDERS_OCTETS)
+    sender = _addresses(values.get(b"sender"), _LONGEST_SENDERS_OCTETS)
+    reply_to = _addresses(values.get(b"reply-to"), _LONGEST_SENDERS_OCTETS)
+    return b"(%s %s %s %s %s %s %s %s %s %s)" % (
+        _text(values.get(b"date"), _LONGEST_WORD_OCTETS),
+        _text(values.get(b"subject"), _LONGEST_SUBJECT_OCTETS),
+        senders,
+        # "the server MUST default … to the value of the from member" where they are absent or empty.
+        senders if sender == b"NIL" else sender,
+        senders if reply_to == b"NIL" else reply_to,
+        _addresses(values.get(b"to"), _LONGEST_RECIPIENTS_OCTETS),
+        _addresses(values.get(b"cc"), _LONGEST_RECIPIENTS_OCTETS),
+        _addresses(values.get(b"bcc"), _LONGEST_RECIPIENTS_OCTETS),
+        _text(values.get(b"in-reply-to"), _LONGEST_SUBJECT_OCTETS),
+        _text(values.get(b"message-id"), _LONGEST_WORD_OCTETS),
+    )
+
+
+def _text(value: bytes | None, longest_octets: int) -> bytes:
+    return b"NIL" if value is None else string(unfold(value), longest_octets)
+
+
+def _addresses(value: bytes | None, longest_octets: int) -> bytes:
+    """One list of addresses; groups as the pair of marks that the RFC gives them."""
+    if value is None:
+        return b"NIL"
+    entries: list[bytes] = []
+    room = longest_octets
+    for entry in iterate_addresses(value):
+        if isinstance(entry, Address):
+            rendered = _address(entry)
+        else:
+            members = [_address(member) for member in entry.members]
+            start = b"(NIL NIL %s NIL)" % string(entry.name, _LONGEST_WORD_OCTETS)
+            rendered = b"".join([start, *members, b"(NIL NIL NIL NIL)"])
+        room -= len(rendered)
+        if room < 0:
+            break
+        entries.append(rendered)
+    return b"(" + b"".join(entries) + b")" if entries else b"NIL"
+
+
+def _address(address: Address) -> bytes:
+    return b"(%s %s %s %s)" % (
+        nstring(address.name or None, _LONGEST_WORD_OCTETS),
+        nstring(address.route or None, _LONGEST_WORD_OCTETS),
+        string(address.local_part, _LONGEST_WORD_OCTETS),
+        # An empty string, not NIL: a NIL host would be the mark of a group.
+        string(address.domain, _LONGEST_WORD_OCTETS),
+    )
