@@ -43,6 +43,6 @@ def configure(service_name: str, level: str) -> None:
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """A logger whose lines carry `logger=name`."""
-    bound: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger=name)
+    """A logger whose lines carry `component=name`."""
+    bound: structlog.typing.FilteringBoundLogger = structlog.get_logger(component=name)
     return bound

@@ -1,0 +1,154 @@
+"""The TCP driver over real loopback sockets."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import trustme
+from servicekit import logs
+from servicekit.tcp import HIGH_WATER, Connection, Listener
+
+Start = Callable[..., Awaitable[Listener]]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    listeners = []
+
+    async def begin(handler: Callable[[Connection], Awaitable[None]], **options: object) -> Listener:
+        values: dict[str, object] = {"max_connections": 10, "overflow": b"", **options}
+        listener = Listener("test", handler, asyncio.Event(), logs.logger("test"), **values)  # type: ignore[arg-type]
+        await listener.start("127.0.0.1", 0, None)
+        listeners.append(listener)
+        return listener
+
+    yield begin
+    for listener in listeners:
+        listener.stop_accepting()
+        await listener.wait_until_idle(0.1)
+
+
+async def test_what_is_sent_comes_and_the_end_is_empty(start: Start) -> None:
+    got = []
+
+    async def handler(connection: Connection) -> None:
+        while data := await connection.read(5):
+            got.append(data)
+        connection.write(b"bye")
+
+    listener = await start(handler)
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(b"hello")
+    writer.write_eof()
+    assert await reader.read() == b"bye"
+    assert b"".join(got) == b"hello"
+    writer.close()
+
+
+async def test_a_read_that_times_out_loses_nothing(start: Start) -> None:
+    outcome: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def handler(connection: Connection) -> None:
+        with pytest.raises(TimeoutError):
+            await connection.read(0.01)
+        connection.write(b"now")
+        outcome.set_result(await connection.read(5))
+
+    listener = await start(handler)
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    assert await reader.readexactly(3) == b"now"
+    writer.write(b"late")
+    assert await outcome == b"late"
+    writer.close()
+
+
+async def test_a_slow_handler_holds_the_sender_back(start: Start) -> None:
+    release = asyncio.Event()
+    received = 0
+
+    async def handler(connection: Connection) -> None:
+        nonlocal received
+        await release.wait()
+        while data := await connection.read(5):
+            received += len(data)
+
+    listener = await start(handler)
+    _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    total = 64 * 1024 * 1024
+    writer.write(bytes(total))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await writer.drain()
+    assert writer.transport.get_write_buffer_size() > total - 16 * 1024 * 1024, (
+        f"more than {HIGH_WATER} was read"
+    )
+    release.set()
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    for _ in range(200):
+        if received == total:
+            break
+        await asyncio.sleep(0.02)
+    assert received == total
+
+
+async def test_start_tls_forgets_what_came_in_clear(
+    start: Start, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    authority = trustme.CA()
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(server_context)
+    client_context = ssl.create_default_context()
+    authority.configure_trust(client_context)
+    seen: asyncio.Future[tuple[bytes, bool]] = asyncio.get_running_loop().create_future()
+
+    async def handler(connection: Connection) -> None:
+        await connection.read(5)
+        await asyncio.sleep(0.05)  # the injected octets have arrived by now
+        connection.write(b"go\r\n")
+        await connection.start_tls(server_context)
+        seen.set_result((await connection.read(5), connection.is_tls))
+
+    listener = await start(handler)
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(b"STARTTLS\r\n")
+    await writer.drain()
+    await asyncio.sleep(0.01)
+    writer.write(b"INJECTED\r\n")
+    assert await reader.readline() == b"go\r\n"
+    await writer.start_tls(client_context, server_hostname="localhost")
+    writer.write(b"inside\r\n")
+    assert await seen == (b"inside\r\n", True)
+    writer.close()
+
+
+async def test_one_connection_too_many_is_told_so(start: Start) -> None:
+    async def handler(connection: Connection) -> None:
+        await connection.read(5)
+
+    listener = await start(handler, max_connections=1, overflow=b"421 later\r\n")
+    _, first = await asyncio.open_connection("127.0.0.1", listener.port)
+    await asyncio.sleep(0.05)
+    reader, second = await asyncio.open_connection("127.0.0.1", listener.port)
+    assert await reader.read() == b"421 later\r\n"
+    first.close()
+    second.close()
+
+
+async def test_a_failing_handler_costs_only_its_own_connection(start: Start) -> None:
+    async def handler(connection: Connection) -> None:
+        if (await connection.read(5)) == b"bad":
+            raise RuntimeError("a bug")
+        connection.write(b"fine")
+
+    listener = await start(handler)
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(b"bad")
+    assert await reader.read() == b""
+    other_reader, other = await asyncio.open_connection("127.0.0.1", listener.port)
+    other.write(b"good")
+    assert await other_reader.read() == b"fine"
+    writer.close()
+    other.close()

@@ -1,0 +1,196 @@
+"""The gate in memory: the order of steps, what each failure leaves behind, packing."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+from blobstore import BlobUnavailable
+from eventbus import BusUnavailable
+from eventbus import OutcomeUnknown as BusOutcomeUnknown
+from spool import (
+    Letter,
+    OutcomeUnknown,
+    Recipient,
+    Source,
+    Spool,
+    SpoolUnavailable,
+    decode,
+    new_queue_id,
+    read_records,
+)
+
+
+class Blobs:
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.fail = False
+        self.gate: asyncio.Event | None = None
+
+    async def put(self, key: str, chunks: Sequence[bytes]) -> None:
+        if self.gate is not None:
+            await self.gate.wait()
+        else:
+            await asyncio.sleep(0)
+        if self.fail:
+            raise BlobUnavailable("down")
+        self.objects[key] = b"".join(chunks)
+
+    async def check(self) -> None:
+        return
+
+
+class Bus:
+    def __init__(self, blobs: Blobs) -> None:
+        self.connected = True
+        self.error: Exception | None = None
+        self.published: list[list[tuple[str, bytes]]] = []
+        self._blobs = blobs
+
+    async def publish_mail(
+        self, message_id: str, messages: Sequence[tuple[str, bytes]], deadline_seconds: float
+    ) -> None:
+        if self.error is not None:
+            raise self.error
+        for _, payload in messages:
+            body = decode(payload).body
+            assert body.object_key in self._blobs.objects, "published before it was durable"
+        self.published.append(list(messages))
+
+    async def check(self) -> None:
+        return
+
+
+@pytest.fixture
+def blobs() -> Blobs:
+    return Blobs()
+
+
+@pytest.fixture
+def bus(blobs: Blobs) -> Bus:
+    return Bus(blobs)
+
+
+@pytest.fixture
+def spool(blobs: Blobs, bus: Bus) -> Spool:
+    return Spool(blobs, bus)  # type: ignore[arg-type]
+
+
+LOCAL = Recipient("bob@a.test", "bob@a.test", "tenant-a", "account-bob")
+OTHER = Recipient("eve@b.test", "eve@b.test", "tenant-b", "account-eve")
+REMOTE = Recipient("x@remote.test", "x@remote.test", "tenant-a", None)
+
+
+def letter(*recipients: Recipient, content: bytes = b"Subject: hi\r\n\r\nhello\r\n") -> Letter:
+    return Letter(
+        queue_id=new_queue_id(),
+        reverse_path="alice@a.test",
+        recipients=recipients,
+        content=content,
+        trace_prefix=b"Received: here\r\n",
+        source=Source.SUBMISSION,
+        arrived_at=datetime.now(UTC),
+    )
+
+
+async def test_a_message_is_durable_before_it_is_published(spool: Spool, blobs: Blobs, bus: Bus) -> None:
+    sent = letter(LOCAL)
+    await spool.accept(sent)
+    [[(subject, payload)]] = bus.published
+    got = decode(payload)
+    assert subject.startswith("mail.local.")
+    assert got.envelope.queue_id == sent.queue_id
+    body = got.body
+    stored = blobs.objects[body.object_key][body.offset : body.offset + body.length]
+    assert stored == sent.content
+    assert body.matches(stored)
+    assert body.object_key.startswith("mail/tenant-a/")
+
+
+async def test_each_road_gets_its_own_recipients_in_one_publish(spool: Spool, blobs: Blobs, bus: Bus) -> None:
+    await spool.accept(letter(LOCAL, REMOTE, OTHER))
+    [messages] = bus.published
+    roads = sorted(
+        (subject.rsplit(".", 1)[0], got.envelope.tenant_id, [r.address for r in got.envelope.recipients])
+        for subject, got in ((subject, decode(payload)) for subject, payload in messages)
+    )
+    assert roads == [
+        ("mail.local", "tenant-a", ["bob@a.test"]),
+        ("mail.local", "tenant-b", ["eve@b.test"]),
+        ("mail.relay", "tenant-a", ["x@remote.test"]),
+    ]
+    for key, data in blobs.objects.items():
+        tenants = {record.envelope.tenant_id for record in read_records(data)}
+        assert tenants == {key.split("/")[1]}, "an object holds one tenant's mail"
+
+
+async def test_storage_down_publishes_nothing(spool: Spool, blobs: Blobs, bus: Bus) -> None:
+    blobs.fail = True
+    with pytest.raises(SpoolUnavailable):
+        await spool.accept(letter(LOCAL))
+    assert bus.published == []
+
+
+async def test_bus_down_is_said_before_anything_is_stored(spool: Spool, blobs: Blobs, bus: Bus) -> None:
+    bus.connected = False
+    with pytest.raises(SpoolUnavailable):
+        await spool.accept(letter(LOCAL))
+    assert blobs.objects == {}
+
+
+async def test_a_refused_publish_marks_the_record_void(spool: Spool, blobs: Blobs, bus: Bus) -> None:
+    bus.error = BusUnavailable("full")
+    refused = letter(LOCAL)
+    with pytest.raises(SpoolUnavailable):
+        await spool.accept(refused)
+    assert f"void/{refused.queue_id}" in blobs.objects
+
+
+async def test_an_unknown_outcome_is_not_called_a_refusal(spool: Spool, blobs: Blobs, bus: Bus) -> None:
+    bus.error = BusOutcomeUnknown("silence")
+    unknown = letter(LOCAL)
+    with pytest.raises(OutcomeUnknown):
+        await spool.accept(unknown)
+    assert f"void/{unknown.queue_id}" not in blobs.objects, "it may have been accepted: respool must find it"
+
+
+async def test_messages_that_arrive_during_a_write_share_the_next_object(
+    spool: Spool, blobs: Blobs, bus: Bus
+) -> None:
+    blobs.gate = asyncio.Event()
+    letters = [letter(LOCAL, content=b"Subject: %d\r\n\r\n%d\r\n" % (n, n)) for n in range(50)]
+    tasks = [asyncio.create_task(spool.accept(each)) for each in letters]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    blobs.gate.set()
+    await asyncio.gather(*tasks)
+    mail = [data for key, data in blobs.objects.items() if key.startswith("mail/")]
+    assert len(mail) <= 4
+    assert sum(len(list(read_records(data))) for data in mail) == 50
+    for [(_, payload)] in bus.published:
+        got = decode(payload)
+        data = blobs.objects[got.body.object_key]
+        assert got.body.matches(data[got.body.offset : got.body.offset + got.body.length])
+
+
+async def test_a_failed_pack_refuses_exactly_its_messages(spool: Spool, blobs: Blobs, bus: Bus) -> None:
+    blobs.fail = True
+    outcomes = await asyncio.gather(*(spool.accept(letter(LOCAL)) for _ in range(20)), return_exceptions=True)
+    assert all(isinstance(outcome, SpoolUnavailable) for outcome in outcomes)
+    blobs.fail = False
+    await spool.accept(letter(LOCAL))
+    assert len(bus.published) == 1
+
+
+async def test_a_large_message_has_an_object_of_its_own(spool: Spool, blobs: Blobs, bus: Bus) -> None:
+    await asyncio.gather(
+        spool.accept(letter(LOCAL, content=b"a: b\r\n\r\n" + b"x" * 600_000)), spool.accept(letter(LOCAL))
+    )
+    assert sorted(len(list(read_records(data))) for data in blobs.objects.values()) == [1, 1]
+
+
+def test_queue_ids_sort_by_time_and_never_repeat() -> None:
+    ids = [new_queue_id() for _ in range(10_000)]
+    assert len(set(ids)) == 10_000
+    assert all(len(each) == 26 for each in ids)
+    assert sorted(each[:10] for each in ids) == [each[:10] for each in ids]

@@ -1,0 +1,76 @@
+"""Records: what stands before a message in its object."""
+
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spool import Envelope, EnvelopeRecipient, Malformed, Source, read_records
+from spool.codec import decode_envelope, encode_envelope
+from spool.record import head_of
+
+texts = st.text(max_size=30)
+instants = st.datetimes(
+    min_value=datetime(1990, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC)
+)
+recipients = st.builds(EnvelopeRecipient, texts, texts, st.one_of(st.none(), texts.filter(bool)))
+
+
+def envelope_of(content: bytes, **values: object) -> Envelope:
+    fields: dict[str, object] = {
+        "queue_id": "01J",
+        "tenant_id": "t",
+        "reverse_path": "a@example.test",
+        "recipients": (EnvelopeRecipient("b@example.test", "b@example.test", "acc"),),
+        "arrived_at": datetime(2026, 11, 21, 12, 0, 0, 123456, UTC),
+        "digest": sha256(content).digest(),
+        "size_octets": len(content),
+        "trace_prefix": b"Received: x\r\n",
+        "source": Source.MX,
+        "helo": "h",
+        "client_address": "127.0.0.1",
+        "sender_account_id": "",
+        "smtputf8": False,
+        "eight_bit": True,
+    }
+    return Envelope(**{**fields, **values})  # type: ignore[arg-type]
+
+
+@given(
+    st.lists(recipients, min_size=1, max_size=5).map(tuple),
+    texts,
+    instants,
+    st.binary(max_size=50),
+    st.sampled_from(Source),
+)
+def test_an_envelope_survives_the_wire(
+    to: tuple[EnvelopeRecipient, ...], reverse_path: str, at: datetime, prefix: bytes, source: Source
+) -> None:
+    envelope = envelope_of(
+        b"x", recipients=to, reverse_path=reverse_path, arrived_at=at, trace_prefix=prefix, source=source
+    )
+    assert decode_envelope(encode_envelope(envelope)) == envelope
+
+
+@given(st.lists(st.binary(max_size=200), min_size=1, max_size=6))
+def test_every_message_of_a_pack_is_found_byte_for_byte(contents: list[bytes]) -> None:
+    envelopes = [envelope_of(content, queue_id=f"q{number}") for number, content in enumerate(contents)]
+    pack = b"".join(head_of(e) + c for e, c in zip(envelopes, contents, strict=True))
+    found = list(read_records(pack))
+    assert [record.envelope for record in found] == envelopes
+    assert [pack[record.offset : record.offset + record.length] for record in found] == contents
+
+
+@pytest.mark.parametrize("cut", [1, 10, 30])
+def test_a_cut_object_is_refused_and_not_guessed_at(cut: int) -> None:
+    content = b"hello"
+    pack = head_of(envelope_of(content)) + content
+    with pytest.raises(Malformed):
+        list(read_records(pack[:-cut]))
+
+
+@pytest.mark.parametrize("data", [b"\xff\xff\xff", b"", encode_envelope(envelope_of(b"", recipients=()))])
+def test_what_is_no_envelope_is_refused(data: bytes) -> None:
+    with pytest.raises(Malformed):
+        decode_envelope(data)
