@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
+from mailmsg.address import MAX_LIST_OCTETS
 from mailmsg.content import (
     MESSAGE_RFC822,
     OPAQUE,
@@ -195,7 +196,7 @@ class _Scanner:
             name = name.lower()
             if name not in values:
                 values[name] = value
-            elif name in _LISTS:
+            elif name in _LISTS and len(values[name]) < MAX_LIST_OCTETS:
                 values[name] += b"," + value
         entity.encoding = parse_encoding(values.get(b"content-transfer-encoding"))
         type_value = values.get(b"content-type")
