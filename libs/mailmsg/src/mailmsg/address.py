@@ -107,7 +107,8 @@ class _Reader:
         self._clear()
 
     def _clear(self) -> None:
-        self._phrase: list[bytes] = []  # Words before "<", or the local part when no "<" comes.
+        # Words before "<", or the local part when no "<" comes; an empty one stands for white space.
+        self._phrase: list[bytes] = []
         self._domain: list[bytes] | None = None  # What follows "@".
         self._bracketed: list[bytes] | None = None  # Words after "<".
         self._route = b""
@@ -144,12 +145,15 @@ class _Reader:
             self._domain.append(word)
         elif self._bracketed is not None:
             self._bracketed.append(word)
-        else:
+        elif word:
             self._phrase.append(word)
 
+    def _words(self) -> bytes:
+        return _one_line(b"".join([word or b" " for word in self._phrase])).strip()
+
     def _space(self) -> None:
-        if self._domain is None and self._bracketed is None and self._phrase and self._phrase[-1] != b" ":
-            self._phrase.append(b" ")
+        if self._domain is None and self._bracketed is None and self._phrase and self._phrase[-1]:
+            self._phrase.append(b"")
 
     def _special(self, mark: bytes) -> Address | Group | None:
         if mark == b"(":
@@ -196,7 +200,7 @@ class _Reader:
             self._route = b"@" + b"".join(self._domain or ())
             self._domain = None
         elif self._domain is None and self._bracketed is None and self._group is None:
-            self._group = b"".join(self._phrase).strip()
+            self._group = self._words()
             self._clear()
         else:
             self._word(b":")
@@ -216,7 +220,7 @@ class _Reader:
         self._position = len(self._value)
 
     def _finish_address(self) -> Address | None:
-        name = _one_line(b"".join(self._phrase)).strip()
+        name = self._words()
         domain = b"".join(self._domain or ())
         if self._bracketed is not None:
             local_part = b"".join(self._bracketed)
@@ -224,7 +228,7 @@ class _Reader:
         elif self._domain is not None or name:
             local_part = name
             if self._domain is not None:
-                local_part = b"".join(word for word in self._phrase if word != b" ")
+                local_part = b"".join(self._phrase)
             address = Address(_one_line(self._comment).strip(), local_part, domain)
         else:
             self._clear()

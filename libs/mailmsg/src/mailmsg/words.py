@@ -79,7 +79,7 @@ def _decode(octets: bytes, charset: bytes) -> str:
         return ""
     try:
         name = codecs.lookup(charset.decode("ascii")).name
-        if name in _NO_CHARSET:
+        if name.replace("-", "_") in _NO_CHARSET:
             return _plain(octets)
         return octets.decode(name, "replace")
     except (LookupError, ValueError):
