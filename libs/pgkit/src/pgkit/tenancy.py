@@ -1,0 +1,76 @@
+"""Transactions that see one tenant's rows and no other's.
+
+The tenant is set for the transaction only, in the same round trip as BEGIN.
+Without it the policies (`pgkit.migrations.protect`) show no rows at all.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import Enum
+from uuid import UUID
+
+from pgkit.errors import AWAY, DatabaseUnavailable
+from pgkit.pool import Connection, Pool
+
+
+class Scope(Enum):
+    """Scopes that are not one tenant."""
+
+    OPERATOR = "operator"
+
+
+# For look-ups that must find out whose something is, and for the operator's lists.
+OPERATOR = Scope.OPERATOR
+
+
+def _opening(scope: Scope | str) -> str:
+    if isinstance(scope, Scope):
+        return f"BEGIN; SELECT set_config('posthouse.scope', '{scope.value}', true)"
+    # UUID() refuses what is not one: nothing of a peer's gets into the statement.
+    return f"BEGIN; SELECT set_config('posthouse.tenant', '{UUID(scope)}', true)"
+
+
+async def enter_tenant(connection: Connection, tenant_id: str) -> None:
+    """Go on with another tenant in the same transaction."""
+    await connection.execute(f"SELECT set_config('posthouse.tenant', '{UUID(tenant_id)}', true)")
+
+
+@asynccontextmanager
+async def transaction(pool: Pool, scope: Scope | str) -> AsyncIterator[Connection]:
+    """A transaction within one tenant (its id) or in the operator's scope.
+
+    Commits at the end of the block, rolls back on an exception. Raises
+    DatabaseUnavailable where PostgreSQL is away; whether a COMMIT that lost its
+    connection was done is then unknown, so what runs in here must bear repetition.
+    """
+    opening = _opening(scope)
+    try:
+        connection = await pool.acquire()
+    except AWAY as error:
+        raise DatabaseUnavailable(f"PostgreSQL does not answer: {error}") from error
+    try:
+        try:
+            await connection.execute(opening)
+            yield connection
+            await connection.execute("COMMIT")
+        except BaseException as error:
+            await _roll_back(connection)
+            if isinstance(error, AWAY):
+                raise DatabaseUnavailable(f"PostgreSQL did not do it: {error}") from error
+            raise
+    finally:
+        try:
+            await asyncio.shield(pool.release(connection))
+        except AWAY:
+            # It is gone; the pool makes a new one.
+            pass
+
+
+async def _roll_back(connection: Connection) -> None:
+    if connection.is_closed():
+        return
+    try:
+        await asyncio.shield(connection.execute("ROLLBACK", timeout=2.0))
+    except (Exception, asyncio.CancelledError):
+        connection.terminate()
