@@ -1,0 +1,532 @@
+"""The server's side of a POP3 session as a state machine without I/O.
+
+Theory of operation: give what arrived to `receive`, then ask `next_event` until it returns None, doing what each
+event says; send `data_to_send` before every wait. An event that wants an answer stops the machine: pipelined commands
+(RFC 2449 §6.6) stay in the buffer until the answer was given. Which command is allowed when stands in one table.
+
+    AUTHORIZATION --login_succeeded--> TRANSACTION --QUIT, Update--> ENDED
+          `-- QUIT, too many mistakes --> ENDED
+
+A plaintext password is asked for only where `PasswordRule` allows it; otherwise USER, PASS and AUTH are neither
+announced nor taken before TLS. STLS forgets every octet that came in clear, and the name that USER gave.
+"""
+
+from __future__ import annotations
+
+import binascii
+from dataclasses import dataclass
+from enum import Enum
+from typing import assert_never
+
+from mailproto.pop3.commands import (
+    LONGEST_COMMAND_OCTETS,
+    LONGEST_SASL_OCTETS,
+    Command,
+    Flooded,
+    Keyword,
+    LineBuffer,
+    LineTooLong,
+    parse_command,
+    parse_number,
+)
+from mailproto.pop3.events import Close, Event, Flush, Login, LoginFailure, Retrieve, StartTls, Update
+from mailproto.pop3.maildrop import Maildrop
+from mailproto.pop3.stuffing import DotStuffer, TopCutter
+
+MOST_MISTAKES = 20
+"""Commands of a session that may be wrong before it is ended."""
+MOST_FAILED_LOGINS = 5
+FLUSH_OCTETS = 64 * 1024
+
+
+class State(Enum):
+    """RFC 1939 §3. SASL: the client's next line is an answer, not a command."""
+
+    AUTHORIZATION = "authorization"
+    SASL_PLAIN = "sasl plain"
+    SASL_LOGIN_NAME = "sasl login name"
+    SASL_LOGIN_PASSWORD = "sasl login password"  # noqa: S105 - the name of a state
+    TRANSACTION = "transaction"
+    ENDED = "ended"
+
+
+class PasswordRule(Enum):
+    """Whether a password may be sent on a connection without TLS."""
+
+    NEEDS_TLS = "needs TLS"
+    PLAINTEXT_ALLOWED = "plaintext allowed"
+
+
+class TlsState(Enum):
+    """Whether there is TLS, or could be."""
+
+    UNAVAILABLE = "unavailable"
+    OFFERED = "offered"
+    ACTIVE = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What the server says of itself: its host name, and its name and version (empty: not said)."""
+
+    hostname: str
+    implementation: str = ""
+
+
+_ALLOWED: dict[Keyword, frozenset[State]] = {
+    Keyword.CAPA: frozenset({State.AUTHORIZATION, State.TRANSACTION}),
+    Keyword.QUIT: frozenset({State.AUTHORIZATION, State.TRANSACTION}),
+    # RFC 1939 gives NOOP to the TRANSACTION state only.
+    Keyword.NOOP: frozenset({State.TRANSACTION}),
+    Keyword.USER: frozenset({State.AUTHORIZATION}),
+    Keyword.PASS: frozenset({State.AUTHORIZATION}),
+    Keyword.AUTH: frozenset({State.AUTHORIZATION}),
+    Keyword.STLS: frozenset({State.AUTHORIZATION}),
+    Keyword.STAT: frozenset({State.TRANSACTION}),
+    Keyword.LIST: frozenset({State.TRANSACTION}),
+    Keyword.UIDL: frozenset({State.TRANSACTION}),
+    Keyword.RETR: frozenset({State.TRANSACTION}),
+    Keyword.TOP: frozenset({State.TRANSACTION}),
+    Keyword.DELE: frozenset({State.TRANSACTION}),
+    Keyword.RSET: frozenset({State.TRANSACTION}),
+}
+# (fewest, most) arguments, for the commands whose arguments are words.
+_ARGUMENTS: dict[Keyword, tuple[int, int]] = {
+    Keyword.CAPA: (0, 0),
+    Keyword.QUIT: (0, 0),
+    Keyword.NOOP: (0, 0),
+    Keyword.STLS: (0, 0),
+    Keyword.STAT: (0, 0),
+    Keyword.RSET: (0, 0),
+    Keyword.LIST: (0, 1),
+    Keyword.UIDL: (0, 1),
+    Keyword.RETR: (1, 1),
+    Keyword.DELE: (1, 1),
+    Keyword.TOP: (2, 2),
+    Keyword.AUTH: (0, 2),
+}
+
+
+class Pop3Server:
+    """One session. See the module for how to drive it."""
+
+    def __init__(self, welcome: Welcome, tls: TlsState, password_rule: PasswordRule) -> None:
+        self.state = State.AUTHORIZATION
+        self._welcome = welcome
+        self._tls = tls
+        self._password_rule = password_rule
+        self._lines = LineBuffer()
+        self._out: list[bytes] = []
+        self._out_octets = 0
+        self._waiting: Event | None = None
+        self._maildrop = Maildrop(())
+        self._login: str | None = None
+        self._mistakes = 0
+        self._failed_logins = 0
+        self._stuffer = DotStuffer()
+        self._cutter: TopCutter | None = None
+        self._ok(f"{welcome.hostname} POP3 ready")
+
+    # -- the driver's side ------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> None:
+        """Octets from the client. Those that come while TLS is being started are in clear, and forgotten."""
+        if self.state is not State.ENDED and not isinstance(self._waiting, StartTls):
+            self._lines.add(data)
+
+    def data_to_send(self) -> bytes:
+        """What waits to be sent; the caller has it now."""
+        data = b"".join(self._out)
+        self._out.clear()
+        self._out_octets = 0
+        return data
+
+    def next_event(self) -> Event | None:
+        """The next thing to do, or None when more octets are needed or an event still waits for its answer."""
+        while self._waiting is None:
+            if self.state is State.ENDED:
+                self._waiting = Close()
+                return self._waiting
+            if self._out_octets > FLUSH_OCTETS:
+                # Needs no answer: `data_to_send` is one.
+                return Flush()
+            in_sasl = self.state not in (State.AUTHORIZATION, State.TRANSACTION)
+            try:
+                line = self._lines.next_line(LONGEST_SASL_OCTETS if in_sasl else LONGEST_COMMAND_OCTETS)
+            except LineTooLong:
+                self._end_sasl()
+                self._mistake("Line too long")
+                continue
+            except Flooded:
+                self._end("Too much of nothing")
+                continue
+            if line is None:
+                return None
+            if in_sasl:
+                self._sasl_answer(line)
+            else:
+                self._command(parse_command(line))
+            if self._waiting is not None:
+                return self._waiting
+        return None
+
+    def say_goodbye(self, text: str) -> None:
+        """End the session because the server must (RFC 1939 §3: autologout removes nothing)."""
+        self._waiting = None
+        self._end(text, code="SYS/TEMP")
+
+    def tls_started(self) -> None:
+        """TLS is on. What was said before counts no more (RFC 2595 §4)."""
+        self._answered(StartTls)
+        self._tls = TlsState.ACTIVE
+        self._lines.clear()
+        self._login = None
+
+    def login_succeeded(self, maildrop: Maildrop) -> None:
+        """The maildrop is open and locked for this session."""
+        self._answered(Login)
+        self._maildrop = maildrop
+        self._login = None
+        self.state = State.TRANSACTION
+        self._mistakes = 0
+        self._ok(f"maildrop has {_messages(maildrop.count())} ({maildrop.size_octets()} octets)")
+
+    def login_failed(self, failure: LoginFailure) -> None:
+        """The maildrop stays closed."""
+        self._answered(Login)
+        self._login = None
+        match failure:
+            case LoginFailure.REFUSED:
+                self._failed_logins += 1
+                self._error("Authentication failed", code=failure.value)
+                if self._failed_logins >= MOST_FAILED_LOGINS:
+                    self.state = State.ENDED
+            case LoginFailure.IN_USE:
+                self._error("Another session has this maildrop open", code=failure.value)
+            case LoginFailure.UNAVAILABLE:
+                self._error("Try again later", code=failure.value)
+            case _:
+                assert_never(failure)
+
+    def message_started(self) -> None:
+        """The message that `Retrieve` names was found; its octets follow."""
+        event = self._answered(Retrieve, keep=True)
+        assert isinstance(event, Retrieve)
+        message = self._maildrop.get(event.number)
+        assert message is not None
+        self._stuffer = DotStuffer()
+        self._cutter = None if event.lines is None else TopCutter(event.lines)
+        self._ok(f"{message.size_octets} octets" if event.lines is None else "top of message follows")
+
+    def message_data(self, chunk: bytes) -> bool:
+        """Octets of the message. False when no more are wanted."""
+        if self._cutter is not None:
+            chunk = self._cutter.cut(chunk)
+        self._send(self._stuffer.stuff(chunk))
+        return self._cutter is None or not self._cutter.done
+
+    def message_ended(self) -> None:
+        """That was all of the message."""
+        self._answered(Retrieve)
+        self._send(self._stuffer.finish())
+
+    def retrieve_failed(self) -> None:
+        """The message can't be had now; nothing of it was given."""
+        self._answered(Retrieve)
+        self._error("The message can't be read now", code="SYS/TEMP")
+
+    def updated(self) -> None:
+        """All deleted messages are gone."""
+        self._answered(Update)
+        left = self._maildrop.count()
+        self._ok(
+            f"{self._welcome.hostname} POP3 signing off ({_messages(left) if left else 'maildrop empty'})"
+        )
+        self.state = State.ENDED
+
+    def update_failed(self) -> None:
+        """None of the deleted messages is gone (RFC 1939 §6)."""
+        self._answered(Update)
+        self._error("The deleted messages were not removed", code="SYS/TEMP")
+        self.state = State.ENDED
+
+    def _answered(self, kind: type[Event], *, keep: bool = False) -> Event:
+        event = self._waiting
+        if not isinstance(event, kind):
+            raise RuntimeError(f"no {kind.__name__} waits for an answer")
+        if not keep:
+            self._waiting = None
+        return event
+
+    # -- answers ----------------------------------------------------------------------------------------------------
+
+    def _send(self, data: bytes) -> None:
+        self._out.append(data)
+        self._out_octets += len(data)
+
+    def _ok(self, text: str) -> None:
+        self._send(b"+OK " + text.encode("ascii", "replace") + b"\r\n")
+
+    def _error(self, text: str, *, code: str = "") -> None:
+        self._send(
+            f"-ERR [{code}] {text}\r\n".encode("ascii") if code else f"-ERR {text}\r\n".encode("ascii")
+        )
+
+    def _mistake(self, text: str) -> None:
+        """The client's fault. A client that makes nothing else is sent away."""
+        self._mistakes += 1
+        if self._mistakes >= MOST_MISTAKES:
+            self._end("Too many mistakes")
+        else:
+            self._error(text)
+
+    def _end(self, text: str, *, code: str = "") -> None:
+        self._error(text, code=code)
+        self.state = State.ENDED
+
+    def _many(self, first: str, lines: list[bytes]) -> None:
+        self._ok(first)
+        self._send(b"".join(lines) + b".\r\n")
+
+    # -- commands ---------------------------------------------------------------------------------------------------
+
+    def _command(self, command: Command) -> None:
+        keyword = command.keyword
+        if keyword is None:
+            self._mistake("Unknown command")
+            return
+        if self.state not in _ALLOWED[keyword]:
+            self._mistake("Not now")
+            return
+        bounds = _ARGUMENTS.get(keyword)
+        if bounds is not None and not bounds[0] <= len(command.arguments) <= bounds[1]:
+            self._mistake("Wrong number of arguments")
+            return
+        match keyword:
+            case Keyword.CAPA:
+                self._many("Capabilities follow", [line + b"\r\n" for line in self.capabilities()])
+            case Keyword.QUIT:
+                self._quit()
+            case Keyword.USER:
+                self._user(command.rest)
+            case Keyword.PASS:
+                self._pass(command.rest)
+            case Keyword.AUTH:
+                self._auth(command.arguments)
+            case Keyword.STLS:
+                self._stls()
+            case Keyword.NOOP:
+                self._ok("done")
+            case Keyword.STAT:
+                self._send(b"+OK %d %d\r\n" % (self._maildrop.count(), self._maildrop.size_octets()))
+            case Keyword.LIST:
+                self._list(command.arguments)
+            case Keyword.UIDL:
+                self._uidl(command.arguments)
+            case Keyword.RETR:
+                self._retrieve(command.arguments[0], None)
+            case Keyword.TOP:
+                lines = parse_number(command.arguments[1])
+                if lines is None:
+                    self._mistake("That is no number of lines")
+                else:
+                    self._retrieve(command.arguments[0], lines)
+            case Keyword.DELE:
+                self._delete(command.arguments[0])
+            case Keyword.RSET:
+                self._maildrop.reset()
+                self._ok(
+                    f"maildrop has {_messages(self._maildrop.count())} ({self._maildrop.size_octets()} octets)"
+                )
+            case _:
+                assert_never(keyword)
+
+    def capabilities(self) -> list[bytes]:
+        """What CAPA announces now (RFC 2449 §6, RFC 3206, RFC 5034)."""
+        names = [b"TOP", b"UIDL", b"RESP-CODES", b"AUTH-RESP-CODE", b"PIPELINING", b"EXPIRE NEVER"]
+        if self.state is State.AUTHORIZATION:
+            if self._may_login():
+                names += [b"USER", b"SASL PLAIN LOGIN"]
+            if self._tls is TlsState.OFFERED:
+                names.append(b"STLS")
+        if self._welcome.implementation:
+            names.append(b"IMPLEMENTATION " + self._welcome.implementation.encode("ascii", "replace"))
+        return names
+
+    def _may_login(self) -> bool:
+        return self._tls is TlsState.ACTIVE or self._password_rule is PasswordRule.PLAINTEXT_ALLOWED
+
+    def _quit(self) -> None:
+        if self.state is State.TRANSACTION:
+            self._waiting = Update(self._maildrop.deleted)
+        else:
+            self._ok(f"{self._welcome.hostname} POP3 signing off")
+            self.state = State.ENDED
+
+    def _stls(self) -> None:
+        if self._tls is not TlsState.OFFERED:
+            self._mistake("TLS is on already" if self._tls is TlsState.ACTIVE else "There is no TLS here")
+            return
+        self._ok("Begin TLS negotiation")
+        self._lines.clear()
+        self._waiting = StartTls()
+
+    def _user(self, rest: bytes) -> None:
+        name = _text(rest.strip())
+        if not self._may_login():
+            self._mistake("A password needs TLS first")
+        elif not name:
+            self._mistake("A name, please")
+        else:
+            # The same answer for every name: who has a maildrop here is nobody's business.
+            self._login = name
+            self._ok("Password, please")
+
+    def _pass(self, rest: bytes) -> None:
+        login, password = self._login, _text(rest)
+        if not self._may_login():
+            self._mistake("A password needs TLS first")
+        elif login is None:
+            self._mistake("USER comes first")
+        elif not password:
+            self._login = None
+            self._mistake("A password, please")
+        else:
+            # All that follows "PASS " is the password, blanks too (RFC 1939 §7).
+            self._waiting = Login(login, password)
+
+    def _auth(self, arguments: list[bytes]) -> None:
+        """AUTH (RFC 5034); without a mechanism it lists them, as clients before RFC 2449 expect."""
+        if not self._may_login():
+            self._mistake("A password needs TLS first")
+            return
+        if not arguments:
+            self._many("Mechanisms follow", [b"PLAIN\r\n", b"LOGIN\r\n"])
+            return
+        mechanism = arguments[0].upper()
+        initial = arguments[1] if len(arguments) == 2 else None
+        if mechanism == b"PLAIN":
+            self.state = State.SASL_PLAIN
+            challenge = b""
+        elif mechanism == b"LOGIN":
+            self.state = State.SASL_LOGIN_NAME
+            challenge = b"Username:"
+        else:
+            self._mistake("Unknown mechanism")
+            return
+        if initial is None:
+            self._challenge(challenge)
+        else:
+            self._sasl_answer(initial)
+
+    def _challenge(self, text: bytes) -> None:
+        self._send(b"+ " + binascii.b2a_base64(text, newline=False) + b"\r\n")
+
+    def _end_sasl(self) -> None:
+        if self.state is not State.TRANSACTION:
+            self.state = State.AUTHORIZATION
+
+    def _sasl_answer(self, line: bytes) -> None:
+        state = self.state
+        if line == b"*":
+            self._end_sasl()
+            self._mistake("Cancelled")
+            return
+        try:
+            answer = b"" if line == b"=" else binascii.a2b_base64(line, strict_mode=True)
+        except binascii.Error:
+            self._end_sasl()
+            self._mistake("That is no base64")
+            return
+        if state is State.SASL_PLAIN:
+            self._end_sasl()
+            self._plain(answer)
+        elif state is State.SASL_LOGIN_NAME:
+            self._login = _text(answer)
+            self.state = State.SASL_LOGIN_PASSWORD
+            self._challenge(b"Password:")
+        else:
+            self._end_sasl()
+            self._try_login(self._login, _text(answer))
+
+    def _plain(self, answer: bytes) -> None:
+        """message = [authzid] NUL authcid NUL passwd (RFC 4616 §2)."""
+        fields = answer.split(b"\0")
+        if len(fields) != 3:
+            self._mistake("That is no PLAIN message")
+            return
+        authzid, authcid, password = (_text(field) for field in fields)
+        if authzid and authzid != authcid:
+            # Nobody may act for another here; said like a wrong password.
+            self._failed_logins += 1
+            self._mistake_in_login()
+            return
+        self._try_login(authcid, password)
+
+    def _try_login(self, login: str | None, password: str | None) -> None:
+        self._login = None
+        if login and password:
+            self._waiting = Login(login, password)
+        else:
+            self._mistake_in_login()
+
+    def _mistake_in_login(self) -> None:
+        self._mistakes += 1
+        self._error("Authentication failed", code=LoginFailure.REFUSED.value)
+        if self._mistakes >= MOST_MISTAKES or self._failed_logins >= MOST_FAILED_LOGINS:
+            self.state = State.ENDED
+
+    def _list(self, arguments: list[bytes]) -> None:
+        if arguments:
+            if (number := self._existing(arguments[0])) is not None:
+                message = self._maildrop.get(number)
+                assert message is not None
+                self._send(b"+OK %d %d\r\n" % (number, message.size_octets))
+            return
+        lines = [b"%d %d\r\n" % (number, message.size_octets) for number, message in self._maildrop.listed()]
+        self._many(f"{_messages(self._maildrop.count())} ({self._maildrop.size_octets()} octets)", lines)
+
+    def _uidl(self, arguments: list[bytes]) -> None:
+        if arguments:
+            if (number := self._existing(arguments[0])) is not None:
+                message = self._maildrop.get(number)
+                assert message is not None
+                self._send(b"+OK %d %s\r\n" % (number, message.unique_id))
+            return
+        self._many(
+            "unique-ids follow",
+            [b"%d %s\r\n" % (number, message.unique_id) for number, message in self._maildrop.listed()],
+        )
+
+    def _retrieve(self, argument: bytes, lines: int | None) -> None:
+        if (number := self._existing(argument)) is not None:
+            self._waiting = Retrieve(number, lines)
+
+    def _delete(self, argument: bytes) -> None:
+        if (number := self._existing(argument)) is not None:
+            self._maildrop.delete(number)
+            self._ok(f"message {number} deleted")
+
+    def _existing(self, argument: bytes) -> int | None:
+        """The number of a message that is there; else the mistake is told and None given."""
+        number = parse_number(argument)
+        if number is None:
+            self._mistake("That is no message number")
+            return None
+        if self._maildrop.get(number) is None:
+            self._error("No such message")
+            return None
+        return number
+
+
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count} messages"
+
+
+def _text(octets: bytes) -> str | None:
+    """Octets as text (UTF-8, RFC 6856 §2.2); None for what is none."""
+    try:
+        text = octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
