@@ -1,1 +1,45 @@
-"""How mailboxes rest in PostgreSQL and S3."""
+"""How mailboxes rest in PostgreSQL and S3: the only owner of the mailbox tables."""
+
+from mailstore.errors import (
+    BodyCorrupt,
+    InboxProtected,
+    MailboxExists,
+    MailboxHasInferiors,
+    MailboxMissing,
+    MailboxNameInvalid,
+    StoreUnavailable,
+)
+from mailstore.maildrop_lock import MaildropLock
+from mailstore.notifier import bus_notifier
+from mailstore.store import MailStore
+from mailstore.types import (
+    Changes,
+    Columns,
+    CopyResult,
+    Delivery,
+    MailboxChange,
+    NewMessage,
+    Snapshot,
+    StoredMessage,
+)
+
+__all__ = [
+    "BodyCorrupt",
+    "Changes",
+    "Columns",
+    "CopyResult",
+    "Delivery",
+    "InboxProtected",
+    "MailStore",
+    "MailboxChange",
+    "MailboxExists",
+    "MailboxHasInferiors",
+    "MailboxMissing",
+    "MailboxNameInvalid",
+    "MaildropLock",
+    "NewMessage",
+    "Snapshot",
+    "StoreUnavailable",
+    "StoredMessage",
+    "bus_notifier",
+]

@@ -1,0 +1,220 @@
+"""Filing messages: delivery (many accounts, once each) and APPEND (one mailbox).
+
+Delivery is the hot path. A batch is one transaction with a fixed number of
+statements however many messages it holds: lock the accounts and their
+mailboxes, insert the delivery records (what is there already was filed
+before), then messages and entries, then the counters. UIDs are given here,
+between lock and commit, so they become visible in ascending order.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from mailmodel import AccountRef, SystemFlag
+from pgkit import Connection, Pool, transaction
+from pgkit.tenancy import enter_tenant
+
+from mailstore import rows
+from mailstore.errors import MailboxMissing
+from mailstore.types import Delivery, MailboxChange, NewMessage
+
+INSERT_MESSAGES = """
+INSERT INTO message (account_id, message_id, tenant_id, object_key, body_offset, body_length, digest, prefix,
+                     header, header_octets, envelope, bodystructure, body, parts, sent_at)
+SELECT a, i, $1, k, o, l, d, p, h, ho, e, bs, b, pa, s
+FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[],
+            $10::int[], $11::bytea[], $12::bytea[], $13::bytea[], $14::bytea[], $15::timestamptz[])
+     AS u(a, i, k, o, l, d, p, h, ho, e, bs, b, pa, s)"""
+
+# Keywords come as one text each, separated by spaces: arrays of arrays must be rectangular.
+INSERT_ENTRIES = """
+INSERT INTO entry (account_id, mailbox_id, uid, tenant_id, message_id, modseq, system_flags, keywords, size_octets,
+                   internal_date)
+SELECT a, m, u, $1, i, q, f, CASE WHEN w = '' THEN '{}'::text[] ELSE string_to_array(w, ' ') END, z, d
+FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[], $6::bigint[], $7::smallint[], $8::text[],
+            $9::bigint[], $10::timestamptz[]) AS t(a, m, u, i, q, f, w, z, d)"""
+
+COUNT_MAILBOXES = """
+UPDATE mailbox SET uid_next = t.n, highest_modseq = t.q, messages = messages + t.c, unseen = unseen + t.s,
+                   size_octets = size_octets + t.z
+FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6::int[], $7::bigint[])
+     AS t(a, m, n, q, c, s, z)
+WHERE mailbox.account_id = t.a AND mailbox.mailbox_id = t.m"""
+
+
+@dataclass(slots=True)
+class Place:
+    """A mailbox that is being filed into, locked."""
+
+    account: AccountRef
+    mailbox_id: int
+    uid_next: int
+    modseq: int
+    filed: int = 0
+    unseen: int = 0
+    size_octets: int = 0
+
+
+async def insert(
+    connection: Connection, tenant_id: str, filed: Sequence[tuple[Place, NewMessage]]
+) -> list[int]:
+    """File messages of one tenant into locked mailboxes; their UIDs in order. Counters included."""
+    tenant = UUID(tenant_id)
+    accounts, ids, mailboxes, uids, modseqs = [], [], [], [], []
+    for place, new in filed:
+        accounts.append(UUID(place.account.account_id))
+        ids.append(uuid4())
+        mailboxes.append(place.mailbox_id)
+        uids.append(place.uid_next)
+        modseqs.append(place.modseq)
+        place.uid_next += 1
+        place.filed += 1
+        place.unseen += not new.flags.system & SystemFlag.SEEN
+        place.size_octets += new.size_octets
+    messages = [new for _, new in filed]
+    await connection.execute(
+        INSERT_MESSAGES,
+        tenant,
+        accounts,
+        ids,
+        [new.body.object_key for new in messages],
+        [new.body.offset for new in messages],
+        [new.body.length for new in messages],
+        [new.body.digest for new in messages],
+        [new.prefix for new in messages],
+        [new.facts.header for new in messages],
+        [new.facts.header_octets for new in messages],
+        [new.facts.envelope for new in messages],
+        [new.facts.bodystructure for new in messages],
+        [new.facts.body for new in messages],
+        [new.facts.parts for new in messages],
+        [new.facts.sent_at for new in messages],
+    )
+    await connection.execute(
+        INSERT_ENTRIES,
+        tenant,
+        accounts,
+        mailboxes,
+        uids,
+        ids,
+        modseqs,
+        [int(new.flags.system) for new in messages],
+        [" ".join(sorted(new.flags.keywords)) for new in messages],
+        [new.size_octets for new in messages],
+        [new.internal_date for new in messages],
+    )
+    places = list({id(place): place for place, _ in filed}.values())
+    await connection.execute(
+        COUNT_MAILBOXES,
+        [UUID(place.account.account_id) for place in places],
+        [place.mailbox_id for place in places],
+        [place.uid_next for place in places],
+        [place.modseq for place in places],
+        [place.filed for place in places],
+        [place.unseen for place in places],
+        [place.size_octets for place in places],
+    )
+    return uids
+
+
+async def deliver(pool: Pool, deliveries: Sequence[Delivery]) -> tuple[list[bool], list[MailboxChange]]:
+    """File a batch in one transaction. For each: True when filed now, False when it was filed before."""
+    by_tenant: dict[str, list[int]] = defaultdict(list)
+    for number, delivery in enumerate(deliveries):
+        by_tenant[delivery.account.tenant_id].append(number)
+    outcomes = [False] * len(deliveries)
+    changes: list[MailboxChange] = []
+    tenants = sorted(by_tenant)
+    async with transaction(pool, tenants[0]) as connection:
+        for tenant_id in tenants:
+            if tenant_id != tenants[0]:
+                await enter_tenant(connection, tenant_id)
+            numbers = by_tenant[tenant_id]
+            fresh, places = await _deliver_to_tenant(connection, tenant_id, [deliveries[n] for n in numbers])
+            for number, filed in zip(numbers, fresh, strict=True):
+                outcomes[number] = filed
+            changes += [MailboxChange(p.account, p.mailbox_id, p.modseq) for p in places if p.filed]
+    return outcomes, changes
+
+
+async def _deliver_to_tenant(
+    connection: Connection, tenant_id: str, deliveries: Sequence[Delivery]
+) -> tuple[list[bool], list[Place]]:
+    wanted = {(d.account.account_id, d.mailbox_name) for d in deliveries}
+    places = await _lock_places(connection, tenant_id, wanted)
+    keys = [(d.account.account_id, d.queue_id, d.recipient) for d in deliveries]
+    inserted = await connection.fetch(
+        """INSERT INTO delivery (account_id, queue_id, recipient, tenant_id)
+           SELECT a, q, r, $1 FROM unnest($2::uuid[], $3::text[], $4::text[]) AS t(a, q, r)
+           ON CONFLICT DO NOTHING RETURNING account_id, queue_id, recipient""",
+        UUID(tenant_id),
+        [UUID(key[0]) for key in keys],
+        [key[1] for key in keys],
+        [key[2] for key in keys],
+    )
+    new = {(str(row[0]), row[1], row[2]) for row in inserted}
+    fresh = []
+    filed: list[tuple[Place, NewMessage]] = []
+    for key, delivery in zip(keys, deliveries, strict=True):
+        # A key twice in one batch is filed once.
+        fresh.append(key in new)
+        if key in new:
+            new.remove(key)
+            filed.append((places[(delivery.account.account_id, delivery.mailbox_name)], delivery.new))
+    if filed:
+        await insert(connection, tenant_id, filed)
+    return fresh, list(places.values())
+
+
+async def _lock_places(
+    connection: Connection, tenant_id: str, wanted: set[tuple[str, str]]
+) -> dict[tuple[str, str], Place]:
+    order = sorted(wanted)
+    accounts = sorted({account_id for account_id, _ in order})
+    for _ in range(2):
+        locked = await connection.fetch(
+            """WITH locked AS (
+                   SELECT account_id FROM account WHERE account_id = ANY($1::uuid[]) ORDER BY account_id FOR UPDATE)
+               UPDATE account a SET modseq = modseq + 1 FROM locked l WHERE a.account_id = l.account_id
+               RETURNING a.account_id, a.modseq""",
+            [UUID(account_id) for account_id in accounts],
+        )
+        if len(locked) == len(accounts):
+            break
+        there = {str(row["account_id"]) for row in locked}
+        await rows.provision(connection, tenant_id, [each for each in accounts if each not in there])
+    modseqs = {str(row["account_id"]): int(row["modseq"]) for row in locked}
+    found = await connection.fetch(
+        """SELECT m.account_id, m.name, m.mailbox_id, m.uid_next FROM mailbox m
+           JOIN unnest($1::uuid[], $2::text[]) AS t(a, n) ON m.account_id = t.a AND m.name = t.n
+           FOR UPDATE OF m""",
+        [UUID(account_id) for account_id, _ in order],
+        [name for _, name in order],
+    )
+    places = {
+        (str(row["account_id"]), row["name"]): Place(
+            AccountRef(tenant_id, str(row["account_id"])),
+            row["mailbox_id"],
+            row["uid_next"],
+            modseqs[str(row["account_id"])],
+        )
+        for row in found
+    }
+    for key in order:
+        if key not in places:
+            raise MailboxMissing(key[1])
+    return places
+
+
+async def append(
+    pool: Pool, account: AccountRef, mailbox_id: int, messages: Sequence[NewMessage]
+) -> tuple[list[int], MailboxChange]:
+    """APPEND: all or none; the UIDs. Raises MailboxMissing."""
+    async with transaction(pool, account.tenant_id) as connection:
+        modseq = await rows.lock_account(connection, account)
+        row = await rows.lock_mailbox(connection, account, mailbox_id)
+        place = Place(account, mailbox_id, row["uid_next"], modseq)
+        uids = await insert(connection, account.tenant_id, [(place, new) for new in messages])
+    return uids, MailboxChange(account, mailbox_id, modseq)

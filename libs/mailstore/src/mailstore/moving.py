@@ -1,0 +1,108 @@
+"""COPY and MOVE (RFC 3501 §6.4.7, RFC 6851): new entries for the same message rows, no body is touched."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+from mailmodel import AccountRef, SystemFlag
+from pgkit import Connection, Pool, transaction
+
+from mailstore import removing, rows
+from mailstore.types import CopyResult, MailboxChange
+
+
+async def copy(
+    pool: Pool, account: AccountRef, source_id: int, uids: Sequence[int], target_id: int
+) -> tuple[CopyResult, list[MailboxChange]]:
+    """All or none (RFC 3501 §6.4.7). UIDs that are gone are left out. Raises MailboxMissing."""
+    async with transaction(pool, account.tenant_id) as connection:
+        modseq = await rows.lock_account(connection, account)
+        result = await _copy(connection, account, source_id, list(uids), target_id, modseq)
+    changes = [MailboxChange(account, target_id, modseq)] if result.pairs else []
+    return result, changes
+
+
+async def move(
+    pool: Pool, account: AccountRef, source_id: int, uids: Sequence[int], target_id: int
+) -> tuple[CopyResult, list[MailboxChange]]:
+    """Copy and remove in one transaction. Raises MailboxMissing."""
+    async with transaction(pool, account.tenant_id) as connection:
+        modseq = await rows.lock_account(connection, account)
+        result = await _move(connection, account, source_id, list(uids), target_id, modseq)
+    if not result.pairs:
+        return result, []
+    return result, [MailboxChange(account, target_id, modseq), MailboxChange(account, source_id, modseq)]
+
+
+async def move_all(
+    connection: Connection, account: AccountRef, source_id: int, target_id: int, modseq: int
+) -> None:
+    """RENAME INBOX: everything goes, the mailbox stays. The account is locked."""
+    await _move(connection, account, source_id, None, target_id, modseq)
+
+
+async def _move(
+    connection: Connection,
+    account: AccountRef,
+    source_id: int,
+    uids: list[int] | None,
+    target_id: int,
+    modseq: int,
+) -> CopyResult:
+    result = await _copy(connection, account, source_id, uids, target_id, modseq)
+    gone = await connection.fetch(
+        """DELETE FROM entry WHERE account_id = $1 AND mailbox_id = $2 AND uid = ANY($3::bigint[])
+           RETURNING uid, system_flags, size_octets""",
+        UUID(account.account_id),
+        source_id,
+        [source for source, _ in result.pairs],
+    )
+    if gone:
+        await removing.forget(connection, account, source_id, modseq, gone)
+    return result
+
+
+async def _copy(
+    connection: Connection,
+    account: AccountRef,
+    source_id: int,
+    uids: list[int] | None,
+    target_id: int,
+    modseq: int,
+) -> CopyResult:
+    # In the order of their ids, as everywhere.
+    locked = {
+        each: await rows.lock_mailbox(connection, account, each) for each in sorted({source_id, target_id})
+    }
+    target = locked[target_id]
+    copied: Sequence[asyncpg.Record] = await connection.fetch(
+        """WITH chosen AS (
+               SELECT e.*, row_number() OVER (ORDER BY uid) - 1 AS place FROM entry e
+               WHERE account_id = $1 AND mailbox_id = $2 AND ($3::bigint[] IS NULL OR uid = ANY($3))),
+           made AS (
+               INSERT INTO entry (account_id, mailbox_id, uid, tenant_id, message_id, modseq, system_flags, keywords,
+                                  size_octets, internal_date)
+               SELECT account_id, $4, $5 + place, tenant_id, message_id, $6, system_flags, keywords, size_octets,
+                      internal_date
+               FROM chosen)
+           SELECT uid, $5 + place AS new_uid, system_flags, size_octets FROM chosen ORDER BY uid""",
+        UUID(account.account_id),
+        source_id,
+        uids,
+        target_id,
+        target["uid_next"],
+        modseq,
+    )
+    if copied:
+        await connection.execute(
+            """UPDATE mailbox SET uid_next = uid_next + $3, highest_modseq = $4, messages = messages + $3,
+                      unseen = unseen + $5, size_octets = size_octets + $6
+               WHERE account_id = $1 AND mailbox_id = $2""",
+            UUID(account.account_id),
+            target_id,
+            len(copied),
+            modseq,
+            sum(not row["system_flags"] & SystemFlag.SEEN for row in copied),
+            sum(row["size_octets"] for row in copied),
+        )
+    return CopyResult(target["uid_validity"], [(row["uid"], row["new_uid"]) for row in copied])

@@ -1,0 +1,158 @@
+"""Reading a mailbox: a snapshot to open it, what changed since, messages by UID."""
+
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+import asyncpg
+from blobstore import BodyReference
+from mailmodel import AccountRef, Entry, Flags, SystemFlag
+from pgkit import Pool, transaction
+
+from mailstore import rows
+from mailstore.errors import MailboxMissing
+from mailstore.types import Changes, Columns, Snapshot, StoredMessage
+
+FETCH_ROWS = 500
+
+COLUMN_NAMES = {
+    Columns.ENVELOPE: "m.envelope",
+    Columns.STRUCTURE: "m.bodystructure, m.body",
+    Columns.HEADER: "m.header, m.header_octets, m.prefix",
+    Columns.BODY: "m.prefix AS body_prefix, m.header_octets AS body_header_octets, m.parts, m.object_key,"
+    " m.body_offset, m.body_length, m.digest",
+    Columns.SENT: "m.sent_at",
+}
+
+
+async def snapshot(pool: Pool, account: AccountRef, mailbox_id: int, *, claim_recent: bool) -> Snapshot:
+    """A mailbox at one moment. With `claim_recent` its new messages are \\Recent to this session and no later one.
+
+    Raises MailboxMissing.
+    """
+    async with transaction(pool, account.tenant_id) as connection:
+        row = await connection.fetchrow(
+            f"""SELECT {rows.MAILBOX_COLUMNS}, m.recent_from_uid, e.uids, e.modseqs, e.flags, k.uids AS keyword_uids,
+                       k.keywords
+                FROM mailbox m,
+                LATERAL (SELECT array_agg(uid ORDER BY uid) AS uids, array_agg(modseq ORDER BY uid) AS modseqs,
+                                array_agg(system_flags ORDER BY uid) AS flags
+                         FROM entry WHERE account_id = $1 AND mailbox_id = $2) e,
+                LATERAL (SELECT array_agg(uid ORDER BY uid) AS uids,
+                                array_agg(array_to_string(keywords, ' ') ORDER BY uid) AS keywords
+                         FROM entry WHERE account_id = $1 AND mailbox_id = $2 AND keywords <> '{{}}') k
+                WHERE m.account_id = $1 AND m.mailbox_id = $2""",  # noqa: S608
+            UUID(account.account_id),
+            mailbox_id,
+        )
+        if row is None:
+            raise MailboxMissing
+        if claim_recent and row["recent_from_uid"] < row["uid_next"]:
+            await connection.execute(
+                """UPDATE mailbox SET recent_from_uid = greatest(recent_from_uid, $3)
+                   WHERE account_id = $1 AND mailbox_id = $2""",
+                UUID(account.account_id),
+                mailbox_id,
+                row["uid_next"],
+            )
+    return Snapshot(
+        info=rows.info(row),
+        uids=row["uids"] or [],
+        modseqs=row["modseqs"] or [],
+        system_flags=row["flags"] or [],
+        keywords={
+            uid: frozenset(text.split(" "))
+            for uid, text in zip(row["keyword_uids"] or [], row["keywords"] or [], strict=True)
+        },
+        recent_from_uid=row["recent_from_uid"],
+    )
+
+
+async def changes_since(pool: Pool, account: AccountRef, mailbox_id: int, modseq: int) -> Changes:
+    """What changed after a MODSEQ; one look at the mailbox's row when nothing did."""
+    async with transaction(pool, account.tenant_id) as connection:
+        # The row is read first: what commits after it has a higher MODSEQ and is found the next time.
+        row = await connection.fetchrow(
+            "SELECT highest_modseq, uid_next FROM mailbox WHERE account_id = $1 AND mailbox_id = $2",
+            UUID(account.account_id),
+            mailbox_id,
+        )
+        if row is None:
+            return Changes([], [], modseq, 0, True)
+        highest = row["highest_modseq"]
+        if highest <= modseq:
+            return Changes([], [], highest, row["uid_next"], False)
+        changed = await connection.fetch(
+            """SELECT uid, modseq, system_flags, keywords FROM entry
+               WHERE account_id = $1 AND mailbox_id = $2 AND modseq > $3 AND modseq <= $4 ORDER BY uid""",
+            UUID(account.account_id),
+            mailbox_id,
+            modseq,
+            highest,
+        )
+        expunged = await connection.fetch(
+            """SELECT uid FROM vanished
+               WHERE account_id = $1 AND mailbox_id = $2 AND modseq > $3 AND modseq <= $4 ORDER BY uid""",
+            UUID(account.account_id),
+            mailbox_id,
+            modseq,
+            highest,
+        )
+    return Changes(
+        [entry_of(r) for r in changed], [r["uid"] for r in expunged], highest, row["uid_next"], False
+    )
+
+
+def entry_of(row: asyncpg.Record) -> Entry:
+    """A row with uid, modseq, system_flags, keywords."""
+    return Entry(
+        row["uid"], row["modseq"], Flags(SystemFlag(row["system_flags"]), frozenset(row["keywords"]))
+    )
+
+
+async def fetch(
+    pool: Pool, account: AccountRef, mailbox_id: int, uids: Sequence[int], columns: Columns
+) -> AsyncIterator[list[StoredMessage]]:
+    """Messages in UID order, at most FETCH_ROWS at a time; UIDs that are gone are left out."""
+    names = ", ".join(text for column, text in COLUMN_NAMES.items() if columns & column)
+    join = "JOIN message m ON m.account_id = e.account_id AND m.message_id = e.message_id" if columns else ""
+    statement = f"""SELECT e.uid, e.modseq, e.system_flags, e.keywords, e.internal_date, e.size_octets, e.message_id
+                    {"," if names else ""} {names}
+                    FROM entry e {join}
+                    WHERE e.account_id = $1 AND e.mailbox_id = $2 AND e.uid = ANY($3::bigint[]) ORDER BY e.uid"""  # noqa: S608
+    ordered = sorted(uids)
+    for start in range(0, len(ordered), FETCH_ROWS):
+        # A transaction for each piece: a slow reader must not hold one open.
+        async with transaction(pool, account.tenant_id) as connection:
+            found = await connection.fetch(
+                statement, UUID(account.account_id), mailbox_id, ordered[start : start + FETCH_ROWS]
+            )
+        if found:
+            yield [_stored(row, columns) for row in found]
+
+
+def _stored(row: asyncpg.Record, columns: Columns) -> StoredMessage:
+    values: dict[str, object] = {}
+    if columns & Columns.ENVELOPE:
+        values["envelope"] = row["envelope"]
+    if columns & Columns.STRUCTURE:
+        values["bodystructure"], values["body"] = row["bodystructure"], row["body"]
+    if columns & Columns.HEADER:
+        values["header"], values["header_octets"] = row["header"], row["header_octets"]
+        values["prefix"] = row["prefix"]
+    if columns & Columns.BODY:
+        values["prefix"], values["parts"] = row["body_prefix"], row["parts"]
+        values["header_octets"] = row["body_header_octets"]
+        values["reference"] = BodyReference(
+            row["object_key"], row["body_offset"], row["body_length"], row["digest"]
+        )
+    if columns & Columns.SENT:
+        values["sent_at"] = row["sent_at"]
+    return StoredMessage(
+        uid=row["uid"],
+        modseq=row["modseq"],
+        flags=Flags(SystemFlag(row["system_flags"]), frozenset(row["keywords"])),
+        internal_date=row["internal_date"],
+        size_octets=row["size_octets"],
+        message_id=row["message_id"].hex,
+        **values,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,112 @@
+"""Taking messages out of a mailbox: entries go, UIDs are remembered as vanished, bodies may become orphans."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+from mailmodel import AccountRef, SystemFlag
+from pgkit import Connection, Pool, transaction
+
+from mailstore import rows
+from mailstore.types import MailboxChange
+
+
+async def expunge(
+    pool: Pool, account: AccountRef, mailbox_id: int, uids: Sequence[int] | None
+) -> tuple[list[int], MailboxChange | None]:
+    """Remove messages with \\Deleted, of all or of these UIDs; the UIDs removed. Raises MailboxMissing."""
+    async with transaction(pool, account.tenant_id) as connection:
+        modseq = await rows.lock_account(connection, account)
+        await rows.lock_mailbox(connection, account, mailbox_id)
+        gone = await connection.fetch(
+            """DELETE FROM entry WHERE account_id = $1 AND mailbox_id = $2 AND system_flags & $4 <> 0
+                   AND ($3::bigint[] IS NULL OR uid = ANY($3))
+               RETURNING uid, message_id, system_flags, size_octets""",
+            UUID(account.account_id),
+            mailbox_id,
+            None if uids is None else list(uids),
+            int(SystemFlag.DELETED),
+        )
+        return await _after(connection, account, mailbox_id, modseq, gone)
+
+
+async def remove(
+    pool: Pool, account: AccountRef, mailbox_id: int, uids: Sequence[int]
+) -> tuple[list[int], MailboxChange | None]:
+    """Remove these UIDs whatever their flags, all or none; the UIDs that were there. Raises MailboxMissing."""
+    async with transaction(pool, account.tenant_id) as connection:
+        modseq = await rows.lock_account(connection, account)
+        await rows.lock_mailbox(connection, account, mailbox_id)
+        gone = await connection.fetch(
+            """DELETE FROM entry WHERE account_id = $1 AND mailbox_id = $2 AND uid = ANY($3::bigint[])
+               RETURNING uid, message_id, system_flags, size_octets""",
+            UUID(account.account_id),
+            mailbox_id,
+            list(uids),
+        )
+        return await _after(connection, account, mailbox_id, modseq, gone)
+
+
+async def remove_all(connection: Connection, account: AccountRef, mailbox_id: int) -> None:
+    """Empty a mailbox that is about to be deleted. The account is locked."""
+    gone = await connection.fetch(
+        "DELETE FROM entry WHERE account_id = $1 AND mailbox_id = $2 RETURNING message_id",
+        UUID(account.account_id),
+        mailbox_id,
+    )
+    await drop_unshown(connection, account, [row["message_id"] for row in gone])
+
+
+async def _after(
+    connection: Connection, account: AccountRef, mailbox_id: int, modseq: int, gone: Sequence[asyncpg.Record]
+) -> tuple[list[int], MailboxChange | None]:
+    if not gone:
+        return [], None
+    await forget(connection, account, mailbox_id, modseq, gone)
+    await drop_unshown(connection, account, [row["message_id"] for row in gone])
+    return sorted(row["uid"] for row in gone), MailboxChange(account, mailbox_id, modseq)
+
+
+async def forget(
+    connection: Connection, account: AccountRef, mailbox_id: int, modseq: int, gone: Sequence[asyncpg.Record]
+) -> None:
+    """Record deleted entries (uid, system_flags, size_octets) as vanished and count the mailbox down."""
+    await connection.execute(
+        """INSERT INTO vanished (account_id, mailbox_id, uid, tenant_id, modseq)
+           SELECT $1, $2, uid, $3, $4 FROM unnest($5::bigint[]) AS uid""",
+        UUID(account.account_id),
+        mailbox_id,
+        UUID(account.tenant_id),
+        modseq,
+        [row["uid"] for row in gone],
+    )
+    await connection.execute(
+        """UPDATE mailbox SET highest_modseq = $3, messages = messages - $4, unseen = unseen - $5,
+                  size_octets = size_octets - $6
+           WHERE account_id = $1 AND mailbox_id = $2""",
+        UUID(account.account_id),
+        mailbox_id,
+        modseq,
+        len(gone),
+        sum(not row["system_flags"] & SystemFlag.SEEN for row in gone),
+        sum(row["size_octets"] for row in gone),
+    )
+
+
+async def drop_unshown(connection: Connection, account: AccountRef, message_ids: Sequence[UUID]) -> None:
+    """Delete message rows that no mailbox shows any more; their objects become orphans to be looked at later."""
+    dropped = await connection.fetch(
+        """DELETE FROM message m WHERE m.account_id = $1 AND m.message_id = ANY($2::uuid[])
+               AND NOT EXISTS (SELECT FROM entry e WHERE e.account_id = $1 AND e.message_id = m.message_id)
+           RETURNING m.object_key""",
+        UUID(account.account_id),
+        list(message_ids),
+    )
+    keys = sorted({row["object_key"] for row in dropped})
+    if keys:
+        await connection.execute(
+            """INSERT INTO orphan_object (tenant_id, object_key) SELECT $1, key FROM unnest($2::text[]) AS key
+               ON CONFLICT (tenant_id, object_key) DO UPDATE SET since = now()""",
+            UUID(account.tenant_id),
+            keys,
+        )

@@ -1,0 +1,104 @@
+"""Statements that several files need: locking an account, reading a mailbox's row."""
+
+import time
+from uuid import UUID
+
+import asyncpg
+from mailmodel import AccountRef, MailboxInfo
+from pgkit import Connection
+
+from mailstore.errors import MailboxMissing
+
+MAILBOX_COLUMNS = """m.mailbox_id, m.name, m.uid_validity, m.uid_next, m.highest_modseq, m.messages, m.unseen,
+    m.size_octets, m.special_use,
+    EXISTS (SELECT FROM subscription s WHERE s.account_id = m.account_id AND s.name = m.name) AS subscribed"""
+
+# Created with the account (RFC 6154); all but INBOX may be renamed and deleted.
+FIRST_MAILBOXES: tuple[tuple[str, list[str]], ...] = (
+    ("INBOX", []),
+    ("Archive", ["\\Archive"]),
+    ("Drafts", ["\\Drafts"]),
+    ("Junk", ["\\Junk"]),
+    ("Sent", ["\\Sent"]),
+    ("Trash", ["\\Trash"]),
+)
+
+
+def info(row: asyncpg.Record) -> MailboxInfo:
+    """A row of MAILBOX_COLUMNS."""
+    return MailboxInfo(
+        mailbox_id=row["mailbox_id"],
+        name=row["name"],
+        uid_validity=row["uid_validity"],
+        uid_next=row["uid_next"],
+        highest_modseq=row["highest_modseq"],
+        messages=row["messages"],
+        unseen=row["unseen"],
+        size_octets=row["size_octets"],
+        special_use=frozenset(row["special_use"]),
+        subscribed=row["subscribed"],
+    )
+
+
+async def lock_account(connection: Connection, account: AccountRef) -> int:
+    """Lock the account's row and give it its next MODSEQ, which is returned. Creates what is missing."""
+    modseq = await connection.fetchval(
+        "UPDATE account SET modseq = modseq + 1 WHERE account_id = $1 RETURNING modseq",
+        UUID(account.account_id),
+    )
+    if modseq is None:
+        await provision(connection, account.tenant_id, [account.account_id])
+        return await lock_account(connection, account)
+    return int(modseq)
+
+
+async def provision(connection: Connection, tenant_id: str, account_ids: list[str]) -> None:
+    """Give accounts that are new here their row and first mailboxes. Idempotent."""
+    ids = [UUID(account_id) for account_id in sorted(account_ids)]
+    created = await connection.fetch(
+        """INSERT INTO account (account_id, tenant_id, next_uid_validity)
+           SELECT id, $2, $3 FROM unnest($1::uuid[]) AS id
+           ON CONFLICT DO NOTHING RETURNING account_id""",
+        ids,
+        UUID(tenant_id),
+        int(time.time()),
+    )
+    for row in created:
+        for name, special_use in FIRST_MAILBOXES:
+            await insert_mailbox(connection, AccountRef(tenant_id, str(row["account_id"])), name, special_use)
+            await connection.execute(
+                "INSERT INTO subscription (account_id, name, tenant_id) VALUES ($1, $2, $3)",
+                row["account_id"],
+                name,
+                UUID(tenant_id),
+            )
+
+
+async def insert_mailbox(
+    connection: Connection, account: AccountRef, name: str, special_use: list[str]
+) -> int:
+    """A new mailbox with a UIDVALIDITY that was never used; its id. The account is locked."""
+    mailbox_id = await connection.fetchval(
+        """WITH validity AS (
+               UPDATE account SET next_uid_validity = next_uid_validity + 1 WHERE account_id = $1
+               RETURNING next_uid_validity - 1 AS value)
+           INSERT INTO mailbox (account_id, tenant_id, name, uid_validity, special_use)
+           SELECT $1, $2, $3, value, $4 FROM validity RETURNING mailbox_id""",
+        UUID(account.account_id),
+        UUID(account.tenant_id),
+        name,
+        special_use,
+    )
+    return int(mailbox_id)
+
+
+async def lock_mailbox(connection: Connection, account: AccountRef, mailbox_id: int) -> asyncpg.Record:
+    """The mailbox's row, locked. The account is locked already. Raises MailboxMissing."""
+    row = await connection.fetchrow(
+        "SELECT * FROM mailbox WHERE account_id = $1 AND mailbox_id = $2 FOR UPDATE",
+        UUID(account.account_id),
+        mailbox_id,
+    )
+    if row is None:
+        raise MailboxMissing
+    return row

@@ -1,0 +1,199 @@
+"""The mail store: everything mda, imap and pop3 may do with mailboxes.
+
+Each change is one transaction; `tell` is called after its commit. Every method
+raises StoreUnavailable where PostgreSQL or the object storage is away, and
+MailboxMissing where a mailbox is not there, not there any more, or not in this
+tenant: the three look the same.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from blobstore import BlobStore, BodyReference
+from mailmodel import AccountRef, Entry, FlagChange, MailboxInfo
+from pgkit import Pool, check, check_durability, open_pool
+
+from mailstore import bodies, filing, flagging, mailboxes, maildrop_lock, moving, reading, removing, upkeep
+from mailstore.maildrop_lock import MaildropLock
+from mailstore.types import (
+    Changes,
+    Columns,
+    CopyResult,
+    Delivery,
+    MailboxChange,
+    NewMessage,
+    Snapshot,
+    StoredMessage,
+)
+
+Tell = Callable[[MailboxChange], None]
+
+
+class MailStore:
+    """One store: a PostgreSQL database and a bucket."""
+
+    def __init__(self, pool: Pool, blobs: BlobStore, tell: Tell) -> None:
+        self._pool = pool
+        self._blobs = blobs
+        self._tell = tell
+
+    @classmethod
+    async def open(cls, dsn: str, blobs: BlobStore, tell: Tell, *, pool_size: int = 4) -> "MailStore":
+        """Connect as the application role. Raises DatabaseUnavailable or DatabaseMisconfigured."""
+        pool = await open_pool(dsn, max_size=pool_size)
+        await check_durability(pool)
+        return cls(pool, blobs, tell)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._pool.close()
+
+    async def check(self) -> None:
+        """Raise StoreUnavailable while PostgreSQL does not answer."""
+        await check(self._pool)
+
+    def _told(self, *changes: MailboxChange | None) -> None:
+        for change in changes:
+            if change is not None:
+                self._tell(change)
+
+    # -- the list of mailboxes
+
+    async def provision(self, account: AccountRef) -> None:
+        """Give a new account its first mailboxes. Idempotent; delivery and listing do it by themselves."""
+        await mailboxes.listing(self._pool, account)
+
+    async def list_mailboxes(self, account: AccountRef) -> list[MailboxInfo]:
+        """All mailboxes, INBOX first, then by name."""
+        return await mailboxes.listing(self._pool, account)
+
+    async def get_mailbox(self, account: AccountRef, name: str) -> MailboxInfo | None:
+        """One mailbox or None. Raises MailboxNameInvalid."""
+        return await mailboxes.get(self._pool, account, name)
+
+    async def create_mailbox(
+        self, account: AccountRef, name: str, special_use: frozenset[str] = frozenset()
+    ) -> MailboxInfo:
+        """Raises MailboxExists, InboxProtected, MailboxNameInvalid."""
+        made = await mailboxes.create(self._pool, account, name, special_use)
+        self._told(MailboxChange(account, 0, 0))
+        return made
+
+    async def delete_mailbox(self, account: AccountRef, name: str) -> None:
+        """Raises MailboxMissing, MailboxHasInferiors, InboxProtected."""
+        await mailboxes.delete(self._pool, account, name)
+        self._told(MailboxChange(account, 0, 0))
+
+    async def rename_mailbox(self, account: AccountRef, old: str, new: str) -> None:
+        """Raises MailboxMissing, MailboxExists, InboxProtected, MailboxNameInvalid."""
+        await mailboxes.rename(self._pool, account, old, new)
+        self._told(MailboxChange(account, 0, 0))
+
+    async def subscribe(self, account: AccountRef, name: str) -> None:
+        """Remember a name, whether or not there is such a mailbox."""
+        await mailboxes.subscribe(self._pool, account, name)
+
+    async def unsubscribe(self, account: AccountRef, name: str) -> bool:
+        """False when it was not remembered."""
+        return await mailboxes.unsubscribe(self._pool, account, name)
+
+    async def list_subscriptions(self, account: AccountRef) -> list[str]:
+        """All names remembered."""
+        return await mailboxes.subscriptions(self._pool, account)
+
+    # -- messages in
+
+    async def deliver(self, deliveries: Sequence[Delivery]) -> list[bool]:
+        """File a batch for any accounts in one transaction; False where it was filed before."""
+        if not deliveries:
+            return []
+        outcomes, changes = await filing.deliver(self._pool, deliveries)
+        self._told(*changes)
+        return outcomes
+
+    async def put_body(self, account: AccountRef, content: bytes) -> BodyReference:
+        """Store the body of a message to be appended."""
+        return await bodies.put(self._blobs, account, content)
+
+    async def append(self, account: AccountRef, mailbox_id: int, messages: Sequence[NewMessage]) -> list[int]:
+        """File messages into one mailbox, all or none; their UIDs."""
+        uids, change = await filing.append(self._pool, account, mailbox_id, messages)
+        self._told(change)
+        return uids
+
+    # -- reading
+
+    async def snapshot(self, account: AccountRef, mailbox_id: int, *, claim_recent: bool = False) -> Snapshot:
+        """The mailbox as it is now."""
+        return await reading.snapshot(self._pool, account, mailbox_id, claim_recent=claim_recent)
+
+    async def changes_since(self, account: AccountRef, mailbox_id: int, modseq: int) -> Changes:
+        """What changed after a MODSEQ; `gone` where the mailbox was deleted."""
+        return await reading.changes_since(self._pool, account, mailbox_id, modseq)
+
+    def fetch(
+        self, account: AccountRef, mailbox_id: int, uids: Sequence[int], columns: Columns
+    ) -> AsyncIterator[list[StoredMessage]]:
+        """Messages in UID order, in pieces."""
+        return reading.fetch(self._pool, account, mailbox_id, uids, columns)
+
+    async def read(self, message: StoredMessage, offset: int, length: int) -> bytes:
+        """Octets of prefix and body of a message that was fetched with Columns.BODY."""
+        return await bodies.read(self._blobs, message, offset, length)
+
+    # -- changing
+
+    async def store_flags(
+        self, account: AccountRef, mailbox_id: int, uids: Sequence[int], change: FlagChange
+    ) -> list[Entry]:
+        """The entries as they are after it."""
+        entries, told = await flagging.store_flags(self._pool, account, mailbox_id, uids, change)
+        self._told(told)
+        return entries
+
+    async def expunge(
+        self, account: AccountRef, mailbox_id: int, uids: Sequence[int] | None = None
+    ) -> list[int]:
+        """Remove messages with \\Deleted (of these UIDs, or all); the UIDs removed."""
+        gone, told = await removing.expunge(self._pool, account, mailbox_id, uids)
+        self._told(told)
+        return gone
+
+    async def remove(self, account: AccountRef, mailbox_id: int, uids: Sequence[int]) -> list[int]:
+        """Remove messages whatever their flags, all or none; the UIDs that were there."""
+        gone, told = await removing.remove(self._pool, account, mailbox_id, uids)
+        self._told(told)
+        return gone
+
+    async def copy(
+        self, account: AccountRef, source_id: int, uids: Sequence[int], target_id: int
+    ) -> CopyResult:
+        """All or none; UIDs that are gone are left out."""
+        result, told = await moving.copy(self._pool, account, source_id, uids, target_id)
+        self._told(*told)
+        return result
+
+    async def move(
+        self, account: AccountRef, source_id: int, uids: Sequence[int], target_id: int
+    ) -> CopyResult:
+        """Copy and remove at once."""
+        result, told = await moving.move(self._pool, account, source_id, uids, target_id)
+        self._told(*told)
+        return result
+
+    # -- POP3, upkeep
+
+    async def lock_maildrop(self, account: AccountRef) -> MaildropLock | None:
+        """The account's maildrop lock, or None where another session has it. Holds a connection of the pool."""
+        return await maildrop_lock.acquire(self._pool, account)
+
+    async def settled(self, queue_ids: Sequence[str]) -> set[tuple[str, str]]:
+        """Which (queue id, recipient) of these queue ids are filed."""
+        return await upkeep.settled(self._pool, queue_ids)
+
+    async def sweep_orphans(self, limit: int) -> int:
+        """Delete objects that nothing refers to any more; how many."""
+        return await upkeep.sweep_orphans(self._pool, self._blobs, limit)
+
+    async def prune(self) -> int:
+        """Forget old delivery records; how many."""
+        return await upkeep.prune(self._pool)

@@ -1,0 +1,159 @@
+"""The tables, as documentation and for migrations: SQLAlchemy Core, every key beginning with the account.
+
+Lock order. Whoever changes anything of an account first locks its row in
+`account` (several: in the order of tenant, account), then its mailboxes. So
+two writers never wait for each other in a circle, UIDs and MODSEQs become
+visible in ascending order, and the counters in `mailbox` are exact.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import UUID
+
+metadata = MetaData()
+
+
+def _uuid(name: str, **options: object) -> "Column[object]":
+    return Column(name, UUID(as_uuid=True), nullable=False, **options)  # type: ignore[arg-type]
+
+
+# One row for each account that ever had mail here: the lock, and the counters that all its mailboxes share.
+account = Table(
+    "account",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    _uuid("tenant_id"),
+    # The last MODSEQ given; every change of the account takes the next.
+    Column("modseq", BigInteger, nullable=False, server_default="1"),
+    # UIDVALIDITY of the next mailbox: never one that was used before.
+    Column("next_uid_validity", BigInteger, nullable=False),
+)
+
+mailbox = Table(
+    "mailbox",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    Column("mailbox_id", BigInteger, Identity(), primary_key=True),
+    _uuid("tenant_id"),
+    Column("name", Text, nullable=False),
+    Column("uid_validity", BigInteger, nullable=False),
+    Column("uid_next", BigInteger, nullable=False, server_default="1"),
+    Column("highest_modseq", BigInteger, nullable=False, server_default="1"),
+    Column("messages", Integer, nullable=False, server_default="0"),
+    Column("unseen", Integer, nullable=False, server_default="0"),
+    Column("size_octets", BigInteger, nullable=False, server_default="0"),
+    # Messages from this UID on are \\Recent to the next session that selects the mailbox.
+    Column("recent_from_uid", BigInteger, nullable=False, server_default="1"),
+    Column("special_use", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    ForeignKeyConstraint(["account_id"], ["account.account_id"], ondelete="CASCADE"),
+    UniqueConstraint("account_id", "name", name="mailbox_name"),
+)
+
+subscription = Table(
+    "subscription",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    Column("name", Text, primary_key=True),
+    _uuid("tenant_id"),
+    ForeignKeyConstraint(["account_id"], ["account.account_id"], ondelete="CASCADE"),
+)
+
+# A message of an account, however many mailboxes show it. Its id is stable over COPY and MOVE.
+message = Table(
+    "message",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    _uuid("message_id", primary_key=True),
+    _uuid("tenant_id"),
+    Column("object_key", Text, nullable=False),
+    Column("body_offset", BigInteger, nullable=False),
+    Column("body_length", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    # What stands before the body wherever it is shown: Return-Path, Delivered-To, Received ...
+    Column("prefix", LargeBinary, nullable=False),
+    Column("header", LargeBinary, nullable=False),
+    Column("header_octets", Integer, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("bodystructure", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("parts", LargeBinary, nullable=False),
+    Column("sent_at", DateTime(timezone=True)),
+    ForeignKeyConstraint(["account_id"], ["account.account_id"], ondelete="CASCADE"),
+    Index("message_object", "object_key"),
+)
+
+# A message's place in a mailbox. Narrow: opening a mailbox reads all of these.
+entry = Table(
+    "entry",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    Column("mailbox_id", BigInteger, primary_key=True),
+    Column("uid", BigInteger, primary_key=True),
+    _uuid("tenant_id"),
+    _uuid("message_id"),
+    Column("modseq", BigInteger, nullable=False),
+    Column("system_flags", SmallInteger, nullable=False),
+    Column("keywords", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    # Octets of prefix and body together (RFC822.SIZE).
+    Column("size_octets", BigInteger, nullable=False),
+    Column("internal_date", DateTime(timezone=True), nullable=False),
+    Column("saved_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    ForeignKeyConstraint(
+        ["account_id", "mailbox_id"], ["mailbox.account_id", "mailbox.mailbox_id"], ondelete="CASCADE"
+    ),
+    Index("entry_changes", "account_id", "mailbox_id", "modseq"),
+    Index("entry_message", "account_id", "message_id"),
+)
+
+# UIDs that were expunged, and when: what a session or QRESYNC (RFC 7162) asks for.
+vanished = Table(
+    "vanished",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    Column("mailbox_id", BigInteger, primary_key=True),
+    Column("uid", BigInteger, primary_key=True),
+    _uuid("tenant_id"),
+    Column("modseq", BigInteger, nullable=False),
+    ForeignKeyConstraint(
+        ["account_id", "mailbox_id"], ["mailbox.account_id", "mailbox.mailbox_id"], ondelete="CASCADE"
+    ),
+    Index("vanished_changes", "account_id", "mailbox_id", "modseq"),
+)
+
+# What was filed: (queue id, recipient) once. Outlives the message, so that a repetition finds it.
+delivery = Table(
+    "delivery",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    Column("queue_id", Text, primary_key=True),
+    Column("recipient", Text, primary_key=True),
+    _uuid("tenant_id"),
+    Column("filed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("delivery_filed_at", "filed_at"),
+)
+
+# Objects whose last message row went: swept when nothing refers to them after the grace time.
+orphan_object = Table(
+    "orphan_object",
+    metadata,
+    _uuid("tenant_id", primary_key=True),
+    Column("object_key", Text, primary_key=True),
+    Column("since", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)

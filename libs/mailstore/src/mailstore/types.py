@@ -1,0 +1,120 @@
+"""What goes into and comes out of the mail store."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntFlag
+
+from blobstore import BodyReference
+from mailmodel import AccountRef, Entry, Flags, MailboxInfo, SystemFlag
+from mailmsg.facts import MessageFacts
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to be filed. A reader sees `prefix` and then the body; facts are those of the body."""
+
+    body: BodyReference
+    prefix: bytes
+    facts: MessageFacts
+    internal_date: datetime
+    flags: Flags
+
+    @property
+    def size_octets(self) -> int:
+        """RFC822.SIZE."""
+        return len(self.prefix) + self.body.length
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message for one recipient; (queue_id, recipient) is filed once per account, however often it comes."""
+
+    account: AccountRef
+    queue_id: str
+    recipient: str
+    mailbox_name: str
+    new: NewMessage
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxChange:
+    """Told after a commit. `mailbox_id` is 0 where the list of mailboxes changed."""
+
+    account: AccountRef
+    mailbox_id: int
+    highest_modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A mailbox at one moment, as columns: message n has uids[n], modseqs[n], system_flags[n].
+
+    `keywords` has those UIDs only that have any. Messages from `recent_from_uid` on are \\Recent to this session.
+    """
+
+    info: MailboxInfo
+    uids: list[int]
+    modseqs: list[int]
+    system_flags: list[int]
+    keywords: dict[int, frozenset[str]]
+    recent_from_uid: int
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The same as entries, by UID."""
+        nothing: frozenset[str] = frozenset()
+        return [
+            Entry(uid, modseq, Flags(SystemFlag(system), self.keywords.get(uid, nothing)))
+            for uid, modseq, system in zip(self.uids, self.modseqs, self.system_flags, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed after a MODSEQ: new and changed entries by UID, expunged UIDs. `gone`: the mailbox was deleted."""
+
+    changed: list[Entry]
+    expunged: list[int]
+    highest_modseq: int
+    uid_next: int
+    gone: bool
+
+
+class Columns(IntFlag):
+    """What `fetch` reads of each message; UID, date, size and flags always come."""
+
+    ENVELOPE = 1
+    STRUCTURE = 2
+    HEADER = 4
+    # What `read` needs: prefix, body reference, part index.
+    BODY = 8
+    SENT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """One message of a mailbox. Columns that were not asked for are empty."""
+
+    uid: int
+    modseq: int
+    flags: Flags
+    internal_date: datetime
+    size_octets: int
+    message_id: str
+    prefix: bytes = b""
+    header: bytes = b""
+    header_octets: int = 0
+    envelope: bytes = b""
+    bodystructure: bytes = b""
+    body: bytes = b""
+    parts: bytes = b""
+    sent_at: datetime | None = None
+    reference: BodyReference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """For COPYUID (RFC 4315 §3): the target's UIDVALIDITY and (source UID, target UID) pairs."""
+
+    uid_validity: int
+    pairs: list[tuple[int, int]]
