@@ -365,7 +365,7 @@ def messages(draw: st.DrawFn, depth: int = 0) -> email.message.Message:
     if kind == "multipart":
         made = MIMEMultipart("mixed")
         for child in draw(st.lists(messages(depth + 1), min_size=1, max_size=3)):
-            made.attach(child)  # type: ignore[arg-type]
+            made.attach(child)
     elif kind == "message":
         made = MIMEMessage(draw(messages(depth + 1)))
     else:

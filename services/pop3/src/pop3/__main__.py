@@ -1,0 +1,74 @@
+"""`python -m pop3`: the wiring."""
+
+from blobstore import BlobStore
+from eventbus import EventBus, subjects
+from mailstore import MailStore, bus_notifier
+from servicekit import rpc
+from servicekit.run import Service, run
+from servicekit.settings import read_secret
+from servicekit.tls import configured_context
+
+from pop3.adapters.directory import GrpcDirectory
+from pop3.adapters.maildrop import StoreMaildrops
+from pop3.adapters.maildrop_lock import MaildropLocks
+from pop3.edge.session import Needs, Sessions
+from pop3.settings import Settings
+
+
+async def wire(service: Service[Settings]) -> None:
+    """Connect, then listen."""
+    settings = service.settings
+    bus = await EventBus.connect(
+        settings.nats_url, name=service.name, monitor_url=settings.nats_monitor_url or None
+    )
+    service.on_close(bus.close)
+    blobs = BlobStore.open(
+        settings.s3_url,
+        settings.s3_bucket,
+        read_secret(settings.s3_access_key_file),
+        read_secret(settings.s3_secret_key_file),
+    )
+    dsn = read_secret(settings.database_dsn_file)
+    store = await MailStore.open(dsn, blobs, bus_notifier(bus), pool_size=settings.database_pool_size)
+    service.on_close(store.close)
+    locks = MaildropLocks(dsn)
+    service.on_close(locks.close)
+    channel = rpc.channel(settings.directory_target)
+    service.on_close(lambda: channel.close(None))
+    directory = GrpcDirectory(
+        channel, keep_seconds=settings.login_cache_seconds, hears_changes=lambda: bus.connected
+    )
+    await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
+    tls = configured_context(settings.tls_certificate_file, settings.tls_key_file)
+    sessions = Sessions(Needs(settings, directory, StoreMaildrops(store, locks), tls, service.log))
+    service.spawn(sessions.end_at_drain(service.draining), name="end-sessions-at-drain")
+    service.ready_when("mailboxes", store.check)
+    overflow = b"-ERR [SYS/TEMP] Too many connections\r\n"
+    if settings.port:
+        await service.listen(
+            "pop3",
+            settings.host,
+            settings.port,
+            sessions.serve,
+            max_connections=settings.max_connections,
+            overflow=overflow,
+        )
+    if settings.tls_port and tls is not None:
+        await service.listen(
+            "pop3s",
+            settings.host,
+            settings.tls_port,
+            sessions.serve,
+            tls=tls,
+            max_connections=settings.max_connections,
+            overflow=overflow,
+        )
+
+
+def main() -> None:
+    """The console entry."""
+    run("pop3", Settings, wire)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How the needs of `ports` are met."""

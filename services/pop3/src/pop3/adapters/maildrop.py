@@ -1,0 +1,141 @@
+"""A maildrop is the INBOX of an account in the mail store, under a lock that holds over all processes.
+
+The unique-id of a message (RFC 1939 §7) is `<uidvalidity>.<uid>`: as stable as IMAP's UIDs. Rows are read ahead,
+because clients take messages in order; the octets of one message are read in chunks and checked against the digest
+that was taken when it came in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, Sequence
+
+from blobstore import BlobMissing, BlobUnavailable
+from mailmodel import AccountRef
+from mailproto.pop3.maildrop import DropMessage
+from mailstore import BodyCorrupt, Columns, MailboxMissing, MailStore, StoredMessage, StoreUnavailable
+
+from pop3.adapters.maildrop_lock import MaildropLock, MaildropLocks
+from pop3.ports import MessageGone, Unavailable
+
+_ROWS_AHEAD = 64
+_CHUNK_OCTETS = 1024 * 1024
+_UNWELL = (StoreUnavailable, BlobUnavailable, BlobMissing, BodyCorrupt)
+
+
+class StoreMaildrops:
+    """`ports.Maildrops` over mailstore."""
+
+    def __init__(self, store: MailStore, locks: MaildropLocks) -> None:
+        self._store = store
+        self._locks = locks
+
+    async def open(self, account: AccountRef) -> StoreMaildrop | None:
+        """See `ports.Maildrops`."""
+        try:
+            lock = await self._locks.acquire(account)
+            if lock is None:
+                return None
+            try:
+                return await self._open(account, lock)
+            except BaseException:
+                await lock.release()
+                raise
+        except (StoreUnavailable, MailboxMissing) as error:
+            raise Unavailable(str(error)) from error
+
+    async def _open(self, account: AccountRef, lock: MaildropLock) -> StoreMaildrop:
+        store = self._store
+        info = await store.get_mailbox(account, "INBOX")
+        if info is None:
+            await store.provision(account)
+            info = await store.get_mailbox(account, "INBOX")
+            if info is None:
+                raise Unavailable("the account has no INBOX")
+        uids: list[int] = []
+        messages: list[DropMessage] = []
+        if info.messages:
+            snapshot = await store.snapshot(account, info.mailbox_id)
+            async for rows in store.fetch(account, info.mailbox_id, snapshot.uids, Columns(0)):
+                for row in rows:
+                    uids.append(row.uid)
+                    messages.append(DropMessage(row.size_octets, b"%d.%d" % (info.uid_validity, row.uid)))
+        return StoreMaildrop(store, account, info.mailbox_id, uids, messages, lock)
+
+
+class StoreMaildrop:
+    """`ports.OpenMaildrop` over mailstore."""
+
+    def __init__(
+        self,
+        store: MailStore,
+        account: AccountRef,
+        mailbox_id: int,
+        uids: Sequence[int],
+        messages: Sequence[DropMessage],
+        lock: MaildropLock,
+    ) -> None:
+        self.messages = messages
+        self._store = store
+        self._account = account
+        self._mailbox_id = mailbox_id
+        self._uids = uids
+        self._lock = lock
+        self._rows: dict[int, StoredMessage] = {}
+
+    async def read(self, number: int, first_chunk_octets: int) -> AsyncGenerator[bytes, None]:
+        """See `ports.OpenMaildrop`."""
+        try:
+            row = await self._row(number)
+            if row.size_octets <= first_chunk_octets:
+                # Read whole: the store checks the digest itself.
+                yield await self._store.read(row, 0, row.size_octets)
+                return
+            digest = hashlib.sha256()
+            offset = 0
+            chunk_octets = first_chunk_octets
+            while offset < row.size_octets:
+                chunk = await self._store.read(row, offset, min(chunk_octets, row.size_octets - offset))
+                if not chunk:
+                    raise Unavailable("the stored message is shorter than its row says")
+                digest.update(chunk[max(0, len(row.prefix) - offset) :])
+                offset += len(chunk)
+                if (
+                    offset >= row.size_octets
+                    and row.reference is not None
+                    and digest.digest() != row.reference.digest
+                ):
+                    # The last chunk is held back, so the client never takes the message for whole.
+                    raise Unavailable("the stored octets are not those that came in")
+                yield chunk
+                chunk_octets = _CHUNK_OCTETS
+        except _UNWELL as error:
+            raise Unavailable(str(error)) from error
+
+    async def _row(self, number: int) -> StoredMessage:
+        uid = self._uids[number - 1]
+        if (row := self._rows.get(uid)) is None:
+            ahead = self._uids[number - 1 : number - 1 + _ROWS_AHEAD]
+            self._rows.clear()
+            async for rows in self._store.fetch(self._account, self._mailbox_id, ahead, Columns.BODY):
+                self._rows.update((found.uid, found) for found in rows)
+            if (row := self._rows.get(uid)) is None:
+                raise MessageGone
+        return row
+
+    async def remove(self, numbers: Sequence[int]) -> int:
+        """See `ports.OpenMaildrop`."""
+        if not numbers:
+            return 0
+        if not self._lock.held:
+            raise Unavailable("the lock on the maildrop was lost")
+        uids = [self._uids[number - 1] for number in numbers]
+        try:
+            return len(await self._store.remove(self._account, self._mailbox_id, uids))
+        except (StoreUnavailable, MailboxMissing) as error:
+            raise Unavailable(str(error)) from error
+
+    async def close(self) -> None:
+        """See `ports.OpenMaildrop`."""
+        self._rows.clear()
+        await self._lock.release()

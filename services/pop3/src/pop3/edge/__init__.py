@@ -1,0 +1,1 @@
+"""Who enters: POP3 clients."""

@@ -1,0 +1,242 @@
+"""One POP3 connection: moves octets between `servicekit.tcp` and the machine of `mailproto.pop3`, and does what the
+machine's events ask for.
+
+At SIGTERM a session that waits for its client is told and closed; one at work finishes that first. A session that
+ends without QUIT removes nothing (RFC 1939 §3), and lets go of its maildrop at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import assert_never
+
+from mailproto.pop3.events import Close, Event, Flush, Login, LoginFailure, Retrieve, StartTls, Update
+from mailproto.pop3.maildrop import Maildrop
+from mailproto.pop3.server import Pop3Server, State, TlsState, Welcome
+from servicekit.tcp import Connection
+from structlog.typing import FilteringBoundLogger
+
+from pop3 import metrics
+from pop3.core.login_rule import password_rule
+from pop3.ports import Directory, Maildrops, MessageGone, OpenMaildrop, Unavailable
+from pop3.settings import Settings
+
+# RETR: most messages come in one read. TOP: mostly the header is wanted.
+_RETR_CHUNK_OCTETS = 1024 * 1024
+_TOP_CHUNK_OCTETS = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What all sessions share."""
+
+    settings: Settings
+    directory: Directory
+    maildrops: Maildrops
+    tls: ssl.SSLContext | None
+    log: FilteringBoundLogger
+
+
+class Sessions:
+    """All sessions of this process; `serve` is the listeners' handler."""
+
+    def __init__(self, needs: Needs) -> None:
+        self._needs = needs
+        self._open: set[Session] = set()
+
+    async def serve(self, connection: Connection) -> None:
+        """Live one session to its end."""
+        session = Session(connection, self._needs)
+        self._open.add(session)
+        try:
+            await session.live()
+        finally:
+            self._open.discard(session)
+
+    async def end_at_drain(self, draining: asyncio.Event) -> None:
+        """Wait for SIGTERM, then send those away that only wait."""
+        await draining.wait()
+        async with asyncio.TaskGroup() as group:
+            for session in list(self._open):
+                group.create_task(session.end_if_idle())
+
+
+class Session:
+    """One connection's life."""
+
+    def __init__(self, connection: Connection, needs: Needs) -> None:
+        self._connection = connection
+        self._needs = needs
+        self._log = needs.log.bind(connection=connection.id, peer_host=connection.peer_host)
+        settings = needs.settings
+        self._machine = Pop3Server(
+            Welcome(settings.hostname, "Posthouse"),
+            TlsState.ACTIVE
+            if connection.is_tls
+            else (TlsState.UNAVAILABLE if needs.tls is None else TlsState.OFFERED),
+            password_rule(settings.allow_plaintext_login, connection.peer_host),
+        )
+        self._maildrop: OpenMaildrop | None = None
+        self._account_id = ""
+        self._login_until = time.monotonic() + settings.login_seconds
+        self._idle = False
+        self._retrieved = 0
+        self._removed = 0
+
+    async def live(self) -> None:
+        """Until the client or we have had enough."""
+        try:
+            await self._converse()
+        finally:
+            if self._maildrop is not None:
+                await self._maildrop.close()
+                self._log.info(
+                    "session_ended",
+                    account_id=self._account_id,
+                    messages_retrieved=self._retrieved,
+                    messages_removed=self._removed,
+                )
+
+    async def end_if_idle(self) -> None:
+        """At the drain: tell a client that is silent, and close. Its read then sees the end of the stream."""
+        if self._idle:
+            self._machine.say_goodbye("The server is going down, come back soon")
+            self._connection.write(self._machine.data_to_send())
+            await self._connection.close()
+
+    async def _converse(self) -> None:
+        machine = self._machine
+        connection = self._connection
+        await self._send()
+        while True:
+            while (event := machine.next_event()) is not None:
+                await self._do(event)
+                if isinstance(event, Close):
+                    return
+            await self._send()
+            if connection.draining.is_set():
+                machine.say_goodbye("The server is going down, come back soon")
+                continue
+            try:
+                self._idle = True
+                data = await connection.read(self._patience_seconds())
+            except TimeoutError:
+                machine.say_goodbye("Autologout; idle for too long")
+                continue
+            finally:
+                self._idle = False
+            if not data:
+                return
+            machine.receive(data)
+
+    def _patience_seconds(self) -> float:
+        if self._machine.state is State.TRANSACTION:
+            return self._needs.settings.idle_seconds
+        return max(0.0, self._login_until - time.monotonic())
+
+    async def _send(self) -> None:
+        """Send what waits; a client that does not read for too long is cut off (TimeoutError)."""
+        data = self._machine.data_to_send()
+        if data:
+            self._connection.write(data)
+            async with asyncio.timeout(self._needs.settings.idle_seconds):
+                await self._connection.drain()
+
+    async def _do(self, event: Event) -> None:
+        match event:
+            case Login():
+                await self._open(event)
+            case Retrieve():
+                await self._retrieve(event)
+            case Update():
+                await self._update(event)
+            case StartTls():
+                await self._start_tls()
+            case Flush() | Close():
+                pass
+            case _:
+                assert_never(event)
+        await self._send()
+
+    async def _open(self, event: Login) -> None:
+        started = time.perf_counter()
+        try:
+            account = await self._needs.directory.authenticate(
+                event.login, event.password, self._connection.peer_host
+            )
+            if account is None:
+                metrics.LOGINS.labels("refused").inc()
+                self._log.info("login_refused")
+                self._machine.login_failed(LoginFailure.REFUSED)
+                return
+            self._maildrop = await self._needs.maildrops.open(account)
+        except Unavailable as error:
+            metrics.LOGINS.labels("unavailable").inc()
+            self._log.warning("login_failed", reason=str(error))
+            self._machine.login_failed(LoginFailure.UNAVAILABLE)
+            return
+        if self._maildrop is None:
+            metrics.LOGINS.labels("in_use").inc()
+            self._machine.login_failed(LoginFailure.IN_USE)
+            return
+        self._account_id = account.account_id
+        metrics.LOGINS.labels("granted").inc()
+        metrics.LOGIN_SECONDS.observe(time.perf_counter() - started)
+        self._log.info("login_granted", account_id=account.account_id, messages=len(self._maildrop.messages))
+        self._machine.login_succeeded(Maildrop(self._maildrop.messages))
+
+    async def _retrieve(self, event: Retrieve) -> None:
+        assert self._maildrop is not None
+        machine = self._machine
+        chunk_octets = _RETR_CHUNK_OCTETS if event.lines is None else _TOP_CHUNK_OCTETS
+        started = False
+        try:
+            async with aclosing(self._maildrop.read(event.number, chunk_octets)) as chunks:
+                async for chunk in chunks:
+                    if not started:
+                        started = True
+                        machine.message_started()
+                    wanted = machine.message_data(chunk)
+                    metrics.RETRIEVED_OCTETS.inc(len(chunk))
+                    if not wanted:
+                        break
+                    await self._send()
+        except (Unavailable, MessageGone) as error:
+            metrics.READS_FAILED.inc()
+            self._log.warning("read_failed", account_id=self._account_id, reason=str(error) or "message gone")
+            if started:
+                # Half a message is out: only a broken connection says that the rest is missing.
+                self._connection.abort()
+                raise ConnectionAbortedError("a message could not be read to its end") from error
+            machine.retrieve_failed()
+            return
+        if not started:
+            machine.message_started()  # An empty message has no chunk.
+        machine.message_ended()
+        if event.lines is None:
+            self._retrieved += 1
+            metrics.RETRIEVED.inc()
+
+    async def _update(self, event: Update) -> None:
+        assert self._maildrop is not None
+        try:
+            self._removed = await self._maildrop.remove(event.deleted)
+        except Unavailable as error:
+            metrics.UPDATES_FAILED.inc()
+            self._log.warning("update_failed", account_id=self._account_id, reason=str(error))
+            self._machine.update_failed()
+            return
+        metrics.REMOVED.inc(self._removed)
+        # Let go before the client hears of it: its next session may come at once.
+        await self._maildrop.close()
+        self._machine.updated()
+
+    async def _start_tls(self) -> None:
+        assert self._needs.tls is not None
+        await self._send()
+        await self._connection.start_tls(self._needs.tls)
+        self._machine.tls_started()

@@ -1,0 +1,48 @@
+"""What this service needs of others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Protocol
+
+from mailmodel import AccountRef
+from mailproto.pop3.maildrop import DropMessage
+
+
+class Unavailable(Exception):
+    """We are unwell: the directory or the mail store did not answer. Asking again later may help."""
+
+
+class MessageGone(Exception):
+    """The message was removed by another access since the maildrop was opened."""
+
+
+class Directory(Protocol):
+    """Who is who."""
+
+    async def authenticate(self, login: str, password: str, client_address: str) -> AccountRef | None:
+        """The account, or None for a wrong password or an unknown login. Raises Unavailable."""
+
+
+class OpenMaildrop(Protocol):
+    """One maildrop, locked for one session; its messages are fixed (RFC 1939 §5)."""
+
+    @property
+    def messages(self) -> Sequence[DropMessage]:
+        """In the order of their numbers, from 1."""
+
+    def read(self, number: int, first_chunk_octets: int) -> AsyncGenerator[bytes, None]:
+        """The octets of a message, in chunks. Raises Unavailable, MessageGone."""
+
+    async def remove(self, numbers: Sequence[int]) -> int:
+        """Remove these, all or none; how many were still there. Raises Unavailable: then none is gone."""
+
+    async def close(self) -> None:
+        """Let go of the lock. Never raises."""
+
+
+class Maildrops(Protocol):
+    """Where maildrops are."""
+
+    async def open(self, account: AccountRef) -> OpenMaildrop | None:
+        """The maildrop, or None while another session has it. Raises Unavailable."""
