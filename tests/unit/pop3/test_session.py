@@ -1,0 +1,267 @@
+"""The POP3 service's session, driven over a connection in memory: faults of the stores, locks, drain, plaintext."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, cast
+
+import pytest
+import structlog
+from mailmodel import AccountRef
+from mailproto.pop3.maildrop import DropMessage
+from pop3.edge.session import Needs, Sessions
+from pop3.ports import MessageGone, Unavailable
+from pop3.settings import Settings
+from servicekit.tcp import Connection
+
+ALICE = AccountRef("t", "alice")
+MESSAGES = [b"Subject: one\r\n\r\n.first\r\n", b"Subject: two\r\n\r\nsecond\r\n"]
+
+
+class Wire:
+    """Stands for a `servicekit.tcp.Connection`: what the client sends is fed, what it gets is kept."""
+
+    def __init__(self, peer_host: str = "127.0.0.1") -> None:
+        self.id = "1"
+        self.peer_host = peer_host
+        self.is_tls = False
+        self.draining = asyncio.Event()
+        self.sent = bytearray()
+        self.aborted = False
+        self.closed = False
+        self.tls_started = 0
+        self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
+        self.answered = asyncio.Event()
+
+    def feed(self, data: bytes) -> None:
+        self._arrived.put_nowait(data)
+
+    async def read(self, timeout_seconds: float | None = None) -> bytes:
+        self.answered.set()
+        return await self._arrived.get()
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    async def drain(self) -> None:
+        await asyncio.sleep(0)
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        self.tls_started += 1
+
+    async def close(self) -> None:
+        self.closed = True
+        self.feed(b"")
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Drop:
+    def __init__(self, drops: "Drops") -> None:
+        self._drops = drops
+        self.messages: Sequence[DropMessage] = [
+            DropMessage(len(content), b"1.%d" % uid) for uid, content in enumerate(MESSAGES, 1)
+        ]
+
+    async def read(self, number: int, first_chunk_octets: int) -> AsyncGenerator[bytes, None]:
+        content = MESSAGES[number - 1]
+        for position, start in enumerate(range(0, len(content), 8)):
+            if self._drops.fail_read_at == position:
+                raise self._drops.read_failure
+            yield content[start : start + 8]
+
+    async def remove(self, numbers: Sequence[int]) -> int:
+        if self._drops.remove_fails:
+            raise Unavailable("away")
+        self._drops.removed = list(numbers)
+        return len(numbers)
+
+    async def close(self) -> None:
+        self._drops.locked = False
+
+
+class Drops:
+    def __init__(self) -> None:
+        self.locked = False
+        self.removed: list[int] | None = None
+        self.remove_fails = False
+        self.unavailable = False
+        self.fail_read_at = -1
+        self.read_failure: Exception = Unavailable("away")
+
+    async def open(self, account: AccountRef) -> Drop | None:
+        if self.unavailable:
+            raise Unavailable("away")
+        if self.locked:
+            return None
+        self.locked = True
+        return Drop(self)
+
+
+class Book:
+    async def authenticate(self, login: str, password: str, client_address: str) -> AccountRef | None:
+        if password == "away":
+            raise Unavailable("away")
+        return ALICE if (login, password) == ("alice", "secret") else None
+
+
+class House:
+    """The service's sessions with everything around them in memory."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.drops = Drops()
+        values = {"allow_plaintext_login": "loopback", "hostname": "mail.example.test", **settings}
+        needs = Needs(
+            Settings.model_construct(**{**_defaults(), **values}),
+            Book(),
+            self.drops,
+            cast(ssl.SSLContext, object()),
+            structlog.get_logger(),
+        )
+        self.sessions = Sessions(needs)
+
+    async def play(self, data: bytes, wire: Wire | None = None) -> bytes:
+        """All that the server says to a client that sends this and then hangs up."""
+        wire = wire or Wire()
+        wire.feed(data)
+        wire.feed(b"")
+        await self.sessions.serve(cast(Connection, wire))
+        return bytes(wire.sent)
+
+
+def _defaults() -> dict[str, Any]:
+    return {name: field.default for name, field in Settings.model_fields.items()}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the others run until it is so."""
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never became so")
+
+
+LOGIN = b"USER alice\r\nPASS secret\r\n"
+
+
+async def test_a_session_from_greeting_to_quit() -> None:
+    house = House()
+    said = await house.play(LOGIN + b"RETR 1\r\nDELE 1\r\nUIDL\r\nQUIT\r\n")
+    assert said.startswith(b"+OK mail.example.test POP3 ready\r\n")
+    assert b"+OK 24 octets\r\nSubject: one\r\n\r\n..first\r\n.\r\n" in said
+    assert b"2 1.2\r\n.\r\n" in said
+    assert said.endswith(b"signing off (1 message)\r\n")
+    assert house.drops.removed == [1]
+    assert not house.drops.locked
+
+
+@pytest.mark.parametrize("ending", [b"", b"DELE 2\r\n", b"RETR 1"])
+async def test_a_client_that_is_gone_removes_nothing_and_frees_the_maildrop(ending: bytes) -> None:
+    house = House()
+    await house.play(LOGIN + b"DELE 1\r\n" + ending)
+    assert house.drops.removed is None
+    assert not house.drops.locked
+
+
+async def test_a_second_session_is_told_that_the_maildrop_is_in_use() -> None:
+    house = House()
+    first = Wire()
+    first.feed(LOGIN)
+    task = asyncio.create_task(house.sessions.serve(cast(Connection, first)))
+    await first.answered.wait()
+    await until(lambda: b"maildrop has" in first.sent)
+    assert b"-ERR [IN-USE] " in await house.play(LOGIN)
+    first.feed(b"")
+    await task
+    assert b"+OK maildrop has 2" in await house.play(LOGIN)
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [(b"PASS wrong\r\n", b"-ERR [AUTH] "), (b"PASS away\r\n", b"-ERR [SYS/TEMP] ")],
+)
+async def test_refused_and_unwell_are_told_apart(line: bytes, answer: bytes) -> None:
+    assert answer in await House().play(b"USER alice\r\n" + line)
+
+
+async def test_store_away_at_login() -> None:
+    house = House()
+    house.drops.unavailable = True
+    assert b"-ERR [SYS/TEMP] " in await house.play(LOGIN)
+
+
+async def test_a_failed_update_is_told_and_frees_the_maildrop() -> None:
+    house = House()
+    house.drops.remove_fails = True
+    said = await house.play(LOGIN + b"DELE 1\r\nQUIT\r\n")
+    assert said.endswith(b"-ERR [SYS/TEMP] The deleted messages were not removed\r\n")
+    assert not house.drops.locked
+
+
+@pytest.mark.parametrize("failure", [Unavailable("away"), MessageGone()])
+async def test_a_message_that_can_not_be_read_leaves_the_session_alive(failure: Exception) -> None:
+    house = House()
+    house.drops.fail_read_at, house.drops.read_failure = 0, failure
+    said = await house.play(LOGIN + b"RETR 1\r\nNOOP\r\n")
+    assert said.endswith(b"-ERR [SYS/TEMP] The message can't be read now\r\n+OK done\r\n")
+
+
+async def test_half_a_message_is_never_ended_with_a_dot() -> None:
+    house = House()
+    house.drops.fail_read_at = 2
+    wire = Wire()
+    with pytest.raises(ConnectionAbortedError):
+        await house.play(LOGIN + b"RETR 1\r\n", wire)
+    assert wire.aborted
+    assert b"\r\n.\r\n" not in wire.sent
+    assert not house.drops.locked
+
+
+@pytest.mark.parametrize(
+    ("policy", "peer_host", "allowed"),
+    [
+        ("loopback", "127.0.0.1", True),
+        ("loopback", "::1", True),
+        ("loopback", "::ffff:127.0.0.1", True),
+        ("loopback", "192.0.2.7", False),
+        ("loopback", "", False),
+        ("never", "127.0.0.1", False),
+    ],
+)
+async def test_who_may_log_in_without_tls(policy: str, peer_host: str, allowed: bool) -> None:
+    said = await House(allow_plaintext_login=policy).play(LOGIN, Wire(peer_host))
+    assert (b"+OK maildrop has" in said) is allowed
+    assert (b"-ERR A password needs TLS first" in said) is not allowed
+
+
+async def test_stls_then_login() -> None:
+    wire = Wire("192.0.2.7")
+    house = House()
+    task = asyncio.create_task(house.sessions.serve(cast(Connection, wire)))
+    wire.feed(b"STLS\r\nUSER eve\r\n")
+    await until(lambda: wire.tls_started == 1)
+    wire.feed(b"PASS secret\r\n" + LOGIN)
+    wire.feed(b"")
+    await task
+    assert bytes(wire.sent).endswith(
+        b"+OK Begin TLS negotiation\r\n-ERR USER comes first\r\n+OK Password, please\r\n"
+        b"+OK maildrop has 2 messages (48 octets)\r\n"
+    )
+
+
+async def test_at_the_drain_an_idle_session_is_told_and_removes_nothing() -> None:
+    house = House()
+    wire = Wire()
+    wire.feed(LOGIN + b"DELE 1\r\n")
+    task = asyncio.create_task(house.sessions.serve(cast(Connection, wire)))
+    await until(lambda: b"deleted" in wire.sent)
+    await asyncio.sleep(0)
+    draining = asyncio.Event()
+    draining.set()
+    await house.sessions.end_at_drain(draining)
+    await task
+    assert bytes(wire.sent).endswith(b"-ERR [SYS/TEMP] The server is going down, come back soon\r\n")
+    assert house.drops.removed is None
+    assert not house.drops.locked
