@@ -13,7 +13,6 @@ announced nor taken before TLS. STLS forgets every octet that came in clear, and
 
 from __future__ import annotations
 
-import binascii
 from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
@@ -31,6 +30,7 @@ from mailproto.pop3.commands import (
 )
 from mailproto.pop3.events import Close, Event, Flush, Login, LoginFailure, Retrieve, StartTls, Update
 from mailproto.pop3.maildrop import Maildrop
+from mailproto.pop3.sasl_exchange import MECHANISMS, Challenge, Credentials, Fault, SaslExchange, text
 from mailproto.pop3.stuffing import DotStuffer, TopCutter
 
 MOST_MISTAKES = 20
@@ -40,12 +40,9 @@ FLUSH_OCTETS = 64 * 1024
 
 
 class State(Enum):
-    """RFC 1939 §3. SASL: the client's next line is an answer, not a command."""
+    """RFC 1939 §3. The UPDATE state is the time while an `Update` waits for its answer."""
 
     AUTHORIZATION = "authorization"
-    SASL_PLAIN = "sasl plain"
-    SASL_LOGIN_NAME = "sasl login name"
-    SASL_LOGIN_PASSWORD = "sasl login password"  # noqa: S105 - the name of a state
     TRANSACTION = "transaction"
     ENDED = "ended"
 
@@ -120,7 +117,8 @@ class Pop3Server:
         self._out_octets = 0
         self._waiting: Event | None = None
         self._maildrop = Maildrop(())
-        self._login: str | None = None
+        self._login: str | None = None  # The name that USER gave.
+        self._exchange: SaslExchange | None = None  # Set: the client's next line is an answer, not a command.
         self._mistakes = 0
         self._failed_logins = 0
         self._stuffer = DotStuffer()
@@ -150,9 +148,11 @@ class Pop3Server:
             if self._out_octets > FLUSH_OCTETS:
                 # Needs no answer: `data_to_send` is one.
                 return Flush()
-            in_sasl = self.state not in (State.AUTHORIZATION, State.TRANSACTION)
+            exchange = self._exchange
             try:
-                line = self._lines.next_line(LONGEST_SASL_OCTETS if in_sasl else LONGEST_COMMAND_OCTETS)
+                line = self._lines.next_line(
+                    LONGEST_COMMAND_OCTETS if exchange is None else LONGEST_SASL_OCTETS
+                )
             except LineTooLong:
                 self._end_sasl()
                 self._mistake("Line too long")
@@ -162,8 +162,8 @@ class Pop3Server:
                 continue
             if line is None:
                 return None
-            if in_sasl:
-                self._sasl_answer(line)
+            if exchange is not None:
+                self._sasl_answer(exchange, line)
             else:
                 self._command(parse_command(line))
             if self._waiting is not None:
@@ -197,10 +197,7 @@ class Pop3Server:
         self._login = None
         match failure:
             case LoginFailure.REFUSED:
-                self._failed_logins += 1
-                self._error("Authentication failed", code=failure.value)
-                if self._failed_logins >= MOST_FAILED_LOGINS:
-                    self.state = State.ENDED
+                self._refused()
             case LoginFailure.IN_USE:
                 self._error("Another session has this maildrop open", code=failure.value)
             case LoginFailure.UNAVAILABLE:
@@ -372,7 +369,7 @@ class Pop3Server:
         self._waiting = StartTls()
 
     def _user(self, rest: bytes) -> None:
-        name = _text(rest.strip())
+        name = text(rest.strip())
         if not self._may_login():
             self._mistake("A password needs TLS first")
         elif not name:
@@ -383,7 +380,7 @@ class Pop3Server:
             self._ok("Password, please")
 
     def _pass(self, rest: bytes) -> None:
-        login, password = self._login, _text(rest)
+        login, password = self._login, text(rest)
         if not self._may_login():
             self._mistake("A password needs TLS first")
         elif login is None:
@@ -401,79 +398,39 @@ class Pop3Server:
             self._mistake("A password needs TLS first")
             return
         if not arguments:
-            self._many("Mechanisms follow", [b"PLAIN\r\n", b"LOGIN\r\n"])
+            self._many("Mechanisms follow", [mechanism + b"\r\n" for mechanism in MECHANISMS])
             return
         mechanism = arguments[0].upper()
-        initial = arguments[1] if len(arguments) == 2 else None
-        if mechanism == b"PLAIN":
-            self.state = State.SASL_PLAIN
-            challenge = b""
-        elif mechanism == b"LOGIN":
-            self.state = State.SASL_LOGIN_NAME
-            challenge = b"Username:"
-        else:
+        if mechanism not in MECHANISMS:
             self._mistake("Unknown mechanism")
             return
-        if initial is None:
-            self._challenge(challenge)
+        self._exchange = exchange = SaslExchange(mechanism)
+        if len(arguments) == 2:
+            self._sasl_answer(exchange, arguments[1])
         else:
-            self._sasl_answer(initial)
-
-    def _challenge(self, text: bytes) -> None:
-        self._send(b"+ " + binascii.b2a_base64(text, newline=False) + b"\r\n")
+            self._send(b"+ " + exchange.first_challenge().line + b"\r\n")
 
     def _end_sasl(self) -> None:
-        if self.state is not State.TRANSACTION:
-            self.state = State.AUTHORIZATION
+        self._exchange = None
 
-    def _sasl_answer(self, line: bytes) -> None:
-        state = self.state
-        if line == b"*":
-            self._end_sasl()
-            self._mistake("Cancelled")
+    def _sasl_answer(self, exchange: SaslExchange, line: bytes) -> None:
+        outcome = exchange.answer(line)
+        if isinstance(outcome, Challenge):
+            self._send(b"+ " + outcome.line + b"\r\n")
             return
-        try:
-            answer = b"" if line == b"=" else binascii.a2b_base64(line, strict_mode=True)
-        except binascii.Error:
-            self._end_sasl()
-            self._mistake("That is no base64")
-            return
-        if state is State.SASL_PLAIN:
-            self._end_sasl()
-            self._plain(answer)
-        elif state is State.SASL_LOGIN_NAME:
-            self._login = _text(answer)
-            self.state = State.SASL_LOGIN_PASSWORD
-            self._challenge(b"Password:")
-        else:
-            self._end_sasl()
-            self._try_login(self._login, _text(answer))
-
-    def _plain(self, answer: bytes) -> None:
-        """message = [authzid] NUL authcid NUL passwd (RFC 4616 §2)."""
-        fields = answer.split(b"\0")
-        if len(fields) != 3:
-            self._mistake("That is no PLAIN message")
-            return
-        authzid, authcid, password = (_text(field) for field in fields)
-        if authzid and authzid != authcid:
-            # Nobody may act for another here; said like a wrong password.
-            self._failed_logins += 1
-            self._mistake_in_login()
-            return
-        self._try_login(authcid, password)
-
-    def _try_login(self, login: str | None, password: str | None) -> None:
+        self._end_sasl()
         self._login = None
-        if login and password:
-            self._waiting = Login(login, password)
+        if isinstance(outcome, Credentials):
+            self._waiting = Login(outcome.login, outcome.password)
+        elif outcome is Fault.REFUSED:
+            self._refused()
         else:
-            self._mistake_in_login()
+            self._mistake(outcome.value)
 
-    def _mistake_in_login(self) -> None:
-        self._mistakes += 1
+    def _refused(self) -> None:
+        self._failed_logins += 1
         self._error("Authentication failed", code=LoginFailure.REFUSED.value)
-        if self._mistakes >= MOST_MISTAKES or self._failed_logins >= MOST_FAILED_LOGINS:
+        if self._failed_logins >= MOST_FAILED_LOGINS:
             self.state = State.ENDED
 
     def _list(self, arguments: list[bytes]) -> None:
@@ -521,12 +478,3 @@ class Pop3Server:
 
 def _messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count} messages"
-
-
-def _text(octets: bytes) -> str | None:
-    """Octets as text (UTF-8, RFC 6856 §2.2); None for what is none."""
-    try:
-        text = octets.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    return None if "\0" in text else text
