@@ -26,6 +26,7 @@ from servicekit.tcp import Handler, Listener
 
 S = TypeVar("S", bound=ServiceSettings)
 Closer = Callable[[], Awaitable[None]]
+BUGS = (TypeError, AttributeError, LookupError, AssertionError, NameError, ImportError)
 
 
 class Service(Generic[S]):
@@ -107,8 +108,9 @@ class Service(Generic[S]):
                 self._pages.started = True
                 self.log.info("service_started")
                 await self._until_told()
-        except (OSError, StartRefused, ExceptionGroup) as error:
-            self.log.error("service_start_refused", reason=str(error))
+        except Exception as error:
+            # What a library raises on purpose has a sentence; what Python raises is a bug and has a stack.
+            self.log.error("service_start_refused", reason=str(error), exc_info=isinstance(error, BUGS))
             self._failed.set()
         finally:
             self.draining.set()

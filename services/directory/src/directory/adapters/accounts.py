@@ -1,0 +1,227 @@
+"""Accounts and aliases as SQL, each within its tenant once that is known."""
+
+from collections.abc import Sequence
+
+import asyncpg
+from pgkit import OPERATOR, Connection, Pool, transaction
+
+from directory.ports import AccountRecord, AliasRecord, Missing, Taken
+
+ACCOUNT = """SELECT c.*, p.local_part || '@' || p.domain AS address, p.domain, p.local_part, t.name AS tenant_name
+FROM account c JOIN address p ON p.account_id = c.account_id AND p.is_primary
+JOIN tenant t ON t.tenant_id = c.tenant_id"""
+
+ALIAS = """SELECT a.*, t.name AS tenant_name,
+       (SELECT array_agg(g.target ORDER BY g.place) FROM alias_target g
+        WHERE g.domain = a.domain AND g.local_part = a.local_part) AS targets
+FROM address a JOIN tenant t ON t.tenant_id = a.tenant_id"""
+
+
+def _account(row: asyncpg.Record) -> AccountRecord:
+    return AccountRecord(
+        account_id=str(row["account_id"]),
+        tenant_id=str(row["tenant_id"]),
+        tenant_name=row["tenant_name"],
+        address=row["address"],
+        display_name=row["display_name"],
+        suspended=row["suspended"],
+        store=row["store"],
+        created_at=row["created_at"],
+    )
+
+
+def _alias(row: asyncpg.Record) -> AliasRecord:
+    return AliasRecord(
+        tenant_id=str(row["tenant_id"]),
+        tenant_name=row["tenant_name"],
+        address=f"{row['local_part']}@{row['domain']}",
+        targets=tuple(row["targets"] or ()),
+        created_at=row["created_at"],
+    )
+
+
+def _halves(address: str) -> tuple[str, str]:
+    local_part, _, domain = address.rpartition("@")
+    return local_part, domain
+
+
+class Accounts:
+    """Every method raises DatabaseUnavailable; those that name an account raise Missing."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def create(self, tenant_id: str, address: str, verifier: str, display_name: str) -> AccountRecord:
+        """`address` is canonical, its domain the tenant's. Raises Taken."""
+        local_part, domain = _halves(address)
+        async with transaction(self._pool, tenant_id) as connection:
+            account_id = await connection.fetchval(
+                "INSERT INTO account (tenant_id, display_name) VALUES ($1::uuid, $2) RETURNING account_id",
+                tenant_id,
+                display_name,
+            )
+            try:
+                await connection.execute(
+                    """INSERT INTO address (domain, local_part, tenant_id, account_id, is_primary)
+                       VALUES ($1, $2, $3::uuid, $4, true)""",
+                    domain,
+                    local_part,
+                    tenant_id,
+                    account_id,
+                )
+            except asyncpg.UniqueViolationError as error:
+                raise Taken(f"the address {address} is in use already") from error
+            await connection.execute(
+                """INSERT INTO credential (account_id, tenant_id, kind, verifier)
+                   VALUES ($1, $2::uuid, 'password', $3)""",
+                account_id,
+                tenant_id,
+                verifier,
+            )
+            row = await connection.fetchrow(ACCOUNT + " WHERE c.account_id = $1", account_id)
+        assert row is not None
+        return _account(row)
+
+    async def get(self, address_or_id: str) -> AccountRecord:
+        local_part, domain = _halves(address_or_id.lower())
+        async with transaction(self._pool, OPERATOR) as connection:
+            row = await connection.fetchrow(
+                ACCOUNT + " WHERE (p.domain = $1 AND p.local_part = $2) OR c.account_id::text = $3",
+                domain,
+                local_part,
+                address_or_id,
+            )
+        if row is None:
+            raise Missing(f"there is no account {address_or_id}")
+        return _account(row)
+
+    async def update(
+        self, record: AccountRecord, display_name: str | None, suspended: bool | None, verifier: str | None
+    ) -> AccountRecord:
+        """Change what is not None."""
+        async with transaction(self._pool, record.tenant_id) as connection:
+            await connection.execute(
+                """UPDATE account SET display_name = coalesce($2, display_name), suspended = coalesce($3, suspended)
+                   WHERE account_id = $1::uuid""",
+                record.account_id,
+                display_name,
+                suspended,
+            )
+            if verifier is not None:
+                await connection.execute(
+                    "UPDATE credential SET verifier = $2 WHERE account_id = $1::uuid AND kind = 'password'",
+                    record.account_id,
+                    verifier,
+                )
+        return await self.get(record.account_id)
+
+    async def listing(
+        self, tenant_id: str | None, domain: str | None, after: str, limit: int
+    ) -> list[AccountRecord]:
+        """By address (domain, then local part)."""
+        local_part, after_domain = _halves(after)
+        async with transaction(self._pool, OPERATOR) as connection:
+            rows = await connection.fetch(
+                ACCOUNT
+                + """ WHERE ($1::uuid IS NULL OR c.tenant_id = $1) AND ($2::text IS NULL OR p.domain = $2)
+                        AND (p.domain, p.local_part) > ($3, $4) ORDER BY p.domain, p.local_part LIMIT $5""",
+                tenant_id,
+                domain,
+                after_domain,
+                local_part,
+                limit,
+            )
+        return [_account(row) for row in rows]
+
+    async def delete(self, record: AccountRecord) -> None:
+        """The account, its addresses and credentials."""
+        async with transaction(self._pool, record.tenant_id) as connection:
+            await connection.execute("DELETE FROM account WHERE account_id = $1::uuid", record.account_id)
+
+
+class Aliases:
+    """Every method raises DatabaseUnavailable; those that name an alias raise Missing."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def create(self, tenant_id: str, address: str, targets: Sequence[str]) -> AliasRecord:
+        """`address` is canonical, its domain the tenant's. Raises Taken."""
+        local_part, domain = _halves(address)
+        async with transaction(self._pool, tenant_id) as connection:
+            try:
+                await connection.execute(
+                    "INSERT INTO address (domain, local_part, tenant_id) VALUES ($1, $2, $3::uuid)",
+                    domain,
+                    local_part,
+                    tenant_id,
+                )
+            except asyncpg.UniqueViolationError as error:
+                raise Taken(f"the address {address} is in use already") from error
+            await self._write_targets(connection, tenant_id, address, targets)
+        return await self.get(address)
+
+    @staticmethod
+    async def _write_targets(
+        connection: Connection, tenant_id: str, address: str, targets: Sequence[str]
+    ) -> None:
+        local_part, domain = _halves(address)
+        await connection.execute(
+            """INSERT INTO alias_target (domain, local_part, place, tenant_id, target)
+               SELECT $1, $2, place, $3::uuid, target FROM unnest($4::text[]) WITH ORDINALITY AS t(target, place)""",
+            domain,
+            local_part,
+            tenant_id,
+            list(targets),
+        )
+
+    async def get(self, address: str) -> AliasRecord:
+        local_part, domain = _halves(address)
+        async with transaction(self._pool, OPERATOR) as connection:
+            row = await connection.fetchrow(
+                ALIAS + " WHERE a.domain = $1 AND a.local_part = $2 AND a.account_id IS NULL",
+                domain,
+                local_part,
+            )
+        if row is None:
+            raise Missing(f"there is no alias {address}")
+        return _alias(row)
+
+    async def update(self, record: AliasRecord, targets: Sequence[str]) -> AliasRecord:
+        """Replace the targets."""
+        local_part, domain = _halves(record.address)
+        async with transaction(self._pool, record.tenant_id) as connection:
+            await connection.execute(
+                "DELETE FROM alias_target WHERE domain = $1 AND local_part = $2", domain, local_part
+            )
+            await self._write_targets(connection, record.tenant_id, record.address, targets)
+        return await self.get(record.address)
+
+    async def listing(
+        self, tenant_id: str | None, domain: str | None, after: str, limit: int
+    ) -> list[AliasRecord]:
+        """By address (domain, then local part)."""
+        local_part, after_domain = _halves(after)
+        async with transaction(self._pool, OPERATOR) as connection:
+            rows = await connection.fetch(
+                ALIAS
+                + """ WHERE a.account_id IS NULL AND ($1::uuid IS NULL OR a.tenant_id = $1)
+                        AND ($2::text IS NULL OR a.domain = $2) AND (a.domain, a.local_part) > ($3, $4)
+                      ORDER BY a.domain, a.local_part LIMIT $5""",
+                tenant_id,
+                domain,
+                after_domain,
+                local_part,
+                limit,
+            )
+        return [_alias(row) for row in rows]
+
+    async def delete(self, record: AliasRecord) -> None:
+        """The alias and its targets."""
+        local_part, domain = _halves(record.address)
+        async with transaction(self._pool, record.tenant_id) as connection:
+            await connection.execute(
+                "DELETE FROM address WHERE domain = $1 AND local_part = $2 AND account_id IS NULL",
+                domain,
+                local_part,
+            )

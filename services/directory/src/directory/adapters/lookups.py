@@ -1,0 +1,85 @@
+"""The questions of the mail services as SQL: one query a request, in the operator's scope."""
+
+from collections.abc import Sequence
+
+from pgkit import OPERATOR, Pool, transaction
+
+from directory.core.resolving import Found
+from directory.ports import Login
+
+FOUND = """
+SELECT k.local_part, k.domain, d.tenant_id, d.suspended OR t.suspended OR coalesce(c.suspended, false) AS suspended,
+       a.local_part IS NOT NULL AS exists, a.account_id, p.local_part || '@' || p.domain AS primary_address,
+       (SELECT array_agg(g.target ORDER BY g.place) FROM alias_target g
+        WHERE a.account_id IS NULL AND g.domain = a.domain AND g.local_part = a.local_part) AS targets
+FROM unnest($1::text[], $2::text[]) AS k(local_part, domain)
+JOIN domain d ON d.name = k.domain
+JOIN tenant t ON t.tenant_id = d.tenant_id
+LEFT JOIN address a ON a.domain = k.domain AND a.local_part = k.local_part
+LEFT JOIN account c ON c.account_id = a.account_id
+LEFT JOIN address p ON p.account_id = a.account_id AND p.is_primary"""
+
+# RFC 5321 §4.5.1: every domain accepts mail for postmaster. Where nobody is named so, the oldest account of the domain has it.
+POSTMASTERS = """
+SELECT DISTINCT ON (a.domain) a.domain, a.account_id, a.local_part || '@' || a.domain AS primary_address, a.tenant_id
+FROM address a JOIN account c ON c.account_id = a.account_id
+WHERE a.domain = ANY($1::text[]) AND a.is_primary AND NOT c.suspended
+ORDER BY a.domain, a.created_at, a.local_part"""
+
+LOGIN = """
+SELECT c.account_id, c.tenant_id, c.store, p.local_part || '@' || p.domain AS address,
+       c.suspended OR t.suspended OR d.suspended AS suspended,
+       (SELECT verifier FROM credential v WHERE v.account_id = c.account_id AND v.kind = 'password') AS verifier
+FROM address a
+JOIN account c ON c.account_id = a.account_id
+JOIN tenant t ON t.tenant_id = c.tenant_id
+JOIN domain d ON d.name = a.domain
+JOIN address p ON p.account_id = c.account_id AND p.is_primary
+WHERE a.domain = $2 AND a.local_part = $1"""
+
+
+class SqlLookUps:
+    """Satisfies ports.LookUps. Raises DatabaseUnavailable."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def found(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Found]:
+        async with transaction(self._pool, OPERATOR) as connection:
+            rows = await connection.fetch(FOUND, [key[0] for key in keys], [key[1] for key in keys])
+            answers = {
+                (row["local_part"], row["domain"]): Found(
+                    tenant_id=str(row["tenant_id"]),
+                    account_id=str(row["account_id"]) if row["account_id"] else None,
+                    primary_address=row["primary_address"] or "",
+                    alias_targets=tuple(row["targets"] or ()),
+                    suspended=row["suspended"],
+                    exists=row["exists"],
+                )
+                for row in rows
+            }
+            orphans = [
+                key[1] for key, found in answers.items() if key[0] == "postmaster" and not found.exists
+            ]
+            if orphans:
+                for row in await connection.fetch(POSTMASTERS, orphans):
+                    answers[("postmaster", row["domain"])] = Found(
+                        tenant_id=str(row["tenant_id"]),
+                        account_id=str(row["account_id"]),
+                        primary_address=row["primary_address"],
+                    )
+        return answers
+
+    async def login(self, local_part: str, domain: str) -> Login | None:
+        async with transaction(self._pool, OPERATOR) as connection:
+            row = await connection.fetchrow(LOGIN, local_part, domain)
+        if row is None:
+            return None
+        return Login(
+            account_id=str(row["account_id"]),
+            tenant_id=str(row["tenant_id"]),
+            address=row["address"],
+            store=row["store"],
+            verifier=row["verifier"],
+            suspended=row["suspended"],
+        )

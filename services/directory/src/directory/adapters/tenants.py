@@ -1,0 +1,135 @@
+"""Tenants and domains as SQL, for the operator."""
+
+import asyncpg
+from pgkit import OPERATOR, Pool, transaction
+
+from directory.ports import DomainRecord, InUse, Missing, Taken, TenantRecord
+
+DOMAIN = "SELECT d.*, t.name AS tenant_name FROM domain d JOIN tenant t ON t.tenant_id = d.tenant_id"
+
+
+def _tenant(row: asyncpg.Record) -> TenantRecord:
+    return TenantRecord(
+        str(row["tenant_id"]), row["name"], row["display_name"], row["suspended"], row["created_at"]
+    )
+
+
+def _domain(row: asyncpg.Record) -> DomainRecord:
+    return DomainRecord(
+        str(row["tenant_id"]), row["tenant_name"], row["name"], row["suspended"], row["created_at"]
+    )
+
+
+class Tenants:
+    """Every method raises DatabaseUnavailable; those that name a tenant raise Missing."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def create(self, name: str, display_name: str) -> TenantRecord:
+        """Raises Taken."""
+        async with transaction(self._pool, OPERATOR) as connection:
+            try:
+                row = await connection.fetchrow(
+                    "INSERT INTO tenant (name, display_name) VALUES ($1, $2) RETURNING *", name, display_name
+                )
+            except asyncpg.UniqueViolationError as error:
+                raise Taken(f"there is a tenant {name} already") from error
+        assert row is not None
+        return _tenant(row)
+
+    async def get(self, name_or_id: str) -> TenantRecord:
+        async with transaction(self._pool, OPERATOR) as connection:
+            row = await connection.fetchrow(
+                "SELECT * FROM tenant WHERE name = $1 OR tenant_id::text = $1", name_or_id
+            )
+        if row is None:
+            raise Missing(f"there is no tenant {name_or_id}")
+        return _tenant(row)
+
+    async def update(self, tenant_id: str, display_name: str | None, suspended: bool | None) -> TenantRecord:
+        async with transaction(self._pool, OPERATOR) as connection:
+            row = await connection.fetchrow(
+                """UPDATE tenant SET display_name = coalesce($2, display_name), suspended = coalesce($3, suspended)
+                   WHERE tenant_id = $1::uuid RETURNING *""",
+                tenant_id,
+                display_name,
+                suspended,
+            )
+        if row is None:
+            raise Missing("there is no such tenant")
+        return _tenant(row)
+
+    async def listing(self, after: str, limit: int) -> list[TenantRecord]:
+        """By name, those after `after`."""
+        async with transaction(self._pool, OPERATOR) as connection:
+            rows = await connection.fetch(
+                "SELECT * FROM tenant WHERE name > $1 ORDER BY name LIMIT $2", after, limit
+            )
+        return [_tenant(row) for row in rows]
+
+    async def delete(self, tenant_id: str) -> None:
+        """Raises InUse."""
+        async with transaction(self._pool, OPERATOR) as connection:
+            try:
+                done = await connection.execute("DELETE FROM tenant WHERE tenant_id = $1::uuid", tenant_id)
+            except asyncpg.ForeignKeyViolationError as error:
+                raise InUse("the tenant still has domains or accounts; delete those first") from error
+        if done == "DELETE 0":
+            raise Missing("there is no such tenant")
+
+
+class Domains:
+    """Every method raises DatabaseUnavailable; those that name a domain raise Missing."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def create(self, name: str, tenant_id: str) -> DomainRecord:
+        """Raises Taken."""
+        async with transaction(self._pool, OPERATOR) as connection:
+            try:
+                await connection.execute(
+                    "INSERT INTO domain (name, tenant_id) VALUES ($1, $2::uuid)", name, tenant_id
+                )
+            except asyncpg.UniqueViolationError as error:
+                raise Taken(f"the domain {name} is in use already") from error
+            row = await connection.fetchrow(DOMAIN + " WHERE d.name = $1", name)
+        assert row is not None
+        return _domain(row)
+
+    async def get(self, name: str) -> DomainRecord:
+        async with transaction(self._pool, OPERATOR) as connection:
+            row = await connection.fetchrow(DOMAIN + " WHERE d.name = $1", name)
+        if row is None:
+            raise Missing(f"there is no domain {name}")
+        return _domain(row)
+
+    async def update(self, name: str, suspended: bool | None) -> DomainRecord:
+        async with transaction(self._pool, OPERATOR) as connection:
+            await connection.execute(
+                "UPDATE domain SET suspended = coalesce($2, suspended) WHERE name = $1", name, suspended
+            )
+        return await self.get(name)
+
+    async def listing(self, tenant_id: str | None, after: str, limit: int) -> list[DomainRecord]:
+        """By name, of one tenant or of all."""
+        async with transaction(self._pool, OPERATOR) as connection:
+            rows = await connection.fetch(
+                DOMAIN
+                + " WHERE ($1::uuid IS NULL OR d.tenant_id = $1) AND d.name > $2 ORDER BY d.name LIMIT $3",
+                tenant_id,
+                after,
+                limit,
+            )
+        return [_domain(row) for row in rows]
+
+    async def delete(self, name: str) -> DomainRecord:
+        """Raises InUse."""
+        record = await self.get(name)
+        async with transaction(self._pool, OPERATOR) as connection:
+            try:
+                await connection.execute("DELETE FROM domain WHERE name = $1", name)
+            except asyncpg.ForeignKeyViolationError as error:
+                raise InUse("the domain still has accounts or aliases; delete those first") from error
+        return record

@@ -1,0 +1,1 @@
+"""What a recipient resolves to and what a name may look like, decided without I/O."""

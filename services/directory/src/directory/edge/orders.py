@@ -1,0 +1,317 @@
+"""DirectoryAdminService: create, read, update, delete. A change is told after its commit."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from mailwire.directory.v1 import directory_pb2 as wire
+from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceServicer
+
+from directory.adapters.accounts import Accounts, Aliases
+from directory.adapters.tenants import Domains, Tenants
+from directory.core import names
+from directory.core.passwords import Hasher
+from directory.edge.answers import mapped
+from directory.ports import AccountRecord, AliasRecord, Change, DomainRecord, Missing, TenantRecord
+
+Context = grpc.aio.ServicerContext[Any, Any]
+PAGE = 100
+LARGEST_PAGE = 1000
+ALIAS_TARGETS = 100
+
+
+def _stamp(at: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(at)
+    return stamp
+
+
+def _tenant(record: TenantRecord) -> wire.Tenant:
+    return wire.Tenant(
+        tenant_id=record.tenant_id,
+        name=record.name,
+        display_name=record.display_name,
+        suspended=record.suspended,
+        created_at=_stamp(record.created_at),
+    )
+
+
+def _domain(record: DomainRecord) -> wire.Domain:
+    return wire.Domain(
+        tenant_id=record.tenant_id,
+        tenant_name=record.tenant_name,
+        name=record.name,
+        suspended=record.suspended,
+        created_at=_stamp(record.created_at),
+    )
+
+
+def _account(record: AccountRecord) -> wire.Account:
+    return wire.Account(
+        account_id=record.account_id,
+        tenant_id=record.tenant_id,
+        tenant_name=record.tenant_name,
+        address=record.address,
+        display_name=record.display_name,
+        suspended=record.suspended,
+        store=record.store,
+        created_at=_stamp(record.created_at),
+    )
+
+
+def _alias(record: AliasRecord) -> wire.Alias:
+    return wire.Alias(
+        tenant_id=record.tenant_id,
+        tenant_name=record.tenant_name,
+        address=record.address,
+        targets=record.targets,
+        created_at=_stamp(record.created_at),
+    )
+
+
+def _size(asked: int) -> int:
+    return min(asked, LARGEST_PAGE) if asked > 0 else PAGE
+
+
+class Orders(DirectoryAdminServiceServicer):
+    """Answers the operator, through admin-api."""
+
+    def __init__(
+        self,
+        tenants: Tenants,
+        domains: Domains,
+        accounts: Accounts,
+        aliases: Aliases,
+        hasher: Hasher,
+        threads: ThreadPoolExecutor,
+        tell: Callable[[Change], None],
+    ) -> None:
+        self._tenants = tenants
+        self._domains = domains
+        self._accounts = accounts
+        self._aliases = aliases
+        self._hasher = hasher
+        self._threads = threads
+        self._tell = tell
+
+    async def _hash(self, password: str) -> str:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._hasher.hash, names.password(password))
+
+    async def _tenant_id(self, tenant: str) -> str | None:
+        return (await self._tenants.get(tenant)).tenant_id if tenant else None
+
+    async def _tenant_of(self, address: str) -> str:
+        domain = address.rpartition("@")[2]
+        try:
+            return (await self._domains.get(domain)).tenant_id
+        except Missing as error:
+            raise Missing(f"the domain {domain} is not here; create it first") from error
+
+    # -- tenants
+
+    @mapped
+    async def CreateTenant(
+        self, request: wire.CreateTenantRequest, context: Context
+    ) -> wire.CreateTenantResponse:
+        record = await self._tenants.create(names.tenant_name(request.name), request.display_name[:200])
+        return wire.CreateTenantResponse(tenant=_tenant(record))
+
+    @mapped
+    async def GetTenant(self, request: wire.GetTenantRequest, context: Context) -> wire.GetTenantResponse:
+        return wire.GetTenantResponse(tenant=_tenant(await self._tenants.get(request.tenant)))
+
+    @mapped
+    async def UpdateTenant(
+        self, request: wire.UpdateTenantRequest, context: Context
+    ) -> wire.UpdateTenantResponse:
+        record = await self._tenants.get(request.tenant)
+        record = await self._tenants.update(
+            record.tenant_id,
+            request.display_name[:200] if request.HasField("display_name") else None,
+            request.suspended if request.HasField("suspended") else None,
+        )
+        self._tell(Change(record.tenant_id))
+        return wire.UpdateTenantResponse(tenant=_tenant(record))
+
+    @mapped
+    async def ListTenants(
+        self, request: wire.ListTenantsRequest, context: Context
+    ) -> wire.ListTenantsResponse:
+        size = _size(request.page_size)
+        records = await self._tenants.listing(request.page_token, size)
+        return wire.ListTenantsResponse(
+            tenants=[_tenant(record) for record in records],
+            next_page_token=records[-1].name if len(records) == size else "",
+        )
+
+    @mapped
+    async def DeleteTenant(
+        self, request: wire.DeleteTenantRequest, context: Context
+    ) -> wire.DeleteTenantResponse:
+        record = await self._tenants.get(request.tenant)
+        await self._tenants.delete(record.tenant_id)
+        self._tell(Change(record.tenant_id))
+        return wire.DeleteTenantResponse()
+
+    # -- domains
+
+    @mapped
+    async def CreateDomain(
+        self, request: wire.CreateDomainRequest, context: Context
+    ) -> wire.CreateDomainResponse:
+        tenant = await self._tenants.get(request.tenant)
+        record = await self._domains.create(names.domain_name(request.name), tenant.tenant_id)
+        self._tell(Change(record.tenant_id, domains=(record.name,)))
+        return wire.CreateDomainResponse(domain=_domain(record))
+
+    @mapped
+    async def GetDomain(self, request: wire.GetDomainRequest, context: Context) -> wire.GetDomainResponse:
+        return wire.GetDomainResponse(
+            domain=_domain(await self._domains.get(names.domain_name(request.name)))
+        )
+
+    @mapped
+    async def UpdateDomain(
+        self, request: wire.UpdateDomainRequest, context: Context
+    ) -> wire.UpdateDomainResponse:
+        record = await self._domains.update(
+            names.domain_name(request.name), request.suspended if request.HasField("suspended") else None
+        )
+        self._tell(Change(record.tenant_id, domains=(record.name,)))
+        return wire.UpdateDomainResponse(domain=_domain(record))
+
+    @mapped
+    async def ListDomains(
+        self, request: wire.ListDomainsRequest, context: Context
+    ) -> wire.ListDomainsResponse:
+        size = _size(request.page_size)
+        records = await self._domains.listing(await self._tenant_id(request.tenant), request.page_token, size)
+        return wire.ListDomainsResponse(
+            domains=[_domain(record) for record in records],
+            next_page_token=records[-1].name if len(records) == size else "",
+        )
+
+    @mapped
+    async def DeleteDomain(
+        self, request: wire.DeleteDomainRequest, context: Context
+    ) -> wire.DeleteDomainResponse:
+        record = await self._domains.delete(names.domain_name(request.name))
+        self._tell(Change(record.tenant_id, domains=(record.name,)))
+        return wire.DeleteDomainResponse()
+
+    # -- accounts
+
+    @mapped
+    async def CreateAccount(
+        self, request: wire.CreateAccountRequest, context: Context
+    ) -> wire.CreateAccountResponse:
+        address = names.address(request.address)
+        tenant_id = await self._tenant_of(address)
+        verifier = await self._hash(request.password)
+        record = await self._accounts.create(tenant_id, address, verifier, request.display_name[:200])
+        self._tell(Change(tenant_id, record.account_id, (address,)))
+        return wire.CreateAccountResponse(account=_account(record))
+
+    @mapped
+    async def GetAccount(self, request: wire.GetAccountRequest, context: Context) -> wire.GetAccountResponse:
+        return wire.GetAccountResponse(account=_account(await self._accounts.get(request.account)))
+
+    @mapped
+    async def UpdateAccount(
+        self, request: wire.UpdateAccountRequest, context: Context
+    ) -> wire.UpdateAccountResponse:
+        record = await self._accounts.get(request.account)
+        record = await self._accounts.update(
+            record,
+            request.display_name[:200] if request.HasField("display_name") else None,
+            request.suspended if request.HasField("suspended") else None,
+            await self._hash(request.password) if request.HasField("password") else None,
+        )
+        self._tell(Change(record.tenant_id, record.account_id, (record.address,)))
+        return wire.UpdateAccountResponse(account=_account(record))
+
+    @mapped
+    async def ListAccounts(
+        self, request: wire.ListAccountsRequest, context: Context
+    ) -> wire.ListAccountsResponse:
+        size = _size(request.page_size)
+        records = await self._accounts.listing(
+            await self._tenant_id(request.tenant),
+            names.domain_name(request.domain) if request.domain else None,
+            request.page_token,
+            size,
+        )
+        return wire.ListAccountsResponse(
+            accounts=[_account(record) for record in records],
+            next_page_token=records[-1].address if len(records) == size else "",
+        )
+
+    @mapped
+    async def DeleteAccount(
+        self, request: wire.DeleteAccountRequest, context: Context
+    ) -> wire.DeleteAccountResponse:
+        record = await self._accounts.get(request.account)
+        await self._accounts.delete(record)
+        self._tell(Change(record.tenant_id, record.account_id, (record.address,)))
+        return wire.DeleteAccountResponse()
+
+    # -- aliases
+
+    @staticmethod
+    def _targets(targets: list[str]) -> list[str]:
+        if not 1 <= len(targets) <= ALIAS_TARGETS:
+            raise names.NameInvalid(f"an alias has 1 to {ALIAS_TARGETS} targets")
+        return list(dict.fromkeys(names.address(target) for target in targets))
+
+    @mapped
+    async def CreateAlias(
+        self, request: wire.CreateAliasRequest, context: Context
+    ) -> wire.CreateAliasResponse:
+        address = names.address(request.address)
+        targets = self._targets(list(request.targets))
+        record = await self._aliases.create(await self._tenant_of(address), address, targets)
+        self._tell(Change(record.tenant_id, addresses=(address,)))
+        return wire.CreateAliasResponse(alias=_alias(record))
+
+    @mapped
+    async def GetAlias(self, request: wire.GetAliasRequest, context: Context) -> wire.GetAliasResponse:
+        return wire.GetAliasResponse(alias=_alias(await self._aliases.get(names.address(request.address))))
+
+    @mapped
+    async def UpdateAlias(
+        self, request: wire.UpdateAliasRequest, context: Context
+    ) -> wire.UpdateAliasResponse:
+        record = await self._aliases.get(names.address(request.address))
+        record = await self._aliases.update(record, self._targets(list(request.targets)))
+        self._tell(Change(record.tenant_id, addresses=(record.address,)))
+        return wire.UpdateAliasResponse(alias=_alias(record))
+
+    @mapped
+    async def ListAliases(
+        self, request: wire.ListAliasesRequest, context: Context
+    ) -> wire.ListAliasesResponse:
+        size = _size(request.page_size)
+        records = await self._aliases.listing(
+            await self._tenant_id(request.tenant),
+            names.domain_name(request.domain) if request.domain else None,
+            request.page_token,
+            size,
+        )
+        return wire.ListAliasesResponse(
+            aliases=[_alias(record) for record in records],
+            next_page_token=records[-1].address if len(records) == size else "",
+        )
+
+    @mapped
+    async def DeleteAlias(
+        self, request: wire.DeleteAliasRequest, context: Context
+    ) -> wire.DeleteAliasResponse:
+        record = await self._aliases.get(names.address(request.address))
+        await self._aliases.delete(record)
+        self._tell(Change(record.tenant_id, addresses=(record.address,)))
+        return wire.DeleteAliasResponse()

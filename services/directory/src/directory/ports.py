@@ -1,0 +1,91 @@
+"""What the directory needs of the world, and the records that cross that line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from directory.core.resolving import Found
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What Authenticate needs of an account. `verifier` is None where it has no password."""
+
+    account_id: str
+    tenant_id: str
+    address: str
+    store: str
+    verifier: str | None
+    suspended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRecord:
+    tenant_id: str
+    name: str
+    display_name: str
+    suspended: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRecord:
+    tenant_id: str
+    tenant_name: str
+    name: str
+    suspended: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    account_id: str
+    tenant_id: str
+    tenant_name: str
+    address: str
+    display_name: str
+    suspended: bool
+    store: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRecord:
+    tenant_id: str
+    tenant_name: str
+    address: str
+    targets: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What listeners must forget."""
+
+    tenant_id: str
+    account_id: str = ""
+    addresses: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+
+
+class LookUps(Protocol):
+    """The questions of the mail services."""
+
+    async def found(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Found]:
+        """What there is of (local part, domain), for domains that are ours."""
+
+    async def login(self, local_part: str, domain: str) -> Login | None:
+        """The account with this address."""
+
+
+class Missing(Exception):
+    """There is no such object (also: not in this tenant)."""
+
+
+class Taken(Exception):
+    """The name is in use."""
+
+
+class InUse(Exception):
+    """It still holds something; the text says what."""

@@ -1,0 +1,27 @@
+"""Settings of the directory (environment, prefix DIRECTORY_)."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings
+
+
+class Settings(ServiceSettings, BusSettings, DatabaseSettings):
+    """What the directory can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="DIRECTORY_")
+
+    grpc_host: str = Field("127.0.0.1", description="address of its gRPC")
+    grpc_port: int = Field(2701, ge=0, le=65535)
+    argon2_memory_kib: int = Field(
+        65_536, description="memory of one argon2id hash (RFC 9106 §4)", ge=8, le=1 << 22
+    )
+    argon2_passes: int = Field(3, ge=1, le=16)
+    argon2_threads: int = Field(
+        2, description="hashes under way at once; each takes argon2_memory_kib and a core", ge=1, le=64
+    )
+    verdict_seconds: float = Field(
+        60.0,
+        description="how long a right password is remembered, to spare the hash; 0 turns that off",
+        ge=0,
+        le=600,
+    )
