@@ -279,3 +279,27 @@ def test_top_is_the_same_whatever_the_chunks(message: bytes, lines: int, step: i
         pieces.append(cutter.cut(message[start : start + step]))
     assert b"".join(pieces) == whole
     assert message.startswith(whole)
+
+
+CLIENT = st.sampled_from(
+    [
+        b"USER mrose", b"PASS tanstaaf", b"PASS x", b"AUTH PLAIN", b"AUTH LOGIN", b"*", b"=", b"bXJvc2U=", b"CAPA", b"STAT",
+        b"LIST", b"LIST 1", b"RETR 1", b"RETR 2", b"TOP 2 0", b"DELE 1", b"DELE 2", b"RSET", b"UIDL", b"NOOP", b"STLS",
+        b"QUIT", b"", b" ", b"\xff\x00", b"x" * 300, b"LIST 1 2 3", b"TOP 1 -1",
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(CLIENT, max_size=40), st.booleans())
+def test_no_order_of_commands_breaks_the_machine(lines: list[bytes], needs_tls: bool) -> None:
+    memory = Memory(rule=PasswordRule.NEEDS_TLS if needs_tls else PasswordRule.PLAINTEXT_ALLOWED)
+    memory.exchange(b"")
+    for line in lines:
+        answer = memory.exchange(line + b"\r\n")
+        assert answer.startswith((b"+OK ", b"-ERR ", b"+ "))
+        assert answer.endswith(b"\r\n")
+        if memory.closed:
+            break
+    if memory.removed:
+        assert memory.closed
+        assert b"QUIT" in lines
