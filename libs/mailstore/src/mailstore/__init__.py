@@ -9,7 +9,6 @@ from mailstore.errors import (
     MailboxNameInvalid,
     StoreUnavailable,
 )
-from mailstore.maildrop_lock import MaildropLock
 from mailstore.notifier import bus_notifier
 from mailstore.store import MailStore
 from mailstore.types import (
@@ -36,7 +35,6 @@ __all__ = [
     "MailboxHasInferiors",
     "MailboxMissing",
     "MailboxNameInvalid",
-    "MaildropLock",
     "NewMessage",
     "Snapshot",
     "StoreUnavailable",

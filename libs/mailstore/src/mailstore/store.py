@@ -12,8 +12,7 @@ from blobstore import BlobStore, BodyReference
 from mailmodel import AccountRef, Entry, FlagChange, MailboxInfo
 from pgkit import Pool, check, check_durability, open_pool
 
-from mailstore import bodies, filing, flagging, mailboxes, maildrop_lock, moving, reading, removing, upkeep
-from mailstore.maildrop_lock import MaildropLock
+from mailstore import bodies, filing, flagging, mailboxes, moving, reading, removing, upkeep
 from mailstore.types import (
     Changes,
     Columns,
@@ -180,11 +179,7 @@ class MailStore:
         self._told(*told)
         return result
 
-    # -- POP3, upkeep
-
-    async def lock_maildrop(self, account: AccountRef) -> MaildropLock | None:
-        """The account's maildrop lock, or None where another session has it. Holds a connection of the pool."""
-        return await maildrop_lock.acquire(self._pool, account)
+    # -- upkeep
 
     async def settled(self, queue_ids: Sequence[str]) -> set[tuple[str, str]]:
         """Which (queue id, recipient) of these queue ids are filed."""

@@ -30,8 +30,8 @@ from mailproto.pop3.commands import (
 )
 from mailproto.pop3.events import Close, Event, Flush, Login, LoginFailure, Retrieve, StartTls, Update
 from mailproto.pop3.maildrop import Maildrop
-from mailproto.pop3.sasl_exchange import MECHANISMS, Challenge, Credentials, Fault, SaslExchange, text
 from mailproto.pop3.stuffing import DotStuffer, TopCutter
+from mailproto.sasl.exchange import MECHANISMS, Challenge, Credentials, Fault, SaslExchange, text
 
 MOST_MISTAKES = 20
 """Commands of a session that may be wrong before it is ended."""

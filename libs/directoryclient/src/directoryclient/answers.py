@@ -1,0 +1,46 @@
+"""What the directory answers, without generated types."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mailmodel import AccountRef
+
+
+class Unavailable(Exception):
+    """The directory did not answer; asking again later may help."""
+
+
+class Disposition(Enum):
+    """What becomes of a recipient."""
+
+    DELIVER = "deliver"
+    REMOTE = "remote"
+    UNKNOWN = "unknown"
+    DISABLED = "disabled"
+    LOOP = "loop"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An account, or a remote forward-path that an alias of `tenant_id` names (`account_id` is None)."""
+
+    address: str
+    account_id: str | None
+    tenant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The answer for one address."""
+
+    disposition: Disposition
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who has authenticated. `address` is the account's primary address, in its canonical form."""
+
+    account: AccountRef
+    address: str
+    store: str

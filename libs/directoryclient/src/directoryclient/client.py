@@ -1,0 +1,160 @@
+"""Asking, and remembering the answers briefly.
+
+A yes to a password is kept under a keyed hash (the password itself is not kept),
+a no never. Everything is forgotten when the directory tells of a change, and
+nothing is remembered while the bus is away, because no change would be heard.
+"""
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import grpc
+from mailmodel import AccountRef
+from mailwire.directory.v1 import directory_pb2 as wire
+from mailwire.directory.v1.directory_pb2_grpc import DirectoryServiceStub
+
+from directoryclient.answers import Disposition, Identity, Resolution, Target, Unavailable
+
+ANSWER_SECONDS = 10.0
+# A directory that restarts is away for a second or two: a login waits for it.
+RETRY_SECONDS = 4.0
+MOST_KEPT = 20_000
+RESOLUTION_SECONDS = 30.0
+
+DISPOSITIONS = {
+    wire.DISPOSITION_DELIVER: Disposition.DELIVER,
+    wire.DISPOSITION_REMOTE: Disposition.REMOTE,
+    wire.DISPOSITION_UNKNOWN: Disposition.UNKNOWN,
+    wire.DISPOSITION_DISABLED: Disposition.DISABLED,
+    wire.DISPOSITION_LOOP: Disposition.LOOP,
+}
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class _Kept(dict[K, tuple[float, V]]):
+    """Answers with the moment until which they hold; the oldest go first when there are too many."""
+
+    def recall(self, key: K, now: float) -> V | None:
+        kept = self.get(key)
+        if kept is None:
+            return None
+        if kept[0] < now:
+            del self[key]
+            return None
+        return kept[1]
+
+    def keep(self, key: K, value: V, until: float) -> None:
+        if len(self) >= MOST_KEPT:
+            del self[next(iter(self))]
+        self[key] = (until, value)
+
+
+class DirectoryClient:
+    """The directory as one process asks it."""
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        *,
+        door: str,
+        hears_changes: Callable[[], bool],
+        login_seconds: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stub = DirectoryServiceStub(channel)
+        self._door = door
+        self._hears_changes = hears_changes
+        self._login_seconds = login_seconds
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+        self._identities: _Kept[bytes, Identity] = _Kept()
+        self._resolutions: _Kept[str, Resolution] = _Kept()
+        # Counts the changes heard: an answer that was under way while one came is not kept.
+        self._changes = 0
+
+    def changed(self, _subject: str, _payload: bytes) -> None:
+        """Something in the directory changed: forget everything. Changes are rare, answers are cheap."""
+        self._changes += 1
+        self._identities.clear()
+        self._resolutions.clear()
+
+    def _may_recall(self) -> bool:
+        if self._hears_changes():
+            return True
+        self._identities.clear()
+        self._resolutions.clear()
+        return False
+
+    async def resolve(self, addresses: Sequence[str]) -> list[Resolution]:
+        """One resolution for each address, in order; one call for those not remembered. Raises Unavailable."""
+        now = self._clock()
+        known: dict[str, Resolution] = {}
+        if self._may_recall():
+            for address in addresses:
+                if (kept := self._resolutions.recall(address, now)) is not None:
+                    known[address] = kept
+        unknown = [address for address in dict.fromkeys(addresses) if address not in known]
+        if unknown:
+            changes = self._changes
+            try:
+                answer = await self._stub.ResolveRecipients(
+                    wire.ResolveRecipientsRequest(addresses=unknown), timeout=ANSWER_SECONDS
+                )
+            except grpc.aio.AioRpcError as error:
+                raise Unavailable(f"the directory does not answer: {error.code().name}") from error
+            for address, found in zip(unknown, answer.resolutions, strict=True):
+                resolution = Resolution(
+                    DISPOSITIONS[found.disposition],
+                    tuple(
+                        Target(target.address, target.account_id or None, target.tenant_id)
+                        for target in found.targets
+                    ),
+                )
+                known[address] = resolution
+                if changes == self._changes and self._hears_changes():
+                    self._resolutions.keep(address, resolution, now + RESOLUTION_SECONDS)
+        return [known[address] for address in addresses]
+
+    async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
+        """The account whose login and password these are, or None. Raises Unavailable."""
+        digest = hashlib.blake2b(
+            b"%d %s %s" % (len(login), login.encode(), password.encode()), key=self._key, digest_size=32
+        ).digest()
+        if self._may_recall() and (kept := self._identities.recall(digest, self._clock())) is not None:
+            return kept
+        changes = self._changes
+        answer = await self._ask(
+            wire.AuthenticateRequest(
+                login=login, password=password, door=self._door, client_address=client_address
+            )
+        )
+        if not answer.granted:
+            return None
+        who = answer.identity
+        identity = Identity(AccountRef(who.tenant_id, who.account_id), who.address, who.store)
+        if changes == self._changes and self._hears_changes() and self._login_seconds > 0:
+            self._identities.keep(digest, identity, self._clock() + self._login_seconds)
+        return identity
+
+    async def _ask(self, request: wire.AuthenticateRequest) -> wire.AuthenticateResponse:
+        deadline = self._clock() + RETRY_SECONDS
+        while True:
+            try:
+                return await self._stub.Authenticate(request, timeout=ANSWER_SECONDS)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or self._clock() > deadline:
+                    raise Unavailable(f"the directory does not answer: {error.code().name}") from error
+            await asyncio.sleep(0.2)
+
+    async def check(self) -> None:
+        """Raise Unavailable while the directory cannot be asked."""
+        try:
+            await self._stub.ResolveRecipients(wire.ResolveRecipientsRequest(), timeout=2.0)
+        except grpc.aio.AioRpcError as error:
+            raise Unavailable(f"the directory does not answer: {error.code().name}") from error

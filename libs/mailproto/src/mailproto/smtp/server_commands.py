@@ -1,0 +1,180 @@
+"""Command lines of a client (RFC 5321 §4.1.1), parsed. Whose fault an error is, is clear: the peer's.
+
+A line comes without its CRLF. Verbs are case-insensitive.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from mailproto.smtp.address import HELO_NAME, AddressInvalid, parse_forward_path, parse_reverse_path
+from mailproto.smtp.reply import Reply
+
+
+class BodyType(Enum):
+    """BODY= of MAIL (RFC 6152)."""
+
+    SEVEN_BIT = "7BIT"
+    EIGHT_BIT = "8BITMIME"
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """EHLO or HELO."""
+
+    name: str
+    is_extended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """MAIL FROM. `reverse_path` is "" for <>; `size_octets` is None where SIZE= was not given."""
+
+    reverse_path: str
+    size_octets: int | None = None
+    body: BodyType = BodyType.SEVEN_BIT
+
+
+@dataclass(frozen=True, slots=True)
+class Rcpt:
+    """RCPT TO."""
+
+    forward_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """AUTH mechanism [initial-response]; the response is still base64, None where absent."""
+
+    mechanism: bytes
+    initial: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vrfy:
+    """VRFY string."""
+
+    text: str
+
+
+class Plain(Enum):
+    """Commands without an argument that matters."""
+
+    DATA = "DATA"
+    RSET = "RSET"
+    NOOP = "NOOP"
+    QUIT = "QUIT"
+    HELP = "HELP"
+    STARTTLS = "STARTTLS"
+    EXPN = "EXPN"
+
+
+Command = Hello | Mail | Rcpt | Auth | Vrfy | Plain
+
+UNKNOWN_PARAMETER = Reply.of(555, "5.5.4", "Unknown parameter")
+# xtext of AUTH= (RFC 4954 §5), already decoded characters excluded
+XTEXT = re.compile(rb"(?:[\x21-\x2a\x2c-\x3c\x3e-\x7e]|\+[0-9A-F]{2})+")
+
+
+def _syntax(form: str) -> Reply:
+    return Reply.of(501, "5.5.4", f"Syntax: {form}")
+
+
+def parse(line: bytes) -> Command | Reply:
+    """The command of a line, or the reply that says what is wrong with it."""
+    verb, _, argument = line.partition(b" ")
+    parser = PARSERS.get(verb.upper())
+    if parser is None:
+        return Reply.of(500, "5.5.2", "Unknown command")
+    return parser(argument)
+
+
+def _hello(argument: bytes, is_extended: bool) -> Command | Reply:
+    name = argument.strip()
+    if not name or len(name) > 255 or not HELO_NAME.fullmatch(name):
+        return _syntax("EHLO hostname" if is_extended else "HELO hostname")
+    return Hello(name.decode("ascii"), is_extended)
+
+
+def _mail(argument: bytes) -> Command | Reply:
+    if argument[:5].upper() != b"FROM:":
+        return _syntax("MAIL FROM:<address>")
+    try:
+        parsed = parse_reverse_path(argument[5:].lstrip(b" "))
+    except AddressInvalid as error:
+        return Reply.of(501, "5.1.7", f"Bad sender address: {error}")
+    size: int | None = None
+    body = BodyType.SEVEN_BIT
+    seen = set()
+    for word in parsed.rest.split():
+        key, _, value = word.partition(b"=")
+        key = key.upper()
+        if key in seen:
+            return Reply.of(501, "5.5.4", "A parameter is given twice")
+        seen.add(key)
+        if key == b"SIZE":
+            if not value.isdigit() or len(value) > 20:
+                return _syntax("SIZE=octets")
+            size = int(value)
+        elif key == b"BODY":
+            try:
+                body = BodyType(value.upper().decode("ascii", "replace"))
+            except ValueError:
+                return _syntax("BODY=7BIT or BODY=8BITMIME")
+        elif key == b"AUTH":
+            # Who submitted it first (RFC 4954 §5): we trust nobody with that and keep nothing of it.
+            if not XTEXT.fullmatch(value):
+                return _syntax("AUTH=xtext")
+        else:
+            return UNKNOWN_PARAMETER
+    if parsed.rest and not parsed.rest.startswith(b" "):
+        return _syntax("MAIL FROM:<address>")
+    return Mail(parsed.address, size, body)
+
+
+def _rcpt(argument: bytes) -> Command | Reply:
+    if argument[:3].upper() != b"TO:":
+        return _syntax("RCPT TO:<address>")
+    try:
+        parsed = parse_forward_path(argument[3:].lstrip(b" "))
+    except AddressInvalid as error:
+        return Reply.of(501, "5.1.3", f"Bad recipient address: {error}")
+    if parsed.rest.strip():
+        return UNKNOWN_PARAMETER if parsed.rest.startswith(b" ") else _syntax("RCPT TO:<address>")
+    return Rcpt(parsed.address)
+
+
+def _auth(argument: bytes) -> Command | Reply:
+    words = argument.split()
+    if not 1 <= len(words) <= 2:
+        return _syntax("AUTH mechanism [initial-response]")
+    return Auth(words[0].upper(), words[1] if len(words) == 2 else None)
+
+
+def _vrfy(argument: bytes) -> Command | Reply:
+    text = argument.strip()
+    if not text:
+        return _syntax("VRFY address")
+    return Vrfy(text.decode("ascii", "replace"))
+
+
+def _bare(command: Plain) -> Callable[[bytes], Command | Reply]:
+    def parse_bare(argument: bytes) -> Command | Reply:
+        # RFC 5321 §4.1.1: these take no argument; NOOP and HELP may have one that is ignored.
+        if argument.strip() and command not in (Plain.NOOP, Plain.HELP, Plain.EXPN):
+            return _syntax(command.value)
+        return command
+
+    return parse_bare
+
+
+PARSERS: dict[bytes, Callable[[bytes], Command | Reply]] = {
+    b"EHLO": lambda argument: _hello(argument, True),
+    b"HELO": lambda argument: _hello(argument, False),
+    b"MAIL": _mail,
+    b"RCPT": _rcpt,
+    b"AUTH": _auth,
+    b"VRFY": _vrfy,
+    **{command.value.encode(): _bare(command) for command in Plain},
+}

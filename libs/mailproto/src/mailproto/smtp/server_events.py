@@ -1,0 +1,81 @@
+"""What the server machine asks its driver."""
+
+from dataclasses import dataclass
+
+from mailproto.sasl import Credentials
+from mailproto.smtp.reply import Reply
+from mailproto.smtp.server_commands import Mail
+from mailproto.smtp.server_data import Flaw
+
+
+@dataclass(frozen=True, slots=True)
+class MailAsked:
+    """MAIL. Answer with `answer`."""
+
+    mail: Mail
+
+
+@dataclass(frozen=True, slots=True)
+class RcptAsked:
+    """One or more RCPT that came together. Answer with `answer_rcpt`, a reply for each."""
+
+    forward_paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataAsked:
+    """DATA, with at least one recipient accepted. Answer with `answer`: 354 or a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCame:
+    """The message after 354, dot-unstuffed. Answer with `answer`."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFlawed:
+    """A message that was refused already, for the driver to count."""
+
+    flaw: Flaw
+
+
+@dataclass(frozen=True, slots=True)
+class TlsAsked:
+    """STARTTLS: the 220 is in `output`. Start TLS, then call `tls_started`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthAsked:
+    """Credentials. Answer with `answer`."""
+
+    mechanism: str
+    credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class VrfyAsked:
+    """VRFY. Answer with `answer`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Send what is in `output` and close."""
+
+    reply: Reply
+
+
+Event = (
+    MailAsked
+    | RcptAsked
+    | DataAsked
+    | MessageCame
+    | MessageFlawed
+    | TlsAsked
+    | AuthAsked
+    | VrfyAsked
+    | Closing
+)
