@@ -1,0 +1,67 @@
+"""`python -m smtp_gateway`: the wiring."""
+
+from blobstore import BlobStore
+from directoryclient import DirectoryClient
+from eventbus import EventBus, subjects
+from servicekit import rpc
+from servicekit.run import Service, run
+from servicekit.settings import read_secret
+from servicekit.tls import configured_context
+from spool import Spool
+
+from smtp_gateway.core.budget import Budget
+from smtp_gateway.core.roles import Role
+from smtp_gateway.edge.session import Needs, handler
+from smtp_gateway.settings import Settings
+
+OVERFLOW = b"421 4.3.2 Too many connections; try again later\r\n"
+
+
+async def wire(service: Service[Settings]) -> None:
+    """Connect, check that everything is as strong as promised, listen."""
+    settings = service.settings
+    bus = await EventBus.connect(
+        settings.nats_url, name=service.name, monitor_url=settings.nats_monitor_url or None
+    )
+    service.on_close(bus.close)
+    await bus.ensure_stream()
+    blobs = BlobStore.open(
+        settings.s3_url,
+        settings.s3_bucket,
+        read_secret(settings.s3_access_key_file),
+        read_secret(settings.s3_secret_key_file),
+    )
+    spool = Spool(blobs, bus)
+    channel = rpc.channel(settings.directory_target)
+    service.on_close(lambda: channel.close(None))
+    directory = DirectoryClient(channel, door="smtp", hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
+    tls = configured_context(settings.tls_certificate_file, settings.tls_key_file)
+    needs = Needs(settings, directory, spool, bus, Budget(settings.inflight_octets), tls)
+    listeners = (
+        ("mx", settings.mx_port, Role.MX, None),
+        ("submission", settings.submission_port, Role.MSA, None),
+        ("submissions", settings.submissions_port if tls is not None else 0, Role.MSA, tls),
+    )
+    for name, port, role, implicit in listeners:
+        if port:
+            await service.listen(
+                name,
+                settings.host,
+                port,
+                handler(needs, role),
+                tls=implicit,
+                max_connections=settings.max_connections,
+                overflow=OVERFLOW,
+            )
+    service.ready_when("spool", spool.check)
+    service.ready_when("directory", directory.check)
+
+
+def main() -> None:
+    """The console entry."""
+    run("smtp-gateway", Settings, wire)
+
+
+if __name__ == "__main__":
+    main()

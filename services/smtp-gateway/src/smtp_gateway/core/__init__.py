@@ -1,0 +1,1 @@
+"""What is accepted from whom, decided without I/O."""

@@ -1,0 +1,88 @@
+"""The two roles, kept apart: MX takes mail from the world for our own domains, MSA takes mail from our users for
+anybody (RFC 5598 §4, RFC 6409). A decision is a Reply, positive or not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import assert_never
+
+from directoryclient import Disposition, Identity, Resolution
+from mailproto.smtp.reply import Reply
+from spool import Recipient
+
+
+class Role(Enum):
+    """Which door it is."""
+
+    MX = "mx"
+    MSA = "msa"
+
+
+SENDER_OK = Reply.of(250, "2.1.0", "Sender ok")
+RECIPIENT_OK = Reply.of(250, "2.1.5", "Recipient ok")
+UNWELL = Reply.of(451, "4.3.0", "We cannot do that now; try again later")
+NO_RELAY = Reply.of(550, "5.7.1", "We do not relay for strangers")
+UNKNOWN = Reply.of(550, "5.1.1", "There is no such recipient here")
+DISABLED = Reply.of(550, "5.2.1", "The recipient takes no mail now")
+LOOP = Reply.of(550, "5.4.6", "The recipient's forwarding leads back to itself")
+AUTH_FIRST = Reply.of(530, "5.7.0", "Authenticate first")
+NOT_YOURS = Reply.of(550, "5.7.1", "That sender address is not yours")
+TOO_MANY = Reply.of(452, "4.5.3", "Too many recipients")
+
+
+def judge_sender(role: Role, reverse_path: str, who: Identity | None) -> Reply:
+    """MAIL FROM. A user may only send as himself: otherwise one tenant could speak for another."""
+    match role:
+        case Role.MX:
+            return SENDER_OK
+        case Role.MSA:
+            if who is None:
+                return AUTH_FIRST
+            if reverse_path and reverse_path.lower() != who.address:
+                return NOT_YOURS
+            return SENDER_OK
+        case _:
+            assert_never(role)
+
+
+@dataclass
+class Transaction:
+    """The recipients of one message as they are collected."""
+
+    reverse_path: str
+    eight_bit: bool
+    targets_allowed: int
+    recipients: dict[tuple[str, str | None], Recipient] = field(default_factory=dict)
+
+    def add(self, role: Role, given: str, resolution: Resolution, who: Identity | None) -> Reply:
+        """RCPT TO. One that leads to places that are there already adds nothing, and is accepted."""
+        match resolution.disposition:
+            case Disposition.UNKNOWN:
+                return UNKNOWN
+            case Disposition.DISABLED:
+                return DISABLED
+            case Disposition.LOOP:
+                return LOOP
+            case Disposition.REMOTE:
+                if role is Role.MX or who is None:
+                    return NO_RELAY
+                new = [Recipient(given, given, who.account.tenant_id, None)]
+            case Disposition.DELIVER:
+                new = [
+                    Recipient(target.address, given, target.tenant_id, target.account_id)
+                    for target in resolution.targets
+                ]
+            case _:
+                assert_never(resolution.disposition)
+        keyed = {(each.address if each.account_id is None else "", each.account_id): each for each in new}
+        if len(self.recipients.keys() | keyed.keys()) > self.targets_allowed:
+            return TOO_MANY
+        for key, recipient in keyed.items():
+            self.recipients.setdefault(key, recipient)
+        return RECIPIENT_OK
+
+
+def refuse_all(paths: Sequence[str], reply: Reply) -> list[Reply]:
+    """The same answer for each."""
+    return [reply] * len(paths)

@@ -1,0 +1,56 @@
+"""The Received field that we add (RFC 5321 §4.4) and the loop that it lets us see (§6.3)."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailmsg.date import format_date
+
+# What a peer said of itself is shown only as far as it cannot be taken for something else.
+UNSAFE = re.compile(r"[^A-Za-z0-9.\-_:\[\]]")
+RECEIVED = re.compile(rb"^received:", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a message came. `sole_recipient` is None where there are several: none is shown to another."""
+
+    helo: str
+    is_extended: bool
+    client_address: str
+    hostname: str
+    tls_version: str | None
+    tls_cipher: str | None
+    is_authenticated: bool
+    queue_id: str
+    sole_recipient: str | None
+    at: datetime
+
+
+def protocol(arrival: Arrival) -> str:
+    """The `with` word (RFC 3848)."""
+    if not arrival.is_extended:
+        return "SMTP"
+    return "ESMTP" + ("S" if arrival.tls_version else "") + ("A" if arrival.is_authenticated else "")
+
+
+def received_field(arrival: Arrival) -> bytes:
+    """One field, folded, ended by CRLF."""
+    helo = UNSAFE.sub("?", arrival.helo) or "unknown"
+    literal = f"IPv6:{arrival.client_address}" if ":" in arrival.client_address else arrival.client_address
+    lines = [f"Received: from {helo} ([{UNSAFE.sub('?', literal)}])"]
+    if arrival.tls_version:
+        lines.append(
+            f"\t(using {UNSAFE.sub('?', arrival.tls_version)} with cipher {UNSAFE.sub('?', arrival.tls_cipher or '-')})"
+        )
+    lines.append(f"\tby {arrival.hostname} with {protocol(arrival)} id {arrival.queue_id}")
+    recipient = arrival.sole_recipient
+    if recipient is not None and recipient.isascii() and recipient.isprintable():
+        lines.append(f"\tfor <{recipient}>")
+    return ("\r\n".join(lines) + ";\r\n\t").encode("ascii") + format_date(arrival.at) + b"\r\n"
+
+
+def count_hops(content: bytes) -> int:
+    """How many Received fields the header has."""
+    end = content.find(b"\r\n\r\n")
+    return len(RECEIVED.findall(content, 0, len(content) if end < 0 else end))

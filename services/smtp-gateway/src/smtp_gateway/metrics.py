@@ -1,0 +1,19 @@
+"""What the gateway counts."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+ACCEPTED = Counter("smtp_gateway_messages_accepted_total", "Messages answered 250", ["role"])
+REFUSED = Counter("smtp_gateway_messages_refused_total", "Messages refused after DATA", ["role", "reason"])
+RECIPIENTS = Counter("smtp_gateway_recipients_total", "Answers to RCPT", ["role", "outcome"])
+LOGINS = Counter("smtp_gateway_logins_total", "AUTH attempts", ["outcome"])
+OUTCOMES_UNKNOWN = Counter(
+    "smtp_gateway_outcomes_unknown_total",
+    "Connections dropped because it was not known whether a message was stored",
+)
+INFLIGHT = Gauge("smtp_gateway_inflight_octets", "Octets of messages being received")
+ACCEPT_SECONDS = Histogram("smtp_gateway_accept_seconds", "Time from the final dot to the answer")
+SIZE = Histogram(
+    "smtp_gateway_message_octets",
+    "Size of accepted messages",
+    buckets=(1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864),
+)

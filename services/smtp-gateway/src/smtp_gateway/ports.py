@@ -1,0 +1,32 @@
+"""What the gateway needs of the world."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from directoryclient import Identity, Resolution
+from spool import Letter
+
+
+class Directory(Protocol):
+    """Who is who. Both raise directoryclient.Unavailable."""
+
+    async def resolve(self, addresses: Sequence[str]) -> list[Resolution]:
+        """Where mail for these goes, in order."""
+
+    async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
+        """Whose login and password these are."""
+
+
+class Gate(Protocol):
+    """The spool."""
+
+    async def accept(self, letter: Letter) -> None:
+        """Durable when it returns. Raises SpoolUnavailable or OutcomeUnknown."""
+
+
+class Health(Protocol):
+    """Whether mail could be accepted now."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the bus is there."""

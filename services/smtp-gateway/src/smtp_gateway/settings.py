@@ -1,0 +1,41 @@
+"""Settings of the smtp-gateway (environment, prefix SMTP_GATEWAY_). Defaults are Postfix's where it has the like."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+from servicekit.settings import BlobSettings, BusSettings, DirectorySettings, ServiceSettings, TlsSettings
+
+
+class Settings(ServiceSettings, BusSettings, BlobSettings, DirectorySettings, TlsSettings):
+    """What the gateway can be told. A port of 0 is not opened."""
+
+    model_config = SettingsConfigDict(env_prefix="SMTP_GATEWAY_")
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    hostname: str = Field("localhost", description="the name we greet with and put into Received")
+    mx_port: int = Field(25, description="mail from the world, for our own domains", ge=0, le=65535)
+    submission_port: int = Field(587, description="mail from users, with STARTTLS (RFC 6409)", ge=0, le=65535)
+    submissions_port: int = Field(
+        465, description="mail from users, in TLS from the start (RFC 8314)", ge=0, le=65535
+    )
+    allow_plaintext_login: Literal["never", "loopback"] = Field(
+        "never", description="loopback: a password is taken without TLS from 127.0.0.0/8 and ::1"
+    )
+    message_size_octets: int = Field(50 * 1024 * 1024, description="the largest message taken", ge=65_536)
+    inflight_octets: int = Field(
+        512 * 1024 * 1024, description="messages being received at once, together; beyond it 452", ge=1 << 20
+    )
+    recipients: int = Field(
+        1000, description="recipients of one message (RFC 5321 §4.5.3.1.8: at least 100)", ge=100
+    )
+    errors: int = Field(20, description="5yz answers before a session is ended", ge=1)
+    hops: int = Field(
+        50, description="Received fields before a message is called a loop (RFC 5321 §6.3)", ge=10
+    )
+    command_seconds: float = Field(
+        300.0, description="longest wait for a command (RFC 5321 §4.5.3.2.7)", gt=0
+    )
+    data_octets_per_second: int = Field(500, description="slower than this, after a minute, is cut off", ge=0)
+    login_failures: int = Field(5, description="wrong passwords before a session is ended", ge=1)
+    max_connections: int = Field(10_000, ge=1)
