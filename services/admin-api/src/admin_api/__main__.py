@@ -1,0 +1,67 @@
+"""`python -m admin_api`: the wiring."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from servicekit import rpc
+from servicekit.run import Service, run
+from servicekit.settings import read_secret
+
+from admin_api.adapters import directory
+from admin_api.app import build
+from admin_api.settings import Settings
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: servicekit has them."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def wire(service: Service[Settings]) -> None:
+    """Answer until the drain."""
+    settings = service.settings
+    channel = rpc.channel(settings.directory_target)
+    service.on_close(lambda: channel.close(None))
+    app = build(directory.stub(channel), read_secret(settings.token_file), settings.request_octets)
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((settings.host, settings.port))
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            h11_max_incomplete_event_size=64 * 1024,
+            timeout_graceful_shutdown=int(settings.drain_seconds),
+        )
+    )
+
+    async def serve() -> None:
+        serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+        await service.draining.wait()
+        server.should_exit = True
+        await serving
+
+    service.spawn(serve(), name="http-api")
+
+    async def started() -> None:
+        if not server.started:
+            raise RuntimeError("the listener is not open yet")
+
+    service.ready_when("listener", started)
+
+
+def main() -> None:
+    """The console entry."""
+    run("admin-api", Settings, wire)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How the needs of the routes are met: gRPC."""

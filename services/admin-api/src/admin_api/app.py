@@ -1,0 +1,101 @@
+"""The application: routes, errors, limits, the documentation pages.
+
+The pages' scripts come from a wheel and not from the Internet: a cluster may
+have no way out.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, RedirectResponse
+from mailwire.directory.v1 import directory_pb2 as wire
+from starlette.staticfiles import StaticFiles
+from swagger_ui_bundle import swagger_ui_path
+
+from admin_api import metrics
+from admin_api.edge import accounts, problems, tenants
+from admin_api.edge.guard import operator
+from admin_api.models import Health, Problem
+
+DESCRIPTION = """Tenants, domains, accounts and aliases of a Posthouse installation.
+
+Every request but this page's own needs the operator's token: `Authorization: Bearer ...`.
+Errors are problem documents (RFC 9457) with a sentence in `detail`."""
+
+ERRORS = {
+    code: {"model": Problem, "description": text}
+    for code, text in {
+        401: "The token is missing or wrong",
+        404: "There is no such object",
+        409: "It is in use, or still holds something",
+        422: "The request cannot be understood",
+        503: "The directory cannot be reached now",
+    }.items()
+}
+
+
+def build(directory: Any, token: str, request_octets: int) -> FastAPI:
+    """The application around a directory (a DirectoryAdminServiceStub on an asyncio channel) and a token."""
+    app = FastAPI(
+        title="Posthouse admin API",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.directory = directory
+    app.state.token = token
+    problems.install(app)
+    for part in (tenants, accounts):
+        app.include_router(part.router, dependencies=[Depends(operator)], responses=ERRORS)  # type: ignore[arg-type]
+    app.mount("/docs/assets", StaticFiles(directory=swagger_ui_path), name="docs-assets")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title="Posthouse admin API",
+            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs/assets/swagger-ui.css",
+            swagger_favicon_url="/docs/assets/favicon-32x32.png",
+        )
+
+    @app.get("/", include_in_schema=False)
+    async def front() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    @app.get("/v1/health", tags=["health"], dependencies=[Depends(operator)])
+    async def health() -> Health:
+        """Whether the directory answers."""
+        try:
+            await directory.ListTenants(wire.ListTenantsRequest(page_size=1), timeout=2.0)
+        except Exception as error:
+            return Health(
+                status="unready", unwell={"directory": getattr(error, "details", lambda: "")() or "away"}
+            )
+        return Health(status="ready", unwell={})
+
+    @app.middleware("http")
+    async def limits(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        length = request.headers.get("content-length", "0")
+        response: Response
+        if request.headers.get("transfer-encoding") or not length.isdigit():
+            response = problems.problem(411, "Length required", "A request body needs a Content-Length.")
+        elif int(length) > request_octets:
+            response = problems.problem(413, "Too large", f"A request has at most {request_octets} octets.")
+        else:
+            response = await go_on(request)
+        given = request.headers.get("x-request-id", "")
+        response.headers["X-Request-Id"] = given if given.isalnum() and len(given) <= 64 else uuid4().hex
+        metrics.REQUESTS.labels(
+            request.method if request.method in METHODS else "other", response.status_code
+        ).inc()
+        return response
+
+    return app
+
+
+METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS")

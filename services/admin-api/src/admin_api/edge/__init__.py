@@ -1,0 +1,1 @@
+"""Who enters: the operator, over REST."""

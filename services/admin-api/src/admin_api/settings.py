@@ -1,0 +1,18 @@
+"""Settings of the admin-api (environment, prefix ADMIN_API_)."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+from servicekit.settings import DirectorySettings, ServiceSettings
+
+
+class Settings(ServiceSettings, DirectorySettings):
+    """What the admin API can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="ADMIN_API_")
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(2080, ge=0, le=65535)
+    token_file: Path = Field(description="a file that holds the operator's token")
+    request_octets: int = Field(1 << 20, description="the largest request body taken", ge=1024)
