@@ -1,0 +1,61 @@
+"""The command `posthouse`."""
+
+from importlib.metadata import version
+
+import typer
+
+from posthouse.commands import account, alias, doctor, domain, running, send, tenant
+from posthouse.output import console
+
+HELP = """Posthouse: a multi-tenant mail platform.
+
+`posthouse up` runs the whole of it on this machine. The other commands speak to the installation in
+`.posthouse`, or in the folder that --data names, or to one elsewhere with --url and a token.
+
+Exit codes: 0 done, 1 refused or not well, 2 used wrongly, 3 not reachable.
+"""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help=HELP,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(running.up)
+app.command()(running.down)
+app.command()(running.status)
+app.command()(doctor.doctor)
+app.command()(running.logs)
+app.command()(send.send)
+app.add_typer(tenant.app, name="tenant")
+app.add_typer(domain.app, name="domain")
+app.add_typer(account.app, name="account")
+app.add_typer(alias.app, name="alias")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        console.print(f"posthouse {version('posthouse')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Say which version this is."
+    ),
+) -> None:
+    """Options of the command itself."""
+
+
+root.__doc__ = HELP
+
+
+def main() -> None:
+    """The console entry."""
+    app(prog_name="posthouse")
+
+
+if __name__ == "__main__":
+    main()

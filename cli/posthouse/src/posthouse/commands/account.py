@@ -1,0 +1,197 @@
+"""posthouse account: create, import, list, show, password, suspend, restore, delete."""
+
+import csv
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.errors import Problem, Refused
+from posthouse.output import as_json, console, errors, guarded, table
+
+app = typer.Typer(no_args_is_help=True, help="Accounts: who has mailboxes and may log in.")
+COLUMNS = ("address", "display_name", "tenant", "suspended", "created_at")
+Address = Annotated[str, typer.Argument(help="The account's address, e.g. carol@example.org.")]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input (its first line).")
+]
+
+
+def read_password(from_stdin: bool) -> str:
+    """From standard input, or asked for on a terminal. Raises Problem."""
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+        if not password:
+            raise Problem("standard input has no password on its first line.")
+        return password
+    if not sys.stdin.isatty():
+        raise Problem("no password: give it with --password-stdin.")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+@app.command()
+@guarded
+def create(
+    address: Address,
+    password_stdin: PasswordStdin = False,
+    display_name: Annotated[str, typer.Option(help="A name for people.")] = "",
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Create an account; without --password-stdin its password is asked for."""
+    api = client(data, url, token, token_file)
+    body = {"address": address, "password": read_password(password_stdin), "display_name": display_name}
+    made = api.call("POST", "/v1/accounts", body)
+    as_json(made) if json else console.print(f"account {made['address']} created")
+
+
+@app.command("import")
+@guarded
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="CSV with the columns address, password (may be empty), display_name.")
+    ],
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Create the accounts of a CSV file. A row that is refused is named and does not stop the others.
+
+    Where the password is empty a random one is made and printed.
+    """
+    api = client(data, url, token, token_file)
+    created: list[dict[str, Any]] = []
+    refused: list[dict[str, Any]] = []
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as source:
+            rows = csv.DictReader(source)
+            if rows.fieldnames is None or "address" not in rows.fieldnames:
+                raise Problem(f"{file} has no column `address` in its first line.")
+            for row in rows:
+                made = not row.get("password")
+                password = row.get("password") or secrets.token_urlsafe(12)
+                body = {
+                    "address": row["address"],
+                    "password": password,
+                    "display_name": row.get("display_name") or "",
+                }
+                try:
+                    api.call("POST", "/v1/accounts", body)
+                except Refused as error:
+                    refused.append({"line": rows.line_num, "address": row["address"], "reason": str(error)})
+                else:
+                    created.append({"address": row["address"], **({"password": password} if made else {})})
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Problem(f"{file} cannot be read: {error}.") from error
+    if json:
+        as_json({"created": created, "refused": refused})
+    else:
+        for each in created:
+            if "password" in each:
+                console.print(f"{each['address']} {each['password']}", markup=False)
+        for each in refused:
+            errors.print(f"line {each['line']}: {each['address']}: {each['reason']}", markup=False)
+        console.print(f"{len(created)} created, {len(refused)} refused")
+    if refused:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+@guarded
+def listing(
+    tenant: Annotated[str, typer.Option(help="Only this tenant's.")] = "",
+    domain: Annotated[str, typer.Option(help="Only this domain's.")] = "",
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """List accounts."""
+    found = client(data, url, token, token_file).every("/v1/accounts", tenant=tenant, domain=domain)
+    as_json(found) if json else table(found, COLUMNS, "There are no accounts.")
+
+
+@app.command()
+@guarded
+def show(
+    address: Address,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Show one account."""
+    found = client(data, url, token, token_file).call("GET", f"/v1/accounts/{address}")
+    as_json(found) if json else table([found], (*COLUMNS, "account_id", "store"), "")
+
+
+@app.command()
+@guarded
+def password(
+    address: Address,
+    password_stdin: PasswordStdin = False,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Give an account a new password."""
+    api = client(data, url, token, token_file)
+    made = api.call("PATCH", f"/v1/accounts/{address}", {"password": read_password(password_stdin)})
+    as_json(made) if json else console.print(f"account {made['address']} has a new password")
+
+
+@app.command()
+@guarded
+def suspend(
+    address: Address,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Stop an account's mail and logins."""
+    made = client(data, url, token, token_file).call("PATCH", f"/v1/accounts/{address}", {"suspended": True})
+    as_json(made) if json else console.print(f"account {made['address']} suspended")
+
+
+@app.command()
+@guarded
+def restore(
+    address: Address,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Let a suspended account go on."""
+    made = client(data, url, token, token_file).call("PATCH", f"/v1/accounts/{address}", {"suspended": False})
+    as_json(made) if json else console.print(f"account {made['address']} restored")
+
+
+@app.command()
+@guarded
+def delete(
+    address: Address,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Delete an account."""
+    client(data, url, token, token_file).call("DELETE", f"/v1/accounts/{address}")
+    as_json({"deleted": address}) if json else console.print(f"account {address} deleted")

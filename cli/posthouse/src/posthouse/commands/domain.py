@@ -1,0 +1,73 @@
+"""posthouse domain: create, list, show, delete."""
+
+from typing import Annotated
+
+import typer
+
+from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.output import as_json, console, guarded, table
+
+app = typer.Typer(no_args_is_help=True, help="Domains: whose mail comes here, and to which tenant.")
+COLUMNS = ("name", "tenant", "suspended", "created_at")
+Name = Annotated[str, typer.Argument(help="The domain, e.g. example.org.")]
+
+
+@app.command()
+@guarded
+def create(
+    name: Name,
+    tenant: Annotated[str, typer.Option(help="The tenant that it belongs to.")],
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Give a domain to a tenant."""
+    made = client(data, url, token, token_file).call("POST", "/v1/domains", {"name": name, "tenant": tenant})
+    as_json(made) if json else console.print(f"domain {made['name']} created for tenant {made['tenant']}")
+
+
+@app.command("list")
+@guarded
+def listing(
+    tenant: Annotated[str, typer.Option(help="Only this tenant's.")] = "",
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """List domains."""
+    found = client(data, url, token, token_file).every("/v1/domains", tenant=tenant)
+    as_json(found) if json else table(found, COLUMNS, "There are no domains.")
+
+
+@app.command()
+@guarded
+def show(
+    name: Name,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Show one domain."""
+    found = client(data, url, token, token_file).call("GET", f"/v1/domains/{name}")
+    as_json(found) if json else table([found], COLUMNS, "")
+
+
+@app.command()
+@guarded
+def delete(
+    name: Name,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Delete a domain that has no accounts and aliases any more."""
+    client(data, url, token, token_file).call("DELETE", f"/v1/domains/{name}")
+    as_json({"deleted": name}) if json else console.print(f"domain {name} deleted")
