@@ -1,1 +1,6 @@
 """How we ask DNS: MX and addresses, with a cache and deadlines."""
+
+from dnslookup.answers import DnsUnavailable, MailHost, NoSuchDomain, NullMx, parse_servers
+from dnslookup.resolver import Resolver
+
+__all__ = ["DnsUnavailable", "MailHost", "NoSuchDomain", "NullMx", "Resolver", "parse_servers"]

@@ -1,0 +1,326 @@
+"""The client's side of an SMTP session: what to say next, what an answer means (RFC 5321 §4.1, §4.3, §4.5.3).
+
+    machine.feed(octets)
+    while (event := machine.next_event()) is not None: ...
+    send machine.output()
+
+Theory of operation. One command group is under way at a time; `_expected` says
+which replies are still to come, in order, and what each was for:
+
+    greeting -> EHLO (-> HELO where EHLO is refused) -> [STARTTLS -> TLS -> EHLO] -> ready
+    ready -> MAIL RCPT.. DATA (one group with PIPELINING, else one by one) -> content -> ready
+
+With STARTTLS (RFC 3207): octets that came with the 220 in clear are an
+injection, and the session is over. With PIPELINING (RFC 2920): when no
+recipient was accepted and DATA was all the same, an empty message ends it.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import assert_never
+
+from mailproto.smtp.client_replies import ReplyInvalid, ReplyReader
+from mailproto.smtp.reply import Reply
+
+
+class Asked(Enum):
+    """What a reply is the answer to."""
+
+    GREETING = "greeting"
+    EHLO = "EHLO"
+    HELO = "HELO"
+    STARTTLS = "STARTTLS"
+    MAIL = "MAIL"
+    RCPT = "RCPT"
+    DATA = "DATA"
+    CONTENT = "content"
+    RSET = "RSET"
+    QUIT = "QUIT"
+
+
+# RFC 5321 §4.5.3.2: how long to wait for each, in seconds.
+TIMEOUT_SECONDS = {
+    Asked.GREETING: 300.0,
+    Asked.EHLO: 300.0,
+    Asked.HELO: 300.0,
+    Asked.STARTTLS: 300.0,
+    Asked.MAIL: 300.0,
+    Asked.RCPT: 300.0,
+    Asked.DATA: 120.0,
+    Asked.CONTENT: 600.0,
+    Asked.RSET: 60.0,
+    Asked.QUIT: 10.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message to send: its envelope and what the server must know of it."""
+
+    reverse_path: str
+    forward_paths: tuple[str, ...]
+    size_octets: int
+    is_eight_bit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The session is open: `send` may be called. `extensions` by EHLO keyword, in upper case."""
+
+    extensions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TlsWanted:
+    """Start TLS now, then call `tls_started`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentWanted:
+    """Send the content (`client_content.encode_content`), then call `content_sent`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The message is settled: for each forward-path, in order, the reply that decided."""
+
+    replies: tuple[Reply, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The session is over before the message was settled. `reply` is the server's, or ours for what it did."""
+
+    asked: Asked
+    reply: Reply
+
+
+Event = Ready | TlsWanted | ContentWanted | Finished | Failed
+
+NO_8BIT = Reply.of(554, "5.6.3", "The next system takes no 8-bit content")
+TOO_BIG = Reply.of(552, "5.3.4", "The message is bigger than the next system takes")
+EMPTY_END = b".\r\n"
+
+
+@dataclass
+class _Transaction:
+    outgoing: Outgoing
+    mail: Reply | None = None
+    recipients: list[Reply] = field(default_factory=list)
+
+    @property
+    def accepted(self) -> bool:
+        return any(reply.is_positive for reply in self.recipients)
+
+    def settle(self, last: Reply) -> Finished:
+        """Recipients that were refused keep their own reply; the others get the last one."""
+        if self.mail is not None and not self.mail.is_positive:
+            last = self.mail
+        known = self.recipients + [last] * (len(self.outgoing.forward_paths) - len(self.recipients))
+        mail_failed = self.mail is not None and not self.mail.is_positive
+        return Finished(tuple(last if mail_failed or reply.is_positive else reply for reply in known))
+
+
+class ClientMachine:
+    """One session. With `wants_tls` STARTTLS is used where it is offered."""
+
+    def __init__(self, hostname: str, *, wants_tls: bool) -> None:
+        self._hostname = hostname
+        self._wants_tls = wants_tls
+        self._replies = ReplyReader()
+        self._expected: deque[Asked] = deque([Asked.GREETING])
+        self._output: list[bytes] = []
+        self._extensions: dict[str, str] = {}
+        self._transaction: _Transaction | None = None
+        self._unsent: deque[tuple[Asked, bytes]] = deque()
+        self._queued: Finished | None = None
+        self._over = False
+
+    # -- octets
+
+    def feed(self, data: bytes) -> None:
+        """Take octets from the server."""
+        self._replies.feed(data)
+
+    def output(self) -> bytes:
+        """What is to be sent; asked for once."""
+        data = b"".join(self._output)
+        self._output.clear()
+        return data
+
+    @property
+    def timeout_seconds(self) -> float:
+        """How long to wait for what comes next."""
+        return TIMEOUT_SECONDS[self._expected[0]] if self._expected else TIMEOUT_SECONDS[Asked.RSET]
+
+    @property
+    def waits_for(self) -> Asked | None:
+        """What the next reply answers."""
+        return self._expected[0] if self._expected else None
+
+    # -- the driver's part
+
+    def send(self, outgoing: Outgoing) -> None:
+        """Begin a transaction; the session is Ready."""
+        if self._expected or self._transaction is not None:
+            raise RuntimeError("the session is not ready")
+        transaction = self._transaction = _Transaction(outgoing)
+        limit = self._extensions.get("SIZE", "")
+        if limit.isdigit() and 0 < int(limit) < outgoing.size_octets:
+            self._queued = transaction.settle(TOO_BIG)
+            return
+        if outgoing.is_eight_bit and "8BITMIME" not in self._extensions:
+            # RFC 6152 §3: it may not be sent as it is.
+            self._queued = transaction.settle(NO_8BIT)
+            return
+        line = f"MAIL FROM:<{outgoing.reverse_path}>"
+        if "SIZE" in self._extensions:
+            line += f" SIZE={outgoing.size_octets}"
+        if outgoing.is_eight_bit:
+            line += " BODY=8BITMIME"
+        group = [(Asked.MAIL, line), *((Asked.RCPT, f"RCPT TO:<{path}>") for path in outgoing.forward_paths)]
+        group.append((Asked.DATA, "DATA"))
+        self._unsent = deque((asked, _line(text)) for asked, text in group)
+        self._say_group()
+
+    def _say_group(self) -> None:
+        pipelining = "PIPELINING" in self._extensions
+        while self._unsent and (pipelining or not self._expected):
+            asked, line = self._unsent.popleft()
+            self._say(asked, line)
+
+    def tls_started(self) -> None:
+        """TLS is there; what the server said before is forgotten."""
+        self._wants_tls = False
+        self._extensions = {}
+        self._say(Asked.EHLO, _line(f"EHLO {self._hostname}"))
+
+    def content_sent(self) -> None:
+        """The content is on its way; its answer is awaited."""
+        self._expected.append(Asked.CONTENT)
+
+    def quit(self) -> None:
+        """Say goodbye; the answer need not be awaited."""
+        if not self._over:
+            self._over = True
+            self._output.append(b"QUIT\r\n")
+
+    def _say(self, asked: Asked, line: bytes) -> None:
+        self._output.append(line)
+        self._expected.append(asked)
+
+    # -- events
+
+    def next_event(self) -> Event | None:
+        """What happened; None: send the output and read more."""
+        if self._queued is not None:
+            finished, self._queued, self._transaction = self._queued, None, None
+            return finished
+        while not self._over and self._expected:
+            try:
+                reply = self._replies.next_reply()
+            except ReplyInvalid as error:
+                return self._fail(Reply.of(451, "4.5.0", f"The next system spoke no SMTP: {error}"))
+            if reply is None:
+                return None
+            event = self._answered(self._expected.popleft(), reply)
+            if event is not None:
+                return event
+        return None
+
+    def _fail(self, reply: Reply, asked: Asked | None = None) -> Failed:
+        self._over = True
+        return Failed(asked or self._expected[0], reply)
+
+    def _answered(self, asked: Asked, reply: Reply) -> Event | None:
+        if reply.code == 421:
+            # RFC 5321 §3.8: the service closes, whatever was asked.
+            return self._fail(reply, asked)
+        match asked:
+            case Asked.GREETING:
+                if reply.code // 100 != 2:
+                    return self._fail(reply, asked)
+                self._say(Asked.EHLO, _line(f"EHLO {self._hostname}"))
+            case Asked.EHLO:
+                return self._hello(reply)
+            case Asked.HELO:
+                if reply.code // 100 != 2:
+                    return self._fail(reply, asked)
+                return Ready({})
+            case Asked.STARTTLS:
+                if reply.code != 220:
+                    # Offered and refused: go on in clear, as if it had not been offered.
+                    self._wants_tls = False
+                    return Ready(self._extensions)
+                if self._replies.has_unread:
+                    text = "Octets came in clear after the answer to STARTTLS"
+                    return self._fail(Reply.of(451, "4.7.5", text), asked)
+                return TlsWanted()
+            case Asked.MAIL | Asked.RCPT | Asked.DATA | Asked.CONTENT:
+                return self._transaction_answered(asked, reply)
+            case Asked.RSET | Asked.QUIT:
+                return None
+            case _:
+                assert_never(asked)
+        return None
+
+    def _hello(self, reply: Reply) -> Event | None:
+        if reply.code // 100 != 2:
+            if reply.code // 100 == 5:
+                # RFC 5321 §3.2: an old server; HELO it is.
+                self._say(Asked.HELO, _line(f"HELO {self._hostname}"))
+                return None
+            return self._fail(reply, Asked.EHLO)
+        words = (line.split(None, 1) for line in reply.lines[1:])
+        self._extensions = {pair[0].upper(): pair[1] if len(pair) > 1 else "" for pair in words if pair}
+        if self._wants_tls and "STARTTLS" in self._extensions:
+            self._say(Asked.STARTTLS, b"STARTTLS\r\n")
+            return None
+        return Ready(self._extensions)
+
+    def _transaction_answered(self, asked: Asked, reply: Reply) -> Event | None:
+        transaction = self._transaction
+        assert transaction is not None
+        if asked is Asked.MAIL:
+            transaction.mail = reply
+            if not reply.is_positive and self._unsent:
+                self._unsent.clear()
+                return self._settled(reply)
+        elif asked is Asked.RCPT:
+            transaction.recipients.append(reply)
+            if not self._expected and len(self._unsent) == 1 and not transaction.accepted:
+                # Only DATA is left, and nobody to send it to.
+                self._unsent.clear()
+                return self._settled(reply)
+        elif asked is Asked.DATA:
+            if reply.code != 354:
+                return self._settled(reply if reply.code >= 400 else _strange(reply))
+            if transaction.accepted and transaction.mail is not None and transaction.mail.is_positive:
+                return ContentWanted()
+            self._say(Asked.CONTENT, EMPTY_END)
+            return None
+        else:
+            return self._settled(reply)
+        self._say_group()
+        return None
+
+    def _settled(self, last: Reply) -> Finished:
+        transaction, self._transaction = self._transaction, None
+        assert transaction is not None
+        finished = transaction.settle(last)
+        if last.code // 100 != 2:
+            # A refused transaction may linger at the server; the next one begins afresh.
+            self._say(Asked.RSET, b"RSET\r\n")
+        return finished
+
+
+def _strange(reply: Reply) -> Reply:
+    return Reply.of(451, "4.5.0", f"The next system answered DATA with {reply.code}")
+
+
+def _line(text: str) -> bytes:
+    """A command line. Raises ValueError where a line break would make it two."""
+    if "\r" in text or "\n" in text or "\0" in text:
+        raise ValueError("a line break in a command")
+    return text.encode("utf-8") + b"\r\n"
