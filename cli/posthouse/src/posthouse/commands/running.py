@@ -177,7 +177,6 @@ PORT_NAMES = {
     "pop3": ("pop3", "pop3s"),
     "admin-api": ("admin",),
     "directory": ("directory_grpc",),
-    "mta-queue": ("queue_grpc",),
 }
 
 

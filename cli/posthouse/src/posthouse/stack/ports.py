@@ -34,7 +34,6 @@ class Ports:
     weed_filer: int
     weed_admin: int
     directory_grpc: int
-    queue_grpc: int
     status: int
 
     @classmethod
@@ -61,7 +60,6 @@ class Ports:
             weed_filer=base + 836,
             weed_admin=base + 837,
             directory_grpc=base + 701,
-            queue_grpc=base + 702,
             status=base + 600,
         )
 

@@ -142,7 +142,6 @@ class Services:
             **self._database("queue"),
             **self._asks_directory(),
             "HOSTNAME": "localhost",
-            "GRPC_PORT": self._ports.queue_grpc,
         }
 
     def _mda(self) -> dict[str, object]:

@@ -1,0 +1,70 @@
+"""`python -m mta_queue`: the wiring."""
+
+from blobstore import BlobStore
+from directoryclient import DirectoryClient
+from dnslookup import Resolver, parse_servers
+from eventbus import EventBus, subjects
+from pgkit import check, check_durability, open_pool
+from servicekit import rpc
+from servicekit.run import Service, run
+from servicekit.settings import read_secret
+from spool import Spool
+
+from mta_queue.adapters.queue import SqlQueue
+from mta_queue.adapters.relay import Relay
+from mta_queue.core.schedule import Schedule
+from mta_queue.edge.notices import Notices
+from mta_queue.edge.working import Work
+from mta_queue.settings import Settings
+
+
+async def wire(service: Service[Settings]) -> None:
+    """Connect, check that everything is as strong as promised, work."""
+    settings = service.settings
+    bus = await EventBus.connect(
+        settings.nats_url, name=service.name, monitor_url=settings.nats_monitor_url or None
+    )
+    service.on_close(bus.close)
+    await bus.ensure_stream()
+    pool = await open_pool(read_secret(settings.database_dsn_file), max_size=settings.database_pool_size)
+    service.on_close(pool.close)
+    await check_durability(pool)
+    blobs = BlobStore.open(
+        settings.s3_url,
+        settings.s3_bucket,
+        read_secret(settings.s3_access_key_file),
+        read_secret(settings.s3_secret_key_file),
+    )
+    channel = rpc.channel(settings.directory_target)
+    service.on_close(lambda: channel.close(None))
+    directory = DirectoryClient(channel, door="smtp", hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
+    queue = SqlQueue(pool)
+    notices = Notices(settings.hostname, queue, Spool(blobs, bus), blobs, directory)
+    source = await bus.consume("mta-queue", subjects.MAIL_RELAY)
+    service.on_close(source.give_back)
+    work = Work(
+        source,
+        queue,
+        Relay(settings, Resolver(parse_servers(settings.dns_servers)), blobs),
+        notices,
+        Schedule(settings.retry_first_seconds, settings.retry_longest_seconds, settings.expire_seconds),
+        service.draining,
+        attempts_at_once=settings.attempts_at_once,
+        lease_seconds=settings.lease_seconds,
+        poll_seconds=settings.poll_seconds,
+    )
+    service.spawn(work.run_first(), name="first-attempts")
+    service.spawn(work.run_due(), name="due-items")
+    service.spawn(notices.sweep(service.draining), name="notice-sweep")
+    service.ready_when("bus", bus.check)
+    service.ready_when("queue", lambda: check(pool))
+
+
+def main() -> None:
+    """The console entry."""
+    run("mta-queue", Settings, wire)
+
+
+if __name__ == "__main__":
+    main()

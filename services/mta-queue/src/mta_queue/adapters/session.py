@@ -1,0 +1,118 @@
+"""One connection to another system: the client machine, a socket, the waits."""
+
+import asyncio
+import contextlib
+import ssl
+
+from mailproto.smtp.client import Asked, ClientMachine, Event, TlsWanted
+from mailproto.smtp.reply import Reply
+
+READ_OCTETS = 65_536
+
+
+class SessionBroken(Exception):
+    """The connection failed. `asked` is what was waited for, None before anything was."""
+
+    def __init__(self, text: str, asked: Asked | None) -> None:
+        super().__init__(text)
+        self.asked = asked
+
+    @property
+    def reply(self) -> Reply:
+        """As a reply of ours (RFC 3463 4.4.2: bad connection)."""
+        return Reply.of(451, "4.4.2", str(self)[:500])
+
+
+class TlsFailed(SessionBroken):
+    """The TLS handshake failed: another try may go in clear, for want of a policy that forbids it."""
+
+
+def opportunistic_context() -> ssl.SSLContext:
+    """TLS against listeners only: any certificate will do (RFC 7435). Policies that verify come with DANE and MTA-STS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+class Session:
+    """Open, drive, close."""
+
+    def __init__(self, machine: ClientMachine, reply_seconds: float, tls: ssl.SSLContext) -> None:
+        self.machine = machine
+        self._reply_seconds = reply_seconds
+        self._tls = tls
+        self._reader: asyncio.StreamReader
+        self._writer: asyncio.StreamWriter
+
+    async def open(self, address: str, port: int, connect_seconds: float, server_name: str) -> None:
+        """Connect. Raises SessionBroken."""
+        self._server_name = server_name
+        try:
+            async with asyncio.timeout(connect_seconds):
+                self._reader, self._writer = await asyncio.open_connection(address, port, limit=READ_OCTETS)
+        except TimeoutError as error:
+            raise SessionBroken(f"no connection to {address} within {connect_seconds:g} s", None) from error
+        except OSError as error:
+            raise SessionBroken(f"no connection to {address}: {error.strerror or error}", None) from error
+
+    async def next_event(self) -> Event:
+        """The next event that is not about TLS. Raises SessionBroken."""
+        while True:
+            event = self.machine.next_event()
+            if isinstance(event, TlsWanted):
+                await self._start_tls()
+                continue
+            if event is not None:
+                return event
+            await self._flush()
+            asked = self.machine.waits_for
+            try:
+                async with asyncio.timeout(min(self._reply_seconds, self.machine.timeout_seconds)):
+                    data = await self._reader.read(READ_OCTETS)
+            except TimeoutError as error:
+                raise SessionBroken("the next system did not answer in time", asked) from error
+            except (OSError, ssl.SSLError) as error:
+                raise SessionBroken(f"the connection broke: {error}", asked) from error
+            if not data:
+                raise SessionBroken("the next system closed the connection", asked)
+            self.machine.feed(data)
+
+    async def _start_tls(self) -> None:
+        try:
+            await self._writer.start_tls(
+                self._tls, server_hostname=self._server_name, ssl_handshake_timeout=30.0
+            )
+        except (OSError, ssl.SSLError, TimeoutError) as error:
+            raise TlsFailed(f"the TLS handshake failed: {error}", Asked.STARTTLS) from error
+        self.machine.tls_started()
+
+    async def _flush(self) -> None:
+        if output := self.machine.output():
+            await self.send(output)
+
+    async def send(self, data: bytes) -> None:
+        """Write, with back-pressure. Raises SessionBroken."""
+        try:
+            self._writer.write(data)
+            async with asyncio.timeout(self._reply_seconds):
+                await self._writer.drain()
+        except TimeoutError as error:
+            raise SessionBroken("the next system stopped reading", self.machine.waits_for) from error
+        except (OSError, ssl.SSLError) as error:
+            raise SessionBroken(f"the connection broke: {error}", self.machine.waits_for) from error
+
+    async def close(self) -> None:
+        """Say QUIT, if that can be said, and close."""
+        if not hasattr(self, "_writer"):
+            return
+        self.machine.quit()
+        with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
+            async with asyncio.timeout(2.0):
+                self._writer.write(self.machine.output())
+                await self._writer.drain()
+        self._writer.close()
+        with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._writer.wait_closed()

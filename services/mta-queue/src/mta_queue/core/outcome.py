@@ -1,0 +1,69 @@
+"""What became of a recipient: delivered, to be tried again, or failed for good."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import assert_never
+
+from mailproto.smtp.reply import Reply
+
+
+class Verdict(Enum):
+    """How one attempt ended for one recipient."""
+
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One recipient of one attempt. `host` is "" where no host was reached."""
+
+    address: str
+    verdict: Verdict
+    reply: Reply
+    host: str
+
+    @property
+    def status(self) -> str:
+        """The enhanced code for a notice (RFC 3463), made of the plain one where the peer gave none."""
+        if self.reply.enhanced:
+            return self.reply.enhanced
+        match self.verdict:
+            case Verdict.DELIVERED:
+                return "2.0.0"
+            case Verdict.DEFERRED:
+                return "4.0.0"
+            case Verdict.FAILED:
+                return "5.0.0"
+            case _:
+                assert_never(self.verdict)
+
+
+def judge(reply: Reply) -> Verdict:
+    """RFC 5321 §4.2.1: 2yz is done, 4yz may be tried again, 5yz may not."""
+    if 200 <= reply.code < 300:
+        return Verdict.DELIVERED
+    return Verdict.FAILED if 500 <= reply.code < 600 else Verdict.DEFERRED
+
+
+def outcomes(addresses: tuple[str, ...], replies: tuple[Reply, ...], host: str) -> list[Outcome]:
+    """One for each recipient of a transaction."""
+    return [
+        Outcome(address, judge(reply), reply, host) for address, reply in zip(addresses, replies, strict=True)
+    ]
+
+
+def all_alike(addresses: tuple[str, ...], reply: Reply, host: str = "") -> list[Outcome]:
+    """The same fate for all."""
+    return outcomes(addresses, (reply,) * len(addresses), host)
+
+
+def expired(outcome: Outcome) -> Outcome:
+    """A recipient that was tried for long enough: the last reply is kept, the verdict is final (RFC 3463 4.4.7)."""
+    reply = Reply.of(
+        550,
+        "5.4.7",
+        f"Given up after many attempts; the last answer: {outcome.reply.code} {outcome.reply.text}"[:900],
+    )
+    return Outcome(outcome.address, Verdict.FAILED, reply, outcome.host)

@@ -1,0 +1,139 @@
+"""Delivery status notifications (RFC 3464): made through the one gate, exactly once.
+
+A failure is recorded together with the fact that its notice is due. The notice's
+queue id is made of the message and its recipients, so that a notice made twice is
+delivered once. Never a notice about a notice (RFC 5321 §6.1).
+"""
+
+import asyncio
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+from blobstore import BlobMissing, BlobStore, BlobUnavailable
+from directoryclient import DirectoryClient, Disposition, Unavailable
+from mailmsg.dsn import RecipientStatus, Subject, build_failure
+from pgkit import DatabaseUnavailable
+from servicekit import logs
+from spool import Letter, OutcomeUnknown, Recipient, Source, Spool, SpooledLetter, SpoolUnavailable, decode
+
+from mta_queue import metrics
+from mta_queue.ports import Due, Queue
+
+LOG = logs.logger("mta_queue.notices")
+# A notice that was not made right after the failure is made by the sweep, by any process.
+SWEEP_AGE = timedelta(seconds=30)
+SWEEP_SECONDS = 10.0
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def notice_queue_id(queue_id: str, addresses: tuple[str, ...]) -> str:
+    """26 characters like any queue id: the message's time, then a digest of what the notice is about."""
+    digest = hashlib.sha256("\0".join((queue_id, *sorted(addresses))).encode()).digest()
+    return queue_id[:10] + "".join(ALPHABET[octet & 31] for octet in digest[:16])
+
+
+class Notices:
+    """Makes notices and records that they are made."""
+
+    def __init__(
+        self, hostname: str, queue: Queue, spool: Spool, blobs: BlobStore, directory: DirectoryClient
+    ) -> None:
+        self._hostname = hostname
+        self._queue = queue
+        self._spool = spool
+        self._blobs = blobs
+        self._directory = directory
+
+    async def make(self, due: Due) -> None:
+        """One notice; when something is away it stays due."""
+        letter = decode(due.payload)
+        envelope = letter.envelope
+        addresses = tuple(outcome.address for outcome in due.outcomes)
+        try:
+            if envelope.reverse_path:
+                await self._send(letter, due)
+            await self._queue.notice_made(envelope.tenant_id, envelope.queue_id, addresses)
+        except (Unavailable, SpoolUnavailable, OutcomeUnknown, BlobUnavailable, DatabaseUnavailable) as error:
+            metrics.NOTICES.labels("postponed").inc()
+            LOG.warning("notice_postponed", queue_id=envelope.queue_id, error=str(error))
+
+    async def _send(self, letter: SpooledLetter, due: Due) -> None:
+        envelope = letter.envelope
+        [resolution] = await self._directory.resolve([envelope.reverse_path])
+        if resolution.disposition is Disposition.REMOTE:
+            recipients = [Recipient(envelope.reverse_path, envelope.reverse_path, envelope.tenant_id, None)]
+        else:
+            recipients = [
+                Recipient(target.address, envelope.reverse_path, target.tenant_id, target.account_id)
+                for target in resolution.targets
+            ]
+        if not recipients:
+            metrics.NOTICES.labels("unwanted").inc()
+            LOG.info("notice_dropped", queue_id=envelope.queue_id, reason=resolution.disposition.value)
+            return
+        now = datetime.now(UTC)
+        addresses = tuple(outcome.address for outcome in due.outcomes)
+        queue_id = notice_queue_id(envelope.queue_id, addresses)
+        originals = {recipient.address: recipient.original_address for recipient in envelope.recipients}
+        content = build_failure(
+            Subject(
+                reporting_mta=self._hostname,
+                reverse_path=envelope.reverse_path,
+                arrived_at=envelope.arrived_at,
+                header=envelope.trace_prefix + await self._header(letter),
+                queue_id=envelope.queue_id,
+            ),
+            [
+                RecipientStatus(
+                    address=outcome.address,
+                    status=outcome.status,
+                    diagnostic=f"{outcome.reply.code} {outcome.reply.text}",
+                    remote_mta=outcome.host,
+                    original_address=originals.get(outcome.address, ""),
+                    last_attempt_at=now,
+                )
+                for outcome in due.outcomes
+            ],
+            message_id=f"<{queue_id}@{self._hostname}>",
+            sent_at=now,
+        )
+        await self._spool.accept(
+            Letter(
+                queue_id=queue_id,
+                reverse_path="",
+                recipients=tuple(recipients),
+                content=content,
+                trace_prefix=b"",
+                source=Source.DSN,
+                arrived_at=now,
+            )
+        )
+        metrics.NOTICES.labels("made").inc()
+        LOG.info(
+            "notice_made", queue_id=envelope.queue_id, notice_queue_id=queue_id, recipients=len(addresses)
+        )
+
+    async def _header(self, letter: SpooledLetter) -> bytes:
+        if letter.facts.header:
+            return letter.facts.header
+        body = letter.body
+        try:
+            start = await self._blobs.get_range(body.object_key, body.offset, min(body.length, 64 * 1024))
+        except BlobMissing:
+            return b""
+        end = start.find(b"\r\n\r\n")
+        return start if end < 0 else start[: end + 4]
+
+    async def sweep(self, draining: asyncio.Event) -> None:
+        """Make what a process that died left due, until the drain."""
+        while not draining.is_set():
+            try:
+                for due in await self._queue.notices_due(50, datetime.now(UTC) - SWEEP_AGE):
+                    await self.make(due)
+            except DatabaseUnavailable as error:
+                LOG.warning("notice_sweep_failed", error=str(error))
+            try:
+                async with asyncio.timeout(SWEEP_SECONDS):
+                    await draining.wait()
+            except TimeoutError:
+                continue

@@ -1,0 +1,241 @@
+"""The two sources of work: first attempts from the bus, later ones from the table.
+
+A first attempt that cannot be finished now becomes an item in the table; then the
+bus message is acknowledged. So the bus holds what has not been tried, the table
+what waits.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Protocol
+
+from blobstore import BlobMissing, BlobUnavailable
+from eventbus import BusMessage
+from mailproto.smtp.reply import Reply
+from pgkit import DatabaseUnavailable
+from servicekit import logs
+from spool import Malformed, SpooledLetter, decode
+from spool.codec import encode, facts_to_wire
+
+from mta_queue import metrics
+from mta_queue.adapters.queue import reply_text
+from mta_queue.core.outcome import Outcome, Verdict, all_alike, expired
+from mta_queue.core.schedule import Schedule
+from mta_queue.core.split import by_domain
+from mta_queue.edge.notices import Notices
+from mta_queue.ports import Due, Item, Outbound, Postponed, Queue
+
+LOG = logs.logger("mta_queue.working")
+KEEP_SECONDS = 20.0
+UNWELL_SECONDS = 5.0
+
+
+class Source(Protocol):
+    """Where first attempts come from."""
+
+    async def fetch(self, limit: int, wait_seconds: float) -> list[BusMessage]:
+        """What has come."""
+
+
+class Work:
+    """Takes work as long as there is room for it."""
+
+    def __init__(
+        self,
+        source: Source,
+        queue: Queue,
+        outbound: Outbound,
+        notices: Notices,
+        schedule: Schedule,
+        draining: asyncio.Event,
+        *,
+        attempts_at_once: int,
+        lease_seconds: float,
+        poll_seconds: float,
+    ) -> None:
+        self._source = source
+        self._queue = queue
+        self._outbound = outbound
+        self._notices = notices
+        self._schedule = schedule
+        self._draining = draining
+        self._room = asyncio.Semaphore(attempts_at_once)
+        self._attempts_at_once = attempts_at_once
+        self._lease_seconds = lease_seconds
+        self._poll_seconds = poll_seconds
+        self._chance = random.Random()
+
+    # -- first attempts
+
+    async def run_first(self) -> None:
+        """From the bus, until the drain; then what is under way is finished."""
+        async with asyncio.TaskGroup() as tasks:
+            while not self._draining.is_set():
+                for message in await self._source.fetch(self._attempts_at_once, 0.5):
+                    await self._room.acquire()
+                    tasks.create_task(self._first(message))
+
+    async def _first(self, message: BusMessage) -> None:
+        metrics.UNDER_WAY.inc()
+        try:
+            async with self._kept(message):
+                await self._first_attempt(message)
+            await message.acknowledge()
+        except Malformed as error:
+            LOG.error("message_poisoned", error=str(error))
+            await message.acknowledge()
+        except (BlobUnavailable, DatabaseUnavailable) as error:
+            LOG.warning("attempt_postponed", error=str(error))
+            await message.retry_later(UNWELL_SECONDS)
+        except Exception:
+            LOG.exception("attempt_failed", deliveries=message.deliveries)
+            await message.retry_later(UNWELL_SECONDS * min(message.deliveries, 60))
+        finally:
+            metrics.UNDER_WAY.dec()
+            self._room.release()
+
+    @contextlib.asynccontextmanager
+    async def _kept(self, message: BusMessage) -> AsyncIterator[None]:
+        """The bus is told that we still work on it, as long as we do."""
+
+        async def keep() -> None:
+            while True:
+                await asyncio.sleep(KEEP_SECONDS)
+                await message.keep_working()
+
+        keeper = asyncio.create_task(keep())
+        try:
+            yield
+        finally:
+            keeper.cancel()
+
+    async def _first_attempt(self, message: BusMessage) -> None:
+        letter = decode(message.payload)
+        envelope = letter.envelope
+        addresses = [recipient.address for recipient in envelope.recipients]
+        if message.deliveries > 1:
+            known = await self._queue.known(envelope.tenant_id, envelope.queue_id)
+            addresses = [address for address in addresses if address not in known]
+        now = datetime.now(UTC)
+        expires_at = self._schedule.expires_at(envelope.arrived_at)
+        settled: list[Outcome] = []
+        postponed: list[Postponed] = []
+        groups = by_domain(addresses)
+        results = await asyncio.gather(
+            *(self._attempt(letter, domain, recipients) for domain, recipients in groups.items())
+        )
+        for domain, outcomes in zip(groups, results, strict=True):
+            waiting = [outcome for outcome in outcomes if outcome.verdict is Verdict.DEFERRED]
+            settled += [outcome for outcome in outcomes if outcome.verdict is not Verdict.DEFERRED]
+            if not waiting:
+                continue
+            next_attempt_at = self._schedule.next_attempt(1, now, expires_at, self._chance)
+            if next_attempt_at is None:
+                settled += [expired(outcome) for outcome in waiting]
+                continue
+            recipients = tuple(outcome.address for outcome in waiting)
+            postponed.append(
+                Postponed(
+                    domain=domain,
+                    payload=_payload(letter, recipients),
+                    recipients=recipients,
+                    next_attempt_at=next_attempt_at,
+                    expires_at=expires_at,
+                    last_reply=reply_text(waiting[-1].reply),
+                    last_host=waiting[-1].host,
+                )
+            )
+        await self._queue.record_first(letter, message.payload, settled, postponed)
+        self._count(
+            envelope.queue_id, settled, [o for each in results for o in each if o.verdict is Verdict.DEFERRED]
+        )
+        await self._notify(message.payload, settled)
+
+    async def _attempt(
+        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...]
+    ) -> list[Outcome]:
+        try:
+            return await self._outbound.deliver(letter, domain, recipients)
+        except BlobMissing:
+            # Accepted and gone: nothing can be sent, and the sender must know.
+            LOG.error("body_missing", queue_id=letter.envelope.queue_id, object_key=letter.body.object_key)
+            return all_alike(recipients, Reply.of(554, "5.3.0", "The message was lost by our storage"))
+
+    # -- later attempts
+
+    async def run_due(self) -> None:
+        """From the table, until the drain; then what is under way is finished."""
+        async with asyncio.TaskGroup() as tasks:
+            while not self._draining.is_set():
+                await self._room.acquire()
+                self._room.release()
+                try:
+                    items = await self._queue.lease_due(
+                        max(1, self._attempts_at_once // 2), self._lease_seconds, datetime.now(UTC)
+                    )
+                    metrics.WAITING.set(await self._queue.waiting())
+                except DatabaseUnavailable as error:
+                    LOG.warning("due_items_unknown", error=str(error))
+                    items = []
+                for item in items:
+                    await self._room.acquire()
+                    tasks.create_task(self._later(item))
+                if not items:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(self._poll_seconds):
+                            await self._draining.wait()
+
+    async def _later(self, item: Item) -> None:
+        metrics.UNDER_WAY.inc()
+        envelope = item.letter.envelope
+        try:
+            outcomes = await self._attempt(item.letter, item.domain, item.recipients)
+            now = datetime.now(UTC)
+            waiting = [outcome for outcome in outcomes if outcome.verdict is Verdict.DEFERRED]
+            settled = [outcome for outcome in outcomes if outcome.verdict is not Verdict.DEFERRED]
+            next_attempt_at = self._schedule.next_attempt(
+                item.attempts + 1, now, item.expires_at, self._chance
+            )
+            if next_attempt_at is None:
+                settled += [expired(outcome) for outcome in waiting]
+                waiting = []
+            if not await self._queue.record_retry(item, settled, waiting, next_attempt_at):
+                LOG.warning("lease_lost", queue_id=envelope.queue_id, domain=item.domain)
+                return
+            self._count(envelope.queue_id, settled, waiting)
+            await self._notify(item.payload, settled)
+        except (BlobUnavailable, DatabaseUnavailable) as error:
+            # The lease runs out and the item is taken again.
+            LOG.warning("attempt_postponed", queue_id=envelope.queue_id, error=str(error))
+        except Exception:
+            LOG.exception("attempt_failed", queue_id=envelope.queue_id, domain=item.domain)
+        finally:
+            metrics.UNDER_WAY.dec()
+            self._room.release()
+
+    # -- both
+
+    async def _notify(self, payload: bytes, settled: list[Outcome]) -> None:
+        failed = tuple(outcome for outcome in settled if outcome.verdict is Verdict.FAILED)
+        if failed:
+            await self._notices.make(Due(payload, failed))
+
+    def _count(self, queue_id: str, settled: list[Outcome], waiting: list[Outcome]) -> None:
+        for outcome in [*settled, *waiting]:
+            metrics.RECIPIENTS.labels(outcome.verdict.value).inc()
+            LOG.info(
+                f"recipient_{outcome.verdict.value}",
+                queue_id=queue_id,
+                recipient=outcome.address,
+                host=outcome.host,
+                reply=reply_text(outcome.reply),
+            )
+
+
+def _payload(letter: SpooledLetter, recipients: tuple[str, ...]) -> bytes:
+    """The bus payload again, for these recipients only."""
+    chosen = [each for each in letter.envelope.recipients if each.address in recipients]
+    return encode(letter.envelope, chosen, letter.body, facts_to_wire(letter.facts))

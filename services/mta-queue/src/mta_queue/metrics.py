@@ -1,0 +1,14 @@
+"""What the mta-queue counts."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECIPIENTS = Counter("mta_queue_recipients_total", "Recipients settled or postponed", ["outcome"])
+ATTEMPTS = Counter("mta_queue_attempts_total", "Sessions with other systems", ["result"])
+UNCERTAIN = Counter(
+    "mta_queue_uncertain_total",
+    "Connections that died between the final dot and its answer: a duplicate is possible",
+)
+NOTICES = Counter("mta_queue_notices_total", "Delivery status notifications", ["result"])
+UNDER_WAY = Gauge("mta_queue_under_way", "Transactions under way")
+TRANSACTION_SECONDS = Histogram("mta_queue_transaction_seconds", "Time of one session with another system")
+WAITING = Gauge("mta_queue_waiting_items", "Items that wait in PostgreSQL")

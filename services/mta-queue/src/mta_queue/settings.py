@@ -1,0 +1,37 @@
+"""Settings of the mta-queue (environment, prefix MTA_QUEUE_)."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+from servicekit.settings import (
+    BlobSettings,
+    BusSettings,
+    DatabaseSettings,
+    DirectorySettings,
+    ServiceSettings,
+)
+
+
+class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, DirectorySettings):
+    """What the mta-queue can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="MTA_QUEUE_")
+
+    hostname: str = Field("localhost", description="the name we say in EHLO and in notices")
+    dns_servers: str = Field("", description="host:port,...; empty: the system's")
+    smtp_port: int = Field(25, description="the port of other systems' MTAs", ge=1, le=65535)
+    allow_private_destinations: bool = Field(
+        False,
+        description="connect to loopback and private addresses too; off, so that an MX cannot point inside",
+    )
+    connect_seconds: float = Field(30.0, gt=0, le=300)
+    reply_seconds: float = Field(
+        300.0, description="upper bound of every wait for a reply (RFC 5321 §4.5.3.2)", gt=0, le=900
+    )
+    retry_first_seconds: float = Field(300.0, description="wait after the first attempt that failed", gt=0)
+    retry_longest_seconds: float = Field(3600.0, description="waits double up to this", gt=0)
+    expire_seconds: float = Field(432_000.0, description="a message is given up after so long (5 days)", gt=0)
+    attempts_at_once: int = Field(64, description="transactions with other systems under way at once", ge=1)
+    lease_seconds: float = Field(
+        900.0, description="a waiting item that a dead process had taken is free again after so long", gt=0
+    )
+    poll_seconds: float = Field(1.0, description="how often due items are looked for", gt=0, le=60)
