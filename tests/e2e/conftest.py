@@ -1,12 +1,13 @@
 """Whole installations, started once for all end-to-end tests."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+
 from tests.support.dnsserver import DnsServer
-from tests.support.platform import Platform
+from tests.support.platform import Platform, free_base
 
 
 def needs(program: str, package: str = "") -> pytest.MarkDecorator:
@@ -35,13 +36,21 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     with DnsServer() as dns:
-        with Platform.start(tmp_path_factory.mktemp("a"), domain="a.test", dns_server=dns.address) as a:
-            with Platform.start(
-                tmp_path_factory.mktemp("b"), domain="b.test", dns_server=dns.address, relay_port=a.ports.smtp
-            ) as b:
-                dns.mx("a.test", "mx.a.test")
-                dns.mx("b.test", "mx.b.test")
-                yield Pair(a, b, dns)
-
-
-Make = Callable[[], Platform]
+        dns.mx("a.test", "mx.a.test")
+        dns.mx("b.test", "mx.b.test")
+        # MX records have no port: each is told the other's.
+        bases = [free_base(), free_base()]
+        while bases[0] == bases[1]:
+            bases[1] = free_base()
+        running = [
+            Platform.start(
+                tmp_path_factory.mktemp(domain[0]),
+                domain=domain,
+                base=own,
+                dns_server=dns.address,
+                relay_port=Ports.at(other).smtp,
+            )
+            for domain, own, other in (("a.test", *bases), ("b.test", *reversed(bases)))
+        ]
+        with running[0] as a, running[1] as b:
+            yield Pair(a, b, dns)

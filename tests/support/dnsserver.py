@@ -1,0 +1,102 @@
+"""A small real DNS server on loopback, UDP and TCP, whose zone a test sets while it runs."""
+
+import socket
+import socketserver
+import struct
+import threading
+from types import TracebackType
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+
+class DnsServer:
+    """Answers from a dict; names it does not have are NXDOMAIN. `fail` makes it answer SERVFAIL."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[str, str], list[str]] = {}
+        self._lock = threading.Lock()
+        self.failing: set[str] = set()
+        self.questions: list[tuple[str, str]] = []
+        server = self
+
+        class Udp(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                data, sock = self.request
+                sock.sendto(server.answer(data), self.client_address)
+
+        class Tcp(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                head = self.request.recv(2)
+                if len(head) == 2:
+                    answer = server.answer(self.request.recv(struct.unpack(">H", head)[0]))
+                    self.request.sendall(struct.pack(">H", len(answer)) + answer)
+
+        while True:
+            self._udp = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Udp)
+            try:
+                self._tcp = socketserver.ThreadingTCPServer(self._udp.server_address, Tcp)
+                break
+            except OSError:
+                self._udp.server_close()
+        for each in (self._udp, self._tcp):
+            each.daemon_threads = True
+        self.port = int(self._udp.server_address[1])
+
+    @property
+    def address(self) -> str:
+        """host:port, as settings want it."""
+        return f"127.0.0.1:{self.port}"
+
+    def set(self, name: str, kind: str, *values: str) -> None:
+        """Records of a name, in the form of a zone file."""
+        with self._lock:
+            self._records[(name.lower().rstrip("."), kind)] = list(values)
+
+    def mx(self, domain: str, host: str, address: str = "127.0.0.1", preference: int = 10) -> None:
+        """A domain whose mail goes to one host."""
+        self.set(domain, "MX", f"{preference} {host.rstrip('.')}.")
+        self.set(host, "A", address)
+
+    def answer(self, data: bytes) -> bytes:
+        """The answer to one question."""
+        question = dns.message.from_wire(data)
+        response = dns.message.make_response(question)
+        response.flags |= dns.flags.AA | dns.flags.RA
+        [asked] = question.question
+        name = asked.name.to_text().lower().rstrip(".")
+        kind = dns.rdatatype.to_text(asked.rdtype)
+        with self._lock:
+            self.questions.append((name, kind))
+            values = self._records.get((name, kind))
+            exists = any(known == name for known, _ in self._records)
+            failing = name in self.failing
+        if failing:
+            response.set_rcode(dns.rcode.SERVFAIL)
+        elif values:
+            response.answer.append(dns.rrset.from_text(asked.name, 5, "IN", kind, *values))
+        elif not exists:
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        return response.to_wire()
+
+    def __enter__(self) -> "DnsServer":
+        for each in (self._udp, self._tcp):
+            threading.Thread(target=each.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for each in (self._udp, self._tcp):
+            each.shutdown()
+            each.server_close()
+
+
+def free_port() -> int:
+    """A port that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
