@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from posthouse.stack.ports import Ports
 
 from tests.support.dnsserver import DnsServer
 from tests.support.platform import Platform, free_base

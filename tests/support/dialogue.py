@@ -69,7 +69,7 @@ class _Script:
 
     def client_text(self, text: str) -> str:
         for name, value in self._substitutions.items():
-            text = text.replace("{$%s}" % name, value)
+            text = text.replace("{$" + name + "}", value)
         return re.sub(r"\{(\w+)\}", lambda m: self._captured.get(m[1], m[0]), text)
 
     def matches(self, line: Line, said: str) -> bool:
@@ -77,7 +77,7 @@ class _Script:
         position = 0
         text = line.text
         for name, value in self._substitutions.items():
-            text = text.replace("{$%s}" % name, value)
+            text = text.replace("{$" + name + "}", value)
         for match in re.finditer(r"\{(?:(\w+):)?(\w+)\}", text):
             pattern += re.escape(text[position : match.start()])
             name, word = match.groups()
