@@ -14,6 +14,9 @@ from mailstore.types import Changes, Columns, Snapshot, StoredMessage
 
 FETCH_ROWS = 500
 
+CLAIM = """UPDATE mailbox SET recent_from_uid = greatest(recent_from_uid, $3)
+WHERE account_id = $1 AND mailbox_id = $2"""
+
 COLUMN_NAMES = {
     Columns.ENVELOPE: "m.envelope",
     Columns.STRUCTURE: "m.bodystructure, m.body",
@@ -47,13 +50,7 @@ async def snapshot(pool: Pool, account: AccountRef, mailbox_id: int, *, claim_re
         if row is None:
             raise MailboxMissing
         if claim_recent and row["recent_from_uid"] < row["uid_next"]:
-            await connection.execute(
-                """UPDATE mailbox SET recent_from_uid = greatest(recent_from_uid, $3)
-                   WHERE account_id = $1 AND mailbox_id = $2""",
-                UUID(account.account_id),
-                mailbox_id,
-                row["uid_next"],
-            )
+            await connection.execute(CLAIM, UUID(account.account_id), mailbox_id, row["uid_next"])
     return Snapshot(
         info=rows.info(row),
         uids=row["uids"] or [],
@@ -65,6 +62,12 @@ async def snapshot(pool: Pool, account: AccountRef, mailbox_id: int, *, claim_re
         },
         recent_from_uid=row["recent_from_uid"],
     )
+
+
+async def claim_recent(pool: Pool, account: AccountRef, mailbox_id: int, uid_next: int) -> None:
+    """Let messages below `uid_next` be \\Recent to nobody else."""
+    async with transaction(pool, account.tenant_id) as connection:
+        await connection.execute(CLAIM, UUID(account.account_id), mailbox_id, uid_next)
 
 
 async def changes_since(pool: Pool, account: AccountRef, mailbox_id: int, modseq: int) -> Changes:

@@ -125,6 +125,10 @@ class MailStore:
         """The mailbox as it is now."""
         return await reading.snapshot(self._pool, account, mailbox_id, claim_recent=claim_recent)
 
+    async def claim_recent(self, account: AccountRef, mailbox_id: int, uid_next: int) -> None:
+        """Messages below `uid_next` were announced to a session: they are \\Recent to no later one."""
+        await reading.claim_recent(self._pool, account, mailbox_id, uid_next)
+
     async def changes_since(self, account: AccountRef, mailbox_id: int, modseq: int) -> Changes:
         """What changed after a MODSEQ; `gone` where the mailbox was deleted."""
         return await reading.changes_since(self._pool, account, mailbox_id, modseq)

@@ -1,0 +1,213 @@
+"""Commands of a client, parsed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from mailproto.imap.fetch_items import FetchItem
+from mailproto.imap.message_set import MessageSet
+from mailproto.imap.search_keys import SearchKey
+
+
+class Plain(Enum):
+    """Commands without arguments."""
+
+    CAPABILITY = "CAPABILITY"
+    NOOP = "NOOP"
+    LOGOUT = "LOGOUT"
+    STARTTLS = "STARTTLS"
+    CHECK = "CHECK"
+    CLOSE = "CLOSE"
+    UNSELECT = "UNSELECT"
+    EXPUNGE = "EXPUNGE"
+    IDLE = "IDLE"
+    NAMESPACE = "NAMESPACE"
+
+
+class By(Enum):
+    """Whether numbers are sequence numbers or UIDs, in a command and in its answer."""
+
+    SEQUENCE = "sequence"
+    UID = "uid"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    login: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Login({self.login!r}, ...)"
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """`initial` is still base64; None where the client gave none."""
+
+    mechanism: bytes
+    initial: bytes | None
+
+
+class Access(Enum):
+    """SELECT or EXAMINE."""
+
+    READ_WRITE = "SELECT"
+    READ_ONLY = "EXAMINE"
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    mailbox: str
+    access: Access
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    mailbox: str
+    special_use: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    reference: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lsub:
+    reference: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`items` are upper-case names: MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE."""
+
+    mailbox: str
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    mailbox: str
+    flags: tuple[str, ...]
+    internal_date: datetime | None
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UidExpunge:
+    uids: MessageSet
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    key: SearchKey
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    numbers: MessageSet
+    items: tuple[FetchItem, ...]
+    by: By
+
+
+class StoreAction(Enum):
+    REPLACE = "FLAGS"
+    ADD = "+FLAGS"
+    REMOVE = "-FLAGS"
+
+
+class Echo(Enum):
+    """Whether STORE tells the new flags."""
+
+    TELL = "tell"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    numbers: MessageSet
+    action: StoreAction
+    echo: Echo
+    flags: tuple[str, ...]
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    numbers: MessageSet
+    mailbox: str
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    numbers: MessageSet
+    mailbox: str
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class Id:
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Enable:
+    capabilities: tuple[str, ...]
+
+
+Command = (
+    Plain
+    | Login
+    | Authenticate
+    | Select
+    | Create
+    | Delete
+    | Rename
+    | Subscribe
+    | Unsubscribe
+    | List
+    | Lsub
+    | Status
+    | Append
+    | UidExpunge
+    | Search
+    | Fetch
+    | Store
+    | Copy
+    | Move
+    | Id
+    | Enable
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A command with the tag that its answer bears."""
+
+    tag: str
+    command: Command

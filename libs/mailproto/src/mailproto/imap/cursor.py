@@ -1,0 +1,192 @@
+"""Reading the words of a command (RFC 3501 §9). Each method quotes the rule that it implements."""
+
+import re
+from datetime import date, datetime, timedelta, timezone
+
+from mailproto.imap.message_set import RANGES, STAR, MessageSet
+from mailproto.imap.names import NameInvalid, decode_name
+
+# ATOM-CHAR = any CHAR except atom-specials; "]" is let through where a client uses it in an atom.
+ATOM = re.compile(rb"[^\x00-\x20\x7f-\xff(){%*\"\\\]]+")
+# ASTRING-CHAR = ATOM-CHAR / "]"
+ASTRING_ATOM = re.compile(rb"[^\x00-\x20\x7f(){%*\"\\]+")
+# list-char = ATOM-CHAR / list-wildcards / "]"
+LIST_ATOM = re.compile(rb"[^\x00-\x20\x7f(){\"\\]+")
+QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
+LITERAL = re.compile(rb"\{([0-9]{1,20})\+?\}\r?\n")
+NUMBER = re.compile(rb"[0-9]{1,19}")
+FLAG = re.compile(rb"\\?[^\x00-\x20\x7f-\xff(){%*\"\\\]]+|\\\*")
+SET = re.compile(
+    rb"(?:[1-9][0-9]{0,9}|\*)(?::(?:[1-9][0-9]{0,9}|\*))?(?:,(?:[1-9][0-9]{0,9}|\*)(?::(?:[1-9][0-9]{0,9}|\*))?)*"
+)
+MONTHS = {
+    name: number
+    for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
+}
+DATE = re.compile(rb'"?([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})"?')
+DATE_TIME = re.compile(
+    rb'"([ 0-9][0-9])-([A-Za-z]{3})-([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2})([0-9]{2})"'
+)
+
+
+class ParseError(Exception):
+    """The client's fault; the text says what was expected."""
+
+
+class Cursor:
+    """A position in a whole command."""
+
+    __slots__ = ("data", "position")
+
+    def __init__(self, data: bytes, position: int = 0) -> None:
+        self.data = data
+        self.position = position
+
+    def at_end(self) -> bool:
+        return self.position >= len(self.data)
+
+    def peek(self) -> bytes:
+        """The next octet, b"" at the end."""
+        return self.data[self.position : self.position + 1]
+
+    def match(self, pattern: "re.Pattern[bytes]") -> "re.Match[bytes] | None":
+        found = pattern.match(self.data, self.position)
+        if found is not None:
+            self.position = found.end()
+        return found
+
+    def take(self, octets: bytes) -> bool:
+        """Step over these octets if they are next."""
+        if self.data.startswith(octets, self.position):
+            self.position += len(octets)
+            return True
+        return False
+
+    def expect(self, octets: bytes) -> None:
+        if not self.take(octets):
+            raise ParseError(f"{octets.decode()!r} expected")
+
+    def space(self) -> None:
+        """SP"""
+        if not self.take(b" "):
+            raise ParseError("a space expected")
+
+    def end(self) -> None:
+        """CRLF"""
+        if not self.at_end():
+            raise ParseError("too many arguments")
+
+    def atom(self) -> bytes:
+        """atom = 1*ATOM-CHAR"""
+        found = self.match(ATOM)
+        if found is None:
+            raise ParseError("an atom expected")
+        return found[0]
+
+    def string(self) -> bytes:
+        """string = quoted / literal"""
+        quoted = self.match(QUOTED)
+        if quoted is not None:
+            text = quoted[1]
+            return re.sub(rb"\\(.)", rb"\1", text) if b"\\" in text else text
+        literal = self.match(LITERAL)
+        if literal is None:
+            raise ParseError("a string expected")
+        octets = int(literal[1])
+        content = self.data[self.position : self.position + octets]
+        if len(content) != octets:
+            raise ParseError("a literal is cut off")
+        self.position += octets
+        return content
+
+    def astring(self) -> bytes:
+        """astring = 1*ASTRING-CHAR / string"""
+        found = self.match(ASTRING_ATOM)
+        return found[0] if found is not None else self.string()
+
+    def text(self) -> str:
+        """An astring as text. Raises ParseError where it is no UTF-8."""
+        try:
+            return self.astring().decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ParseError("UTF-8 expected") from error
+
+    def mailbox(self) -> str:
+        """mailbox = "INBOX" / astring"""
+        return self._name(self.astring())
+
+    def list_mailbox(self) -> str:
+        """list-mailbox = 1*list-char / string"""
+        found = self.match(LIST_ATOM)
+        return self._name(found[0] if found is not None else self.string())
+
+    @staticmethod
+    def _name(octets: bytes) -> str:
+        try:
+            return decode_name(octets)
+        except NameInvalid as error:
+            raise ParseError(str(error)) from error
+
+    def number(self) -> int:
+        """number = 1*DIGIT"""
+        found = self.match(NUMBER)
+        if found is None:
+            raise ParseError("a number expected")
+        return int(found[0])
+
+    def message_set(self) -> MessageSet:
+        """sequence-set"""
+        found = self.match(SET)
+        if found is None:
+            raise ParseError("a set of message numbers expected")
+        items = found[0].split(b",")
+        if len(items) > RANGES:
+            raise ParseError(f"a set has at most {RANGES} ranges")
+        ranges = []
+        for item in items:
+            first, colon, last = item.partition(b":")
+            low = STAR if first == b"*" else int(first)
+            ranges.append((low, low if not colon else STAR if last == b"*" else int(last)))
+        return MessageSet(tuple(ranges))
+
+    def flag(self) -> str:
+        """flag = "\\Answered" / ... / flag-keyword / flag-extension"""
+        found = self.match(FLAG)
+        if found is None:
+            raise ParseError("a flag expected")
+        return found[0].decode("ascii")
+
+    def flags(self) -> tuple[str, ...]:
+        """flag-list = "(" [flag *(SP flag)] ")" """
+        self.expect(b"(")
+        flags: list[str] = []
+        while not self.take(b")"):
+            if flags:
+                self.space()
+            flags.append(self.flag())
+        return tuple(flags)
+
+    def date(self) -> date:
+        """date = date-text / DQUOTE date-text DQUOTE"""
+        found = self.match(DATE)
+        if found is None:
+            raise ParseError("a date like 1-Feb-2026 expected")
+        try:
+            return date(int(found[3]), MONTHS[found[2].lower()], int(found[1]))
+        except (KeyError, ValueError) as error:
+            raise ParseError("there is no such date") from error
+
+    def date_time(self) -> datetime:
+        """date-time = DQUOTE date-day-fixed "-" date-month "-" date-year SP time SP zone DQUOTE"""
+        found = self.match(DATE_TIME)
+        if found is None:
+            raise ParseError("a date and time expected")
+        day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
+        zone = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
+        try:
+            return datetime(
+                *(int(year), MONTHS[month.lower()], int(day), int(hour), int(minute), min(int(second), 59)),
+                tzinfo=timezone(zone if sign == b"+" else -zone),
+            )
+        except (KeyError, ValueError, OverflowError) as error:
+            raise ParseError("there is no such date and time") from error

@@ -1,0 +1,109 @@
+"""Mailbox names on the wire: modified UTF-7 (RFC 3501 §5.1.3) and the patterns of LIST (§6.3.8)."""
+
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+
+
+class NameInvalid(ValueError):
+    """The octets are no mailbox name in modified UTF-7."""
+
+
+def decode_name(octets: bytes) -> str:
+    """A name as text. Raises NameInvalid."""
+    try:
+        text = octets.decode("ascii")
+    except UnicodeDecodeError:
+        # Clients that speak UTF-8 all the same (RFC 6855 without ENABLE) are understood.
+        try:
+            return octets.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise NameInvalid("a mailbox name is neither modified UTF-7 nor UTF-8") from error
+    if "&" not in text:
+        return text
+    out = []
+    position = 0
+    while (start := text.find("&", position)) >= 0:
+        out.append(text[position:start])
+        end = text.find("-", start)
+        if end < 0:
+            raise NameInvalid("a shift in a mailbox name has no end")
+        coded = text[start + 1 : end]
+        out.append(_decode_shift(coded) if coded else "&")
+        position = end + 1
+    out.append(text[position:])
+    return "".join(out)
+
+
+def _decode_shift(coded: str) -> str:
+    padded = coded.replace(",", "/") + "=" * (-len(coded) % 4)
+    try:
+        return b64decode(padded, validate=True).decode("utf-16-be")
+    except (Base64Error, UnicodeDecodeError, ValueError) as error:
+        raise NameInvalid("a shift in a mailbox name is no modified base64") from error
+
+
+def encode_name(name: str) -> bytes:
+    """A name as it is sent to a client."""
+    out: list[str] = []
+    shifted: list[str] = []
+
+    def unshift() -> None:
+        if shifted:
+            coded = b64encode("".join(shifted).encode("utf-16-be")).decode().rstrip("=").replace("/", ",")
+            out.append(f"&{coded}-")
+            shifted.clear()
+
+    for character in name:
+        if "\x20" <= character <= "\x7e":
+            unshift()
+            out.append("&-" if character == "&" else character)
+        else:
+            shifted.append(character)
+    unshift()
+    return "".join(out).encode("ascii")
+
+
+class Pattern:
+    """A LIST pattern: `*` is anything, `%` anything but the separator. Matching takes name times pattern steps at most."""
+
+    def __init__(self, text: str, separator: str = "/") -> None:
+        self._separator = separator
+        steps: list[str] = []
+        for character in text:
+            if character in "*%" and steps and steps[-1] in ("*", character):
+                continue
+            if character == "*" and steps and steps[-1] == "%":
+                steps[-1] = "*"
+                continue
+            steps.append(character)
+        if text[:5].upper() == "INBOX" and text[5:6] in ("", separator):
+            steps[:5] = "INBOX"
+        self._steps = steps
+
+    def matches(self, name: str) -> bool:
+        """Whether the whole name fits."""
+        steps = self._steps
+        places = self._closure({0})
+        for character in name:
+            following = set()
+            for place in places:
+                if place == len(steps):
+                    continue
+                step = steps[place]
+                if step == "*" or (step == "%" and character != self._separator):
+                    following.add(place)
+                elif step == character and step not in "*%":
+                    following.add(place + 1)
+            if not following:
+                return False
+            places = self._closure(following)
+        return len(steps) in places
+
+    def _closure(self, places: set[int]) -> set[int]:
+        """A wildcard may also match nothing."""
+        reached = set(places)
+        for place in places:
+            while place < len(self._steps) and self._steps[place] in "*%":
+                place += 1
+                reached.add(place)
+        return reached

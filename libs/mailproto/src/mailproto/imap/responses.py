@@ -1,0 +1,74 @@
+"""Responses of a server as octets (RFC 3501 §7)."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from mailproto.imap.names import encode_name
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+PLAIN = re.compile(rb"[\x20\x21\x23-\x5b\x5d-\x7e]*")
+
+
+def quoted_or_literal(octets: bytes) -> bytes:
+    """string = quoted / literal, whichever can hold it."""
+    if PLAIN.fullmatch(octets) and len(octets) < 1000:
+        return b'"' + octets + b'"'
+    return literal(octets)
+
+
+def literal(octets: bytes) -> bytes:
+    """literal = "{" number "}" CRLF *CHAR8"""
+    return b"{%d}\r\n%b" % (len(octets), octets)
+
+
+def mailbox(name: str) -> bytes:
+    """A mailbox's name."""
+    encoded = encode_name(name)
+    if re.fullmatch(rb"[A-Za-z0-9./_+\-&,=]+", encoded):
+        return encoded
+    return b'"' + re.sub(rb'(["\\])', rb"\\\1", encoded) + b'"'
+
+
+def tagged(tag: str, status: str, text: str, code: str = "") -> bytes:
+    """The answer that ends a command: OK, NO or BAD."""
+    front = f"[{code}] " if code else ""
+    return f"{tag} {status} {front}{text}\r\n".encode("utf-8", "replace")
+
+
+def untagged(status: str, text: str, code: str = "") -> bytes:
+    """OK, NO, BAD, BYE or PREAUTH on its own."""
+    return tagged("*", status, text, code)
+
+
+def flags(names: Iterable[str]) -> bytes:
+    """A list of flags in parentheses."""
+    return b"(" + " ".join(names).encode("ascii", "replace") + b")"
+
+
+def listing(kind: bytes, attributes: Sequence[str], name: str) -> bytes:
+    """LIST or LSUB."""
+    return b'* %b (%b) "/" %b\r\n' % (kind, " ".join(attributes).encode("ascii"), mailbox(name))
+
+
+def status(name: str, items: Sequence[tuple[str, int]]) -> bytes:
+    """STATUS."""
+    shown = " ".join(f"{item} {value}" for item, value in items)
+    return b"* STATUS %b (%b)\r\n" % (mailbox(name), shown.encode("ascii"))
+
+
+def search(numbers: Sequence[int]) -> bytes:
+    """SEARCH."""
+    return b"* SEARCH%b\r\n" % "".join(f" {number}" for number in numbers).encode("ascii")
+
+
+def internal_date(at: datetime) -> bytes:
+    """date-time; `at` is aware, shown in UTC."""
+    return b'"%02d-%b-%04d %02d:%02d:%02d +0000"' % (
+        at.day,
+        MONTHS[at.month - 1].encode("ascii"),
+        at.year,
+        at.hour,
+        at.minute,
+        at.second,
+    )

@@ -1,0 +1,135 @@
+"""What SEARCH can ask for (RFC 3501 §6.4.4)."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+
+from mailproto.imap.message_set import MessageSet
+
+
+class FlagKey(Enum):
+    """Keys about system flags: (bit of the flag, wanted)."""
+
+    ANSWERED = (2, True)
+    DELETED = (8, True)
+    DRAFT = (16, True)
+    FLAGGED = (4, True)
+    SEEN = (1, True)
+    UNANSWERED = (2, False)
+    UNDELETED = (8, False)
+    UNDRAFT = (16, False)
+    UNFLAGGED = (4, False)
+    UNSEEN = (1, False)
+
+
+class PlainKey(Enum):
+    """Keys without an argument that are not about one flag."""
+
+    ALL = "ALL"
+    NEW = "NEW"
+    OLD = "OLD"
+    RECENT = "RECENT"
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordKey:
+    keyword: str
+    wanted: bool
+
+
+class When(Enum):
+    """How a date is compared."""
+
+    BEFORE = "before"
+    ON = "on"
+    SINCE = "since"
+
+
+@dataclass(frozen=True, slots=True)
+class DateKey:
+    """The internal date, without time and zone."""
+
+    when: When
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class SentKey:
+    """The Date header, without time and zone."""
+
+    when: When
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class SizeKey:
+    """`larger`: strictly larger than; else strictly smaller."""
+
+    octets: int
+    larger: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderKey:
+    """A field holds a text; an empty text: the field is there."""
+
+    name: bytes
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BodyKey:
+    """The body holds a text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextKey:
+    """Header or body hold a text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceKey:
+    numbers: MessageSet
+
+
+@dataclass(frozen=True, slots=True)
+class UidKey:
+    uids: MessageSet
+
+
+@dataclass(frozen=True, slots=True)
+class NotKey:
+    key: "SearchKey"
+
+
+@dataclass(frozen=True, slots=True)
+class OrKey:
+    either: "SearchKey"
+    other: "SearchKey"
+
+
+@dataclass(frozen=True, slots=True)
+class AndKey:
+    keys: "tuple[SearchKey, ...]"
+
+
+SearchKey = (
+    FlagKey
+    | PlainKey
+    | KeywordKey
+    | DateKey
+    | SentKey
+    | SizeKey
+    | HeaderKey
+    | BodyKey
+    | TextKey
+    | SequenceKey
+    | UidKey
+    | NotKey
+    | OrKey
+    | AndKey
+)
