@@ -208,6 +208,11 @@ class Connection(asyncio.Protocol):
         finally:
             timer.cancel()
 
+    def end(self) -> None:
+        """Let no more be written; a `read()` under way sees the end of the stream once what is queued is sent."""
+        if self._transport is not None:
+            self._transport.close()
+
     def abort(self) -> None:
         """Close now, dropping what is queued."""
         if self._transport is not None:

@@ -1,0 +1,66 @@
+"""`python -m imap`: the wiring."""
+
+from blobstore import BlobStore
+from directoryclient import DirectoryClient
+from eventbus import EventBus, subjects
+from mailstore import MailStore, bus_notifier
+from servicekit import rpc
+from servicekit.run import Service, run
+from servicekit.settings import read_secret
+from servicekit.tls import configured_context
+
+from imap.adapters.changes import BusChanges
+from imap.edge.connection import Connections, Needs
+from imap.settings import Settings
+
+OVERFLOW = b"* BYE Too many connections\r\n"
+
+
+async def wire(service: Service[Settings]) -> None:
+    """Connect, then listen."""
+    settings = service.settings
+    bus = await EventBus.connect(
+        settings.nats_url, name=service.name, monitor_url=settings.nats_monitor_url or None
+    )
+    service.on_close(bus.close)
+    blobs = BlobStore.open(
+        settings.s3_url,
+        settings.s3_bucket,
+        read_secret(settings.s3_access_key_file),
+        read_secret(settings.s3_secret_key_file),
+    )
+    store = await MailStore.open(
+        read_secret(settings.database_dsn_file),
+        blobs,
+        bus_notifier(bus),
+        pool_size=settings.database_pool_size,
+    )
+    service.on_close(store.close)
+    channel = rpc.channel(settings.directory_target)
+    service.on_close(lambda: channel.close(None))
+    directory = DirectoryClient(channel, door="imap", hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
+    tls = configured_context(settings.tls_certificate_file, settings.tls_key_file)
+    connections = Connections(Needs(settings, directory, store, BusChanges(bus), tls, service.log))
+    service.spawn(connections.end_at_drain(service.draining), name="end-idle-at-drain")
+    service.ready_when("mailboxes", store.check)
+    for name, port, context in (("imap", settings.port, None), ("imaps", settings.tls_port, tls)):
+        if port and (name == "imap" or tls is not None):
+            await service.listen(
+                name,
+                settings.host,
+                port,
+                connections.serve,
+                tls=context,
+                max_connections=settings.max_connections,
+                overflow=OVERFLOW,
+            )
+
+
+def main() -> None:
+    """The console entry."""
+    run("imap", Settings, wire)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How the needs in ports.py are met."""

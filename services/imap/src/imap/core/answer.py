@@ -1,0 +1,32 @@
+"""How a command ends: OK, NO or BAD, with a response code where one belongs (RFC 3501 §7.1, RFC 5530)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The tagged answer."""
+
+    status: str
+    text: str
+    code: str = ""
+
+
+def ok(text: str, code: str = "") -> Answer:
+    """Done."""
+    return Answer("OK", text, code)
+
+
+class No(Exception):
+    """The command cannot be done; raised anywhere in a command, answered with NO."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Bad(Exception):
+    """The command makes no sense here: the client's fault, answered with BAD."""
+
+
+NO_MAILBOX = ("There is no such mailbox", "NONEXISTENT")

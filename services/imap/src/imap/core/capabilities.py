@@ -1,0 +1,24 @@
+"""What CAPABILITY says, truly, for each state (RFC 3501 §6.1.1)."""
+
+from mailproto.sasl import MECHANISMS
+
+ALWAYS = ("IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE")
+LOGGED_IN = (
+    *("IDLE", "NAMESPACE", "UIDPLUS", "UNSELECT", "CHILDREN", "MOVE"),
+    *("SPECIAL-USE", "CREATE-SPECIAL-USE", "STATUS=SIZE"),
+)
+
+
+def capabilities(*, is_logged_in: bool, offers_tls: bool, may_log_in: bool) -> str:
+    """The words, separated by spaces."""
+    words = list(ALWAYS)
+    if is_logged_in:
+        words += LOGGED_IN
+    else:
+        if offers_tls:
+            words.append("STARTTLS")
+        if may_log_in:
+            words += [f"AUTH={mechanism.decode()}" for mechanism in MECHANISMS]
+        else:
+            words.append("LOGINDISABLED")
+    return " ".join(words)

@@ -1,0 +1,94 @@
+"""Which function a command goes to once the session has logged in."""
+
+from typing import assert_never
+
+from mailmodel.view import MayExpunge
+from mailproto.imap import commands as c
+
+from imap.core import fetching, mailboxes, searching, selecting, storing
+from imap.core.answer import Answer, Bad, ok
+from imap.core.session import Session
+
+# While their sequence numbers could be meant, no EXPUNGE may be told (RFC 3501 §7.4.1).
+HOLD_EXPUNGE = (c.Fetch, c.Store, c.Search)
+ID = b'* ID ("name" "Posthouse" "vendor" "Posthouse")\r\n'
+
+
+def may_expunge(command: c.Command) -> MayExpunge:
+    """Whether expunges may be announced after it."""
+    if isinstance(command, HOLD_EXPUNGE) and command.by is c.By.SEQUENCE:
+        return MayExpunge.NO
+    return MayExpunge.YES
+
+
+async def run(session: Session, command: c.Command) -> Answer:
+    """Do it. Raises No, Bad, and what the store raises."""
+    match command:
+        case c.Select():
+            return await selecting.select(session, command)
+        case c.Status():
+            return await selecting.status(session, command)
+        case c.Create():
+            return await mailboxes.create(session, command)
+        case c.Delete():
+            return await mailboxes.delete(session, command)
+        case c.Rename():
+            return await mailboxes.rename(session, command)
+        case c.Subscribe():
+            return await mailboxes.subscribe(session, command)
+        case c.Unsubscribe():
+            return await mailboxes.unsubscribe(session, command)
+        case c.List():
+            return await mailboxes.listing(session, command)
+        case c.Lsub():
+            return await mailboxes.lsub(session, command)
+        case c.Append():
+            return await storing.append(session, command)
+        case c.Fetch():
+            return await fetching.fetch(session, command)
+        case c.Store():
+            return await storing.store(session, command)
+        case c.Search():
+            return await searching.search(session, command)
+        case c.Copy():
+            return await storing.copy(session, command)
+        case c.Move():
+            return await storing.move(session, command)
+        case c.UidExpunge():
+            return await storing.expunge(session, command)
+        case c.Id():
+            await session.say(ID)
+            return ok("ID completed")
+        case c.Enable():
+            # RFC 5161 §3.1: what is not known is ignored; nothing that could be enabled is here yet.
+            await session.say(b"* ENABLED\r\n")
+            return ok("ENABLE completed")
+        case c.Plain():
+            return await _plain(session, command)
+        case c.Login() | c.Authenticate():
+            raise Bad("You have logged in already")
+        case _:
+            assert_never(command)
+
+
+async def _plain(session: Session, command: c.Plain) -> Answer:
+    match command:
+        case c.Plain.NOOP | c.Plain.CHECK:
+            if command is c.Plain.CHECK:
+                session.need_selected()
+            session.is_stale = True
+            return ok(f"{command.value} completed")
+        case c.Plain.CLOSE:
+            return await selecting.close(session)
+        case c.Plain.UNSELECT:
+            return await selecting.unselect(session)
+        case c.Plain.EXPUNGE:
+            return await storing.expunge(session, None)
+        case c.Plain.NAMESPACE:
+            return await mailboxes.namespace(session)
+        case c.Plain.STARTTLS:
+            raise Bad("TLS starts before the login")
+        case c.Plain.CAPABILITY | c.Plain.LOGOUT | c.Plain.IDLE:
+            raise RuntimeError("the connection does that itself")
+        case _:
+            assert_never(command)

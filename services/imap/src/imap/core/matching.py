@@ -1,0 +1,177 @@
+"""Whether a message matches a search, as far as is known (RFC 3501 §6.4.4).
+
+A key is True, False, or None while what it asks about has not been read. So the
+cheap keys are asked of all messages first, and only those that are still None are
+read further: flags and numbers from the view, then columns, then bodies.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date
+from typing import assert_never
+
+from mailmodel import SystemFlag
+from mailmsg.header import fields, unfold
+from mailmsg.words import decode_words
+from mailproto.imap.search_keys import (
+    AndKey,
+    BodyKey,
+    DateKey,
+    FlagKey,
+    HeaderKey,
+    KeywordKey,
+    NotKey,
+    OrKey,
+    PlainKey,
+    SearchKey,
+    SentKey,
+    SequenceKey,
+    SizeKey,
+    TextKey,
+    UidKey,
+    When,
+)
+from mailstore import StoredMessage
+
+Spans = Callable[[SequenceKey | UidKey], list[tuple[int, int]]]
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A message and what has been read of it."""
+
+    number: int
+    uid: int
+    system: int
+    keywords: frozenset[str]
+    is_recent: bool
+    stored: StoredMessage | None = None
+    header: bytes | None = None
+    # The texts of the body, in lower case.
+    text: str | None = None
+
+
+def matches(key: SearchKey, candidate: Candidate, spans: Spans) -> bool | None:
+    """True, False, or None: more must be read."""
+    match key:
+        case FlagKey():
+            bit, wanted = key.value
+            return bool(candidate.system & bit) is wanted
+        case PlainKey():
+            return _plain(key, candidate)
+        case KeywordKey():
+            held = any(keyword.lower() == key.keyword.lower() for keyword in candidate.keywords)
+            return held is key.wanted
+        case SequenceKey():
+            return any(low <= candidate.number <= high for low, high in spans(key))
+        case UidKey():
+            return any(low <= candidate.uid <= high for low, high in spans(key))
+        case DateKey():
+            stored = candidate.stored
+            return (
+                None
+                if stored is None
+                else _compare(stored.internal_date.astimezone(UTC).date(), key.when, key.day)
+            )
+        case SentKey():
+            stored = candidate.stored
+            if stored is None:
+                return None
+            return stored.sent_at is not None and _compare(stored.sent_at.date(), key.when, key.day)
+        case SizeKey():
+            stored = candidate.stored
+            if stored is None:
+                return None
+            return stored.size_octets > key.octets if key.larger else stored.size_octets < key.octets
+        case HeaderKey():
+            return None if candidate.header is None else header_holds(candidate.header, key.name, key.text)
+        case BodyKey():
+            return None if candidate.text is None else key.text.lower() in candidate.text
+        case TextKey():
+            if candidate.header is not None and any_field_holds(candidate.header, key.text):
+                return True
+            return None if candidate.text is None else key.text.lower() in candidate.text
+        case NotKey():
+            inner = matches(key.key, candidate, spans)
+            return None if inner is None else not inner
+        case OrKey():
+            either, other = matches(key.either, candidate, spans), matches(key.other, candidate, spans)
+            if either or other:
+                return True
+            return None if either is None or other is None else False
+        case AndKey():
+            unknown = False
+            for each in key.keys:
+                result = matches(each, candidate, spans)
+                if result is False:
+                    return False
+                unknown = unknown or result is None
+            return None if unknown else True
+        case _:
+            assert_never(key)
+
+
+def _plain(key: PlainKey, candidate: Candidate) -> bool:
+    match key:
+        case PlainKey.ALL:
+            return True
+        case PlainKey.RECENT:
+            return candidate.is_recent
+        case PlainKey.OLD:
+            return not candidate.is_recent
+        case PlainKey.NEW:
+            return candidate.is_recent and not candidate.system & SystemFlag.SEEN
+        case _:
+            assert_never(key)
+
+
+def _compare(day: date, when: When, wanted: date) -> bool:
+    match when:
+        case When.BEFORE:
+            return day < wanted
+        case When.ON:
+            return day == wanted
+        case When.SINCE:
+            return day >= wanted
+        case _:
+            assert_never(when)
+
+
+def header_holds(header: bytes, name: bytes, text: str) -> bool:
+    """A field of this name holds the text, in its decoded or its written form; an empty text: it is there."""
+    wanted, sought = name.lower(), text.lower()
+    return any(
+        field.name.lower() == wanted and (not sought or _holds(field.value, sought))
+        for field in fields(header)
+    )
+
+
+def any_field_holds(header: bytes, text: str) -> bool:
+    """Any field, name included."""
+    sought = text.lower()
+    return any(
+        sought in field.name.decode("latin-1").lower() or _holds(field.value, sought)
+        for field in fields(header)
+    )
+
+
+def _holds(value: bytes, sought: str) -> bool:
+    written = unfold(value)
+    if sought in written.decode("utf-8", "replace").lower():
+        return True
+    return b"=?" in written and sought in decode_words(written).lower()
+
+
+def needs_columns(key: SearchKey) -> bool:
+    """Whether anything beyond the view may have to be read."""
+    match key:
+        case NotKey():
+            return needs_columns(key.key)
+        case OrKey():
+            return needs_columns(key.either) or needs_columns(key.other)
+        case AndKey():
+            return any(needs_columns(each) for each in key.keys)
+        case DateKey() | SentKey() | SizeKey() | HeaderKey() | BodyKey() | TextKey():
+            return True
+        case _:
+            return False

@@ -1,0 +1,130 @@
+"""What one session is in the middle of: who it is, which mailbox is selected, what is to be said."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from directoryclient import Identity
+from mailmodel import AccountRef, Entry
+from mailmodel.view import Exists, Expunged, FlagsChanged, MayExpunge, SessionView
+from mailproto.imap import responses
+from mailproto.imap.commands import Access, By
+from mailproto.imap.message_set import MessageSet
+from mailstore import MailboxMissing, MailStore
+
+from imap.core.answer import NO_MAILBOX, Bad, No
+
+
+@dataclass
+class Selected:
+    """The mailbox that is selected."""
+
+    mailbox_id: int
+    name: str
+    access: Access
+    view: SessionView
+
+
+class Session:
+    """Commands read and change this; `say` sends untagged responses, with back-pressure."""
+
+    def __init__(self, store: MailStore, say: Callable[[bytes], Awaitable[None]]) -> None:
+        self.store = store
+        self.say = say
+        self.who: Identity | None = None
+        self.selected: Selected | None = None
+        # Something may have changed that this session has not looked at.
+        self.is_stale = False
+
+    @property
+    def account(self) -> AccountRef:
+        """Whose mail it is; the session has logged in."""
+        assert self.who is not None
+        return self.who.account
+
+    def need_selected(self) -> Selected:
+        """Raises Bad where none is."""
+        if self.selected is None:
+            raise Bad("Select a mailbox first")
+        return self.selected
+
+    def need_writable(self) -> Selected:
+        """Raises Bad or No."""
+        selected = self.need_selected()
+        if selected.access is Access.READ_ONLY:
+            raise No("The mailbox was opened read-only")
+        return selected
+
+    def uids(self, numbers: MessageSet, by: By) -> list[int]:
+        """The UIDs that a command means. Raises Bad for sequence numbers that are not there."""
+        view = self.need_selected().view
+        if by is By.UID:
+            return view.uids_by_uid(numbers.spans(view.largest_uid))
+        try:
+            return view.uids_by_number(numbers.spans(view.messages))
+        except IndexError:
+            raise Bad("There is no message with that number") from None
+
+    async def refresh(self, may_expunge: MayExpunge) -> None:
+        """Look at what has changed and announce it. A mailbox that is gone ends the selection."""
+        selected = self.selected
+        if selected is None:
+            return
+        self.is_stale = False
+        view = selected.view
+        changes = await self.store.changes_since(self.account, selected.mailbox_id, view.highest_modseq)
+        if changes.gone:
+            self.selected = None
+            await self.say(
+                responses.untagged("NO", "The mailbox was deleted by another session", "NONEXISTENT")
+            )
+            return
+        view.apply(changes.changed, changes.expunged, changes.highest_modseq, changes.uid_next)
+        await self.announce(may_expunge)
+
+    async def announce(self, may_expunge: MayExpunge) -> None:
+        """Say what the view has heard of."""
+        selected = self.selected
+        if selected is None:
+            return
+        view = selected.view
+        lines = []
+        for update in view.flush(may_expunge):
+            match update:
+                case Expunged():
+                    lines.append(b"* %d EXPUNGE\r\n" % update.number)
+                case Exists():
+                    lines.append(b"* %d EXISTS\r\n* %d RECENT\r\n" % (update.messages, update.recent))
+                    if selected.access is Access.READ_WRITE:
+                        await self._claim_recent(selected)
+                case FlagsChanged():
+                    lines.append(
+                        b"* %d FETCH (UID %d FLAGS %b)\r\n"
+                        % (update.number, update.uid, self.flags(update.uid))
+                    )
+        if lines:
+            await self.say(b"".join(lines))
+
+    async def _claim_recent(self, selected: Selected) -> None:
+        try:
+            await self.store.claim_recent(self.account, selected.mailbox_id, selected.view.uid_next)
+        except MailboxMissing:
+            return
+
+    def flags(self, uid: int) -> bytes:
+        """A message's flags as this session sees them, \\Recent included."""
+        view = self.need_selected().view
+        names = view.flags_of(uid).to_wire()
+        if view.is_recent(uid):
+            names.append("\\Recent")
+        return responses.flags(names)
+
+    def told(self, entries: Iterable[Entry]) -> None:
+        """The client was told of these flags."""
+        self.need_selected().view.told(entries)
+
+    async def mailbox_id(self, name: str) -> int:
+        """A mailbox that must be there. Raises No."""
+        found = await self.store.get_mailbox(self.account, name)
+        if found is None:
+            raise No(*NO_MAILBOX)
+        return found.mailbox_id

@@ -1,0 +1,1 @@
+"""Who enters: IMAP clients."""

@@ -1,0 +1,9 @@
+"""What imap counts."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+COMMANDS = Counter("imap_commands_total", "Commands", ["command", "status"])
+COMMAND_SECONDS = Histogram("imap_command_seconds", "Time of one command", ["command"])
+LOGINS = Counter("imap_logins_total", "LOGIN and AUTHENTICATE", ["outcome"])
+SESSIONS = Gauge("imap_sessions_open", "Sessions that have logged in")
+IDLING = Gauge("imap_sessions_idling", "Sessions in IDLE")

@@ -1,0 +1,45 @@
+"""Settings of imap (environment, prefix IMAP_)."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+from servicekit.settings import (
+    BlobSettings,
+    BusSettings,
+    DatabaseSettings,
+    DirectorySettings,
+    ServiceSettings,
+    TlsSettings,
+)
+
+
+class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, DirectorySettings, TlsSettings):
+    """What imap can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAP_")
+
+    host: str = Field("127.0.0.1", description="address that the listeners open")
+    port: int = Field(143, description="IMAP with STARTTLS; 0 turns it off", ge=0, le=65535)
+    tls_port: int = Field(993, description="IMAP over TLS (RFC 8314); 0 turns it off", ge=0, le=65535)
+    hostname: str = Field("localhost", description="the name that the greeting says")
+    allow_plaintext_login: Literal["never", "loopback"] = Field(
+        "never", description="who may send a password without TLS: nobody, or clients on this machine"
+    )
+    max_connections: int = Field(10_000, description="of one listener of one process", ge=1)
+    login_seconds: float = Field(180.0, description="how long a client may take until it has logged in", gt=0)
+    idle_seconds: float = Field(
+        1800.0, description="silence that ends a session; RFC 3501 §5.4 asks for 30 minutes at least", ge=1800
+    )
+    login_failures: int = Field(5, description="wrong passwords before a session is ended", ge=1)
+    errors: int = Field(50, description="BAD answers before a session is ended", ge=1)
+    literal_octets: int = Field(
+        64 * 1024, description="literals of one command together, APPEND aside", ge=1024
+    )
+    append_octets: int = Field(
+        50 * 1024 * 1024, description="the largest message that APPEND takes", ge=65_536
+    )
+    connections_a_user: int = Field(50, description="sessions of one account in one process", ge=1)
+    poll_seconds: float = Field(
+        20.0, description="how often IDLE looks by itself, should a notice have been lost", gt=0, le=600
+    )
