@@ -36,7 +36,8 @@ def _die_with_parent() -> None:
 def free_base() -> int:
     """A port base whose ports nobody has now."""
     while True:
-        base = random.SystemRandom().randrange(12, 30) * 1000
+        # Below the ports that the kernel gives to connections, those of SeaweedFS's gRPC (+10,000) included.
+        base = random.SystemRandom().randrange(110, 218) * 100
         ports = [*Ports.at(base).by_name().values(), *range(base + 600, base + 612)]
         if all(_is_free(port) for port in ports):
             return base

@@ -30,8 +30,8 @@ async def store_flags(
     A message whose flags stay as they were keeps its MODSEQ.
     """
     system, keywords = SYSTEM[change.action], KEYWORDS[change.action]
-    if change.action is not FlagAction.REPLACE and not change.flags.keywords:
-        keywords = "e.keywords"
+    if change.action is not FlagAction.REPLACE:
+        keywords = f"CASE WHEN cardinality($5::text[]) = 0 THEN e.keywords ELSE {keywords} END"
     async with transaction(pool, account.tenant_id) as connection:
         modseq = await rows.lock_account(connection, account)
         await rows.lock_mailbox(connection, account, mailbox_id)
