@@ -1,0 +1,276 @@
+"""The mail store on real PostgreSQL and S3: exactly once, exact counters, walls between tenants."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from blobstore import BodyReference
+from mailmodel import AccountRef, FlagAction, FlagChange, Flags, SystemFlag
+from mailmsg.facts import examine
+from mailstore import (
+    BodyCorrupt,
+    Columns,
+    Delivery,
+    MailboxChange,
+    MailboxExists,
+    MailboxHasInferiors,
+    MailboxMissing,
+    MailStore,
+    NewMessage,
+)
+from mailstore.tables import metadata
+
+from tests.support.engines import Engines
+
+SEEN = Flags(SystemFlag.SEEN)
+
+
+@pytest.fixture
+async def store(engines: Engines) -> AsyncIterator[MailStore]:
+    changes: list[MailboxChange] = []
+    opened = await MailStore.open(
+        engines.dsn("store", "app"), engines.seaweed.store(), changes.append, pool_size=8
+    )
+    opened.changes = changes  # type: ignore[attr-defined]
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def account() -> AccountRef:
+    return AccountRef(str(uuid4()), str(uuid4()))
+
+
+def new(content: bytes = b"Subject: x\r\n\r\nbody\r\n", flags: Flags | None = None) -> NewMessage:
+    return NewMessage(
+        body=BodyReference(f"mail/none/{uuid4()}", 0, len(content), hashlib.sha256(content).digest()),
+        prefix=b"Return-Path: <>\r\n",
+        facts=examine(content),
+        internal_date=datetime.now(UTC),
+        flags=flags or Flags(),
+    )
+
+
+def delivery(account: AccountRef, queue_id: str, recipient: str = "a@b.test") -> Delivery:
+    return Delivery(account, queue_id, recipient, "INBOX", new())
+
+
+async def inbox(store: MailStore, account: AccountRef) -> int:
+    found = await store.get_mailbox(account, "inbox")
+    assert found is not None
+    return found.mailbox_id
+
+
+async def counters_are_exact(store: MailStore, account: AccountRef) -> None:
+    for info in await store.list_mailboxes(account):
+        snapshot = await store.snapshot(account, info.mailbox_id)
+        sizes = [
+            message.size_octets
+            async for part in store.fetch(account, info.mailbox_id, snapshot.uids, Columns(0))
+            for message in part
+        ]
+        assert info.messages == len(snapshot.uids)
+        assert info.unseen == sum(not flags & SystemFlag.SEEN for flags in snapshot.system_flags)
+        assert info.size_octets == sum(sizes)
+        assert info.uid_next > max(snapshot.uids, default=0)
+
+
+async def test_a_repeated_delivery_is_filed_once(store: MailStore, account: AccountRef) -> None:
+    batch = [delivery(account, "q1"), delivery(account, "q2"), delivery(account, "q1")]
+    assert await store.deliver(batch) == [True, True, False]
+    assert await store.deliver([delivery(account, "q1"), delivery(account, "q3")]) == [False, True]
+    assert len((await store.snapshot(account, await inbox(store, account))).uids) == 3
+    assert await store.settled(["q1", "q2", "q9"]) == {("q1", "a@b.test"), ("q2", "a@b.test")}
+
+
+async def test_a_batch_may_mix_tenants_and_new_accounts(store: MailStore) -> None:
+    accounts = [AccountRef(str(uuid4()), str(uuid4())) for _ in range(5)]
+    assert all(await store.deliver([delivery(each, f"q{n}") for n in range(4) for each in accounts]))
+    for each in accounts:
+        snapshot = await store.snapshot(each, await inbox(store, each))
+        assert snapshot.uids == [1, 2, 3, 4]
+
+
+async def test_writers_side_by_side_keep_uids_ascending_and_counters_exact(
+    store: MailStore, account: AccountRef
+) -> None:
+    mailbox_id = await inbox(store, account)
+    seen: list[int] = []
+
+    async def deliver(number: int) -> None:
+        await store.deliver([delivery(account, f"w{number}-{n}") for n in range(5)])
+
+    async def append() -> None:
+        seen.extend(await store.append(account, mailbox_id, [new(flags=SEEN)]))
+
+    async def flag() -> None:
+        uids = (await store.snapshot(account, mailbox_id)).uids
+        await store.store_flags(
+            account, mailbox_id, uids, FlagChange(FlagAction.ADD, Flags(SystemFlag.DELETED))
+        )
+
+    async def expunge() -> None:
+        await store.expunge(account, mailbox_id)
+
+    await asyncio.gather(
+        *(work() for n in range(6) for work in (lambda n=n: deliver(n), append, append, flag, expunge))
+    )
+    assert len(set(seen)) == 12
+    await counters_are_exact(store, account)
+
+
+async def test_changes_since_a_modseq_are_complete(store: MailStore, account: AccountRef) -> None:
+    mailbox_id = await inbox(store, account)
+    uids = await store.append(account, mailbox_id, [new() for _ in range(4)])
+    before = (await store.snapshot(account, mailbox_id)).info.highest_modseq
+    await store.store_flags(account, mailbox_id, [uids[0]], FlagChange(FlagAction.ADD, SEEN))
+    await store.remove(account, mailbox_id, [uids[1]])
+    [late] = await store.append(account, mailbox_id, [new()])
+    changes = await store.changes_since(account, mailbox_id, before)
+    assert [(entry.uid, entry.flags.system) for entry in changes.changed] == [
+        (uids[0], SystemFlag.SEEN),
+        (late, 0),
+    ]
+    assert changes.expunged == [uids[1]]
+    assert (await store.changes_since(account, mailbox_id, changes.highest_modseq)).changed == []
+    await store.create_mailbox(account, "Gone")
+    gone = await store.get_mailbox(account, "Gone")
+    assert gone is not None
+    await store.delete_mailbox(account, "Gone")
+    assert (await store.changes_since(account, gone.mailbox_id, 1)).gone
+
+
+@pytest.mark.parametrize(
+    ("action", "named", "expected"),
+    [
+        (
+            FlagAction.ADD,
+            Flags(SystemFlag.FLAGGED, frozenset({"$b"})),
+            Flags(SystemFlag.SEEN | SystemFlag.FLAGGED, frozenset({"$a", "$b"})),
+        ),
+        (
+            FlagAction.ADD,
+            Flags(SystemFlag.FLAGGED),
+            Flags(SystemFlag.SEEN | SystemFlag.FLAGGED, frozenset({"$a"})),
+        ),
+        (FlagAction.REMOVE, Flags(SystemFlag.SEEN, frozenset({"$a"})), Flags()),
+        (FlagAction.REMOVE, Flags(SystemFlag.SEEN), Flags(SystemFlag(0), frozenset({"$a"}))),
+        (FlagAction.REPLACE, Flags(SystemFlag.DRAFT), Flags(SystemFlag.DRAFT)),
+    ],
+)
+async def test_flags_change_as_asked(
+    store: MailStore, account: AccountRef, action: FlagAction, named: Flags, expected: Flags
+) -> None:
+    mailbox_id = await inbox(store, account)
+    [uid] = await store.append(account, mailbox_id, [new(flags=Flags(SystemFlag.SEEN, frozenset({"$a"})))])
+    [entry] = await store.store_flags(account, mailbox_id, [uid], FlagChange(action, named))
+    assert entry.flags == expected
+    [again] = await store.store_flags(account, mailbox_id, [uid], FlagChange(action, named))
+    assert again.modseq == entry.modseq, "flags that stay as they were keep their MODSEQ"
+    await counters_are_exact(store, account)
+
+
+async def test_copy_and_move_keep_flags_dates_and_counters(store: MailStore, account: AccountRef) -> None:
+    source = await inbox(store, account)
+    target = (await store.create_mailbox(account, "Work/Deep")).mailbox_id
+    uids = await store.append(account, source, [new(flags=SEEN), new()])
+    copied = await store.copy(account, source, uids, target)
+    assert [pair[0] for pair in copied.pairs] == uids
+    moved = await store.move(account, source, uids, target)
+    assert (await store.snapshot(account, source)).uids == []
+    snapshot = await store.snapshot(account, target)
+    assert snapshot.uids == [pair[1] for pair in (*copied.pairs, *moved.pairs)]
+    assert snapshot.system_flags == [1, 0, 1, 0]
+    await counters_are_exact(store, account)
+
+
+async def test_mailboxes_are_made_renamed_and_deleted(store: MailStore, account: AccountRef) -> None:
+    names = [info.name for info in await store.list_mailboxes(account)]
+    assert names[0] == "INBOX"
+    await store.create_mailbox(account, "a/b/c")
+    with pytest.raises(MailboxExists):
+        await store.create_mailbox(account, "a/b")
+    with pytest.raises(MailboxHasInferiors):
+        await store.delete_mailbox(account, "a")
+    await store.rename_mailbox(account, "a", "z")
+    names = [info.name for info in await store.list_mailboxes(account)]
+    assert {"z", "z/b", "z/b/c"} <= set(names)
+    assert "a" not in names
+    await store.append(account, await inbox(store, account), [new()])
+    await store.rename_mailbox(account, "INBOX", "Old")
+    infos = {info.name: info for info in await store.list_mailboxes(account)}
+    assert (infos["INBOX"].messages, infos["Old"].messages) == (0, 1)
+    with pytest.raises(MailboxMissing):
+        await store.delete_mailbox(account, "nothing")
+    first = infos["Old"].uid_validity
+    await store.delete_mailbox(account, "Old")
+    assert (await store.create_mailbox(account, "Old")).uid_validity > first, (
+        "a UIDVALIDITY is never used again"
+    )
+
+
+async def test_a_body_that_was_altered_is_found_out(
+    store: MailStore, account: AccountRef, engines: Engines
+) -> None:
+    blobs = engines.seaweed.store()
+    content = b"Subject: true\r\n\r\nhello\r\n"
+    body = await store.put_body(account, content)
+    mailbox_id = await inbox(store, account)
+    message = new(content)
+    [uid] = await store.append(
+        account, mailbox_id, [NewMessage(body, b"X: y\r\n", message.facts, message.internal_date, Flags())]
+    )
+    [[stored]] = [part async for part in store.fetch(account, mailbox_id, [uid], Columns.BODY)]
+    assert await store.read(stored, 0, 10_000) == b"X: y\r\n" + content
+    assert await store.read(stored, 3, 8) == b"y\r\nSubje"
+    await blobs.put(body.object_key, (content.replace(b"hello", b"hallo"),))
+    with pytest.raises(BodyCorrupt):
+        await store.read(stored, 0, 10_000)
+
+
+async def test_no_tenant_and_the_wrong_tenant_see_no_rows(
+    store: MailStore, account: AccountRef, engines: Engines
+) -> None:
+    await store.deliver([delivery(account, "wall")])
+    mailbox_id = await inbox(store, account)
+    await store.append(account, mailbox_id, [new(flags=Flags(SystemFlag.DELETED))])
+    await store.expunge(account, mailbox_id)
+    connection = await asyncpg.connect(engines.dsn("store", "app"))
+    try:
+        for scope, expected in ((None, False), (str(uuid4()), False), (account.tenant_id, True)):
+            async with connection.transaction():
+                if scope is not None:
+                    await connection.execute("SELECT set_config('posthouse.tenant', $1, true)", scope)
+                for table in metadata.tables:
+                    rows = await connection.fetchval(f"SELECT count(*) FROM {table}")
+                    assert (rows > 0) is expected, (table, scope)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("ALTER TABLE message DISABLE ROW LEVEL SECURITY")
+    finally:
+        await connection.close()
+
+
+async def test_another_tenants_mailbox_looks_like_none(store: MailStore, account: AccountRef) -> None:
+    mailbox_id = await inbox(store, account)
+    stranger = AccountRef(str(uuid4()), account.account_id)
+    with pytest.raises(MailboxMissing):
+        await store.snapshot(stranger, mailbox_id)
+    assert (await store.changes_since(stranger, mailbox_id, 0)).gone
+    assert await store.get_mailbox(AccountRef(stranger.tenant_id, str(uuid4())), "Nothing") is None
+
+
+async def test_each_change_is_told_after_its_commit(store: MailStore, account: AccountRef) -> None:
+    mailbox_id = await inbox(store, account)
+    changes: list[MailboxChange] = store.changes  # type: ignore[attr-defined]
+    changes.clear()
+    [uid] = await store.append(account, mailbox_id, [new()])
+    await store.store_flags(account, mailbox_id, [uid], FlagChange(FlagAction.ADD, SEEN))
+    await store.store_flags(account, mailbox_id, [uid], FlagChange(FlagAction.ADD, SEEN))
+    await store.remove(account, mailbox_id, [uid])
+    told = [change.highest_modseq for change in changes]
+    assert len(told) == 3, "a change of nothing is not told"
+    assert told == sorted(told)
