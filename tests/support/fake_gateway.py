@@ -1,0 +1,111 @@
+"""The smtp-gateway's session around fakes: a connection in memory, a directory of three, a gate that keeps letters."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from directoryclient import Disposition, Identity, Resolution, Target
+from mailmodel import AccountRef
+from smtp_gateway.core.budget import Budget
+from smtp_gateway.core.roles import Role
+from smtp_gateway.edge.session import Needs, Session
+from smtp_gateway.settings import Settings
+from spool import Letter
+
+TENANT = "tenant-foo"
+PEOPLE = ("jones@foo.com", "brown@foo.com", "smith@foo.com")
+
+
+class FakeDirectory:
+    async def resolve(self, addresses: Sequence[str]) -> list[Resolution]:
+        found = []
+        for address in addresses:
+            key = address.lower()
+            if key in PEOPLE:
+                found.append(Resolution(Disposition.DELIVER, (Target(key, f"id-{key}", TENANT),)))
+            elif key.endswith("@foo.com"):
+                found.append(Resolution(Disposition.UNKNOWN, ()))
+            else:
+                found.append(Resolution(Disposition.REMOTE, ()))
+        return found
+
+    async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
+        if login in PEOPLE and password == "right":
+            return Identity(AccountRef(TENANT, f"id-{login}"), login, "default")
+        return None
+
+
+class FakeGate:
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+        self.error: Exception | None = None
+        self.connected = True
+
+    async def accept(self, letter: Letter) -> None:
+        if self.error is not None:
+            raise self.error
+        self.letters.append(letter)
+
+
+class FakeConnection:
+    """What servicekit.tcp.Connection is to a session."""
+
+    id = "test"
+    peer_host = "127.0.0.1"
+    peer_port = 1
+    is_tls = False
+    tls_version: str | None = None
+    tls_cipher: str | None = None
+
+    def __init__(self) -> None:
+        self.draining = asyncio.Event()
+        self.incoming: list[bytes] = []
+        self.said = bytearray()
+        self.aborted = False
+
+    async def read(self, timeout_seconds: float | None = None) -> bytes:
+        return self.incoming.pop(0) if self.incoming else b""
+
+    def write(self, data: bytes) -> None:
+        self.said += data
+
+    async def drain(self) -> None:
+        return
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def settings(**values: object) -> Settings:
+    defaults: dict[str, object] = {
+        "s3_access_key_file": Path("/none"),
+        "s3_secret_key_file": Path("/none"),
+        "allow_plaintext_login": "loopback",
+        "hostname": "gate.test",
+    }
+    return Settings(**{**defaults, **values})  # type: ignore[arg-type]
+
+
+def converse(
+    role: Role, chunks: Sequence[bytes], gate: FakeGate | None = None, **values: object
+) -> tuple[bytes, FakeGate, FakeConnection]:
+    """Play what a client sends, chunk by chunk; what the gateway said, and what it accepted."""
+    gate = gate or FakeGate()
+
+    async def play() -> FakeConnection:
+        connection = FakeConnection()
+        connection.incoming = [chunk for chunk in chunks if chunk]
+        configured = settings(**values)
+        needs = Needs(
+            configured,
+            FakeDirectory(),
+            gate,
+            gate,
+            Budget(configured.inflight_octets),
+            tls=object(),  # type: ignore[arg-type]
+        )
+        await Session(needs, role, connection).run()  # type: ignore[arg-type]
+        return connection
+
+    connection = asyncio.run(play())
+    return bytes(connection.said), gate, connection

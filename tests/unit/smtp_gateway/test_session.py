@@ -1,0 +1,188 @@
+"""The gateway's session: budgets, trace fields, what is said when the gate cannot."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from smtp_gateway.core.roles import Role
+from spool import OutcomeUnknown, Source, SpoolUnavailable
+
+from tests.support.fake_gateway import FakeGate, converse
+
+HELLO = b"EHLO c.test\r\n"
+ENVELOPE = b"MAIL FROM:<x@peer.test>\r\nRCPT TO:<jones@foo.com>\r\n"
+MESSAGE = b"Subject: hi\r\n\r\n..dot\r\nbody\r\n.\r\n"
+WHOLE = [HELLO, ENVELOPE, b"DATA\r\n", MESSAGE, b"QUIT\r\n"]
+
+
+def test_a_message_is_accepted_with_its_trace() -> None:
+    said, gate, _ = converse(Role.MX, WHOLE)
+    [letter] = gate.letters
+    assert letter.content == b"Subject: hi\r\n\r\n.dot\r\nbody\r\n"
+    assert letter.source is Source.MX
+    prefix = letter.trace_prefix
+    assert prefix.startswith(
+        b"Received: from c.test ([127.0.0.1])\r\n\tby gate.test with ESMTP id " + letter.queue_id.encode()
+    )
+    assert b"for <jones@foo.com>;" in prefix
+    assert prefix.endswith(b" +0000\r\n")
+    assert letter.queue_id.encode() in said
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 200), max_size=8))
+def test_every_split_of_the_input_has_the_same_outcome(cuts: list[int]) -> None:
+    whole, reference, _ = converse(Role.MX, WHOLE)
+    for_real = []
+    for chunk in WHOLE:
+        places = sorted({cut for cut in cuts if cut < len(chunk)})
+        for start, end in zip([0, *places], [*places, len(chunk)], strict=True):
+            for_real.append(chunk[start:end])
+    said, gate, _ = converse(Role.MX, for_real)
+    assert [letter.content for letter in gate.letters] == [letter.content for letter in reference.letters]
+    assert len(said) == len(whole)
+
+
+def test_several_recipients_are_not_shown_to_each_other() -> None:
+    _, gate, _ = converse(
+        Role.MX, [HELLO, ENVELOPE + b"RCPT TO:<brown@foo.com>\r\n", b"DATA\r\n", MESSAGE, b"QUIT\r\n"]
+    )
+    [letter] = gate.letters
+    assert len(letter.recipients) == 2
+    assert b"foo.com" not in letter.trace_prefix
+
+
+def test_a_recipient_given_twice_gets_one_copy() -> None:
+    _, gate, _ = converse(
+        Role.MX, [HELLO, ENVELOPE + b"RCPT TO:<JONES@foo.com>\r\n", b"DATA\r\n", MESSAGE, b"QUIT\r\n"]
+    )
+    assert len(gate.letters[0].recipients) == 1
+
+
+def test_unwell_is_said_with_451_and_never_with_250() -> None:
+    gate = FakeGate()
+    gate.error = SpoolUnavailable("storage is away")
+    said, _, _ = converse(Role.MX, WHOLE, gate)
+    assert b"451 4.3.0" in said
+    assert b"Accepted" not in said
+
+
+def test_an_unknown_outcome_is_answered_with_silence() -> None:
+    gate = FakeGate()
+    gate.error = OutcomeUnknown("silence")
+    said, _, connection = converse(Role.MX, WHOLE, gate)
+    assert connection.aborted
+    assert said.endswith(b"End data with <CR><LF>.<CR><LF>\r\n"), "neither accepted nor refused"
+
+
+def test_without_the_bus_no_transaction_begins() -> None:
+    gate = FakeGate()
+    gate.connected = False
+    said, _, _ = converse(Role.MX, [HELLO, b"MAIL FROM:<x@peer.test>\r\n", b"QUIT\r\n"], gate)
+    assert b"451 4.3.0" in said
+
+
+def test_a_message_over_the_limit_is_refused_and_not_kept() -> None:
+    said, gate, _ = converse(
+        Role.MX,
+        [HELLO, ENVELOPE, b"DATA\r\n", *[b"x" * 9_998 + b"\r\n"] * 10, b".\r\n", b"QUIT\r\n"],
+        message_size_octets=65_536,
+    )
+    assert b"552 5.3.4" in said
+    assert gate.letters == []
+    assert b"221 2.0.0" in said
+
+
+def test_no_room_for_a_message_is_said_with_452() -> None:
+    said, gate, _ = converse(
+        Role.MX,
+        [HELLO, ENVELOPE, b"DATA\r\n", *[b"x" * 99_998 + b"\r\n"] * 12, b".\r\n"],
+        inflight_octets=1 << 20,
+    )
+    assert b"452 4.3.1" in said
+    assert gate.letters == []
+
+
+def test_an_endless_line_is_bounded_and_ends_the_session_in_the_end() -> None:
+    said, _, _ = converse(Role.MX, [HELLO, *[b"x" * 100_000] * 50, b"\r\n", b"QUIT\r\n"])
+    assert b"500 5.5.2" in said
+    assert b"221 2.0.0" in said
+
+
+def test_a_line_without_cr_is_refused() -> None:
+    said, _, _ = converse(Role.MX, [b"EHLO c.test\n", b"QUIT\r\n"])
+    assert b"500 5.5.2" in said
+
+
+def test_too_many_errors_end_the_session() -> None:
+    said, _, _ = converse(Role.MX, [HELLO, b"NONSENSE\r\n" * 30], errors=20)
+    assert said.count(b"500 5.5.2") == 21
+    assert said.endswith(b"421 4.7.0 Too many errors\r\n")
+
+
+def test_a_hundred_bad_recipients_cost_the_session() -> None:
+    harvest = b"".join(b"RCPT TO:<guess%d@foo.com>\r\n" % number for number in range(100))
+    said, _, _ = converse(Role.MX, [HELLO, b"MAIL FROM:<x@peer.test>\r\n", harvest, b"QUIT\r\n"])
+    assert b"421 4.7.0" in said
+
+
+def test_more_recipients_than_allowed_are_told_452() -> None:
+    many = b"".join(b"RCPT TO:<far%d@elsewhere.test>\r\n" % number for number in range(120))
+    login = b"AUTH PLAIN AGpvbmVzQGZvby5jb20AcmlnaHQ=\r\n"
+    said, gate, _ = converse(
+        Role.MSA,
+        [HELLO, login, b"MAIL FROM:<jones@foo.com>\r\n", many, b"DATA\r\n", MESSAGE, b"QUIT\r\n"],
+        recipients=100,
+    )
+    assert said.count(b"250 2.1.5") == 100
+    assert said.count(b"452 4.5.3") == 20
+    assert len(gate.letters[0].recipients) == 100
+
+
+def test_a_message_that_came_round_too_often_is_refused() -> None:
+    loop = b"Received: x\r\n" * 51 + b"\r\nloop\r\n.\r\n"
+    said, gate, _ = converse(Role.MX, [HELLO, ENVELOPE, b"DATA\r\n", loop, b"QUIT\r\n"])
+    assert b"554 5.4.6" in said
+    assert gate.letters == []
+
+
+@pytest.mark.parametrize("name", [b"a b", b"a\tb", b"(x)", b"a\r\nX: y", b"<a>", b"a;b", b"\xff"])
+def test_a_helo_name_cannot_carry_a_header_field(name: bytes) -> None:
+    said, gate, _ = converse(
+        Role.MX, [b"EHLO " + name + b"\r\n", ENVELOPE, b"DATA\r\n", MESSAGE, b"QUIT\r\n"]
+    )
+    assert b"501 5.5.4" in said or all(b"X: y" not in letter.trace_prefix for letter in gate.letters)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60))
+def test_no_address_brings_a_line_break_into_anything(junk: bytes) -> None:
+    for command in (
+        b"MAIL FROM:<" + junk + b">",
+        b"RCPT TO:<" + junk + b">",
+        b"MAIL FROM:<a@b.test> AUTH=" + junk,
+    ):
+        opening = [HELLO] if command.startswith(b"MAIL") else [HELLO, b"MAIL FROM:<x@peer.test>\r\n"]
+        _, gate, _ = converse(
+            Role.MX,
+            [*opening, command + b"\r\n", b"RCPT TO:<jones@foo.com>\r\n", b"DATA\r\n", MESSAGE, b"QUIT\r\n"],
+        )
+        for letter in gate.letters:
+            for text in (letter.reverse_path, *(each.address for each in letter.recipients)):
+                assert not set("\r\n\0") & set(text)
+            assert letter.trace_prefix.count(b"\r\nReceived") == 0
+            assert not letter.trace_prefix.replace(b"\r\n\t", b"").removesuffix(b"\r\n").count(b"\n")
+
+
+def test_wrong_passwords_end_the_session() -> None:
+    wrong = b"AUTH PLAIN AGpvbmVzQGZvby5jb20Ad3Jvbmc=\r\n"
+    said, _, _ = converse(Role.MSA, [HELLO, *[wrong] * 10])
+    assert said.count(b"535 5.7.8") == 5
+    assert said.endswith(b"421 4.7.0 Too many wrong passwords\r\n")
+
+
+def test_a_password_is_not_taken_in_clear() -> None:
+    said, _, _ = converse(
+        Role.MSA, [HELLO, b"AUTH PLAIN AGEAYg==\r\n", b"QUIT\r\n"], allow_plaintext_login="never"
+    )
+    assert b"AUTH" not in said.split(b"538")[0]
+    assert b"538 5.7.11" in said
