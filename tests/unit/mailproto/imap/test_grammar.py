@@ -1,0 +1,212 @@
+"""IMAP's grammar: every split of the input, bounds, names both ways, patterns."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mailproto.imap import commands as c
+from mailproto.imap import reader as r
+from mailproto.imap.fetch_items import Attribute, Section, Seen, Text
+from mailproto.imap.message_set import STAR, MessageSet, compact
+from mailproto.imap.names import NameInvalid, Pattern, decode_name, encode_name
+from mailproto.imap.parse import CommandInvalid, parse
+from mailproto.imap.parse_search import CharsetUnknown
+
+SESSION = (
+    b'a1 LOGIN "al\\"ice" {6+}\r\nse cr\r\r\na2 APPEND INBOX (\\Seen $x) "01-Jan-2026 00:00:00 +0100" {5+}\r\nab\r\nc\r\n'
+    b"a3 UID FETCH 1:*,7 (FLAGS BODY.PEEK[1.2.HEADER.FIELDS (To {2+}\r\ncc)]<0.10>)\r\n"
+    b"a4 SEARCH OR FROM x NOT (SEEN LARGER 10)\r\na5 NOOP\r\n"
+)
+
+
+def events(chunks: list[bytes]) -> list[r.Event]:
+    reader = r.Reader(literal_octets=1000, append_octets=1000)
+    found: list[r.Event] = []
+    for chunk in chunks:
+        reader.feed(chunk)
+        while (event := reader.next_event()) is not None:
+            found.append(event)
+            if isinstance(event, r.Broken):
+                return found
+    return found
+
+
+def test_every_octet_split_gives_the_same_commands() -> None:
+    whole = events([SESSION])
+    assert len(whole) == 5
+    assert events([SESSION[n : n + 1] for n in range(len(SESSION))]) == whole
+    for cut in range(len(SESSION)):
+        assert events([SESSION[:cut], SESSION[cut:]]) == whole
+
+
+def test_the_commands_are_what_was_meant() -> None:
+    parsed = [parse(event.octets).command for event in events([SESSION]) if isinstance(event, r.Whole)]
+    assert parsed[0] == c.Login('al"ice', "se cr\r")
+    append = parsed[1]
+    assert isinstance(append, c.Append)
+    assert (append.flags, append.content) == (("\\Seen", "$x"), b"ab\r\nc")
+    fetch = parsed[2]
+    assert isinstance(fetch, c.Fetch)
+    assert fetch.numbers == MessageSet(((1, STAR), (7, 7)))
+    assert fetch.items[0] is Attribute.FLAGS
+    section = fetch.items[1]
+    assert isinstance(section, Section)
+    assert (section.part, section.text, section.fields) == ((1, 2), Text.HEADER_FIELDS, (b"To", b"cc"))
+    assert (section.partial, section.seen) == ((0, 10), Seen.PEEK)
+    assert section.label == b"BODY[1.2.HEADER.FIELDS (To cc)]"
+
+
+def test_a_synchronising_literal_waits_for_a_go_ahead() -> None:
+    reader = r.Reader(literal_octets=100, append_octets=100)
+    reader.feed(b"a LOGIN {3}\r\n")
+    assert reader.next_event() == r.Go()
+    assert reader.next_event() is None
+    reader.feed(b"abc {2}\r\n")
+    assert reader.next_event() == r.Go()
+    reader.feed(b"de\r\n")
+    assert reader.next_event() == r.Whole(b"a LOGIN {3}\r\nabc {2}\r\nde")
+
+
+def test_literals_over_the_limit_are_refused_and_the_next_command_is_served() -> None:
+    assert events([b"a LOGIN {2000}\r\n", b"b NOOP\r\n"]) == [
+        r.Refused("a", "A literal has at most 1000 octets here"),
+        r.Whole(b"b NOOP"),
+    ]
+    flood = b"a LOGIN {2000+}\r\n" + b"x" * 2000 + b"\r\nb NOOP\r\n"
+    for cut in (1, 17, 18, 500, 2017, 2019):
+        assert events([flood[:cut], flood[cut:]]) == [
+            r.Refused("a", "A literal has at most 1000 octets here"),
+            r.Whole(b"b NOOP"),
+        ]
+
+
+def test_ten_thousand_literals_are_no_way_round_the_limit() -> None:
+    reader = r.Reader(literal_octets=100_000, append_octets=100_000)
+    held = 0
+    reader.feed(b"a SEARCH")
+    for _ in range(10_000):
+        reader.feed(b" {1+}\r\nx")
+        event = reader.next_event()
+        held = max(held, len(reader._buffer))
+        if isinstance(event, r.Refused | r.Broken):
+            break
+    assert held < 16 << 20
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            b"",
+            b"a",
+            b"a ",
+            b"+ NOOP",
+            b"a FETCH",
+            b"a FETCH 0 FLAGS",
+            b"a FETCH 1 BODY[MIME]",
+            b"a FETCH 1 BODY[1.]",
+        ),
+        *(
+            b"a FETCH 1 (FLAGS",
+            b"a FETCH 1 FLAGS)",
+            b"a STORE 1 FLAGS",
+            b"a SEARCH",
+            b"a SEARCH NOSUCH",
+            b"a SEARCH OR 1",
+        ),
+        *(
+            b"a SEARCH ON 40-Jan-2026",
+            b"a UID",
+            b"a UID NOOP 1",
+            b"a NOOP x",
+            b"a LIST a",
+            b'a LOGIN "x y',
+            b"a STATUS x ()",
+        ),
+        *(
+            b"a APPEND INBOX x",
+            b'a APPEND INBOX "99-Jan-2026 00:00:00 +0000" {1}\r\nx',
+            b"a SELECT &Jjo",
+            b"a ID (x)",
+        ),
+    ],
+)
+def test_what_is_no_command_is_bad(line: bytes) -> None:
+    with pytest.raises(CommandInvalid):
+        parse(line)
+
+
+def test_a_search_is_bounded_in_depth_and_in_number() -> None:
+    with pytest.raises(CommandInvalid, match="complex"):
+        parse(b"a SEARCH " + b"NOT " * 10_000 + b"ALL")
+    with pytest.raises(CommandInvalid, match="complex"):
+        parse(b"a SEARCH " + b"(" * 10_000 + b"ALL" + b")" * 10_000)
+    with pytest.raises(CommandInvalid, match="complex"):
+        parse(b"a SEARCH " + b"ALL " * 5000 + b"ALL")
+    with pytest.raises(CharsetUnknown):
+        parse(b"a SEARCH CHARSET KOI8-R ALL")
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=("Cs", "Cc"))))
+def test_mailbox_names_survive_modified_utf7(name: str) -> None:
+    assert decode_name(encode_name(name)) == name
+
+
+def test_the_rfcs_own_mailbox_name() -> None:
+    # RFC 3501 §5.1.3
+    assert decode_name(b"~peter/mail/&U,BTFw-/&ZeVnLIqe-") == "~peter/mail/台北/日本語"
+    assert encode_name("~peter/mail/台北/日本語") == b"~peter/mail/&U,BTFw-/&ZeVnLIqe-"
+    assert encode_name("a & b") == b"a &- b"
+    with pytest.raises(NameInvalid):
+        decode_name(b"&Jjo!")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fits"),
+    [
+        *(
+            ("*", "a/b/c", True),
+            ("%", "a", True),
+            ("%", "a/b", False),
+            ("a/%", "a/b", True),
+            ("a/%", "a/b/c", False),
+        ),
+        *(("%/%", "a/b", True), ("inbox", "INBOX", True), ("INB*", "INBOX", True), ("a*c", "abbc", True)),
+        *(
+            ("a*c", "abcd", False),
+            ("*b%", "a/b", True),
+            ("", "a", False),
+            ("%%", "a/b", False),
+            ("**", "a/b", True),
+        ),
+        *(("a%b", "a/b", False), ("a*b", "a/b", True), ("inbox/%", "INBOX/x", True)),
+    ],
+)
+def test_list_patterns(pattern: str, name: str, fits: bool) -> None:
+    assert Pattern(pattern).matches(name) is fits
+
+
+def test_a_hostile_pattern_takes_no_longer_than_its_length_times_the_names() -> None:
+    pattern = Pattern("*a" * 200 + "b")
+    assert not pattern.matches("a" * 1000)
+    # Wildcards that stand together are one.
+    assert len(Pattern("*" * 10_000 + "%" * 10_000)._steps) == 1
+
+
+@given(st.lists(st.integers(1, 100_000), unique=True, max_size=60).map(sorted))
+def test_compact_sets_hold_the_same_numbers(numbers: list[int]) -> None:
+    if not numbers:
+        return
+    shown = parse(b"a FETCH " + compact(numbers) + b" FLAGS").command
+    assert isinstance(shown, c.Fetch)
+    assert [n for low, high in shown.numbers.spans(10**6) for n in range(low, high + 1)] == numbers
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=200))
+def test_junk_is_a_command_an_error_or_the_end(junk: bytes) -> None:
+    for event in events([junk + b"\r\n"]):
+        if isinstance(event, r.Whole):
+            try:
+                parse(event.octets)
+            except (CommandInvalid, CharsetUnknown):
+                continue
