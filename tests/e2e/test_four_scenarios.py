@@ -7,19 +7,22 @@
 """
 
 import imaplib
+import os
 import poplib
+import shutil
 import smtplib
 import ssl
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 from imapclient import IMAPClient
-from tests.support.platform import Platform
 
 from tests.e2e.conftest import Pair, needs
 from tests.e2e.letters import after_trace, plain
+from tests.support.platform import Platform
 
 
 def relaxed() -> ssl.SSLContext:
@@ -226,34 +229,42 @@ def test_mbsync_mirrors_the_mailbox(platform: Platform, tmp_path: Path) -> None:
 
 
 @needs("getmail", package="getmail6")
-def test_getmail_fetches_by_pop3_and_deletes(platform: Platform, tmp_path: Path) -> None:
+def test_getmail_fetches_by_pop3_and_deletes(platform: Platform) -> None:
     reader = platform.create_account("getter")
     with smtplib.SMTP("127.0.0.1", platform.ports.smtp) as session:
         for number in range(5):
             letter = plain(f"getmail {number}", "x@peer.invalid", reader.address)
             session.sendmail("x@peer.invalid", [reader.address], letter.content)
     wait_for_subject(platform, reader.address, reader.password, "getmail 4")
-    (tmp_path / "box").mkdir()
-    for folder in ("new", "cur", "tmp"):
-        (tmp_path / "box" / folder).mkdir()
-    (tmp_path / "getmailrc").write_text(
-        f"[retriever]\ntype = SimplePOP3Retriever\nserver = 127.0.0.1\nport = {platform.ports.pop3}\n"
-        f"username = {reader.address}\npassword = {reader.password}\n\n"
-        f"[destination]\ntype = Maildir\npath = {tmp_path}/box/\n\n[options]\ndelete = true\nverbose = 0\n"
-    )
-    done = subprocess.run(
-        ["getmail", "--getmaildir", str(tmp_path), "--rcfile", "getmailrc"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert len(list((tmp_path / "box" / "new").iterdir())) == 5
-    box = poplib.POP3("127.0.0.1", platform.ports.pop3)
-    box.user(reader.address)
-    box.pass_(reader.password)
-    assert box.stat() == (0, 0)
-    box.quit()
+    # getmail delivers no mail as root: then it delivers as nobody, in a folder where that may be.
+    root = os.geteuid() == 0
+    with tempfile.TemporaryDirectory() as folder:
+        box = Path(folder, "box")
+        for path in (box, box / "new", box / "cur", box / "tmp"):
+            path.mkdir()
+            if root:
+                shutil.chown(path, "nobody")
+        Path(folder).chmod(0o755)
+        Path(folder, "getmailrc").write_text(
+            f"[retriever]\ntype = SimplePOP3Retriever\nserver = 127.0.0.1\nport = {platform.ports.pop3}\n"
+            f"username = {reader.address}\npassword = {reader.password}\n\n"
+            f"[destination]\ntype = Maildir\npath = {box}/\n{'user = nobody' if root else ''}\n\n"
+            "[options]\ndelete = true\nverbose = 0\n"
+        )
+        done = subprocess.run(
+            ["getmail", "--getmaildir", folder, "--rcfile", "getmailrc"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr + done.stdout
+        assert len(list((box / "new").iterdir())) == 5
+    maildrop = poplib.POP3("127.0.0.1", platform.ports.pop3)
+    maildrop.user(reader.address)
+    maildrop.pass_(reader.password)
+    assert maildrop.stat() == (0, 0)
+    maildrop.quit()
 
 
 @pytest.mark.parametrize("method", ["PLAIN", "LOGIN"])
