@@ -1,0 +1,155 @@
+"""Aliases: followed once, with a guard; what is ours and what is not."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from directory.core import names
+from directory.core.names import NameInvalid
+from directory.core.passwords import Hasher, Verdicts
+from directory.core.resolving import DEPTH, Disposition, Found, Resolution, resolve
+
+OURS = {"a.test", "b.test"}
+
+
+def account(address: str, **values: object) -> Found:
+    return Found(f"tenant-{address.partition('@')[2]}", f"id-{address}", address, **values)  # type: ignore[arg-type]
+
+
+def alias(domain: str, *targets: str) -> Found:
+    return Found(f"tenant-{domain}", alias_targets=targets)
+
+
+class Tables:
+    def __init__(self, **entries: Found) -> None:
+        self.entries = {tuple(key.split("__")): value for key, value in entries.items()}
+        self.queries = 0
+
+    async def __call__(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Found]:
+        self.queries += 1
+        answers = {}
+        for local_part, domain in keys:
+            if domain in OURS:
+                entry = self.entries.get((local_part, domain.partition(".")[0]))
+                answers[(local_part, domain)] = entry or Found(f"tenant-{domain}", exists=False)
+        return answers
+
+
+def ask(tables: Tables, *addresses: str) -> list[Resolution]:
+    return asyncio.run(resolve(addresses, tables))
+
+
+def places(resolution: Resolution) -> list[tuple[str, bool]]:
+    return [(target.address, target.account_id is not None) for target in resolution.targets]
+
+
+def test_accounts_strangers_and_nobody_in_one_query() -> None:
+    tables = Tables(alice__a=account("alice@a.test"))
+    found = ask(tables, "Alice@A.TEST", "nobody@a.test", "x@elsewhere.test", '"alice"@a.test', "postmaster")
+    assert [each.disposition for each in found] == [
+        *(
+            Disposition.DELIVER,
+            Disposition.UNKNOWN,
+            Disposition.REMOTE,
+            Disposition.DELIVER,
+            Disposition.REMOTE,
+        ),
+    ]
+    assert tables.queries == 1
+
+
+def test_an_alias_leads_to_accounts_and_to_the_world() -> None:
+    tables = Tables(
+        team__a=alias("a.test", "alice@a.test", "far@elsewhere.test", "more@b.test"),
+        more__b=alias("b.test", "alice@a.test", "bob@b.test"),
+        alice__a=account("alice@a.test"),
+        bob__b=account("bob@b.test"),
+    )
+    [found] = ask(tables, "team@a.test")
+    assert places(found) == [("alice@a.test", True), ("far@elsewhere.test", False), ("bob@b.test", True)]
+    assert [target.tenant_id for target in found.targets] == [
+        "tenant-a.test",
+        "tenant-a.test",
+        "tenant-b.test",
+    ]
+
+
+def test_a_loop_is_found_and_takes_nothing_from_the_others() -> None:
+    loop = Tables(x__a=alias("a.test", "y@b.test"), y__b=alias("b.test", "x@a.test"))
+    assert ask(loop, "x@a.test")[0].disposition is Disposition.LOOP
+    beside = Tables(
+        x__a=alias("a.test", "y@b.test", "alice@a.test"),
+        y__b=alias("b.test", "x@a.test"),
+        alice__a=account("alice@a.test"),
+    )
+    assert places(ask(beside, "x@a.test")[0]) == [("alice@a.test", True)]
+
+
+def test_too_deep_is_a_loop() -> None:
+    chain = {f"n{number}__a": alias("a.test", f"n{number + 1}@a.test") for number in range(DEPTH + 5)}
+    tables = Tables(**chain, **{f"n{DEPTH + 5}__a": account(f"n{DEPTH + 5}@a.test")})
+    assert ask(tables, "n0@a.test")[0].disposition is Disposition.LOOP
+    assert tables.queries <= DEPTH + 1
+
+
+def test_suspended_gets_nothing() -> None:
+    tables = Tables(
+        alice__a=account("alice@a.test", suspended=True),
+        team__a=alias("a.test", "alice@a.test", "bob@b.test"),
+        bob__b=account("bob@b.test"),
+    )
+    found = ask(tables, "alice@a.test", "team@a.test")
+    assert found[0].disposition is Disposition.DISABLED
+    assert places(found[1]) == [("bob@b.test", True)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a",
+        "a@",
+        "@a.test",
+        "a b@a.test",
+        "a..b@a.test",
+        ".a@a.test",
+        "a@b",
+        "a@-b.test",
+        "a@1.2.3.4",
+        "ä@a.test",
+        "a\n@a.test",
+        "x" * 65 + "@a.test",
+    ],
+)
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(NameInvalid):
+        names.address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("Alice@Example.TEST", "alice@example.test"),
+        ("a+b@x.test.", "a+b@x.test"),
+        ("bob@bücher.example", "bob@xn--bcher-kva.example"),
+    ],
+)
+def test_addresses_have_one_form(text: str, canonical: str) -> None:
+    assert names.address(text) == canonical
+
+
+def test_a_login_that_does_not_exist_costs_a_hash_too() -> None:
+    hasher = Hasher(8, 1)
+    encoded = hasher.hash("right password")
+    assert hasher.verify(encoded, "right password")
+    assert not hasher.verify(encoded, "wrong password")
+    assert not hasher.verify(None, "right password")
+
+
+def test_verdicts_are_forgotten_in_time_and_with_the_hash() -> None:
+    verdicts = Verdicts(60.0)
+    verdicts.remember("hash-1", "secret", 100.0)
+    assert verdicts.knows("hash-1", "secret", 150.0)
+    assert not verdicts.knows("hash-1", "other", 150.0)
+    assert not verdicts.knows("hash-2", "secret", 150.0)
+    assert not verdicts.knows("hash-1", "secret", 161.0)
