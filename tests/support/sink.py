@@ -122,15 +122,15 @@ class SmtpSink:
             elif verb == "RCPT" and said.startswith("2"):
                 recipients.append(text)
             elif verb == "DATA" and said.startswith("354"):
-                raw = b""
+                raw = bytearray()
                 while not (raw.endswith(b"\r\n.\r\n") or raw == b".\r\n"):
                     chunk = stream.readline()
                     if not chunk:
                         return
                     raw += chunk
-                if raw != b".\r\n" and reply("content").startswith("2"):
+                if reply("content").startswith("2") and recipients:
                     with self.lock:
-                        self.taken.append(Taken(mail, recipients, raw, over_tls))
+                        self.taken.append(Taken(mail, recipients, bytes(raw), over_tls))
             elif verb == "QUIT":
                 return
 

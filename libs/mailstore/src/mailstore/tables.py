@@ -1,9 +1,16 @@
 """The tables, as documentation and for migrations: SQLAlchemy Core, every key beginning with the account.
 
 Lock order. Whoever changes anything of an account first locks its row in
-`account` (several: in the order of tenant, account), then its mailboxes. So
-two writers never wait for each other in a circle, UIDs and MODSEQs become
-visible in ascending order, and the counters in `mailbox` are exact.
+`account` (several: in the order of tenant, account) and changes nothing of an
+account that it has not locked. So two writers never wait for each other in a
+circle, UIDs and MODSEQs become visible in ascending order, and the counters in
+`mailbox` are exact. Rows of `orphan_object` come last, in the order of their
+keys. Two things need no lock: `recent_from_uid` (it only grows) and reading.
+
+Plans. A mailbox_id belongs to one account, which the planner does not know: it
+expects one row where there are 100,000, with fresh statistics too. So no
+statement here leaves it a choice: rows are looked up by their whole key from
+inside a LATERAL with OFFSET 0 (a fence), and changed by `ctid` (rows.CHOSEN).
 """
 
 from sqlalchemy import (
@@ -62,6 +69,8 @@ mailbox = Table(
     Column("recent_from_uid", BigInteger, nullable=False, server_default="1"),
     Column("special_use", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # Vanished UIDs up to this MODSEQ are not kept any more.
+    Column("forgotten_modseq", BigInteger, nullable=False, server_default="0"),
     ForeignKeyConstraint(["account_id"], ["account.account_id"], ondelete="CASCADE"),
     UniqueConstraint("account_id", "name", name="mailbox_name"),
 )
@@ -118,8 +127,9 @@ entry = Table(
     ForeignKeyConstraint(
         ["account_id", "mailbox_id"], ["mailbox.account_id", "mailbox.mailbox_id"], ondelete="CASCADE"
     ),
-    Index("entry_changes", "account_id", "mailbox_id", "modseq"),
+    Index("entry_modseq", "account_id", "modseq"),
     Index("entry_message", "account_id", "message_id"),
+    Index("entry_deleted", "account_id", "mailbox_id", postgresql_where=text("system_flags & 8 <> 0")),
 )
 
 # UIDs that were expunged, and when: what a session or QRESYNC (RFC 7162) asks for.
@@ -131,10 +141,12 @@ vanished = Table(
     Column("uid", BigInteger, primary_key=True),
     _uuid("tenant_id"),
     Column("modseq", BigInteger, nullable=False),
+    Column("vanished_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     ForeignKeyConstraint(
         ["account_id", "mailbox_id"], ["mailbox.account_id", "mailbox.mailbox_id"], ondelete="CASCADE"
     ),
-    Index("vanished_changes", "account_id", "mailbox_id", "modseq"),
+    Index("vanished_modseq", "account_id", "modseq"),
+    Index("vanished_age", "vanished_at", postgresql_using="brin"),
 )
 
 # What was filed: (queue id, recipient) once. Outlives the message, so that a repetition finds it.
@@ -146,7 +158,9 @@ delivery = Table(
     Column("recipient", Text, primary_key=True),
     _uuid("tenant_id"),
     Column("filed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Index("delivery_filed_at", "filed_at"),
+    # Both ascend with time: BRIN.
+    Index("delivery_queue", "queue_id", postgresql_using="brin"),
+    Index("delivery_age", "filed_at", postgresql_using="brin"),
 )
 
 # Objects whose last message row went: swept when nothing refers to them after the grace time.

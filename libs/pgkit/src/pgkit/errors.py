@@ -26,5 +26,15 @@ AWAY: tuple[type[BaseException], ...] = (
     asyncpg.QueryCanceledError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InvalidAuthorizationSpecificationError,
 )
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether trying again later may help.
+
+    asyncpg reports a value that it cannot encode as an InterfaceError that is a ValueError: that is the fault of
+    the value, and trying it again would go on for ever.
+    """
+    return isinstance(error, AWAY) and not isinstance(error, ValueError)

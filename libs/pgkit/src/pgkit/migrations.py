@@ -21,9 +21,10 @@ HOME = Path(__file__).parent / "alembic_home"
 # Any number, the same for all: who migrates holds this advisory lock.
 LOCK = 7_264_611
 
+# In sub-selects, so that the settings are looked up once a statement and not once a row.
 POLICY = (
-    "tenant_id = nullif(current_setting('posthouse.tenant', true), '')::uuid"
-    " OR current_setting('posthouse.scope', true) = 'operator'"
+    "tenant_id = (SELECT nullif(current_setting('posthouse.tenant', true), '')::uuid)"
+    " OR (SELECT current_setting('posthouse.scope', true) = 'operator')"
 )
 
 

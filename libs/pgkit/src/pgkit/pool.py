@@ -30,7 +30,13 @@ async def open_pool(dsn: str, *, min_size: int = 1, max_size: int = 4) -> Pool:
             timeout=5.0,
             command_timeout=30.0,
             reset=_nothing,
-            server_settings={"timezone": "UTC", "jit": "off", "application_name": "posthouse"},
+            server_settings={
+                "timezone": "UTC",
+                "jit": "off",
+                "application_name": "posthouse",
+                # A process that was stopped in the middle must not keep its locks from everybody else.
+                "idle_in_transaction_session_timeout": "15s",
+            },
         )
     except AWAY as error:
         raise DatabaseUnavailable(f"PostgreSQL does not answer: {error}") from error

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from enum import Enum
 from uuid import UUID
 
-from pgkit.errors import AWAY, DatabaseUnavailable
+from pgkit.errors import AWAY, DatabaseUnavailable, is_away
 from pgkit.pool import Connection, Pool
 
 
@@ -56,7 +56,7 @@ async def transaction(pool: Pool, scope: Scope | str) -> AsyncIterator[Connectio
             await connection.execute("COMMIT")
         except BaseException as error:
             await _roll_back(connection)
-            if isinstance(error, AWAY):
+            if is_away(error):
                 raise DatabaseUnavailable(f"PostgreSQL did not do it: {error}") from error
             raise
     finally:

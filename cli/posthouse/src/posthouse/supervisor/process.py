@@ -64,6 +64,7 @@ class Child:
     async def wait_ready(self) -> None:
         """Raises Problem when it is not ready in time or keeps dying."""
         deadline = time.monotonic() + self.part.ready_seconds
+        restarts = self.restarts
         reason = "it did not answer"
         while time.monotonic() < deadline:
             try:
@@ -73,7 +74,7 @@ class Child:
                     return
             except Exception as error:
                 reason = str(error) or type(error).__name__
-            if self.restarts >= 3 and self.pid is None:
+            if self.restarts - restarts >= 3 and self.pid is None:
                 break
             await asyncio.sleep(0.05)
         raise Problem(f"{self.part.name} did not start: {self.last_words() or reason} (log: {self.log})")

@@ -12,7 +12,8 @@ which replies are still to come, in order, and what each was for:
 
 With STARTTLS (RFC 3207): octets that came with the 220 in clear are an
 injection, and the session is over. With PIPELINING (RFC 2920): when no
-recipient was accepted and DATA was all the same, an empty message ends it.
+recipient was accepted and DATA was all the same, an empty message ends it and
+the session.
 """
 
 from collections import deque
@@ -298,8 +299,11 @@ class ClientMachine:
                 return self._settled(reply if reply.code >= 400 else _strange(reply))
             if transaction.accepted and transaction.mail is not None and transaction.mail.is_positive:
                 return ContentWanted()
-            self._say(Asked.CONTENT, EMPTY_END)
-            return None
+            # Everybody's fate is known; how the server likes the empty message changes nothing.
+            self._output.append(EMPTY_END)
+            self._over = True
+            self._transaction = None
+            return transaction.settle(reply)
         else:
             return self._settled(reply)
         self._say_group()
