@@ -1,10 +1,13 @@
 """Filing messages: delivery (many accounts, once each) and APPEND (one mailbox).
 
 Delivery is the hot path. A batch is one transaction with a fixed number of
-statements however many messages it holds: lock the accounts and their
-mailboxes, insert the delivery records (what is there already was filed
-before), then messages and entries, then the counters. UIDs are given here,
-between lock and commit, so they become visible in ascending order.
+statements for each tenant, however many messages it holds: lock the accounts,
+look at their mailboxes, insert the delivery records (what is there already was
+filed before), then messages and entries, then the counters. UIDs are given
+here, between lock and commit, so they become visible in ascending order.
+
+An account that has no row yet is provisioned in a transaction of its own, and
+the batch begins again: to create one while others are locked could deadlock.
 """
 
 from collections import defaultdict
@@ -12,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from mailmodel import AccountRef, SystemFlag
+from mailmodel import INBOX, AccountRef, SystemFlag
+from mailmodel.mailbox_name import canonical
 from pgkit import Connection, Pool, transaction
 from pgkit.tenancy import enter_tenant
 
@@ -44,9 +48,18 @@ FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6:
 WHERE mailbox.account_id = t.a AND mailbox.mailbox_id = t.m"""
 
 
+class _NotProvisioned(Exception):
+    """These accounts have no row yet."""
+
+    def __init__(self, tenant_id: str, account_ids: list[str]) -> None:
+        super().__init__(tenant_id, account_ids)
+        self.tenant_id = tenant_id
+        self.account_ids = account_ids
+
+
 @dataclass(slots=True)
 class Place:
-    """A mailbox that is being filed into, locked."""
+    """A mailbox that is being filed into; its account is locked."""
 
     account: AccountRef
     mailbox_id: int
@@ -120,10 +133,29 @@ async def insert(
 
 
 async def deliver(pool: Pool, deliveries: Sequence[Delivery]) -> tuple[list[bool], list[MailboxChange]]:
-    """File a batch in one transaction. For each: True when filed now, False when it was filed before."""
+    """File a batch in one transaction. For each: True when filed now, False when it was filed before.
+
+    Raises MailboxMissing (nothing is filed then) and StoreUnavailable (then it may have been; ask again).
+    """
     by_tenant: dict[str, list[int]] = defaultdict(list)
     for number, delivery in enumerate(deliveries):
         by_tenant[delivery.account.tenant_id].append(number)
+    provisioned: set[str] = set()
+    while True:
+        try:
+            return await _deliver(pool, deliveries, by_tenant)
+        except _NotProvisioned as missing:
+            if missing.tenant_id in provisioned:
+                # It exists, in another tenant.
+                raise MailboxMissing(INBOX) from None
+            provisioned.add(missing.tenant_id)
+            async with transaction(pool, missing.tenant_id) as connection:
+                await rows.provision(connection, missing.tenant_id, missing.account_ids)
+
+
+async def _deliver(
+    pool: Pool, deliveries: Sequence[Delivery], by_tenant: dict[str, list[int]]
+) -> tuple[list[bool], list[MailboxChange]]:
     outcomes = [False] * len(deliveries)
     changes: list[MailboxChange] = []
     tenants = sorted(by_tenant)
@@ -139,11 +171,16 @@ async def deliver(pool: Pool, deliveries: Sequence[Delivery]) -> tuple[list[bool
     return outcomes, changes
 
 
+def _key(delivery: Delivery) -> tuple[str, str]:
+    name = delivery.mailbox_name
+    return delivery.account.account_id, name if name == INBOX else canonical(name)
+
+
 async def _deliver_to_tenant(
     connection: Connection, tenant_id: str, deliveries: Sequence[Delivery]
 ) -> tuple[list[bool], list[Place]]:
-    wanted = {(d.account.account_id, d.mailbox_name) for d in deliveries}
-    places = await _lock_places(connection, tenant_id, wanted)
+    wanted = [_key(d) for d in deliveries]
+    places = await _lock_places(connection, tenant_id, sorted(set(wanted)))
     keys = [(d.account.account_id, d.queue_id, d.recipient) for d in deliveries]
     inserted = await connection.fetch(
         """INSERT INTO delivery (account_id, queue_id, recipient, tenant_id)
@@ -157,41 +194,39 @@ async def _deliver_to_tenant(
     new = {(str(row[0]), row[1], row[2]) for row in inserted}
     fresh = []
     filed: list[tuple[Place, NewMessage]] = []
-    for key, delivery in zip(keys, deliveries, strict=True):
+    for key, place, delivery in zip(keys, wanted, deliveries, strict=True):
         # A key twice in one batch is filed once.
         fresh.append(key in new)
         if key in new:
             new.remove(key)
-            filed.append((places[(delivery.account.account_id, delivery.mailbox_name)], delivery.new))
+            filed.append((places[place], delivery.new))
     if filed:
         await insert(connection, tenant_id, filed)
     return fresh, list(places.values())
 
 
 async def _lock_places(
-    connection: Connection, tenant_id: str, wanted: set[tuple[str, str]]
+    connection: Connection, tenant_id: str, wanted: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], Place]:
-    order = sorted(wanted)
-    accounts = sorted({account_id for account_id, _ in order})
-    for _ in range(2):
-        locked = await connection.fetch(
-            """WITH locked AS (
-                   SELECT account_id FROM account WHERE account_id = ANY($1::uuid[]) ORDER BY account_id FOR UPDATE)
-               UPDATE account a SET modseq = modseq + 1 FROM locked l WHERE a.account_id = l.account_id
-               RETURNING a.account_id, a.modseq""",
-            [UUID(account_id) for account_id in accounts],
-        )
-        if len(locked) == len(accounts):
-            break
-        there = {str(row["account_id"]) for row in locked}
-        await rows.provision(connection, tenant_id, [each for each in accounts if each not in there])
+    """Lock the accounts of (account, mailbox name) pairs in their order, then look where the mailboxes stand."""
+    accounts = sorted({account_id for account_id, _ in wanted})
+    locked = await connection.fetch(
+        """WITH locked AS (
+               SELECT account_id FROM account WHERE account_id = ANY($1::uuid[]) ORDER BY account_id FOR UPDATE)
+           UPDATE account a SET modseq = modseq + 1 FROM locked l WHERE a.account_id = l.account_id
+           RETURNING a.account_id, a.modseq""",
+        [UUID(account_id) for account_id in accounts],
+    )
     modseqs = {str(row["account_id"]): int(row["modseq"]) for row in locked}
+    if len(modseqs) < len(accounts):
+        raise _NotProvisioned(tenant_id, [each for each in accounts if each not in modseqs])
+    # A statement of its own: one that waited for the lock would see the mailboxes as they were before.
     found = await connection.fetch(
-        """SELECT m.account_id, m.name, m.mailbox_id, m.uid_next FROM mailbox m
-           JOIN unnest($1::uuid[], $2::text[]) AS t(a, n) ON m.account_id = t.a AND m.name = t.n
-           FOR UPDATE OF m""",
-        [UUID(account_id) for account_id, _ in order],
-        [name for _, name in order],
+        """SELECT m.* FROM unnest($1::uuid[], $2::text[]) AS wanted(account_id, name)
+           CROSS JOIN LATERAL (SELECT account_id, name, mailbox_id, uid_next FROM mailbox
+               WHERE mailbox.account_id = wanted.account_id AND mailbox.name = wanted.name OFFSET 0) m""",
+        [UUID(account_id) for account_id, _ in wanted],
+        [name for _, name in wanted],
     )
     places = {
         (str(row["account_id"]), row["name"]): Place(
@@ -202,7 +237,7 @@ async def _lock_places(
         )
         for row in found
     }
-    for key in order:
+    for key in wanted:
         if key not in places:
             raise MailboxMissing(key[1])
     return places
@@ -214,7 +249,7 @@ async def append(
     """APPEND: all or none; the UIDs. Raises MailboxMissing."""
     async with transaction(pool, account.tenant_id) as connection:
         modseq = await rows.lock_account(connection, account)
-        row = await rows.lock_mailbox(connection, account, mailbox_id)
+        row = await rows.mailbox_row(connection, account, mailbox_id)
         place = Place(account, mailbox_id, row["uid_next"], modseq)
         uids = await insert(connection, account.tenant_id, [(place, new) for new in messages])
     return uids, MailboxChange(account, mailbox_id, modseq)

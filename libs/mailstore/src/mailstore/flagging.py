@@ -15,9 +15,17 @@ SYSTEM = {
     FlagAction.REMOVE: "e.system_flags & ~$4::smallint",
     FlagAction.REPLACE: "$4::smallint",
 }
+# Keywords are one whatever their case (RFC 3501 §9, note 1) and keep the spelling that came first. They are kept in
+# the order of their octets, as Python sorts them, so that equal sets are equal arrays.
 KEYWORDS = {
-    FlagAction.ADD: "ARRAY(SELECT DISTINCT k FROM unnest(e.keywords || $5::text[]) AS k ORDER BY k)",
-    FlagAction.REMOVE: "ARRAY(SELECT k FROM unnest(e.keywords) AS k WHERE k <> ALL($5::text[]) ORDER BY k)",
+    FlagAction.ADD: """ARRAY(SELECT k FROM (
+            SELECT unnest(e.keywords) AS k UNION ALL
+            SELECT added FROM unnest($5::text[]) AS added
+            WHERE NOT EXISTS (SELECT FROM unnest(e.keywords) AS had WHERE lower(had) = lower(added))) AS both_of_them
+        ORDER BY k COLLATE "C")""",
+    FlagAction.REMOVE: """ARRAY(SELECT k FROM unnest(e.keywords) AS k
+        WHERE NOT EXISTS (SELECT FROM unnest($5::text[]) AS removed WHERE lower(removed) = lower(k))
+        ORDER BY k COLLATE "C")""",
     FlagAction.REPLACE: "$5::text[]",
 }
 
@@ -32,37 +40,32 @@ async def store_flags(
     system, keywords = SYSTEM[change.action], KEYWORDS[change.action]
     if change.action is not FlagAction.REPLACE:
         keywords = f"CASE WHEN cardinality($5::text[]) = 0 THEN e.keywords ELSE {keywords} END"
+    wanted = sorted(set(uids))
     async with transaction(pool, account.tenant_id) as connection:
         modseq = await rows.lock_account(connection, account)
-        await rows.lock_mailbox(connection, account, mailbox_id)
-        changed = await connection.fetchval(
-            f"""WITH before AS (
-                    SELECT uid, e.system_flags AS old, {system} AS new_system, {keywords} AS new_keywords, e.keywords
-                    FROM entry e WHERE account_id = $1 AND mailbox_id = $2 AND uid = ANY($3::bigint[])),
-                changed AS (
-                    UPDATE entry SET system_flags = new_system, keywords = new_keywords, modseq = $6 FROM before b
-                    WHERE entry.account_id = $1 AND entry.mailbox_id = $2 AND entry.uid = b.uid
-                        AND (b.old <> b.new_system OR b.keywords <> b.new_keywords)
-                    RETURNING b.old, b.new_system),
+        await rows.mailbox_row(connection, account, mailbox_id)
+        found = await connection.fetch(
+            f"""WITH after AS MATERIALIZED (
+                    SELECT place, uid, modseq, e.system_flags AS old, {system} AS system_flags, {keywords} AS keywords,
+                           e.system_flags <> {system} OR e.keywords <> {keywords} AS altered
+                    FROM ({rows.CHOSEN}) e),
+                written AS (
+                    UPDATE entry e SET system_flags = {system}, keywords = {keywords}, modseq = $6
+                    WHERE ctid = ANY(ARRAY(SELECT place FROM after WHERE altered))),
                 counted AS (
-                    SELECT count(*) AS rows,
-                           coalesce(sum((new_system & 1 = 0)::int - (old & 1 = 0)::int), 0) AS unseen FROM changed),
-                noted AS (
-                    UPDATE mailbox SET highest_modseq = $6, unseen = mailbox.unseen + counted.unseen FROM counted
-                    WHERE account_id = $1 AND mailbox_id = $2 AND counted.rows > 0)
-                SELECT rows FROM counted""",  # noqa: S608
+                    UPDATE mailbox SET highest_modseq = $6, unseen = mailbox.unseen + c.unseen
+                    FROM (SELECT count(*) AS entries,
+                                 coalesce(sum((system_flags & 1 = 0)::int - (old & 1 = 0)::int), 0) AS unseen
+                          FROM after WHERE altered) c
+                    WHERE account_id = $1 AND mailbox_id = $2 AND c.entries > 0)
+                SELECT uid, CASE WHEN altered THEN $6 ELSE modseq END AS modseq, system_flags, keywords, altered
+                FROM after ORDER BY uid""",  # noqa: S608
             UUID(account.account_id),
             mailbox_id,
-            list(uids),
+            wanted,
             int(change.flags.system),
             sorted(change.flags.keywords),
             modseq,
         )
-        after = await connection.fetch(
-            """SELECT uid, modseq, system_flags, keywords FROM entry
-               WHERE account_id = $1 AND mailbox_id = $2 AND uid = ANY($3::bigint[]) ORDER BY uid""",
-            UUID(account.account_id),
-            mailbox_id,
-            list(uids),
-        )
-    return [entry_of(row) for row in after], MailboxChange(account, mailbox_id, modseq) if changed else None
+    altered = any(row["altered"] for row in found)
+    return [entry_of(row) for row in found], MailboxChange(account, mailbox_id, modseq) if altered else None

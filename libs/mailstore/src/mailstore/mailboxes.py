@@ -35,7 +35,9 @@ async def get(pool: Pool, account: AccountRef, name: str) -> MailboxInfo | None:
     name = canonical(name)
     async with transaction(pool, account.tenant_id) as connection:
         row = await _row(connection, account, name)
-        if row is None and name == INBOX:
+        if row is None and not await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM account WHERE account_id = $1)", UUID(account.account_id)
+        ):
             await rows.provision(connection, account.tenant_id, [account.account_id])
             row = await _row(connection, account, name)
     return None if row is None else rows.info(row)
@@ -118,6 +120,13 @@ async def rename(pool: Pool, account: AccountRef, old: str, new: str) -> None:
             target = await rows.insert_mailbox(connection, account, new, [])
             await moving.move_all(connection, account, row["mailbox_id"], target, modseq)
             return
+        for (inferior,) in await connection.fetch(
+            "SELECT name FROM mailbox WHERE account_id = $1 AND starts_with(name, $2)",
+            UUID(account.account_id),
+            old + SEPARATOR,
+        ):
+            # Those below must still have names that are allowed.
+            canonical(new + inferior[len(old) :])
         await connection.execute(
             """UPDATE mailbox SET name = $3 || substr(name, length($2) + 1)
                WHERE account_id = $1 AND (name = $2 OR starts_with(name, $2 || '/'))""",

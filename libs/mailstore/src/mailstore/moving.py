@@ -10,6 +10,9 @@ from pgkit import Connection, Pool, transaction
 from mailstore import removing, rows
 from mailstore.types import CopyResult, MailboxChange
 
+# Like rows.CHOSEN, with every entry of the mailbox ($3 is not looked at).
+EVERY = "SELECT * FROM entry WHERE account_id = $1 AND mailbox_id = $2 AND $3::bigint[] IS NOT NULL"
+
 
 async def copy(
     pool: Pool, account: AccountRef, source_id: int, uids: Sequence[int], target_id: int
@@ -50,12 +53,8 @@ async def _move(
     modseq: int,
 ) -> CopyResult:
     result = await _copy(connection, account, source_id, uids, target_id, modseq)
-    gone = await connection.fetch(
-        """DELETE FROM entry WHERE account_id = $1 AND mailbox_id = $2 AND uid = ANY($3::bigint[])
-           RETURNING uid, system_flags, size_octets""",
-        UUID(account.account_id),
-        source_id,
-        [source for source, _ in result.pairs],
+    gone = await removing.delete_chosen(
+        connection, account, source_id, [source for source, _ in result.pairs], SystemFlag(0)
     )
     if gone:
         await removing.forget(connection, account, source_id, modseq, gone)
@@ -70,25 +69,22 @@ async def _copy(
     target_id: int,
     modseq: int,
 ) -> CopyResult:
-    # In the order of their ids, as everywhere.
-    locked = {
-        each: await rows.lock_mailbox(connection, account, each) for each in sorted({source_id, target_id})
-    }
-    target = locked[target_id]
+    await rows.mailbox_row(connection, account, source_id)
+    target = await rows.mailbox_row(connection, account, target_id)
+    source = EVERY if uids is None else rows.CHOSEN
     copied: Sequence[asyncpg.Record] = await connection.fetch(
-        """WITH chosen AS (
-               SELECT e.*, row_number() OVER (ORDER BY uid) - 1 AS place FROM entry e
-               WHERE account_id = $1 AND mailbox_id = $2 AND ($3::bigint[] IS NULL OR uid = ANY($3))),
+        f"""WITH chosen AS MATERIALIZED (
+               SELECT e.*, $5 + row_number() OVER (ORDER BY uid) - 1 AS new_uid FROM ({source}) e),
            made AS (
                INSERT INTO entry (account_id, mailbox_id, uid, tenant_id, message_id, modseq, system_flags, keywords,
                                   size_octets, internal_date)
-               SELECT account_id, $4, $5 + place, tenant_id, message_id, $6, system_flags, keywords, size_octets,
+               SELECT account_id, $4, new_uid, tenant_id, message_id, $6, system_flags, keywords, size_octets,
                       internal_date
                FROM chosen)
-           SELECT uid, $5 + place AS new_uid, system_flags, size_octets FROM chosen ORDER BY uid""",
+           SELECT uid, new_uid, system_flags, size_octets FROM chosen ORDER BY uid""",  # noqa: S608
         UUID(account.account_id),
         source_id,
-        uids,
+        [] if uids is None else sorted(set(uids)),
         target_id,
         target["uid_next"],
         modseq,

@@ -17,6 +17,18 @@ FETCH_ROWS = 500
 CLAIM = """UPDATE mailbox SET recent_from_uid = greatest(recent_from_uid, $3)
 WHERE account_id = $1 AND mailbox_id = $2"""
 
+# By the index on (account, MODSEQ) alone: the fence keeps the mailbox out of the choice of an index (see `tables`).
+CHANGED = "SELECT * FROM entry WHERE account_id = $1 AND modseq > $3 AND modseq <= $4 OFFSET 0"
+
+VANISHED = """SELECT uid FROM (
+    SELECT * FROM vanished WHERE account_id = $1 AND modseq > $3 AND modseq <= $4 OFFSET 0) v
+WHERE mailbox_id = $2 ORDER BY uid"""
+
+# So old a question that the answer was pruned: every UID that is not there (RFC 7162 §3.2.6 allows it).
+EVER_VANISHED = """SELECT uid FROM generate_series(1, (
+    SELECT uid_next - 1 FROM mailbox WHERE account_id = $1 AND mailbox_id = $2)) AS uid
+WHERE $3::bigint <= $4::bigint EXCEPT SELECT uid FROM entry WHERE account_id = $1 AND mailbox_id = $2 ORDER BY uid"""
+
 COLUMN_NAMES = {
     Columns.ENVELOPE: "m.envelope",
     Columns.STRUCTURE: "m.bodystructure, m.body",
@@ -75,7 +87,7 @@ async def changes_since(pool: Pool, account: AccountRef, mailbox_id: int, modseq
     async with transaction(pool, account.tenant_id) as connection:
         # The row is read first: what commits after it has a higher MODSEQ and is found the next time.
         row = await connection.fetchrow(
-            "SELECT highest_modseq, uid_next FROM mailbox WHERE account_id = $1 AND mailbox_id = $2",
+            "SELECT highest_modseq, uid_next, forgotten_modseq FROM mailbox WHERE account_id = $1 AND mailbox_id = $2",
             UUID(account.account_id),
             mailbox_id,
         )
@@ -85,16 +97,14 @@ async def changes_since(pool: Pool, account: AccountRef, mailbox_id: int, modseq
         if highest <= modseq:
             return Changes([], [], highest, row["uid_next"], False)
         changed = await connection.fetch(
-            """SELECT uid, modseq, system_flags, keywords FROM entry
-               WHERE account_id = $1 AND mailbox_id = $2 AND modseq > $3 AND modseq <= $4 ORDER BY uid""",
+            f"SELECT uid, modseq, system_flags, keywords FROM ({CHANGED}) e WHERE mailbox_id = $2 ORDER BY uid",  # noqa: S608
             UUID(account.account_id),
             mailbox_id,
             modseq,
             highest,
         )
         expunged = await connection.fetch(
-            """SELECT uid FROM vanished
-               WHERE account_id = $1 AND mailbox_id = $2 AND modseq > $3 AND modseq <= $4 ORDER BY uid""",
+            EVER_VANISHED if modseq < row["forgotten_modseq"] else VANISHED,
             UUID(account.account_id),
             mailbox_id,
             modseq,
@@ -117,12 +127,13 @@ async def fetch(
 ) -> AsyncIterator[list[StoredMessage]]:
     """Messages in UID order, at most FETCH_ROWS at a time; UIDs that are gone are left out."""
     names = ", ".join(text for column, text in COLUMN_NAMES.items() if columns & column)
-    join = "JOIN message m ON m.account_id = e.account_id AND m.message_id = e.message_id" if columns else ""
+    # The fence again: without it the planner may read all messages of the account, headers and all.
+    join = """CROSS JOIN LATERAL (SELECT * FROM message
+                  WHERE message.account_id = $1 AND message.message_id = e.message_id OFFSET 0) m"""
     statement = f"""SELECT e.uid, e.modseq, e.system_flags, e.keywords, e.internal_date, e.size_octets, e.message_id
                     {"," if names else ""} {names}
-                    FROM entry e {join}
-                    WHERE e.account_id = $1 AND e.mailbox_id = $2 AND e.uid = ANY($3::bigint[]) ORDER BY e.uid"""  # noqa: S608
-    ordered = sorted(uids)
+                    FROM ({rows.CHOSEN}) e {join if names else ""} ORDER BY e.uid"""  # noqa: S608
+    ordered = sorted(set(uids))
     for start in range(0, len(ordered), FETCH_ROWS):
         # A transaction for each piece: a slow reader must not hold one open.
         async with transaction(pool, account.tenant_id) as connection:

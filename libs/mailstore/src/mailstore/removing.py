@@ -10,6 +10,15 @@ from pgkit import Connection, Pool, transaction
 from mailstore import rows
 from mailstore.types import MailboxChange
 
+# The entries of CHOSEN, as `forget` and `drop_unshown` want them. The rows are locked by the account's lock.
+DELETE_CHOSEN = f"""DELETE FROM entry WHERE ctid = ANY(ARRAY(SELECT place FROM ({rows.CHOSEN}) chosen
+        WHERE chosen.system_flags & $4::smallint = $4::smallint))
+    RETURNING uid, message_id, system_flags, size_octets"""  # noqa: S608
+
+# Through the index of deleted entries: in a large mailbox few are.
+DELETE_DELETED = """DELETE FROM entry WHERE account_id = $1 AND mailbox_id = $2 AND system_flags & 8 <> 0
+    RETURNING uid, message_id, system_flags, size_octets"""
+
 
 async def expunge(
     pool: Pool, account: AccountRef, mailbox_id: int, uids: Sequence[int] | None
@@ -17,16 +26,11 @@ async def expunge(
     """Remove messages with \\Deleted, of all or of these UIDs; the UIDs removed. Raises MailboxMissing."""
     async with transaction(pool, account.tenant_id) as connection:
         modseq = await rows.lock_account(connection, account)
-        await rows.lock_mailbox(connection, account, mailbox_id)
-        gone = await connection.fetch(
-            """DELETE FROM entry WHERE account_id = $1 AND mailbox_id = $2 AND system_flags & $4 <> 0
-                   AND ($3::bigint[] IS NULL OR uid = ANY($3))
-               RETURNING uid, message_id, system_flags, size_octets""",
-            UUID(account.account_id),
-            mailbox_id,
-            None if uids is None else list(uids),
-            int(SystemFlag.DELETED),
-        )
+        await rows.mailbox_row(connection, account, mailbox_id)
+        if uids is None:
+            gone = await connection.fetch(DELETE_DELETED, UUID(account.account_id), mailbox_id)
+        else:
+            gone = await delete_chosen(connection, account, mailbox_id, uids, SystemFlag.DELETED)
         return await _after(connection, account, mailbox_id, modseq, gone)
 
 
@@ -36,15 +40,18 @@ async def remove(
     """Remove these UIDs whatever their flags, all or none; the UIDs that were there. Raises MailboxMissing."""
     async with transaction(pool, account.tenant_id) as connection:
         modseq = await rows.lock_account(connection, account)
-        await rows.lock_mailbox(connection, account, mailbox_id)
-        gone = await connection.fetch(
-            """DELETE FROM entry WHERE account_id = $1 AND mailbox_id = $2 AND uid = ANY($3::bigint[])
-               RETURNING uid, message_id, system_flags, size_octets""",
-            UUID(account.account_id),
-            mailbox_id,
-            list(uids),
-        )
+        await rows.mailbox_row(connection, account, mailbox_id)
+        gone = await delete_chosen(connection, account, mailbox_id, uids, SystemFlag(0))
         return await _after(connection, account, mailbox_id, modseq, gone)
+
+
+async def delete_chosen(
+    connection: Connection, account: AccountRef, mailbox_id: int, uids: Sequence[int], having: SystemFlag
+) -> list[asyncpg.Record]:
+    """Delete entries of these UIDs that have all the flags `having`; what was deleted. The account is locked."""
+    return await connection.fetch(
+        DELETE_CHOSEN, UUID(account.account_id), mailbox_id, sorted(set(uids)), int(having)
+    )
 
 
 async def remove_all(connection: Connection, account: AccountRef, mailbox_id: int) -> None:
@@ -96,11 +103,15 @@ async def forget(
 async def drop_unshown(connection: Connection, account: AccountRef, message_ids: Sequence[UUID]) -> None:
     """Delete message rows that no mailbox shows any more; their objects become orphans to be looked at later."""
     dropped = await connection.fetch(
-        """DELETE FROM message m WHERE m.account_id = $1 AND m.message_id = ANY($2::uuid[])
-               AND NOT EXISTS (SELECT FROM entry e WHERE e.account_id = $1 AND e.message_id = m.message_id)
-           RETURNING m.object_key""",
+        """DELETE FROM message WHERE ctid = ANY(ARRAY(
+               SELECT m.place FROM unnest($2::uuid[]) AS wanted(message_id)
+               CROSS JOIN LATERAL (SELECT message.ctid AS place FROM message
+                   WHERE message.account_id = $1 AND message.message_id = wanted.message_id OFFSET 0) m
+               WHERE NOT EXISTS (SELECT FROM entry
+                   WHERE entry.account_id = $1 AND entry.message_id = wanted.message_id OFFSET 0)))
+           RETURNING object_key""",
         UUID(account.account_id),
-        list(message_ids),
+        list(set(message_ids)),
     )
     keys = sorted({row["object_key"] for row in dropped})
     if keys:

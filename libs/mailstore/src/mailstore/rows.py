@@ -9,18 +9,25 @@ from pgkit import Connection
 
 from mailstore.errors import MailboxMissing
 
+# The entries of a mailbox with these UIDs ($1 account, $2 mailbox, $3 UIDs, each once), each by the whole primary key:
+# OFFSET 0 keeps the planner from turning it into a join (see `tables`). `place` is for changing them: it stays what it
+# is while the account is locked.
+CHOSEN = """SELECT e.* FROM unnest($3::bigint[]) AS wanted(uid)
+    CROSS JOIN LATERAL (SELECT entry.ctid AS place, entry.* FROM entry
+        WHERE entry.account_id = $1 AND entry.mailbox_id = $2 AND entry.uid = wanted.uid OFFSET 0) e"""
+
 MAILBOX_COLUMNS = """m.mailbox_id, m.name, m.uid_validity, m.uid_next, m.highest_modseq, m.messages, m.unseen,
     m.size_octets, m.special_use,
     EXISTS (SELECT FROM subscription s WHERE s.account_id = m.account_id AND s.name = m.name) AS subscribed"""
 
 # Created with the account (RFC 6154); all but INBOX may be renamed and deleted.
-FIRST_MAILBOXES: tuple[tuple[str, list[str]], ...] = (
-    ("INBOX", []),
-    ("Archive", ["\\Archive"]),
-    ("Drafts", ["\\Drafts"]),
-    ("Junk", ["\\Junk"]),
-    ("Sent", ["\\Sent"]),
-    ("Trash", ["\\Trash"]),
+FIRST_MAILBOXES: tuple[tuple[str, str], ...] = (
+    ("INBOX", ""),
+    ("Archive", "\\Archive"),
+    ("Drafts", "\\Drafts"),
+    ("Junk", "\\Junk"),
+    ("Sent", "\\Sent"),
+    ("Trash", "\\Trash"),
 )
 
 
@@ -41,37 +48,56 @@ def info(row: asyncpg.Record) -> MailboxInfo:
 
 
 async def lock_account(connection: Connection, account: AccountRef) -> int:
-    """Lock the account's row and give it its next MODSEQ, which is returned. Creates what is missing."""
-    modseq = await connection.fetchval(
-        "UPDATE account SET modseq = modseq + 1 WHERE account_id = $1 RETURNING modseq",
-        UUID(account.account_id),
-    )
+    """Lock the account's row and give it its next MODSEQ, which is returned. Creates what is missing.
+
+    Raises MailboxMissing for an account that is another tenant's.
+    """
+    statement = "UPDATE account SET modseq = modseq + 1 WHERE account_id = $1 RETURNING modseq"
+    modseq = await connection.fetchval(statement, UUID(account.account_id))
     if modseq is None:
         await provision(connection, account.tenant_id, [account.account_id])
-        return await lock_account(connection, account)
+        modseq = await connection.fetchval(statement, UUID(account.account_id))
+    if modseq is None:
+        raise MailboxMissing
     return int(modseq)
 
 
 async def provision(connection: Connection, tenant_id: str, account_ids: list[str]) -> None:
-    """Give accounts that are new here their row and first mailboxes. Idempotent."""
-    ids = [UUID(account_id) for account_id in sorted(account_ids)]
+    """Give accounts that are new here their row and first mailboxes. Idempotent.
+
+    No other account may be locked by this transaction: another that provisions the same one could wait for it.
+    """
+    first_validity = int(time.time())
+    names = [name for name, _ in FIRST_MAILBOXES]
     created = await connection.fetch(
         """INSERT INTO account (account_id, tenant_id, next_uid_validity)
            SELECT id, $2, $3 FROM unnest($1::uuid[]) AS id
            ON CONFLICT DO NOTHING RETURNING account_id""",
+        sorted(UUID(account_id) for account_id in account_ids),
+        UUID(tenant_id),
+        first_validity + len(names),
+    )
+    ids = [row["account_id"] for row in created]
+    if not ids:
+        return
+    await connection.execute(
+        """INSERT INTO mailbox (account_id, tenant_id, name, uid_validity, special_use)
+           SELECT id, $2, f.name, $3 + f.number - 1, array_remove(ARRAY[f.special_use], '')
+           FROM unnest($1::uuid[]) AS id
+           CROSS JOIN unnest($4::text[], $5::text[]) WITH ORDINALITY AS f(name, special_use, number)""",
         ids,
         UUID(tenant_id),
-        int(time.time()),
+        first_validity,
+        names,
+        [special_use for _, special_use in FIRST_MAILBOXES],
     )
-    for row in created:
-        for name, special_use in FIRST_MAILBOXES:
-            await insert_mailbox(connection, AccountRef(tenant_id, str(row["account_id"])), name, special_use)
-            await connection.execute(
-                "INSERT INTO subscription (account_id, name, tenant_id) VALUES ($1, $2, $3)",
-                row["account_id"],
-                name,
-                UUID(tenant_id),
-            )
+    await connection.execute(
+        """INSERT INTO subscription (account_id, name, tenant_id)
+           SELECT id, name, $2 FROM unnest($1::uuid[]) AS id CROSS JOIN unnest($3::text[]) AS name""",
+        ids,
+        UUID(tenant_id),
+        names,
+    )
 
 
 async def insert_mailbox(
@@ -92,10 +118,10 @@ async def insert_mailbox(
     return int(mailbox_id)
 
 
-async def lock_mailbox(connection: Connection, account: AccountRef, mailbox_id: int) -> asyncpg.Record:
-    """The mailbox's row, locked. The account is locked already. Raises MailboxMissing."""
+async def mailbox_row(connection: Connection, account: AccountRef, mailbox_id: int) -> asyncpg.Record:
+    """The mailbox's row; the account is locked, so it stays as it is. Raises MailboxMissing."""
     row = await connection.fetchrow(
-        "SELECT * FROM mailbox WHERE account_id = $1 AND mailbox_id = $2 FOR UPDATE",
+        "SELECT * FROM mailbox WHERE account_id = $1 AND mailbox_id = $2",
         UUID(account.account_id),
         mailbox_id,
     )
