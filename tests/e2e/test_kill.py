@@ -147,7 +147,12 @@ def test_nothing_is_lost_whatever_dies(own_platform: Platform, seed: int) -> Non
         for flow in flows:
             flow.result()
     own_platform.wait_ready()
-    print("killed:", killed, Counter(outcome.value for outcome in outcomes.values()), f"{REFUSALS[0]} refused tries")
+    print(
+        "killed:",
+        killed,
+        Counter(outcome.value for outcome in outcomes.values()),
+        f"{REFUSALS[0]} refused tries",
+    )
     accepted = {number for number, outcome in outcomes.items() if outcome is Outcome.ACCEPTED}
     assert len(accepted) > MESSAGES * 9 // 10, "the test did not let enough through to mean anything"
     assert REFUSALS[0], "nothing was refused: the kills came at the wrong time"

@@ -112,6 +112,11 @@ class SmtpSink:
                 stream.write(b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 STARTTLS\r\n")
                 stream.flush()
                 continue
+            if (verb == "RCPT" and not mail) or (verb == "DATA" and not recipients):
+                # As a real server does after a refused MAIL whose group was sent in one go.
+                stream.write(b"503 5.5.1 out of order\r\n")
+                stream.flush()
+                continue
             said = reply(verb)
             if verb == "STARTTLS" and said.startswith("220") and self.tls is not None:
                 sock = self.tls.wrap_socket(sock, server_side=True)
@@ -128,9 +133,12 @@ class SmtpSink:
                     if not chunk:
                         return
                     raw += chunk
-                if reply("content").startswith("2") and recipients:
+                if reply("content").startswith("2"):
                     with self.lock:
                         self.taken.append(Taken(mail, recipients, bytes(raw), over_tls))
+                mail, recipients = "", []
+            elif verb in ("RSET", "EHLO", "HELO"):
+                mail, recipients = "", []
             elif verb == "QUIT":
                 return
 

@@ -1,9 +1,12 @@
 """Flags of a message (RFC 3501 §2.3.2): system flags as bits, keywords as words.
 
+Keywords are the same whatever their case (RFC 3501 §9, note 1); the spelling that
+came first is kept.
+
 `\\Recent` belongs to a session and not to a message: it is not here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntFlag
 
@@ -43,13 +46,13 @@ class Flags:
     def from_wire(cls, names: Iterable[str]) -> "Flags":
         """From names as a client writes them; `\\Recent` and unknown system flags are ignored."""
         system = NO_SYSTEM_FLAG
-        keywords = set()
+        keywords: dict[str, str] = {}
         for name in names:
             if name.startswith("\\"):
                 system |= _BY_WIRE_NAME.get(name.lower(), NO_SYSTEM_FLAG)
             else:
-                keywords.add(name)
-        return cls(system, frozenset(keywords))
+                keywords.setdefault(name.lower(), name)
+        return cls(system, frozenset(keywords.values()))
 
     def to_wire(self) -> list[str]:
         """As a server writes them: system flags first, keywords in order."""
@@ -57,6 +60,15 @@ class Flags:
 
 
 NO_FLAGS = Flags()
+# For each value of the system flags, with no keywords: what most messages have, made once.
+WITHOUT_KEYWORDS = tuple(Flags(SystemFlag(value)) for value in range(32))
+
+
+def flags_of(system: int, keywords: Sequence[str]) -> Flags:
+    """From the numbers and words that a store keeps. Cheap where there are no keywords."""
+    if not keywords:
+        return WITHOUT_KEYWORDS[system]
+    return Flags(SystemFlag(system), frozenset(keywords))
 
 
 class FlagAction(Enum):
@@ -76,8 +88,13 @@ class FlagChange:
 
     def applied_to(self, flags: Flags) -> Flags:
         """The flags after the change."""
+        system, keywords = self.flags.system, self.flags.keywords
         if self.action is FlagAction.ADD:
-            return Flags(flags.system | self.flags.system, flags.keywords | self.flags.keywords)
+            had = {keyword.lower() for keyword in flags.keywords}
+            added = {keyword for keyword in keywords if keyword.lower() not in had}
+            return Flags(flags.system | system, flags.keywords | added)
         if self.action is FlagAction.REMOVE:
-            return Flags(flags.system & ~self.flags.system, flags.keywords - self.flags.keywords)
+            named = {keyword.lower() for keyword in keywords}
+            kept = frozenset(keyword for keyword in flags.keywords if keyword.lower() not in named)
+            return Flags(flags.system & ~system, kept)
         return self.flags

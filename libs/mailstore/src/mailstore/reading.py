@@ -5,7 +5,8 @@ from uuid import UUID
 
 import asyncpg
 from blobstore import BodyReference
-from mailmodel import AccountRef, Entry, Flags, SystemFlag
+from mailmodel import AccountRef, Entry
+from mailmodel.flags import flags_of
 from pgkit import Pool, transaction
 
 from mailstore import rows
@@ -117,9 +118,7 @@ async def changes_since(pool: Pool, account: AccountRef, mailbox_id: int, modseq
 
 def entry_of(row: asyncpg.Record) -> Entry:
     """A row with uid, modseq, system_flags, keywords."""
-    return Entry(
-        row["uid"], row["modseq"], Flags(SystemFlag(row["system_flags"]), frozenset(row["keywords"]))
-    )
+    return Entry(row["uid"], row["modseq"], flags_of(row["system_flags"], row["keywords"]))
 
 
 async def fetch(
@@ -164,7 +163,7 @@ def _stored(row: asyncpg.Record, columns: Columns) -> StoredMessage:
     return StoredMessage(
         uid=row["uid"],
         modseq=row["modseq"],
-        flags=Flags(SystemFlag(row["system_flags"]), frozenset(row["keywords"])),
+        flags=flags_of(row["system_flags"], row["keywords"]),
         internal_date=row["internal_date"],
         size_octets=row["size_octets"],
         message_id=row["message_id"].hex,

@@ -32,7 +32,8 @@ async def wire(service: Service[Settings]) -> None:
         pool_size=settings.database_pool_size,
     )
     service.on_close(mailboxes.close)
-    source = await bus.consume("mda", subjects.MAIL_LOCAL)
+    # Filing again what was filed costs a look-up, so what a dead process had taken may come again soon.
+    source = await bus.consume("mda", subjects.MAIL_LOCAL, ack_wait_seconds=settings.ack_wait_seconds)
     service.on_close(source.give_back)
     filing = Filing(
         source,

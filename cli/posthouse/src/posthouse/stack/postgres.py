@@ -112,7 +112,9 @@ class Postgres:
         except (OSError, ValueError):
             return
         try:
-            if "postgres" not in psutil.Process(number).name():
+            process = psutil.Process(number)
+            # A zombie holds its number until it is waited for, and nothing else.
+            if process.status() == psutil.STATUS_ZOMBIE or "postgres" not in process.name():
                 file.unlink(missing_ok=True)
         except psutil.NoSuchProcess:
             file.unlink(missing_ok=True)

@@ -74,7 +74,7 @@ class Child:
                     return
             except Exception as error:
                 reason = str(error) or type(error).__name__
-            if self.restarts - restarts >= 3 and self.pid is None:
+            if self.restarts - restarts >= 5 and self.pid is None:
                 break
             await asyncio.sleep(0.05)
         raise Problem(f"{self.part.name} did not start: {self.last_words() or reason} (log: {self.log})")
