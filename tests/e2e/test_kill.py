@@ -19,9 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 
 import pytest
-from tests.support.platform import Account, Platform
 
 from tests.e2e.letters import plain
+from tests.support.platform import Account, Platform
 
 MESSAGES = 2000
 SENDERS = 8

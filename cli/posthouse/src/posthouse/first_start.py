@@ -1,8 +1,7 @@
 """The first start: a tenant, a domain and two accounts to try things with."""
 
-import secrets
-
 from posthouse.api import Api, Target
+from posthouse.passwords import made_up
 from posthouse.stack.layout import Layout
 from posthouse.stack.ports import Ports
 
@@ -25,7 +24,7 @@ def welcome(layout: Layout, ports: Ports, domain: str = DOMAIN) -> dict[str, str
     passwords = {}
     for name in ("alice", "bob"):
         address = f"{name}@{domain}"
-        passwords[address] = secrets.token_urlsafe(12)
+        passwords[address] = made_up()
         if address in there:
             api.call("PATCH", f"/v1/accounts/{address}", {"password": passwords[address]})
         else:

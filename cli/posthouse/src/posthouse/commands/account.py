@@ -1,7 +1,6 @@
 """posthouse account: create, import, list, show, password, suspend, restore, delete."""
 
 import csv
-import secrets
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ import typer
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.errors import Problem, Refused
 from posthouse.output import as_json, console, errors, guarded, table
+from posthouse.passwords import made_up
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: who has mailboxes and may log in.")
 COLUMNS = ("address", "display_name", "tenant", "suspended", "created_at")
@@ -77,7 +77,7 @@ def import_(
                 raise Problem(f"{file} has no column `address` in its first line.")
             for row in rows:
                 made = not row.get("password")
-                password = row.get("password") or secrets.token_urlsafe(12)
+                password = row.get("password") or made_up()
                 body = {
                     "address": row["address"],
                     "password": password,
