@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import pytest
 import structlog
+from directoryclient import Identity
+from directoryclient import Unavailable as DirectoryUnavailable
 from mailmodel import AccountRef
 from mailproto.pop3.maildrop import DropMessage
 from pop3.edge.session import Needs, Sessions
@@ -100,10 +102,14 @@ class Drops:
 
 
 class Book:
-    async def authenticate(self, login: str, password: str, client_address: str) -> AccountRef | None:
+    async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
         if password == "away":
-            raise Unavailable("away")
-        return ALICE if (login, password) == ("alice", "secret") else None
+            raise DirectoryUnavailable("away")
+        return (
+            Identity(ALICE, "alice@example.test", "default")
+            if (login, password) == ("alice", "secret")
+            else None
+        )
 
 
 class House:

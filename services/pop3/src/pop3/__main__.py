@@ -1,6 +1,7 @@
 """`python -m pop3`: the wiring."""
 
 from blobstore import BlobStore
+from directoryclient import DirectoryClient
 from eventbus import EventBus, subjects
 from mailstore import MailStore, bus_notifier
 from servicekit import rpc
@@ -8,7 +9,6 @@ from servicekit.run import Service, run
 from servicekit.settings import read_secret
 from servicekit.tls import configured_context
 
-from pop3.adapters.directory import GrpcDirectory
 from pop3.adapters.maildrop import StoreMaildrops
 from pop3.adapters.maildrop_lock import MaildropLocks
 from pop3.edge.session import Needs, Sessions
@@ -35,8 +35,11 @@ async def wire(service: Service[Settings]) -> None:
     service.on_close(locks.close)
     channel = rpc.channel(settings.directory_target)
     service.on_close(lambda: channel.close(None))
-    directory = GrpcDirectory(
-        channel, keep_seconds=settings.login_cache_seconds, hears_changes=lambda: bus.connected
+    directory = DirectoryClient(
+        channel,
+        door="pop3",
+        hears_changes=lambda: bus.connected,
+        login_seconds=settings.login_cache_seconds,
     )
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     tls = configured_context(settings.tls_certificate_file, settings.tls_key_file)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
+from directoryclient import Identity
 from mailmodel import AccountRef
 from mailproto.pop3.maildrop import DropMessage
 
 
 class Unavailable(Exception):
-    """We are unwell: the directory or the mail store did not answer. Asking again later may help."""
+    """We are unwell: the mail store did not answer. Asking again later may help."""
 
 
 class MessageGone(Exception):
@@ -20,8 +21,8 @@ class MessageGone(Exception):
 class Directory(Protocol):
     """Who is who."""
 
-    async def authenticate(self, login: str, password: str, client_address: str) -> AccountRef | None:
-        """The account, or None for a wrong password or an unknown login. Raises Unavailable."""
+    async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
+        """Whose login and password these are. Raises directoryclient.Unavailable."""
 
 
 class OpenMaildrop(Protocol):

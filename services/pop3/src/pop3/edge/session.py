@@ -14,6 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import assert_never
 
+from directoryclient import Unavailable as DirectoryUnavailable
 from mailproto.pop3.events import Close, Event, Flush, Login, LoginFailure, Retrieve, StartTls, Update
 from mailproto.pop3.maildrop import Maildrop
 from mailproto.pop3.server import Pop3Server, State, TlsState, Welcome
@@ -165,16 +166,16 @@ class Session:
     async def _open(self, event: Login) -> None:
         started = time.perf_counter()
         try:
-            account = await self._needs.directory.authenticate(
+            who = await self._needs.directory.authenticate(
                 event.login, event.password, self._connection.peer_host
             )
-            if account is None:
+            if who is None:
                 metrics.LOGINS.labels("refused").inc()
                 self._log.info("login_refused")
                 self._machine.login_failed(LoginFailure.REFUSED)
                 return
-            self._maildrop = await self._needs.maildrops.open(account)
-        except Unavailable as error:
+            self._maildrop = await self._needs.maildrops.open(who.account)
+        except (DirectoryUnavailable, Unavailable) as error:
             metrics.LOGINS.labels("unavailable").inc()
             self._log.warning("login_failed", reason=str(error))
             self._machine.login_failed(LoginFailure.UNAVAILABLE)
@@ -183,10 +184,10 @@ class Session:
             metrics.LOGINS.labels("in_use").inc()
             self._machine.login_failed(LoginFailure.IN_USE)
             return
-        self._account_id = account.account_id
+        self._account_id = who.account.account_id
         metrics.LOGINS.labels("granted").inc()
         metrics.LOGIN_SECONDS.observe(time.perf_counter() - started)
-        self._log.info("login_granted", account_id=account.account_id, messages=len(self._maildrop.messages))
+        self._log.info("login_granted", account_id=self._account_id, messages=len(self._maildrop.messages))
         self._machine.login_succeeded(Maildrop(self._maildrop.messages))
 
     async def _retrieve(self, event: Retrieve) -> None:

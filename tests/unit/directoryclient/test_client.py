@@ -1,0 +1,186 @@
+"""The short memory for answers of the directory: what it may and may not say."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import grpc
+import pytest
+from directoryclient import DirectoryClient, Disposition, Identity, Unavailable
+from directoryclient.client import RETRY_SECONDS
+from mailmodel import AccountRef
+from mailwire.directory.v1 import directory_pb2 as wire
+
+ALICE = Identity(AccountRef("t", "a"), "alice@a.test", "default")
+
+
+def failure(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
+    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata())
+
+
+class Stub:
+    """Answers like the directory; counts, and fails as it is told."""
+
+    def __init__(self, setting: "Setting") -> None:
+        self._setting = setting
+        self.logins = 0
+        self.asked: list[list[str]] = []
+        self.password = "secret"
+        self.fails: list[grpc.StatusCode] = []
+        self.meanwhile = lambda: None
+
+    def _fail_or_go_on(self) -> None:
+        self.meanwhile()
+        if self.fails:
+            self._setting.now += 1.0
+            raise failure(self.fails.pop(0))
+
+    async def Authenticate(self, request: Any, timeout: float) -> Any:
+        self.logins += 1
+        self._fail_or_go_on()
+        return wire.AuthenticateResponse(
+            granted=request.password == self.password,
+            identity=wire.Identity(account_id="a", tenant_id="t", address="alice@a.test", store="default"),
+        )
+
+    async def ResolveRecipients(self, request: Any, timeout: float) -> Any:
+        self.asked.append(list(request.addresses))
+        self._fail_or_go_on()
+        return wire.ResolveRecipientsResponse(
+            resolutions=[
+                wire.Resolution(
+                    address=address,
+                    disposition=wire.DISPOSITION_DELIVER,
+                    targets=[wire.Target(address=address, tenant_id="t", account_id="")],
+                )
+                for address in request.addresses
+            ]
+        )
+
+
+class Setting:
+    def __init__(self, login_seconds: float = 30.0) -> None:
+        self.now = 0.0
+        self.connected = True
+        self.stub = Stub(self)
+        self.client = DirectoryClient(
+            grpc.aio.insecure_channel("127.0.0.1:1"),
+            door="pop3",
+            login_seconds=login_seconds,
+            hears_changes=lambda: self.connected,
+            clock=lambda: self.now,
+        )
+        cast(Any, self.client)._stub = self.stub
+
+    async def granted(self, login: str = "alice", password: str = "secret") -> bool:
+        who = await self.client.authenticate(login, password, "192.0.2.1")
+        assert who in (None, ALICE)
+        return who is not None
+
+    async def resolve(self, *addresses: str) -> Sequence[str]:
+        found = await self.client.resolve(addresses)
+        assert all(each.disposition is Disposition.DELIVER for each in found)
+        assert all(target.account_id is None for each in found for target in each.targets)
+        return [each.targets[0].address for each in found]
+
+
+async def test_a_yes_is_remembered_for_its_time() -> None:
+    setting = Setting()
+    assert await setting.granted()
+    assert await setting.granted()
+    assert setting.stub.logins == 1
+    setting.now = 31.0
+    assert await setting.granted()
+    assert setting.stub.logins == 2
+
+
+async def test_only_the_same_login_and_password_are_remembered() -> None:
+    setting = Setting()
+    assert await setting.granted("alice", "secret")
+    assert not await setting.granted("alice", "wrong")
+    assert not await setting.granted("alice", "wrong")
+    assert not await setting.granted("alice s", "ecret")
+    assert setting.stub.logins == 4
+
+
+async def test_recipients_are_remembered_one_by_one_and_answered_in_order() -> None:
+    setting = Setting()
+    assert await setting.resolve("x@a.test", "y@a.test") == ["x@a.test", "y@a.test"]
+    assert await setting.resolve("z@a.test", "y@a.test", "z@a.test") == ["z@a.test", "y@a.test", "z@a.test"]
+    assert setting.stub.asked == [["x@a.test", "y@a.test"], ["z@a.test"]]
+    setting.now = 31.0
+    await setting.resolve("y@a.test")
+    assert setting.stub.asked[2:] == [["y@a.test"]]
+
+
+@pytest.mark.parametrize(
+    "payload", [wire.DirectoryChanged(tenant_id="other").SerializeToString(), b"", b"\xff\xff\xff"]
+)
+async def test_any_change_makes_it_forget_all(payload: bytes) -> None:
+    setting = Setting()
+    await setting.granted()
+    await setting.resolve("x@a.test")
+    setting.client.changed("directory.changed", payload)
+    setting.stub.password = "new"
+    assert not await setting.granted()
+    await setting.resolve("x@a.test")
+    assert len(setting.stub.asked) == 2
+
+
+async def test_an_answer_that_was_under_way_while_a_change_came_is_not_kept() -> None:
+    setting = Setting()
+    setting.stub.meanwhile = lambda: setting.client.changed("directory.changed", b"")
+    assert await setting.granted()
+    await setting.resolve("x@a.test")
+    setting.stub.meanwhile = lambda: None
+    await setting.granted()
+    await setting.resolve("x@a.test")
+    assert (setting.stub.logins, len(setting.stub.asked)) == (2, 2)
+
+
+async def test_nothing_is_remembered_while_changes_are_not_heard() -> None:
+    setting = Setting()
+    await setting.granted()
+    setting.connected = False
+    await setting.granted()
+    await setting.resolve("x@a.test")
+    await setting.granted()
+    setting.connected = True
+    await setting.granted()
+    await setting.resolve("x@a.test")
+    assert (setting.stub.logins, len(setting.stub.asked)) == (4, 2)
+
+
+async def test_zero_seconds_turn_the_memory_for_logins_off() -> None:
+    setting = Setting(login_seconds=0)
+    await setting.granted()
+    await setting.granted()
+    assert setting.stub.logins == 2
+
+
+async def test_a_login_waits_for_a_directory_that_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("directoryclient.client.asyncio.sleep", _no_time)
+    setting = Setting()
+    setting.stub.fails = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE]
+    assert await setting.granted()
+    assert setting.stub.logins == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "tries"),
+    [(grpc.StatusCode.UNAVAILABLE, RETRY_SECONDS + 1), (grpc.StatusCode.DEADLINE_EXCEEDED, 1)],
+)
+async def test_it_gives_up_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, code: grpc.StatusCode, tries: int
+) -> None:
+    monkeypatch.setattr("directoryclient.client.asyncio.sleep", _no_time)
+    setting = Setting()
+    setting.stub.fails = [code] * 20
+    with pytest.raises(Unavailable, match=code.name):
+        await setting.granted()
+    assert setting.stub.logins == tries
+    with pytest.raises(Unavailable, match=code.name):
+        await setting.resolve("x@a.test")
+
+
+async def _no_time(_seconds: float) -> None:
+    return
