@@ -10,6 +10,7 @@ from servicekit.run import Service, run
 from servicekit.settings import read_secret
 from spool import Spool
 
+from mta_queue.adapters.quarantine import BlobQuarantine
 from mta_queue.adapters.queue import SqlQueue
 from mta_queue.adapters.relay import Relay
 from mta_queue.core.schedule import Schedule
@@ -48,6 +49,7 @@ async def wire(service: Service[Settings]) -> None:
         queue,
         Relay(settings, Resolver(parse_servers(settings.dns_servers)), blobs),
         notices,
+        BlobQuarantine(blobs),
         Schedule(settings.retry_first_seconds, settings.retry_longest_seconds, settings.expire_seconds),
         service.draining,
         attempts_at_once=settings.attempts_at_once,

@@ -4,6 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 RECIPIENTS = Counter("mta_queue_recipients_total", "Recipients settled or postponed", ["outcome"])
 ATTEMPTS = Counter("mta_queue_attempts_total", "Sessions with other systems", ["result"])
+POISONED = Counter("mta_queue_messages_poisoned_total", "Messages put aside because they cannot be read")
 UNCERTAIN = Counter(
     "mta_queue_uncertain_total",
     "Connections that died between the final dot and its answer: a duplicate is possible",

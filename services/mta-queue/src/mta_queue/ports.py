@@ -81,6 +81,13 @@ class Queue(Protocol):
         """How many items wait."""
 
 
+class Quarantine(Protocol):
+    """Where a bus message goes that cannot be read."""
+
+    async def put_aside(self, payload: bytes, reason: str) -> None:
+        """Keep it for a human. Raises BlobUnavailable."""
+
+
 class Outbound(Protocol):
     """How a message gets to another system."""
 

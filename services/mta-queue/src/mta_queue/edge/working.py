@@ -8,7 +8,7 @@ what waits.
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -26,7 +26,7 @@ from mta_queue.core.outcome import Outcome, Verdict, all_alike, expired
 from mta_queue.core.schedule import Schedule
 from mta_queue.core.split import by_domain
 from mta_queue.edge.notices import Notices
-from mta_queue.ports import Due, Item, Outbound, Postponed, Queue
+from mta_queue.ports import Due, Item, Outbound, Postponed, Quarantine, Queue
 
 LOG = logs.logger("mta_queue.working")
 KEEP_SECONDS = 20.0
@@ -36,7 +36,7 @@ UNWELL_SECONDS = 5.0
 class Source(Protocol):
     """Where first attempts come from."""
 
-    async def fetch(self, limit: int, wait_seconds: float) -> list[BusMessage]:
+    async def fetch(self, limit: int, wait_seconds: float) -> Sequence[BusMessage]:
         """What has come."""
 
 
@@ -49,6 +49,7 @@ class Work:
         queue: Queue,
         outbound: Outbound,
         notices: Notices,
+        quarantine: Quarantine,
         schedule: Schedule,
         draining: asyncio.Event,
         *,
@@ -60,6 +61,7 @@ class Work:
         self._queue = queue
         self._outbound = outbound
         self._notices = notices
+        self._quarantine = quarantine
         self._schedule = schedule
         self._draining = draining
         self._room = asyncio.Semaphore(attempts_at_once)
@@ -85,8 +87,7 @@ class Work:
                 await self._first_attempt(message)
             await message.acknowledge()
         except Malformed as error:
-            LOG.error("message_poisoned", error=str(error))
-            await message.acknowledge()
+            await self._poison(message, str(error))
         except (BlobUnavailable, DatabaseUnavailable) as error:
             LOG.warning("attempt_postponed", error=str(error))
             await message.retry_later(UNWELL_SECONDS)
@@ -96,6 +97,17 @@ class Work:
         finally:
             metrics.UNDER_WAY.dec()
             self._room.release()
+
+    async def _poison(self, message: BusMessage, reason: str) -> None:
+        try:
+            await self._quarantine.put_aside(message.payload, reason)
+        except BlobUnavailable as error:
+            LOG.warning("poison_postponed", error=str(error))
+            await message.retry_later(UNWELL_SECONDS)
+            return
+        metrics.POISONED.inc()
+        LOG.error("message_poisoned", reason=reason)
+        await message.acknowledge()
 
     @contextlib.asynccontextmanager
     async def _kept(self, message: BusMessage) -> AsyncIterator[None]:
