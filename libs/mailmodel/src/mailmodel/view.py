@@ -101,6 +101,11 @@ class SessionView:
         """RECENT."""
         return self._announced - min(self._announced, bisect_left(self._uids, self.recent_from_uid))
 
+    @property
+    def hides_expunged(self) -> bool:
+        """Whether messages are gone that still have their numbers."""
+        return bool(self._expunged)
+
     def uid_of(self, number: int) -> int:
         """The UID of a sequence number. Raises IndexError."""
         if not 1 <= number <= self._announced:

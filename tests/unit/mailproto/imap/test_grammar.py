@@ -210,3 +210,17 @@ def test_junk_is_a_command_an_error_or_the_end(junk: bytes) -> None:
                 parse(event.octets)
             except (CommandInvalid, CharsetUnknown):
                 continue
+
+
+def test_no_octet_of_a_refused_command_is_a_command() -> None:
+    # A message that is appended may have been written by somebody else.
+    flood = (
+        b"a APPEND INBOX {2000+}\r\n"
+        + b"x" * 2000
+        + b" {17+}\r\nzz DELETE INBOX\r\n {4+}\r\nabcd\r\nb NOOP\r\n"
+    )
+    expected = [r.Refused("a", "A literal has at most 1000 octets here", is_too_big=True), r.Whole(b"b NOOP")]
+    for cut in range(len(flood)):
+        assert events([flood[:cut], flood[cut:]]) == expected
+    waits = b"a APPEND INBOX {2000+}\r\n" + b"x" * 2000 + b" {16}\r\nb NOOP\r\n"
+    assert events([waits]) == expected

@@ -30,7 +30,11 @@ DATE_TIME = re.compile(
 
 
 class ParseError(Exception):
-    """The client's fault; the text says what was expected."""
+    """The client's fault; the text says what was expected. `code`: LIMIT where it is our limit (RFC 5530)."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class Cursor:
@@ -141,7 +145,7 @@ class Cursor:
             raise ParseError("a set of message numbers expected")
         items = found[0].split(b",")
         if len(items) > RANGES:
-            raise ParseError(f"a set has at most {RANGES} ranges")
+            raise ParseError(f"a set has at most {RANGES} ranges", "LIMIT")
         ranges = []
         for item in items:
             first, colon, last = item.partition(b":")

@@ -17,11 +17,12 @@ ID_FIELDS = 30
 
 
 class CommandInvalid(Exception):
-    """BAD is the answer. `tag` is "*" where there is none."""
+    """BAD is the answer. `tag` is "*" where there is none; `code` is a response code or "" (RFC 5530)."""
 
-    def __init__(self, tag: str, text: str) -> None:
+    def __init__(self, tag: str, text: str, code: str = "") -> None:
         super().__init__(text)
         self.tag = tag
+        self.code = code
 
 
 def parse(whole: bytes) -> c.Tagged:
@@ -36,7 +37,7 @@ def parse(whole: bytes) -> c.Tagged:
         return c.Tagged(tag, _command(cursor))
     except ParseError as error:
         text = str(error)
-        raise CommandInvalid(tag, text[:1].upper() + text[1:]) from error
+        raise CommandInvalid(tag, text[:1].upper() + text[1:], error.code) from error
 
 
 def _command(cursor: Cursor) -> c.Command:

@@ -28,7 +28,7 @@ def parse_items(cursor: Cursor) -> tuple[FetchItem, ...]:
         cursor.space()
         items.append(_item(cursor))
         if len(items) > ITEMS:
-            raise ParseError(f"at most {ITEMS} items can be fetched at once")
+            raise ParseError(f"at most {ITEMS} items can be fetched at once", "LIMIT")
     return tuple(items)
 
 
@@ -55,7 +55,7 @@ def _section(cursor: Cursor, seen: Seen) -> Section:
         label = found[0]
         part = tuple(int(number) for number in label.split(b"."))
         if len(part) > PART_DEPTH:
-            raise ParseError("a part number is too deep")
+            raise ParseError("a part number is too deep", "LIMIT")
     text = Text.ALL
     fields: tuple[bytes, ...] = ()
     if found is None or cursor.take(b"."):
@@ -75,7 +75,7 @@ def _section(cursor: Cursor, seen: Seen) -> Section:
             cursor.space()
             names.append(cursor.astring())
             if len(names) > ITEMS:
-                raise ParseError("too many header fields")
+                raise ParseError("too many header fields", "LIMIT")
         fields = tuple(names)
         label += b" (" + b" ".join(_shown(name) for name in names) + b")"
     cursor.expect(b"]")

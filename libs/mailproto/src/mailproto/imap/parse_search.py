@@ -57,7 +57,7 @@ class _Keys:
     def _key(self, depth: int) -> SearchKey:
         self._count += 1
         if self._count > KEYS or depth > DEPTH:
-            raise ParseError("the search is too complex")
+            raise ParseError("the search is too complex", "LIMIT")
         cursor = self._cursor
         if cursor.take(b"("):
             keys = [self._key(depth + 1)]

@@ -13,6 +13,8 @@ LITERALS = 100
 LITERAL = re.compile(rb"\{([0-9]{1,20})(\+?)\}\Z")
 TAG = re.compile(rb"[\x21\x23-\x24\x26-\x27\x2c-\x5b\x5d-\x7a\x7c\x7e]{1,64}(?= )")
 APPEND = re.compile(rb"[^ ]+ APPEND ", re.IGNORECASE)
+# What is thrown away of one refused command before the connection ends.
+SKIPPED_OCTETS = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Reader:
         self._literal_octets = 0
         # Octets of a refused command that are still to be thrown away.
         self._skip = 0
+        self._skipped = 0
         self._refusal: Refused | None = None
 
     def feed(self, data: bytes) -> None:
@@ -101,23 +104,21 @@ class Reader:
             line_end = end - 1 if end > self._line_start and self._buffer[end - 1] == 13 else end
             if line_end - self._line_start > LINE_OCTETS:
                 return Broken("The line is too long")
-            if self._refusal is not None:
-                refusal, self._refusal = self._refusal, None
-                del self._buffer[: end + 1]
-                self._begin()
-                return refusal
             tail = bytes(self._buffer[max(self._line_start, line_end - 24) : line_end])
             literal = LITERAL.search(tail)
+            if self._refusal is not None:
+                event = self._refused_line(literal, end)
+                if event is not None or self._skip:
+                    return event
+                continue
             if literal is None:
                 whole = bytes(self._buffer[:line_end])
                 del self._buffer[: end + 1]
                 self._begin()
                 return Whole(whole)
             event = self._literal(int(literal[1]), not literal[2], end)
-            if event is not None:
+            if event is not None or self._skip or self._line_start > len(self._buffer):
                 return event
-            if self._line_start > len(self._buffer):
-                return None
 
     def _literal(self, octets: int, waits: bool, end: int) -> Event | None:
         """A literal is announced at the end of a line."""
@@ -134,16 +135,32 @@ class Reader:
         refusal = Refused(tag, f"A literal has at most {limit} octets here", is_too_big=is_append)
         if waits:
             # The client waits and sends nothing of it.
-            del self._buffer[: end + 1]
-            self._begin()
+            self._drop(end + 1)
             return refusal
         # It is on its way already: let it pass, then answer.
-        if octets > 1 << 31:
-            return Broken(refusal.text)
-        del self._buffer[: end + 1]
+        self._refusal = refusal
+        self._skipped = 0
+        return self._throw_away(octets, end)
+
+    def _refused_line(self, literal: "re.Match[bytes] | None", end: int) -> Event | None:
+        """The rest of a refused command up to a line's end: more of it may follow as literals, never as commands."""
+        assert self._refusal is not None
+        if literal is not None and literal[2]:
+            return self._throw_away(int(literal[1]), end)
+        refusal, self._refusal = self._refusal, None
+        self._drop(end + 1)
+        return refusal
+
+    def _throw_away(self, octets: int, end: int) -> Broken | None:
+        self._skipped += octets
+        if self._skipped > SKIPPED_OCTETS:
+            return Broken("That is too much")
+        self._drop(end + 1)
         dropped = min(octets, len(self._buffer))
         del self._buffer[:dropped]
         self._skip = octets - dropped
-        self._begin()
-        self._refusal = refusal
         return None
+
+    def _drop(self, octets: int) -> None:
+        del self._buffer[:octets]
+        self._begin()

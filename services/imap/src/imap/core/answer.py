@@ -28,5 +28,9 @@ class No(Exception):
 class Bad(Exception):
     """The command makes no sense here: the client's fault, answered with BAD."""
 
+    def __init__(self, text: str, code: str = "CLIENTBUG") -> None:
+        super().__init__(text)
+        self.code = code
+
 
 NO_MAILBOX = ("There is no such mailbox", "NONEXISTENT")

@@ -51,7 +51,7 @@ class Session:
         """Raises Bad or No."""
         selected = self.need_selected()
         if selected.access is Access.READ_ONLY:
-            raise No("The mailbox was opened read-only")
+            raise No("The mailbox was opened read-only", "NOPERM")
         return selected
 
     def uids(self, numbers: MessageSet, by: By) -> list[int]:

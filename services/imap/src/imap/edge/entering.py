@@ -1,0 +1,137 @@
+"""Before the login: CAPABILITY's truth, STARTTLS, LOGIN, AUTHENTICATE (RFC 3501 §6.2, RFC 4959)."""
+
+import ssl
+from ipaddress import ip_address
+
+from directoryclient import Identity, Unavailable
+from mailproto.imap import commands as c
+from mailproto.sasl import MECHANISMS, Challenge, Credentials, Fault, SaslExchange
+from structlog.typing import FilteringBoundLogger
+
+from imap import metrics
+from imap.core import dispatch
+from imap.core.answer import Answer, Bad, No, ok
+from imap.core.capabilities import capabilities
+from imap.edge.wire import Wire
+from imap.ports import Directory
+from imap.settings import Settings
+
+WRONG = ("The login or the password is wrong", "AUTHENTICATIONFAILED")
+
+
+class Entrance:
+    """Who comes in. `by_account` counts the sessions of each account in this process."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        settings: Settings,
+        directory: Directory,
+        tls: ssl.SSLContext | None,
+        by_account: dict[str, int],
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._wire = wire
+        self._settings = settings
+        self._directory = directory
+        self._tls = tls
+        self._by_account = by_account
+        self._log = log
+        self._failures = 0
+        self.who: Identity | None = None
+
+    def capabilities(self) -> str:
+        """What is true now."""
+        return capabilities(
+            self._settings.append_octets,
+            is_logged_in=self.who is not None,
+            offers_tls=self._tls is not None and not self._wire.is_tls,
+            may_log_in=self._may_log_in(),
+        )
+
+    async def do(self, command: c.Command) -> Answer:
+        """A command of somebody who has not logged in. After a good login `who` is set."""
+        match command:
+            case c.Plain.NOOP:
+                return ok("NOOP completed")
+            case c.Plain.STARTTLS:
+                if self._tls is None or self._wire.is_tls:
+                    raise Bad("TLS cannot be started here")
+                # What came in clear after this command is not looked at.
+                self._wire.forget()
+                return ok("Begin TLS now")
+            case c.Login():
+                self._need_safe()
+                return await self._log_in(Credentials(command.login, command.password))
+            case c.Authenticate():
+                self._need_safe()
+                return await self._log_in(await self._exchange(command))
+            case c.Id():
+                await self._wire.say(dispatch.ID)
+                return ok("ID completed")
+            case _:
+                raise Bad("Log in first")
+
+    def leave(self) -> None:
+        """The session is over."""
+        if self.who is None:
+            return
+        metrics.SESSIONS.dec()
+        account_id = self.who.account.account_id
+        left = self._by_account.get(account_id, 1) - 1
+        if left:
+            self._by_account[account_id] = left
+        else:
+            self._by_account.pop(account_id, None)
+
+    def _may_log_in(self) -> bool:
+        if self._wire.is_tls:
+            return True
+        if self._settings.allow_plaintext_login != "loopback":
+            return False
+        try:
+            return ip_address(self._wire.peer_host).is_loopback
+        except ValueError:
+            return False
+
+    def _need_safe(self) -> None:
+        if not self._may_log_in():
+            raise No("Start TLS first: a password is not taken in clear", "PRIVACYREQUIRED")
+
+    async def _exchange(self, command: c.Authenticate) -> Credentials:
+        if command.mechanism not in MECHANISMS:
+            raise No("That mechanism is not offered", "CANNOT")
+        exchange = SaslExchange(command.mechanism)
+        step = exchange.first_challenge() if command.initial is None else exchange.answer(command.initial)
+        while isinstance(step, Challenge):
+            await self._wire.say(b"+ " + step.line + b"\r\n")
+            step = exchange.answer(await self._wire.line())
+        if isinstance(step, Fault):
+            if step is Fault.REFUSED:
+                raise No(*WRONG)
+            raise Bad(step.value)
+        return step
+
+    async def _log_in(self, credentials: Credentials) -> Answer:
+        try:
+            who = await self._directory.authenticate(
+                credentials.login, credentials.password, self._wire.peer_host
+            )
+        except Unavailable:
+            raise No("That cannot be checked now, try again later", "UNAVAILABLE") from None
+        if who is None:
+            metrics.LOGINS.labels("denied").inc()
+            self._failures += 1
+            self._log.info("login_denied")
+            if self._failures >= self._settings.login_failures:
+                await self._wire.end("Too many wrong passwords")
+            raise No(*WRONG)
+        account_id = who.account.account_id
+        if self._by_account.get(account_id, 0) >= self._settings.connections_a_user:
+            raise No("Too many sessions of this account", "LIMIT")
+        metrics.LOGINS.labels("granted").inc()
+        metrics.SESSIONS.inc()
+        self._by_account[account_id] = self._by_account.get(account_id, 0) + 1
+        self.who = who
+        self._wire.trust()
+        return ok("Welcome", f"CAPABILITY {self.capabilities()}")

@@ -1,0 +1,116 @@
+"""One connection's octets: what the client sends goes to the grammar's reader, what is said goes out with back-pressure.
+
+The time limits are here, because they end a read: so long for the login, so long for silence after it.
+"""
+
+import ssl
+import time
+
+from mailproto.imap import reader as r
+from mailproto.imap import responses
+from servicekit.tcp import Connection
+
+from imap.settings import Settings
+
+DRAINING = responses.untagged("BYE", "The server is going down, come back soon")
+SILENT = responses.untagged("BYE", "You were silent for too long")
+# Before the login nobody needs long literals.
+STRANGERS_OCTETS = 8192
+
+
+class Over(Exception):
+    """The connection is to be closed; what is to be said has been said."""
+
+
+class Wire:
+    """Reads events and lines, says octets."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._reader = r.Reader(literal_octets=STRANGERS_OCTETS, append_octets=STRANGERS_OCTETS)
+        # None once the client has logged in.
+        self._login_until: float | None = time.monotonic() + settings.login_seconds
+        self._waits = False
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether nobody can listen in."""
+        return self._connection.is_tls
+
+    @property
+    def peer_host(self) -> str:
+        """The client's address."""
+        return self._connection.peer_host
+
+    def trust(self) -> None:
+        """The client has logged in: it may take its time and send long literals."""
+        self._login_until = None
+        self._reader.literal_octets = self._settings.literal_octets
+        self._reader.append_octets = self._settings.append_octets
+
+    async def say(self, data: bytes) -> None:
+        """Send; waits for a client that reads slowly."""
+        if data:
+            self._connection.write(data)
+            await self._connection.drain()
+
+    async def end(self, farewell: str) -> None:
+        """Say BYE and raise Over."""
+        await self.say(responses.untagged("BYE", farewell))
+        raise Over
+
+    async def event(self) -> r.Event:
+        """The client's next whole command, or what is wrong with it. Raises Over."""
+        while (event := self._reader.next_event()) is None:
+            await self.read()
+        return event
+
+    async def line(self) -> bytes:
+        """The client's next line: an answer to a challenge. Raises Over."""
+        while (line := self.line_at_hand()) is None:
+            await self.read()
+        if isinstance(line, r.Broken):
+            await self.end(line.text)
+            raise Over
+        return line
+
+    def line_at_hand(self) -> bytes | r.Broken | None:
+        """A line that has come already."""
+        return self._reader.take_line()
+
+    async def read(self) -> None:
+        """Take what comes. Raises Over at the end of the stream or of the client's time. May be cancelled."""
+        if self._login_until is not None:
+            seconds = self._login_until - time.monotonic()
+        else:
+            seconds = self._settings.idle_seconds
+        self._waits = True
+        try:
+            if self._connection.draining.is_set():
+                await self.say(DRAINING)
+                raise Over
+            data = await self._connection.read(max(0.0, seconds))
+        except TimeoutError:
+            await self.say(SILENT)
+            raise Over from None
+        finally:
+            self._waits = False
+        if not data:
+            raise Over
+        self._reader.feed(data)
+
+    def end_if_idle(self) -> None:
+        """At the drain: tell a client that is silent, and close."""
+        if self._waits:
+            self._connection.write(DRAINING)
+            self._connection.end()
+
+    def forget(self) -> None:
+        """What came in clear is not looked at."""
+        self._reader.forget()
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on (RFC 3501 §6.2.1)."""
+        await self._connection.start_tls(context)
+        self._reader.forget()

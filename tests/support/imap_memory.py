@@ -1,0 +1,226 @@
+"""IMAP sessions without a network: imap's own connection over octets in memory, on a store in memory.
+
+memory = Imap()
+alice = memory.client("alice")          # has logged in
+assert alice.say("SELECT INBOX")[-1].startswith("OK")
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any, cast
+
+import structlog
+from directoryclient import Identity
+from imap.edge.connection import Connections, Needs
+from imap.settings import Settings
+from mailmodel import AccountRef
+from mailstore import MailboxChange
+
+from tests.support.memory_store import MemoryStore
+
+PASSWORD = "secret"
+# Enough turns for a session to do all it can without new octets.
+TURNS = 40
+
+
+class Wire:
+    """Stands for a servicekit.tcp.Connection."""
+
+    def __init__(self, number: int, *, is_tls: bool) -> None:
+        self.id = str(number)
+        self.peer_host = "127.0.0.1"
+        self.is_tls = is_tls
+        self.draining = asyncio.Event()
+        self.sent = bytearray()
+        self.is_over = False
+        self._arrived: list[bytes] = []
+        self._waiting: asyncio.Future[None] | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the server wants octets and has none."""
+        return self._waiting is not None and not self._waiting.done()
+
+    def feed(self, data: bytes) -> None:
+        self._arrived.append(data)
+        if self.waits:
+            assert self._waiting is not None
+            self._waiting.set_result(None)
+
+    async def read(self, timeout_seconds: float | None = None) -> bytes:
+        while not self._arrived:
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        data = b"".join(self._arrived)
+        self._arrived.clear()
+        return data
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    async def drain(self) -> None:
+        return
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        self.is_tls = True
+
+    def end(self) -> None:
+        self.feed(b"")
+
+
+class _Directory:
+    async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
+        if password != PASSWORD:
+            return None
+        return Identity(AccountRef("tenant", login), f"{login}@example.test", "store")
+
+
+class _Changes:
+    hears = True
+
+    def __init__(self) -> None:
+        self.told: dict[str, list[Callable[[int], None]]] = {}
+
+    def tell(self, change: MailboxChange) -> None:
+        for told in self.told.get(change.account.account_id, []):
+            told(change.mailbox_id)
+
+    async def listen(self, account: AccountRef, told: Callable[[int], None]) -> "_Listening":
+        self.told.setdefault(account.account_id, []).append(told)
+        return _Listening(self.told[account.account_id], told)
+
+
+class _Listening:
+    def __init__(self, all_told: list[Callable[[int], None]], told: Callable[[int], None]) -> None:
+        self._all, self._told = all_told, told
+
+    async def stop(self) -> None:
+        self._all.remove(self._told)
+
+
+class Client:
+    """One session."""
+
+    def __init__(self, memory: "Imap", wire: Wire, task: "asyncio.Task[None]") -> None:
+        self._memory = memory
+        self._wire = wire
+        self._task = task
+        self._tags = 0
+
+    def exchange(self, data: bytes) -> bytes:
+        """Send octets; what the server says until it waits again."""
+        if data:
+            self._wire.feed(data)
+        self._memory.settle()
+        said = bytes(self._wire.sent)
+        self._wire.sent.clear()
+        return said
+
+    def say(self, command: str | bytes) -> list[str]:
+        """A command without its tag; the lines of the answer, the tagged one last and without its tag."""
+        self._tags += 1
+        tag = f"t{self._tags}"
+        octets = command.encode() if isinstance(command, str) else command
+        said = self.exchange(tag.encode() + b" " + octets + b"\r\n").decode("utf-8", "surrogateescape")
+        lines = said.split("\r\n")
+        assert lines.pop() == "", said
+        assert lines, f"the server is silent after {command!r}"
+        assert lines[-1].startswith(f"{tag} "), said
+        lines[-1] = lines[-1].removeprefix(f"{tag} ")
+        return lines
+
+    def raw(self, command: str | bytes) -> bytes:
+        """Like `say`, as octets and with the tag `x`."""
+        return self.exchange(b"x " + (command.encode() if isinstance(command, str) else command) + b"\r\n")
+
+    def heard(self) -> list[str]:
+        """What the server says by itself."""
+        return self.exchange(b"").decode().split("\r\n")[:-1]
+
+    def append(self, message: str | bytes, mailbox: str = "INBOX", flags: str = "") -> str:
+        """APPEND; the answer."""
+        octets = message if isinstance(message, bytes) else message.replace("\n", "\r\n").encode()
+        words = f"APPEND {mailbox} {flags}{' ' if flags else ''}{{{len(octets)}+}}\r\n".encode()
+        return self.say(words + octets)[-1]
+
+    @property
+    def is_over(self) -> bool:
+        return self._task.done()
+
+
+class Imap:
+    """A server in memory with its own event loop. Close it."""
+
+    def __init__(self, **settings: Any) -> None:
+        self._loop = asyncio.new_event_loop()
+        self.changes = _Changes()
+        self.store = MemoryStore(self.changes.tell)
+        values = {"allow_plaintext_login": "loopback", **settings}
+        needs = Needs(
+            Settings.model_construct(
+                **{name: field.default for name, field in Settings.model_fields.items()} | values
+            ),
+            cast(Any, _Directory()),
+            cast(Any, self.store),
+            cast(Any, self.changes),
+            None,
+            structlog.get_logger(),
+        )
+        self._connections = Connections(needs)
+        self._wires: list[Wire] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def connect(self, *, is_tls: bool = False) -> Client:
+        """A session that has not logged in; the greeting waits."""
+        wire = Wire(len(self._wires) + 1, is_tls=is_tls)
+        self._wires.append(wire)
+
+        async def start() -> "asyncio.Task[None]":
+            return asyncio.create_task(self._connections.serve(cast(Any, wire)))
+
+        task = self._loop.run_until_complete(start())
+        self._tasks.append(task)
+        return Client(self, wire, task)
+
+    def client(self, login: str = "alice", select: str = "") -> Client:
+        """A session that has logged in, and selected a mailbox."""
+        client = self.connect()
+        client.exchange(b"")
+        assert client.say(f"LOGIN {login} {PASSWORD}")[-1].startswith("OK")
+        if select:
+            assert client.say(f"SELECT {select}")[-1].startswith("OK")
+        return client
+
+    def settle(self) -> None:
+        """Until every session waits for octets (or is over)."""
+
+        async def turn() -> None:
+            quiet = 0
+            for _ in range(100_000):
+                await asyncio.sleep(0)
+                busy = any(
+                    not (wire.waits or task.done())
+                    for wire, task in zip(self._wires, self._tasks, strict=True)
+                )
+                quiet = 0 if busy else quiet + 1
+                if quiet > TURNS:
+                    break
+            else:
+                raise AssertionError("the server does not come to rest")
+            for task in self._tasks:
+                if task.done():
+                    task.result()
+
+        self._loop.run_until_complete(turn())
+
+    def close(self) -> None:
+        """End all sessions."""
+
+        async def end() -> None:
+            for wire in self._wires:
+                wire.feed(b"")
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+        self._loop.run_until_complete(end())
+        self._loop.close()

@@ -1,0 +1,341 @@
+"""A mail store in memory with MailStore's face: sessions of imap are tested on it without a network.
+
+It keeps what the real one promises: MODSEQs of the account, UIDs never used twice, vanished UIDs, all or none.
+The real one is tested on its own (tests/integration/mailstore).
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count
+
+from blobstore import BodyReference
+from mailmodel import AccountRef, Entry, FlagChange, Flags, MailboxInfo, SystemFlag
+from mailmodel.mailbox_name import INBOX, SEPARATOR, canonical, superiors
+from mailmsg.facts import MessageFacts
+from mailstore import (
+    Changes,
+    Columns,
+    CopyResult,
+    InboxProtected,
+    MailboxChange,
+    MailboxExists,
+    MailboxHasInferiors,
+    MailboxMissing,
+    NewMessage,
+    Snapshot,
+    StoredMessage,
+)
+from mailstore.rows import FIRST_MAILBOXES
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@dataclass
+class Row:
+    """An entry with its message."""
+
+    uid: int
+    modseq: int
+    flags: Flags
+    message_id: str
+    new: NewMessage
+    saved_at: datetime = NOW
+
+
+@dataclass
+class Box:
+    """A mailbox."""
+
+    mailbox_id: int
+    name: str
+    uid_validity: int
+    special_use: frozenset[str] = frozenset()
+    uid_next: int = 1
+    highest_modseq: int = 1
+    recent_from_uid: int = 1
+    rows: dict[int, Row] = field(default_factory=dict)
+    vanished: list[tuple[int, int]] = field(default_factory=list)
+
+
+class Account:
+    """One account's mailboxes."""
+
+    def __init__(self) -> None:
+        self.modseq = 1
+        self._ids = count(1)
+        self._validities = count(1_700_000_000)
+        self.boxes: dict[str, Box] = {}
+        self.subscribed: set[str] = set()
+        for name, use in FIRST_MAILBOXES:
+            self.add(name, frozenset({use} - {""}))
+            self.subscribed.add(name)
+
+    def add(self, name: str, special_use: frozenset[str]) -> Box:
+        box = self.boxes[name] = Box(next(self._ids), name, next(self._validities), special_use)
+        return box
+
+    def by_id(self, mailbox_id: int) -> Box:
+        for box in self.boxes.values():
+            if box.mailbox_id == mailbox_id:
+                return box
+        raise MailboxMissing
+
+    def info(self, box: Box) -> MailboxInfo:
+        rows = box.rows.values()
+        return MailboxInfo(
+            mailbox_id=box.mailbox_id,
+            name=box.name,
+            uid_validity=box.uid_validity,
+            uid_next=box.uid_next,
+            highest_modseq=box.highest_modseq,
+            messages=len(rows),
+            unseen=sum(not row.flags.system & SystemFlag.SEEN for row in rows),
+            size_octets=sum(row.new.size_octets for row in rows),
+            special_use=box.special_use,
+            subscribed=box.name in self.subscribed,
+        )
+
+
+class MemoryStore:
+    """MailStore's methods over dictionaries."""
+
+    def __init__(self, tell: Callable[[MailboxChange], None]) -> None:
+        self.tell = tell
+        self.now = NOW
+        self._accounts: dict[str, Account] = {}
+        self._bodies: dict[str, bytes] = {}
+        self._names = count(1)
+
+    def of(self, account: AccountRef) -> Account:
+        return self._accounts.setdefault(account.account_id, Account())
+
+    def _told(self, account: AccountRef, mailbox_id: int, modseq: int) -> None:
+        self.tell(MailboxChange(account, mailbox_id, modseq))
+
+    # -- mailboxes
+
+    async def list_mailboxes(self, account: AccountRef) -> list[MailboxInfo]:
+        held = self.of(account)
+        return [held.info(held.boxes[n]) for n in sorted(held.boxes, key=lambda n: (n != INBOX, n.encode()))]
+
+    async def get_mailbox(self, account: AccountRef, name: str) -> MailboxInfo | None:
+        held = self.of(account)
+        box = held.boxes.get(canonical(name))
+        return None if box is None else held.info(box)
+
+    async def create_mailbox(
+        self, account: AccountRef, name: str, special_use: frozenset[str] = frozenset()
+    ) -> MailboxInfo:
+        held = self.of(account)
+        name = canonical(name.removesuffix(SEPARATOR))
+        if name == INBOX:
+            raise InboxProtected
+        if name in held.boxes:
+            raise MailboxExists(name)
+        for superior in superiors(name):
+            if superior not in held.boxes:
+                held.add(superior, frozenset())
+        made = held.info(held.add(name, special_use))
+        self._told(account, 0, 0)
+        return made
+
+    async def delete_mailbox(self, account: AccountRef, name: str) -> None:
+        held = self.of(account)
+        name = canonical(name)
+        if name == INBOX:
+            raise InboxProtected
+        if name not in held.boxes:
+            raise MailboxMissing(name)
+        if any(other.startswith(name + SEPARATOR) for other in held.boxes):
+            raise MailboxHasInferiors(name)
+        del held.boxes[name]
+        self._told(account, 0, 0)
+
+    async def rename_mailbox(self, account: AccountRef, old: str, new: str) -> None:
+        held = self.of(account)
+        old, new = canonical(old), canonical(new)
+        if old not in held.boxes:
+            raise MailboxMissing(old)
+        if new in held.boxes:
+            raise MailboxExists(new)
+        if old == INBOX:
+            made = held.add(new, frozenset())
+            await self.move(
+                account, held.boxes[INBOX].mailbox_id, list(held.boxes[INBOX].rows), made.mailbox_id
+            )
+        else:
+            for name in [n for n in held.boxes if n == old or n.startswith(old + SEPARATOR)]:
+                box = held.boxes.pop(name)
+                box.name = new + name[len(old) :]
+                held.boxes[box.name] = box
+        self._told(account, 0, 0)
+
+    async def subscribe(self, account: AccountRef, name: str) -> None:
+        self.of(account).subscribed.add(canonical(name))
+
+    async def unsubscribe(self, account: AccountRef, name: str) -> bool:
+        held = self.of(account).subscribed
+        was = canonical(name) in held
+        held.discard(canonical(name))
+        return was
+
+    async def list_subscriptions(self, account: AccountRef) -> list[str]:
+        return sorted(self.of(account).subscribed)
+
+    # -- messages in
+
+    async def put_body(self, account: AccountRef, content: bytes) -> BodyReference:
+        key = f"body-{next(self._names)}"
+        self._bodies[key] = content
+        return BodyReference(key, 0, len(content), hashlib.sha256(content).digest())
+
+    async def append(self, account: AccountRef, mailbox_id: int, messages: Sequence[NewMessage]) -> list[int]:
+        held = self.of(account)
+        box = held.by_id(mailbox_id)
+        held.modseq += 1
+        uids = [self._file(held, box, new, new.flags, f"{next(self._names):032x}").uid for new in messages]
+        self._told(account, mailbox_id, held.modseq)
+        return uids
+
+    def _file(self, held: Account, box: Box, new: NewMessage, flags: Flags, message_id: str) -> Row:
+        row = box.rows[box.uid_next] = Row(box.uid_next, held.modseq, flags, message_id, new, self.now)
+        box.uid_next += 1
+        box.highest_modseq = held.modseq
+        return row
+
+    # -- reading
+
+    async def snapshot(self, account: AccountRef, mailbox_id: int, *, claim_recent: bool = False) -> Snapshot:
+        held = self.of(account)
+        box = held.by_id(mailbox_id)
+        recent = box.recent_from_uid
+        if claim_recent:
+            box.recent_from_uid = box.uid_next
+        rows = list(box.rows.values())
+        return Snapshot(
+            held.info(box),
+            [row.uid for row in rows],
+            [row.modseq for row in rows],
+            [int(row.flags.system) for row in rows],
+            {row.uid: row.flags.keywords for row in rows if row.flags.keywords},
+            recent,
+        )
+
+    async def claim_recent(self, account: AccountRef, mailbox_id: int, uid_next: int) -> None:
+        box = self.of(account).by_id(mailbox_id)
+        box.recent_from_uid = max(box.recent_from_uid, uid_next)
+
+    async def changes_since(self, account: AccountRef, mailbox_id: int, modseq: int) -> Changes:
+        try:
+            box = self.of(account).by_id(mailbox_id)
+        except MailboxMissing:
+            return Changes([], [], modseq, 0, True)
+        return Changes(
+            [Entry(row.uid, row.modseq, row.flags) for row in box.rows.values() if row.modseq > modseq],
+            sorted(uid for uid, at in box.vanished if at > modseq),
+            box.highest_modseq,
+            box.uid_next,
+            False,
+        )
+
+    async def fetch(
+        self, account: AccountRef, mailbox_id: int, uids: Sequence[int], columns: Columns
+    ) -> AsyncIterator[list[StoredMessage]]:
+        box = self.of(account).by_id(mailbox_id)
+        found = [_stored(box.rows[uid]) for uid in sorted(set(uids)) if uid in box.rows]
+        if found:
+            yield found
+
+    async def read(self, message: StoredMessage, offset: int, length: int) -> bytes:
+        assert message.reference is not None
+        return (message.prefix + self._bodies[message.reference.object_key])[offset : offset + length]
+
+    # -- changing
+
+    async def store_flags(
+        self, account: AccountRef, mailbox_id: int, uids: Sequence[int], change: FlagChange
+    ) -> list[Entry]:
+        held = self.of(account)
+        box = held.by_id(mailbox_id)
+        held.modseq += 1
+        altered = False
+        entries = []
+        for uid in sorted(set(uids)):
+            row = box.rows.get(uid)
+            if row is None:
+                continue
+            after = change.applied_to(row.flags)
+            if after != row.flags:
+                row.flags, row.modseq, altered = after, held.modseq, True
+            entries.append(Entry(uid, row.modseq, row.flags))
+        if altered:
+            box.highest_modseq = held.modseq
+            self._told(account, mailbox_id, held.modseq)
+        return entries
+
+    async def expunge(
+        self, account: AccountRef, mailbox_id: int, uids: Sequence[int] | None = None
+    ) -> list[int]:
+        rows = self.of(account).by_id(mailbox_id).rows
+        chosen = [uid for uid, row in rows.items() if row.flags.system & SystemFlag.DELETED]
+        return self._remove(account, mailbox_id, [uid for uid in chosen if uids is None or uid in uids])
+
+    async def remove(self, account: AccountRef, mailbox_id: int, uids: Sequence[int]) -> list[int]:
+        rows = self.of(account).by_id(mailbox_id).rows
+        return self._remove(account, mailbox_id, [uid for uid in uids if uid in rows])
+
+    def _remove(self, account: AccountRef, mailbox_id: int, uids: list[int]) -> list[int]:
+        held = self.of(account)
+        box = held.by_id(mailbox_id)
+        held.modseq += 1
+        for uid in uids:
+            del box.rows[uid]
+            box.vanished.append((uid, held.modseq))
+        if uids:
+            box.highest_modseq = held.modseq
+            self._told(account, mailbox_id, held.modseq)
+        return sorted(uids)
+
+    async def copy(
+        self, account: AccountRef, source_id: int, uids: Sequence[int], target_id: int
+    ) -> CopyResult:
+        held = self.of(account)
+        source, target = held.by_id(source_id), held.by_id(target_id)
+        held.modseq += 1
+        chosen = [source.rows[uid] for uid in sorted(set(uids)) if uid in source.rows]
+        pairs = [
+            (row.uid, self._file(held, target, row.new, row.flags, row.message_id).uid) for row in chosen
+        ]
+        if pairs:
+            self._told(account, target_id, held.modseq)
+        return CopyResult(target.uid_validity, pairs)
+
+    async def move(
+        self, account: AccountRef, source_id: int, uids: Sequence[int], target_id: int
+    ) -> CopyResult:
+        result = await self.copy(account, source_id, uids, target_id)
+        self._remove(account, source_id, [source for source, _ in result.pairs])
+        return result
+
+
+def _stored(row: Row) -> StoredMessage:
+    facts: MessageFacts = row.new.facts
+    return StoredMessage(
+        uid=row.uid,
+        modseq=row.modseq,
+        flags=row.flags,
+        internal_date=row.new.internal_date,
+        size_octets=row.new.size_octets,
+        message_id=row.message_id,
+        prefix=row.new.prefix,
+        header=facts.header,
+        header_octets=facts.header_octets,
+        envelope=facts.envelope,
+        bodystructure=facts.bodystructure,
+        body=facts.body,
+        parts=facts.parts,
+        sent_at=facts.sent_at,
+        reference=replace(row.new.body),
+    )

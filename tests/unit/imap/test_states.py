@@ -1,0 +1,131 @@
+"""What may be said when: the states of RFC 3501 §3, and a CAPABILITY that is true in each of them."""
+
+import base64
+
+import pytest
+
+from tests.support.imap_memory import PASSWORD, Imap
+
+SELECTED_ONLY = (
+    *("CHECK", "CLOSE", "UNSELECT", "EXPUNGE", "SEARCH ALL", "FETCH 1 FLAGS", "STORE 1 FLAGS ()"),
+    *("COPY 1 INBOX", "MOVE 1 INBOX", "UID FETCH 1 FLAGS", "UID EXPUNGE 1"),
+)
+AUTHENTICATED = (
+    *("SELECT INBOX", "EXAMINE INBOX", "CREATE x", "DELETE x", "RENAME x y", "SUBSCRIBE x", "UNSUBSCRIBE x"),
+    *('LIST "" *', 'LSUB "" *', "STATUS INBOX (MESSAGES)", "NAMESPACE", "IDLE", "ENABLE CONDSTORE"),
+)
+
+
+@pytest.mark.parametrize("command", SELECTED_ONLY + AUTHENTICATED)
+def test_before_the_login(imap: Imap, command: str) -> None:
+    client = imap.connect()
+    client.exchange(b"")
+    assert client.say(command) == ["BAD [CLIENTBUG] Log in first"]
+
+
+@pytest.mark.parametrize("command", SELECTED_ONLY)
+def test_without_a_mailbox(imap: Imap, command: str) -> None:
+    assert imap.client().say(command) == ["BAD [CLIENTBUG] Select a mailbox first"]
+
+
+@pytest.mark.parametrize("command", ["LOGIN a b", "AUTHENTICATE PLAIN", "STARTTLS"])
+def test_after_the_login(imap: Imap, command: str) -> None:
+    assert imap.client().say(command)[-1].startswith("BAD [CLIENTBUG]")
+
+
+@pytest.mark.parametrize("command", ["STORE 1 FLAGS ()", "EXPUNGE", "MOVE 1 Archive", "UID EXPUNGE 1"])
+def test_read_only(imap: Imap, command: str) -> None:
+    client = imap.client()
+    client.append("Subject: x\n\nx\n")
+    client.say("EXAMINE INBOX")
+    assert client.say(command)[-1].startswith("NO [NOPERM]")
+
+
+def test_where_a_password_would_be_heard_none_is_taken() -> None:
+    imap = Imap(allow_plaintext_login="never")
+    try:
+        clear = imap.connect()
+        greeting = clear.exchange(b"").decode()
+        assert "LOGINDISABLED" in greeting
+        assert "AUTH=" not in greeting
+        assert clear.say(f"LOGIN alice {PASSWORD}")[-1].startswith("NO [PRIVACYREQUIRED]")
+        assert clear.say("AUTHENTICATE PLAIN")[-1].startswith("NO [PRIVACYREQUIRED]")
+        safe = imap.connect(is_tls=True)
+        greeting = safe.exchange(b"").decode()
+        assert "LOGINDISABLED" not in greeting
+        assert "AUTH=PLAIN" in greeting
+        assert safe.say(f"LOGIN alice {PASSWORD}")[-1].startswith("OK [CAPABILITY ")
+    finally:
+        imap.close()
+
+
+def test_the_initial_response_saves_a_turn(imap: Imap) -> None:
+    plain = base64.b64encode(f"\0alice\0{PASSWORD}".encode()).decode()
+    at_once = imap.connect()
+    at_once.exchange(b"")
+    assert at_once.say(f"AUTHENTICATE PLAIN {plain}")[-1].startswith("OK")
+    in_turns = imap.connect()
+    in_turns.exchange(b"")
+    assert in_turns.exchange(b"a AUTHENTICATE PLAIN\r\n") == b"+ \r\n"
+    assert in_turns.exchange(plain.encode() + b"\r\n").startswith(b"a OK")
+    cancelled = imap.connect()
+    cancelled.exchange(b"")
+    assert cancelled.exchange(b"a AUTHENTICATE PLAIN\r\n") == b"+ \r\n"
+    assert cancelled.exchange(b"*\r\n").startswith(b"a BAD")
+
+
+def test_capabilities_before_and_after_the_login(imap: Imap) -> None:
+    client = imap.connect()
+    before = client.exchange(b"").decode()
+    assert "IDLE" not in before
+    after = client.say(f"LOGIN alice {PASSWORD}")[-1]
+    assert f"[{client.say('CAPABILITY')[0][2:]}]" in after
+    assert "AUTH=" not in after
+    assert "APPENDLIMIT=52428800" in after
+
+
+REFUSALS = [
+    ("SELECT Nowhere", "NO [NONEXISTENT]"),
+    ("STATUS Nowhere (MESSAGES)", "NO [NONEXISTENT]"),
+    ("CREATE Archive", "NO [ALREADYEXISTS]"),
+    ("CREATE inbox", "NO [ALREADYEXISTS]"),
+    ("CREATE a//b", "NO [CANNOT]"),
+    ("DELETE INBOX", "NO [CANNOT]"),
+    ("DELETE Nowhere", "NO [NONEXISTENT]"),
+    ("RENAME Nowhere x", "NO [NONEXISTENT]"),
+    ("RENAME Archive Sent", "NO [ALREADYEXISTS]"),
+    ("APPEND Nowhere {1+}\r\nx", "NO [TRYCREATE]"),
+    ("SEARCH " + "NOT " * 100 + "ALL", "BAD [LIMIT]"),
+    ("FETCH 1 FLAGS", "BAD [CLIENTBUG]"),
+    ("UID COPY 1 Nowhere", "NO [TRYCREATE]"),
+    ("UID MOVE 1 INBOX", "NO [CANNOT]"),
+    ("STORE 1 +FLAGS (" + "k" * 65 + ")", "BAD [CLIENTBUG]"),
+]
+
+
+@pytest.mark.parametrize(("command", "answer"), REFUSALS)
+def test_refusals_say_why(imap: Imap, command: str, answer: str) -> None:
+    said = imap.client(select="INBOX").say(command)[-1]
+    assert said.startswith(answer), said
+
+
+def test_an_expunge_that_cannot_be_told_yet_is_hinted_at(imap: Imap) -> None:
+    one, two = imap.client(select="INBOX"), imap.client(select="INBOX")
+    for _ in range(2):
+        one.append("Subject: x\n\nx\n")
+    two.say("NOOP")
+    one.say("STORE 1 +FLAGS.SILENT (\\Deleted)")
+    one.say("EXPUNGE")
+    assert two.say("FETCH 2 UID") == ["* 2 FETCH (UID 2)", "OK [EXPUNGEISSUED] FETCH completed"]
+    assert two.say("NOOP") == ["* 1 EXPUNGE", "OK NOOP completed"]
+
+
+def test_unselect_removes_nothing_and_close_does(imap: Imap) -> None:
+    client = imap.client(select="INBOX")
+    client.append("Subject: x\n\nx\n")
+    client.say("NOOP")
+    client.say("STORE 1 +FLAGS (\\Deleted)")
+    assert client.say("UNSELECT") == ["OK UNSELECT completed"]
+    assert "* 1 EXISTS" in client.say("SELECT INBOX")
+    assert client.say("CLOSE") == ["OK CLOSE completed"]
+    assert "* 0 EXISTS" in client.say("SELECT INBOX")
