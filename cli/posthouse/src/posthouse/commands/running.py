@@ -3,16 +3,19 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections import deque
 from dataclasses import asdict
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
@@ -39,6 +42,8 @@ Workers = Annotated[
     str, typer.Option("--workers", help="Processes a service: a number for all, or smtp-gateway=2,imap=3.")
 ]
 START_SECONDS = 120.0
+# In the environment of the process that runs on after --detach.
+DETACHED = "POSTHOUSE_DETACHED"
 
 
 @guarded
@@ -53,6 +58,7 @@ def up(
         list[str] | None,
         typer.Option("--set", help="A setting of a service, e.g. --set MTA_QUEUE_SMTP_PORT=2525."),
     ] = None,
+    json: Json = False,
 ) -> None:
     """Start the whole platform on this machine: PostgreSQL, NATS, S3 and every service."""
     layout, ports = Layout(data.absolute()), Ports.at(port_base)
@@ -64,17 +70,25 @@ def up(
             raise Problem(f"--set wants NAME=VALUE, not {item!r}.")
         overrides[name] = value
     if detach:
-        _detach(layout)
+        _detach(layout, errors if json else console)
+        if json:
+            as_json(_described(layout, ports))
         return
     domain = overrides.pop("POSTHOUSE_DEMO_DOMAIN", first_start.DOMAIN)
     started = time.monotonic()
 
     def after_start() -> None:
         passwords = first_start.welcome(layout, ports, domain)
-        _say_welcome(layout, ports, domain, passwords, time.monotonic() - started)
+        if json:
+            as_json(_described(layout, ports))
+            sys.stdout.flush()
+        else:
+            _say_welcome(layout, ports, domain, passwords, time.monotonic() - started)
 
+    # Progress is for people: where a script reads, it goes to standard error.
+    shown = errors if json else console
     supervisor = Supervisor(
-        Wishes(layout, ports, counts, overrides), lambda text: console.print(text, markup=False)
+        Wishes(layout, ports, counts, overrides), lambda text: shown.print(text, markup=False)
     )
     asyncio.run(supervisor.run(after_start))
 
@@ -99,13 +113,26 @@ def _say_welcome(
     say("\nTo try:")
     for hint in first_start.hints(ports, domain, shown):
         say(f"  {hint}")
-    say("\nCtrl-C, or `posthouse down` elsewhere, ends it.")
+    if DETACHED in os.environ:
+        say(f"\n`posthouse down{shown}` ends it.")
+    else:
+        say(f"\nCtrl-C, or `posthouse down{shown}` elsewhere, ends it.")
 
 
-def _detach(layout: Layout) -> None:
+def _described(layout: Layout, ports: Ports) -> dict[str, Any]:
+    return {
+        "data": str(layout.root),
+        "ports": asdict(ports),
+        "admin_url": f"http://127.0.0.1:{ports.admin}",
+        "operator_token_file": str(layout.secrets / "operator-token"),
+        "credentials_file": str(layout.credentials_file),
+    }
+
+
+def _detach(layout: Layout, shown_on: Console) -> None:
     layout.prepare()
     log = layout.logs / "up.log"
-    words = [word for word in sys.argv[1:] if word != "--detach"]
+    words = [word for word in sys.argv[1:] if word not in ("--detach", "--json")]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "posthouse", *words],
@@ -113,7 +140,7 @@ def _detach(layout: Layout) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", DETACHED: "1"},
         )
     shown = 0
     deadline = time.monotonic() + START_SECONDS
@@ -127,7 +154,7 @@ def _detach(layout: Layout) -> None:
             errors.print(new.rstrip(), markup=False)
             raise typer.Exit(process.returncode or 1)
         if new:
-            console.print(new.rstrip("\n"), markup=False)
+            shown_on.print(new.rstrip("\n"), markup=False)
         now = state.read(layout)
         if now is not None and now.pid == process.pid and now.phase == "running":
             return
@@ -188,7 +215,7 @@ def _picture(running: state.State, rows: list[dict[str, Any]]) -> Table:
             column, justify="right" if column in ("pid", "up", "restarts", "metrics") else "left"
         )
     for row in rows:
-        names = PORT_NAMES.get(row["name"].rstrip("0123456789").rstrip("-"), ())
+        names = PORT_NAMES.get(re.sub(r"-\d+$", "", row["name"]), ())
         shown = " ".join(str(getattr(ports, name)) for name in names) or str(row["port"] or "")
         seconds = max(0, int(time.time() - row["started_at"]))
         colour = "green" if row["health"] == "ready" else "red"
@@ -235,6 +262,7 @@ def logs(
     data: DataFolder = DEFAULT_DATA,
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.", min=0)] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    json: Json = False,
 ) -> None:
     """Show the log of one process."""
     layout = Layout(data.absolute())
@@ -246,9 +274,19 @@ def logs(
         raise Problem(f"there is no log of {service}; there are {', '.join(there)}.")
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in deque(file, maxlen=lines):
-            sys.stdout.write(line)
+            sys.stdout.write(_as_object(line) if json else line)
         with contextlib.suppress(KeyboardInterrupt):
             while follow:
                 line = file.readline()
-                sys.stdout.write(line) if line else time.sleep(0.2)
-                sys.stdout.flush()
+                if line:
+                    sys.stdout.write(_as_object(line) if json else line)
+                    sys.stdout.flush()
+                else:
+                    time.sleep(0.2)
+
+
+def _as_object(line: str) -> str:
+    """One JSON object a line; what a store or a traceback writes becomes its `event`."""
+    if line.startswith("{"):
+        return line
+    return dumps({"event": line.rstrip("\n")}) + "\n"

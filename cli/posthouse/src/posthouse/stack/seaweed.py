@@ -8,16 +8,18 @@ objects rests in our PostgreSQL instead of its own unsynced store.
 import asyncio
 import json
 import subprocess
+from pathlib import Path
 
 from blobstore import BlobStore
 
 from posthouse.errors import Problem
 from posthouse.stack.layout import Layout
-from posthouse.stack.nats import program
 from posthouse.stack.part import Part
 from posthouse.stack.ports import Ports
+from posthouse.stack.programs import program
 
 BUCKET = "mail"
+SOCKETS = Path("/tmp")
 
 
 class Seaweed:
@@ -34,7 +36,8 @@ class Seaweed:
         return f"http://127.0.0.1:{self._ports.s3}"
 
     def prepare(self) -> None:
-        """Write the configuration."""
+        """Write the configuration. Raises Problem."""
+        self.drop_sockets()
         (self._folder / "data").mkdir(parents=True, exist_ok=True, mode=0o700)
         identity = {
             "name": "posthouse",
@@ -76,6 +79,28 @@ connection_max_lifetime_seconds = 0
 ''',
         )
 
+    def drop_sockets(self) -> None:
+        """Remove sockets that a killed run left in /tmp: their names are fixed, by role and port.
+
+        Raises Problem where one is another user's: SeaweedFS would wait for it without end.
+        """
+        ports = self._ports
+        for role, port in (
+            ("master", ports.weed_master),
+            ("volume", ports.weed_volume),
+            ("filer", ports.weed_filer),
+            ("s3", ports.s3),
+            ("admin", ports.weed_admin),
+        ):
+            path = SOCKETS / f"seaweedfs-{role}-grpc-{port + 10_000}.sock"
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise Problem(
+                    f"{path} is left from another user's SeaweedFS and can't be removed ({error.strerror}): "
+                    "remove it, or take another --port-base."
+                ) from error
+
     def part(self) -> Part:
         """The all-in-one server."""
         ports = self._ports
@@ -95,6 +120,10 @@ connection_max_lifetime_seconds = 0
             "admin.ui": "false",
             "master.telemetry": "false",
             "bucket": BUCKET,
+            # Left to itself it takes names in /tmp, where another user's remains would stop it. Relative to its
+            # working folder, because the path of a socket is at most 107 octets long.
+            "s3.localSocket": "s3.sock",
+            "filer.localSocket": "filer.sock",
         }
         return Part(
             name="seaweedfs",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from posthouse.errors import Problem
-from posthouse.stack import certificate
+from posthouse.stack import certificate, programs
 from posthouse.stack.layout import Layout
 from posthouse.stack.nats import Nats
 from posthouse.stack.part import Part
@@ -112,6 +112,7 @@ class Supervisor:
             self._say(f"ended what an earlier run had left behind: {', '.join(ended)}")
         wishes = self._wishes
         wishes.ports.check_free(sum(wishes.workers.values()))
+        await asyncio.to_thread(programs.versions)
         postgres = Postgres(self._layout, wishes.ports)
         nats = Nats(self._layout, wishes.ports)
         seaweed = Seaweed(self._layout, wishes.ports)
@@ -174,7 +175,7 @@ class Supervisor:
         services = [child for child in self._children if child.part.name not in stores]
         if self._children:
             self._say("draining the services")
-        # The gates first, so that nothing new comes in while the rest drains.
+        # Before the stores, which they still need to settle what they have begun.
         await asyncio.gather(*(child.stop() for child in services))
         for name in ("seaweedfs", "nats", "postgres"):
             for child in self._children:
