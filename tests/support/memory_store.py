@@ -18,6 +18,7 @@ from mailstore import (
     Changes,
     Columns,
     CopyResult,
+    EntryCounts,
     InboxProtected,
     MailboxChange,
     MailboxExists,
@@ -222,6 +223,18 @@ class MemoryStore:
             {row.uid: row.flags.keywords for row in rows if row.flags.keywords},
             recent,
         )
+
+    async def count_entries(self, account: AccountRef, mailbox_ids: Sequence[int]) -> dict[int, EntryCounts]:
+        counts = {}
+        for box in self.of(account).boxes.values():
+            if box.mailbox_id in mailbox_ids:
+                deleted = [row for row in box.rows.values() if row.flags.system & SystemFlag.DELETED]
+                counts[box.mailbox_id] = EntryCounts(
+                    sum(uid >= box.recent_from_uid for uid in box.rows),
+                    len(deleted),
+                    sum(row.new.size_octets for row in deleted),
+                )
+        return counts
 
     async def claim_recent(self, account: AccountRef, mailbox_id: int, uid_next: int) -> None:
         box = self.of(account).by_id(mailbox_id)

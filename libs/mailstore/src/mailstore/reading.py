@@ -11,7 +11,7 @@ from pgkit import Pool, transaction
 
 from mailstore import rows
 from mailstore.errors import MailboxMissing
-from mailstore.types import Changes, Columns, Snapshot, StoredMessage
+from mailstore.types import Changes, Columns, EntryCounts, Snapshot, StoredMessage
 
 FETCH_ROWS = 500
 
@@ -75,6 +75,25 @@ async def snapshot(pool: Pool, account: AccountRef, mailbox_id: int, *, claim_re
         },
         recent_from_uid=row["recent_from_uid"],
     )
+
+
+async def count_entries(
+    pool: Pool, account: AccountRef, mailbox_ids: Sequence[int]
+) -> dict[int, EntryCounts]:
+    """Counted for each of these mailboxes in one statement, by the primary key and the index of deleted entries."""
+    async with transaction(pool, account.tenant_id) as connection:
+        found = await connection.fetch(
+            """SELECT m.mailbox_id, r.recent, d.deleted, d.octets
+               FROM mailbox m
+               CROSS JOIN LATERAL (SELECT count(*) AS recent FROM entry
+                   WHERE account_id = $1 AND mailbox_id = m.mailbox_id AND uid >= m.recent_from_uid) r
+               CROSS JOIN LATERAL (SELECT count(*) AS deleted, coalesce(sum(size_octets), 0)::bigint AS octets FROM entry
+                   WHERE account_id = $1 AND mailbox_id = m.mailbox_id AND system_flags & 8 <> 0) d
+               WHERE m.account_id = $1 AND m.mailbox_id = ANY($2::bigint[])""",
+            UUID(account.account_id),
+            list(mailbox_ids),
+        )
+    return {row["mailbox_id"]: EntryCounts(row["recent"], row["deleted"], row["octets"]) for row in found}
 
 
 async def claim_recent(pool: Pool, account: AccountRef, mailbox_id: int, uid_next: int) -> None:

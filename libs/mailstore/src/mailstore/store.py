@@ -18,6 +18,7 @@ from mailstore.types import (
     Columns,
     CopyResult,
     Delivery,
+    EntryCounts,
     MailboxChange,
     NewMessage,
     Snapshot,
@@ -124,6 +125,10 @@ class MailStore:
     async def snapshot(self, account: AccountRef, mailbox_id: int, *, claim_recent: bool = False) -> Snapshot:
         """The mailbox as it is now."""
         return await reading.snapshot(self._pool, account, mailbox_id, claim_recent=claim_recent)
+
+    async def count_entries(self, account: AccountRef, mailbox_ids: Sequence[int]) -> dict[int, EntryCounts]:
+        """What no counter holds, by mailbox; mailboxes that are gone are left out."""
+        return await reading.count_entries(self._pool, account, mailbox_ids)
 
     async def claim_recent(self, account: AccountRef, mailbox_id: int, uid_next: int) -> None:
         """Messages below `uid_next` were announced to a session: they are \\Recent to no later one."""

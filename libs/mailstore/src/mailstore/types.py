@@ -70,6 +70,15 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryCounts:
+    """What no counter of a mailbox holds: \\Recent messages, those with \\Deleted and their octets."""
+
+    recent: int
+    deleted: int
+    deleted_octets: int
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What changed after a MODSEQ: new and changed entries by UID, expunged UIDs. `gone`: the mailbox was deleted."""
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 from mailproto.imap.fetch_items import FetchItem
+from mailproto.imap.mailbox_options import ListReturn, ListSelect, StatusItem
 from mailproto.imap.message_set import MessageSet
 from mailproto.imap.search_keys import SearchKey
 
@@ -63,6 +64,8 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class Create:
+    """`special_use` holds attributes as the client wrote them (RFC 6154 §3)."""
+
     mailbox: str
     special_use: frozenset[str] = frozenset()
 
@@ -90,8 +93,14 @@ class Unsubscribe:
 
 @dataclass(frozen=True, slots=True)
 class List:
+    """`is_extended`: options, several patterns or RETURN were written, be they empty (RFC 5258 §3)."""
+
     reference: str
-    pattern: str
+    patterns: tuple[str, ...]
+    selects: frozenset[ListSelect] = frozenset()
+    returns: frozenset[ListReturn] = frozenset()
+    status: tuple[StatusItem, ...] = ()
+    is_extended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +111,8 @@ class Lsub:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`items` are upper-case names: MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE."""
-
     mailbox: str
-    items: tuple[str, ...]
+    items: tuple[StatusItem, ...]
 
 
 @dataclass(frozen=True, slots=True)

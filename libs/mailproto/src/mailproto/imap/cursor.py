@@ -14,6 +14,7 @@ ASTRING_ATOM = re.compile(rb"[^\x00-\x20\x7f(){%*\"\\]+")
 LIST_ATOM = re.compile(rb"[^\x00-\x20\x7f(){\"\\]+")
 QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
 LITERAL = re.compile(rb"\{([0-9]{1,20})\+?\}\r?\n")
+NIL = re.compile(rb"NIL(?![^\x00-\x20()])", re.IGNORECASE)
 NUMBER = re.compile(rb"[0-9]{1,19}")
 FLAG = re.compile(rb"\\?[^\x00-\x20\x7f-\xff(){%*\"\\\]]+|\\\*")
 SET = re.compile(
@@ -86,6 +87,14 @@ class Cursor:
         if found is None:
             raise ParseError("an atom expected")
         return found[0]
+
+    def word(self) -> str:
+        """An atom whose case means nothing, in upper case."""
+        return self.atom().upper().decode("ascii")
+
+    def take_nil(self) -> bool:
+        """nil = "NIL", stepped over if it is next."""
+        return self.match(NIL) is not None
 
     def string(self) -> bytes:
         """string = quoted / literal"""

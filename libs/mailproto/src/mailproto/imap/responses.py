@@ -46,13 +46,15 @@ def flags(names: Iterable[str]) -> bytes:
     return b"(" + " ".join(names).encode("ascii", "replace") + b")"
 
 
-def listing(kind: bytes, attributes: Sequence[str], name: str) -> bytes:
-    """LIST or LSUB."""
-    return b'* %b (%b) "/" %b\r\n' % (kind, " ".join(attributes).encode("ascii"), mailbox(name))
+def listing(kind: bytes, attributes: Sequence[str], name: str, extended: bytes = b"") -> bytes:
+    """LIST or LSUB; `extended` are extended data items without their outer parentheses (RFC 5258 §3.5)."""
+    words = " ".join(attributes).encode("ascii")
+    tail = b" (%b)" % extended if extended else b""
+    return b'* %b (%b) "/" %b%b\r\n' % (kind, words, mailbox(name), tail)
 
 
-def status(name: str, items: Sequence[tuple[str, int]]) -> bytes:
-    """STATUS."""
+def status(name: str, items: Sequence[tuple[str, object]]) -> bytes:
+    """STATUS; values are shown as they are printed."""
     shown = " ".join(f"{item} {value}" for item, value in items)
     return b"* STATUS %b (%b)\r\n" % (mailbox(name), shown.encode("ascii"))
 

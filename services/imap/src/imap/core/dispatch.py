@@ -5,7 +5,7 @@ from typing import assert_never
 from mailmodel.view import MayExpunge
 from mailproto.imap import commands as c
 
-from imap.core import fetching, mailboxes, searching, selecting, storing
+from imap.core import fetching, listing, mailboxes, searching, selecting, status, storing
 from imap.core.answer import Answer, Bad, ok
 from imap.core.session import Session
 
@@ -27,7 +27,7 @@ async def run(session: Session, command: c.Command) -> Answer:
         case c.Select():
             return await selecting.select(session, command)
         case c.Status():
-            return await selecting.status(session, command)
+            return await status.status(session, command)
         case c.Create():
             return await mailboxes.create(session, command)
         case c.Delete():
@@ -39,9 +39,9 @@ async def run(session: Session, command: c.Command) -> Answer:
         case c.Unsubscribe():
             return await mailboxes.unsubscribe(session, command)
         case c.List():
-            return await mailboxes.listing(session, command)
+            return await listing.listing(session, command)
         case c.Lsub():
-            return await mailboxes.lsub(session, command)
+            return await listing.lsub(session, command)
         case c.Append():
             return await storing.append(session, command)
         case c.Fetch():

@@ -1,20 +1,22 @@
-"""CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, LIST, LSUB, NAMESPACE (RFC 3501 §6.3, RFC 2342, RFC 6154)."""
+"""CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE (RFC 3501 §6.3, RFC 2342, RFC 6154)."""
 
-from mailmodel import MailboxInfo
-from mailmodel.mailbox_name import superiors
-from mailproto.imap import responses
-from mailproto.imap.commands import Create, Delete, List, Lsub, Rename, Subscribe, Unsubscribe
-from mailproto.imap.names import Pattern
+from mailproto.imap.commands import Create, Delete, Rename, Subscribe, Unsubscribe
 from mailstore import InboxProtected, MailboxExists, MailboxHasInferiors, MailboxMissing, MailboxNameInvalid
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.session import Session
 
+# Uses that a mailbox may have here (RFC 6154 §2, RFC 8457); \All and \Flagged would have to be virtual.
+SPECIAL_USES = {
+    use.lower(): use for use in ("\\Archive", "\\Drafts", "\\Important", "\\Junk", "\\Sent", "\\Trash")
+}
+
 
 async def create(session: Session, command: Create) -> Answer:
     """Mailboxes above it are made as needed."""
+    uses = await _special_uses(session, command)
     try:
-        await session.store.create_mailbox(session.account, command.mailbox, command.special_use)
+        await session.store.create_mailbox(session.account, command.mailbox, uses)
     except MailboxExists:
         raise No("There is a mailbox of that name already", "ALREADYEXISTS") from None
     except InboxProtected:
@@ -22,6 +24,19 @@ async def create(session: Session, command: Create) -> Answer:
     except MailboxNameInvalid as error:
         raise No(_sentence(error), "CANNOT") from None
     return ok("CREATE completed")
+
+
+async def _special_uses(session: Session, command: Create) -> frozenset[str]:
+    """The uses asked for, as we write them. One mailbox has each: a second would leave clients to guess."""
+    if not command.special_use:
+        return frozenset()
+    uses = frozenset(SPECIAL_USES.get(name.lower(), "") for name in command.special_use)
+    if "" in uses:
+        raise No("A mailbox cannot have that use here", "USEATTR")
+    for info in await session.store.list_mailboxes(session.account):
+        if info.special_use & uses:
+            raise No("Another mailbox has that use already", "USEATTR")
+    return uses
 
 
 async def delete(session: Session, command: Delete) -> Answer:
@@ -70,39 +85,6 @@ async def unsubscribe(session: Session, command: Unsubscribe) -> Answer:
     except MailboxNameInvalid as error:
         raise No(_sentence(error), "CANNOT") from None
     return ok("UNSUBSCRIBE completed")
-
-
-async def listing(session: Session, command: List) -> Answer:
-    """One query, however many mailboxes. An empty pattern asks for the separator only."""
-    if not command.pattern:
-        await session.say(b'* LIST (\\Noselect) "/" ""\r\n')
-        return ok("LIST completed")
-    pattern = Pattern(command.reference + command.pattern)
-    found = await session.store.list_mailboxes(session.account)
-    above = {name for info in found for name in superiors(info.name)}
-    lines = [
-        responses.listing(b"LIST", _attributes(info, info.name in above), info.name)
-        for info in found
-        if pattern.matches(info.name)
-    ]
-    await session.say(b"".join(lines))
-    return ok("LIST completed")
-
-
-def _attributes(info: MailboxInfo, has_children: bool) -> list[str]:
-    return ["\\HasChildren" if has_children else "\\HasNoChildren", *sorted(info.special_use)]
-
-
-async def lsub(session: Session, command: Lsub) -> Answer:
-    """Subscribed names; with % also those above one, as \\Noselect (RFC 3501 §6.3.9)."""
-    pattern = Pattern(command.reference + command.pattern)
-    names = await session.store.list_subscriptions(session.account)
-    lines = [responses.listing(b"LSUB", [], name) for name in names if pattern.matches(name)]
-    if command.pattern.endswith("%"):
-        above = sorted({upper for name in names for upper in superiors(name)} - set(names))
-        lines += [responses.listing(b"LSUB", ["\\Noselect"], name) for name in above if pattern.matches(name)]
-    await session.say(b"".join(lines))
-    return ok("LSUB completed")
 
 
 async def namespace(session: Session) -> Answer:

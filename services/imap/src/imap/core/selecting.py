@@ -1,9 +1,9 @@
-"""SELECT, EXAMINE, CLOSE, UNSELECT, STATUS (RFC 3501 §6.3.1, §6.3.2, §6.3.10, §6.4.2; RFC 3691)."""
+"""SELECT, EXAMINE, CLOSE, UNSELECT (RFC 3501 §6.3.1, §6.3.2, §6.4.2; RFC 3691)."""
 
 from mailmodel.flags import WIRE_NAMES
 from mailmodel.view import SessionView
 from mailproto.imap import responses
-from mailproto.imap.commands import Access, Select, Status
+from mailproto.imap.commands import Access, Select
 from mailstore import MailboxMissing
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
@@ -69,22 +69,3 @@ async def unselect(session: Session) -> Answer:
     session.need_selected()
     session.selected = None
     return ok("UNSELECT completed")
-
-
-async def status(session: Session, command: Status) -> Answer:
-    """Counters of a mailbox, from one row."""
-    found = await session.store.get_mailbox(session.account, command.mailbox)
-    if found is None:
-        raise No(*NO_MAILBOX)
-    values = {
-        "MESSAGES": found.messages,
-        "UIDNEXT": found.uid_next,
-        "UIDVALIDITY": found.uid_validity,
-        "UNSEEN": found.unseen,
-        "SIZE": found.size_octets,
-    }
-    if "RECENT" in command.items:
-        snapshot = await session.store.snapshot(session.account, found.mailbox_id)
-        values["RECENT"] = sum(uid >= snapshot.recent_from_uid for uid in snapshot.uids)
-    await session.say(responses.status(found.name, [(item, values[item]) for item in command.items]))
-    return ok("STATUS completed")

@@ -27,9 +27,13 @@ class Selected:
 class Session:
     """Commands read and change this; `say` sends untagged responses, with back-pressure."""
 
-    def __init__(self, store: MailStore, say: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(
+        self, store: MailStore, say: Callable[[bytes], Awaitable[None]], *, append_octets: int
+    ) -> None:
         self.store = store
         self.say = say
+        # The largest message that is taken.
+        self.append_octets = append_octets
         self.who: Identity | None = None
         self.selected: Selected | None = None
         # Something may have changed that this session has not looked at.

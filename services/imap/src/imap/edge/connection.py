@@ -78,7 +78,7 @@ class Imap:
         self._entrance = Entrance(
             self._wire, needs.settings, needs.directory, needs.tls, by_account, self._log
         )
-        self._session = Session(needs.store, self._wire.say)
+        self._session = Session(needs.store, self._wire.say, append_octets=needs.settings.append_octets)
         self._listening: Listening | None = None
         self._woken = asyncio.Event()
         self._errors = 0

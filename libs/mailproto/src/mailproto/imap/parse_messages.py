@@ -1,0 +1,87 @@
+"""Commands about messages: APPEND, SEARCH, FETCH, STORE, COPY, MOVE, UID EXPUNGE (RFC 3501 §6.3.11, §6.4; RFC 4315; RFC 6851)."""
+
+import re
+from collections.abc import Callable
+
+from mailproto.imap import commands as c
+from mailproto.imap.cursor import Cursor, ParseError
+from mailproto.imap.parse_fetch import parse_items
+from mailproto.imap.parse_search import parse_search
+
+STORE = re.compile(rb"([+-]?FLAGS)(\.SILENT)?", re.IGNORECASE)
+
+
+def _append(cursor: Cursor) -> c.Command:
+    mailbox = cursor.mailbox()
+    cursor.space()
+    flags: tuple[str, ...] = ()
+    if cursor.peek() == b"(":
+        flags = cursor.flags()
+        cursor.space()
+    internal_date = None
+    if cursor.peek() == b'"':
+        internal_date = cursor.date_time()
+        cursor.space()
+    if cursor.peek() != b"{":
+        raise ParseError("a literal expected")
+    return c.Append(mailbox, flags, internal_date, cursor.string())
+
+
+def _search(cursor: Cursor, by: c.By) -> c.Command:
+    return c.Search(parse_search(cursor), by)
+
+
+def _fetch(cursor: Cursor, by: c.By) -> c.Command:
+    numbers = cursor.message_set()
+    cursor.space()
+    return c.Fetch(numbers, parse_items(cursor), by)
+
+
+def _store(cursor: Cursor, by: c.By) -> c.Command:
+    numbers = cursor.message_set()
+    cursor.space()
+    found = cursor.match(STORE)
+    if found is None:
+        raise ParseError("FLAGS, +FLAGS or -FLAGS expected")
+    action = c.StoreAction(found[1].upper().decode("ascii"))
+    echo = c.Echo.SILENT if found[2] else c.Echo.TELL
+    cursor.space()
+    if cursor.peek() == b"(":
+        return c.Store(numbers, action, echo, cursor.flags(), by)
+    flags = [cursor.flag()]
+    while cursor.take(b" "):
+        flags.append(cursor.flag())
+    return c.Store(numbers, action, echo, tuple(flags), by)
+
+
+def _copy(cursor: Cursor, by: c.By) -> c.Command:
+    numbers = cursor.message_set()
+    cursor.space()
+    return c.Copy(numbers, cursor.mailbox(), by)
+
+
+def _move(cursor: Cursor, by: c.By) -> c.Command:
+    numbers = cursor.message_set()
+    cursor.space()
+    return c.Move(numbers, cursor.mailbox(), by)
+
+
+def _both(
+    parser: Callable[[Cursor, c.By], c.Command], name: bytes
+) -> dict[bytes, Callable[[Cursor], c.Command]]:
+    """The command by sequence numbers and by UIDs."""
+    return {
+        name: lambda cursor: parser(cursor, c.By.SEQUENCE),
+        b"UID " + name: lambda cursor: parser(cursor, c.By.UID),
+    }
+
+
+PARSERS: dict[bytes, Callable[[Cursor], c.Command]] = {
+    b"APPEND": _append,
+    **_both(_search, b"SEARCH"),
+    **_both(_fetch, b"FETCH"),
+    **_both(_store, b"STORE"),
+    **_both(_copy, b"COPY"),
+    **_both(_move, b"MOVE"),
+    b"UID EXPUNGE": lambda cursor: c.UidExpunge(cursor.message_set()),
+}

@@ -1,0 +1,115 @@
+"""LIST and LSUB (RFC 3501 §6.3.8, RFC 5258, RFC 5819, RFC 6154 §2): one query, however many mailboxes there are.
+
+A name is told when it fits a pattern and meets the selection criteria, or, with RECURSIVEMATCH, when a name below it
+meets them that is not told itself (RFC 5258 §3.3).
+"""
+
+from mailmodel import INBOX, MailboxInfo
+from mailmodel.mailbox_name import superiors
+from mailproto.imap import responses
+from mailproto.imap.commands import List, Lsub
+from mailproto.imap.mailbox_options import BASE_SELECTS, ListReturn, ListSelect
+from mailproto.imap.names import Pattern
+
+from imap.core import status
+from imap.core.answer import Answer, ok
+from imap.core.session import Session
+
+# Responses that are said at once.
+GROUP = 500
+
+
+async def listing(session: Session, command: List) -> Answer:
+    """LIST. An empty pattern of a plain LIST asks for the separator only."""
+    if not command.is_extended and command.patterns == ("",):
+        await session.say(b'* LIST (\\Noselect) "/" ""\r\n')
+        return ok("LIST completed")
+    known = {info.name: info for info in await session.store.list_mailboxes(session.account)}
+    subscribed = {name for name, info in known.items() if info.subscribed}
+    if ListSelect.SUBSCRIBED in command.selects:
+        subscribed |= set(await session.store.list_subscriptions(session.account))
+    chosen = _Chosen(command, known, subscribed)
+    names = chosen.names()
+    infos = [known[name] for name in names if name in known]
+    counts = await status.count(session, infos, command.status)
+    lines: list[bytes] = []
+    for name in names:
+        lines.append(responses.listing(b"LIST", chosen.attributes(name), name, chosen.extended(name)))
+        if command.status and name in known:
+            lines.append(status.line(session, known[name], command.status, counts))
+        if len(lines) >= GROUP:
+            await session.say(b"".join(lines))
+            lines.clear()
+    await session.say(b"".join(lines))
+    return ok("LIST completed")
+
+
+class _Chosen:
+    """Which names a LIST means, and what is said of each."""
+
+    def __init__(self, command: List, known: dict[str, MailboxInfo], subscribed: set[str]) -> None:
+        self._known = known
+        self._subscribed = subscribed
+        self._patterns = [Pattern(command.reference + pattern) for pattern in command.patterns if pattern]
+        self._criteria = [option for option in BASE_SELECTS if option in command.selects]
+        self._recursive = ListSelect.RECURSIVEMATCH in command.selects
+        self._tells_subscribed = (
+            ListSelect.SUBSCRIBED in command.selects or ListReturn.SUBSCRIBED in command.returns
+        )
+        self._with_inferiors = {upper for name in known for upper in superiors(name)}
+        met = {name for name in known.keys() | subscribed if self._meets(name)}
+        self._told = {name for name in met if self._fits(name)}
+        # Names with something below them that meets the criteria; and those where it is not told by itself.
+        self._above_met = {upper for name in met for upper in superiors(name)}
+        self._above_hidden = {upper for name in met - self._told for upper in superiors(name)}
+
+    def _fits(self, name: str) -> bool:
+        return any(pattern.matches(name) for pattern in self._patterns)
+
+    def _meets(self, name: str) -> bool:
+        """Every criterion; without any, that the mailbox exists."""
+        info = self._known.get(name)
+        if ListSelect.SUBSCRIBED in self._criteria and name not in self._subscribed:
+            return False
+        if ListSelect.SPECIAL_USE in self._criteria and (info is None or not info.special_use):
+            return False
+        return info is not None or bool(self._criteria)
+
+    def names(self) -> list[str]:
+        """In order, INBOX first."""
+        told = set(self._told)
+        if self._recursive:
+            told |= {name for name in self._above_hidden if self._fits(name)}
+        return sorted(told, key=lambda name: (name != INBOX, name.encode("utf-8", "surrogatepass")))
+
+    def attributes(self, name: str) -> list[str]:
+        """\\HasChildren and the like, special uses."""
+        info = self._known.get(name)
+        words = []
+        if info is None:
+            words.append("\\NonExistent")
+        else:
+            words.append("\\HasChildren" if name in self._with_inferiors else "\\HasNoChildren")
+            words += sorted(info.special_use)
+        if self._tells_subscribed and name in self._subscribed:
+            words.append("\\Subscribed")
+        return words
+
+    def extended(self, name: str) -> bytes:
+        """CHILDINFO (RFC 5258 §3.5)."""
+        if not self._recursive or name not in self._above_met:
+            return b""
+        quoted = " ".join(f'"{option.value}"' for option in self._criteria)
+        return f'"CHILDINFO" ({quoted})'.encode("ascii")
+
+
+async def lsub(session: Session, command: Lsub) -> Answer:
+    """Subscribed names; with % also those above one, as \\Noselect (RFC 3501 §6.3.9)."""
+    pattern = Pattern(command.reference + command.pattern)
+    names = await session.store.list_subscriptions(session.account)
+    lines = [responses.listing(b"LSUB", [], name) for name in names if pattern.matches(name)]
+    if command.pattern.endswith("%"):
+        above = sorted({upper for name in names for upper in superiors(name)} - set(names))
+        lines += [responses.listing(b"LSUB", ["\\Noselect"], name) for name in above if pattern.matches(name)]
+    await session.say(b"".join(lines))
+    return ok("LSUB completed")
