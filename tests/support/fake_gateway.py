@@ -8,12 +8,24 @@ from directoryclient import Disposition, Identity, Resolution, Target
 from mailmodel import AccountRef
 from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.roles import Role
-from smtp_gateway.edge.session import Needs, Session
+from smtp_gateway.edge.needs import Needs
+from smtp_gateway.edge.session import Session
 from smtp_gateway.settings import Settings
 from spool import Letter
 
 TENANT = "tenant-foo"
 PEOPLE = ("jones@foo.com", "brown@foo.com", "smith@foo.com")
+OTHER_TENANT = "tenant-other"
+# Aliases by address: who is behind them; other.com is another tenant's.
+ALIASES = {
+    "sales@foo.com": ("jones@foo.com", "brown@foo.com"),
+    "jones.alias@foo.com": ("jones@foo.com",),
+    "trap@other.com": ("jones@foo.com",),
+}
+
+
+def _target(address: str) -> Target:
+    return Target(address, f"id-{address}", TENANT)
 
 
 class FakeDirectory:
@@ -21,10 +33,14 @@ class FakeDirectory:
         found = []
         for address in addresses:
             key = address.lower()
+            tenant = OTHER_TENANT if key.endswith("@other.com") else TENANT
             if key in PEOPLE:
-                found.append(Resolution(Disposition.DELIVER, (Target(key, f"id-{key}", TENANT),)))
-            elif key.endswith("@foo.com"):
-                found.append(Resolution(Disposition.UNKNOWN, ()))
+                found.append(Resolution(Disposition.DELIVER, (_target(key),), tenant))
+            elif key in ALIASES:
+                places = tuple(_target(address) for address in ALIASES[key])
+                found.append(Resolution(Disposition.DELIVER, places, tenant))
+            elif key.endswith(("@foo.com", "@other.com")):
+                found.append(Resolution(Disposition.UNKNOWN, (), tenant))
             else:
                 found.append(Resolution(Disposition.REMOTE, ()))
         return found

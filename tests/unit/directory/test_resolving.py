@@ -153,3 +153,9 @@ def test_verdicts_are_forgotten_in_time_and_with_the_hash() -> None:
     assert not verdicts.knows("hash-1", "other", 150.0)
     assert not verdicts.knows("hash-2", "secret", 150.0)
     assert not verdicts.knows("hash-1", "secret", 161.0)
+
+
+def test_an_answer_names_the_tenant_whose_domain_it_is() -> None:
+    tables = Tables(alice__a=account("alice@a.test"), x__b=alias("b.test", "alice@a.test"))
+    found = ask(tables, "alice@a.test", "x@b.test", "nobody@b.test", "y@elsewhere.test")
+    assert [each.tenant_id for each in found] == ["tenant-a.test", "tenant-b.test", "tenant-b.test", ""]

@@ -31,10 +31,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The answer for one address."""
+    """The answer for one address. `tenant_id` is the tenant whose domain it is, "" for a remote one."""
 
     disposition: Disposition
     targets: tuple[Target, ...]
+    tenant_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ class DirectoryClient:
                         Target(target.address, target.account_id or None, target.tenant_id)
                         for target in found.targets
                     ),
+                    found.tenant_id,
                 )
                 known[address] = resolution
                 if changes == self._changes and self._hears_changes():

@@ -11,7 +11,8 @@ from spool import Spool
 
 from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.roles import Role
-from smtp_gateway.edge.session import Needs, handler
+from smtp_gateway.edge.needs import Needs
+from smtp_gateway.edge.session import handler
 from smtp_gateway.settings import Settings
 
 OVERFLOW = b"421 4.3.2 Too many connections; try again later\r\n"

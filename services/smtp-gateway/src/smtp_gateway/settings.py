@@ -30,6 +30,11 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DirectorySettings, Tl
         1000, description="recipients of one message (RFC 5321 §4.5.3.1.8: at least 100)", ge=100
     )
     errors: int = Field(20, description="5yz answers before a session is ended", ge=1)
+    junk_commands: int = Field(
+        100,
+        description="commands that move no mail (NOOP, RSET, VRFY, EXPN, HELP) before each more of them costs an error",
+        ge=10,
+    )
     hops: int = Field(
         50, description="Received fields before a message is called a loop (RFC 5321 §6.3)", ge=10
     )

@@ -8,11 +8,11 @@
 Theory of operation. A session is in one state, and the table says which
 commands it takes there:
 
-    state      EHLO/HELO  MAIL  RCPT  DATA  RSET/NOOP/VRFY/HELP/QUIT  STARTTLS  AUTH
-    START      GREETED    503   503   503   stays                     503       503
-    GREETED    GREETED    MAIL  503   503   stays                     START     GREETED
-    MAIL       GREETED    503   RCPT  503   RSET: GREETED             503       503
-    RCPT       GREETED    503   RCPT  DATA  RSET: GREETED             503       503
+    state      EHLO/HELO  MAIL  RCPT  DATA  RSET/NOOP/VRFY/EXPN/HELP/QUIT  STARTTLS  AUTH
+    START      GREETED    503   503   503   stays                          503       503
+    GREETED    GREETED    MAIL  503   503   stays                          START     GREETED
+    MAIL       GREETED    503   RCPT  503   RSET: GREETED                  503       503
+    RCPT       GREETED    503   RCPT  DATA  RSET: GREETED                  503       503
 
 Pipelining (RFC 2920): commands that came together are answered in order, and
 adjacent RCPTs are asked about together. EHLO, HELO, DATA and AUTH must be the
@@ -20,53 +20,23 @@ last of their group: octets that came after them were sent without waiting for
 the answer, by a peer that does not listen or by an attacker, and end the
 session. What came in clear after STARTTLS is forgotten (RFC 3207 §4.2).
 
-Every 5yz costs one of the errors that a session may make.
+Every 5yz costs one of the errors that a session may make (`ServerConfig.errors_allowed`), and so does every command
+that moves no mail beyond `ServerConfig.junk_allowed`.
 """
 
-from dataclasses import dataclass
-from enum import Enum
 from typing import assert_never
 
 from mailproto.sasl import Challenge, Credentials, Fault, SaslExchange
 from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Reply
-from mailproto.smtp.server_commands import Auth, Hello, Mail, Plain, Rcpt, Vrfy, parse
+from mailproto.smtp.server_commands import Auth, Expn, Hello, Help, Mail, Plain, Rcpt, Vrfy, parse
+from mailproto.smtp.server_config import ServerConfig, State, Waiting
 from mailproto.smtp.server_data import DataReader, Flaw, Received
+from mailproto.smtp.server_input import Input, LineFault
+from mailproto.smtp.server_offers import Offers
+from mailproto.smtp.server_recipients import RcptGroup
 
-LINE_OCTETS = 2048
-
-
-class State(Enum):
-    """Where a session is."""
-
-    START = "start"
-    GREETED = "greeted"
-    MAIL = "mail"
-    RCPT = "rcpt"
-
-
-class Waiting(Enum):
-    """Which answer the machine waits for, if any."""
-
-    NOTHING = "nothing"
-    MAIL = "mail"
-    RCPT = "rcpt"
-    DATA = "data"
-    MESSAGE = "message"
-    AUTH = "auth"
-    VRFY = "vrfy"
-    TLS = "tls"
-
-
-@dataclass(frozen=True, slots=True)
-class ServerConfig:
-    """What a session may do. `mechanisms` are offered where `auth_offered` says so."""
-
-    hostname: str
-    size_limit_octets: int
-    mechanisms: tuple[bytes, ...] = ()
-    errors_allowed: int = 20
-    recipients_allowed: int = 1000
+__all__ = ["ServerConfig", "ServerMachine", "State"]
 
 
 class ServerMachine:
@@ -81,14 +51,14 @@ class ServerMachine:
         self.authenticated = False
         self.recipients_accepted = 0
         self.errors = 0
-        self._input = bytearray()
+        self._junk = 0
+        self._input = Input()
         self._output: list[bytes] = []
         self._waiting = Waiting.NOTHING
-        self._rcpt_replies: list[Reply | None] = []
+        self._rcpts = RcptGroup(0)
         self._data: DataReader | None = None
         self._sasl: SaslExchange | None = None
         self._mechanism = ""
-        self._skipping_line = False
         self._ended = False
 
     # -- octets
@@ -99,7 +69,7 @@ class ServerMachine:
 
     def feed(self, data: bytes) -> None:
         """Take octets from the peer."""
-        self._input += data
+        self._input.feed(data)
 
     def output(self) -> bytes:
         """What is to be sent; asked for once."""
@@ -142,10 +112,12 @@ class ServerMachine:
                 if reply.code == 354:
                     self._data = DataReader(self.config.size_limit_octets)
             case Waiting.MESSAGE:
+                if reply.is_positive:
+                    self._junk = 0
                 self._reset()
             case Waiting.AUTH:
                 self.authenticated = reply.is_positive
-            case Waiting.VRFY:
+            case Waiting.LOOK_UP:
                 pass
             case Waiting.NOTHING | Waiting.RCPT | Waiting.TLS:
                 raise RuntimeError(f"no answer was asked for ({waiting})")
@@ -157,13 +129,9 @@ class ServerMachine:
         if self._waiting is not Waiting.RCPT:
             raise RuntimeError("no recipients were asked about")
         self._waiting = Waiting.NOTHING
-        given = iter(replies)
-        for prepared in self._rcpt_replies:
-            if prepared is not None:
-                self._say(prepared)
-                continue
-            reply = next(given)
+        for reply in self._rcpts.replies(replies):
             self._say(reply)
+            # What was known without the driver was a refusal.
             if reply.is_positive:
                 self.recipients_accepted += 1
                 self.state = State.RCPT
@@ -200,7 +168,7 @@ class ServerMachine:
             line = self._next_line()
             if line is None:
                 return None
-            event = self._sasl_line(line) if self._sasl is not None else self._command(line)
+            event = self._sasl_step(self._sasl, line) if self._sasl is not None else self._command(line)
             if event is not None:
                 return event
         return None
@@ -211,42 +179,23 @@ class ServerMachine:
 
     def _next_line(self) -> bytes | None:
         """A line without its CRLF, or None. Bad ones are answered here."""
-        while True:
-            end = self._input.find(b"\n")
-            if end < 0:
-                if len(self._input) > LINE_OCTETS:
-                    # The rest of the line is thrown away as it comes.
-                    self._skipping_line = True
-                    self._input.clear()
-                return None
-            line = bytes(self._input[: end + 1])
-            del self._input[: end + 1]
-            if self._skipping_line or len(line) > LINE_OCTETS:
-                self._skipping_line = False
-                self._refuse_line("5.5.2", "The line is too long")
-            elif not line.endswith(b"\r\n") or b"\r" in line[:-2]:
-                self._refuse_line("5.5.2", "A line ends with CRLF and holds no other CR or LF")
-            elif b"\0" in line:
-                self._refuse_line("5.5.2", "A line holds no NUL")
-            else:
-                return line[:-2]
+        while (line := self._input.next_line()) is not None:
+            if not isinstance(line, LineFault):
+                return line
+            self._sasl = None
+            self._say(_line_refusal(line))
             if self.errors > self.config.errors_allowed:
                 return None
-
-    def _refuse_line(self, enhanced: str, text: str) -> None:
-        self._sasl = None
-        self._say(Reply.of(500, enhanced, text))
+        return None
 
     def _read_message(self, reader: DataReader) -> events.Event | None:
         if not self._input:
             return None
-        data = bytes(self._input)
-        self._input.clear()
-        received: Received | None = reader.feed(data)
+        received: Received | None = reader.feed(self._input.take_all())
         if received is None:
             return None
         self._data = None
-        self._input += received.rest
+        self._input.feed(received.rest)
         if received.flaw is None:
             self._waiting = Waiting.MESSAGE
             return events.MessageCame(received.content)
@@ -281,8 +230,17 @@ class ServerMachine:
             case Auth():
                 return self._auth(command)
             case Vrfy():
-                self._waiting = Waiting.VRFY
+                self._note_junk()
+                self._waiting = Waiting.LOOK_UP
                 return events.VrfyAsked(command.text)
+            case Expn():
+                self._note_junk()
+                self._waiting = Waiting.LOOK_UP
+                return events.ExpnAsked(command.text)
+            case Help():
+                self._note_junk()
+                self._say(self._offers().help(command.topic))
+                return None
             case Plain():
                 return self._plain(command)
             case _:
@@ -295,20 +253,22 @@ class ServerMachine:
         if not hello.is_extended:
             self._say(Reply.of(250, "", self.config.hostname))
             return None
-        lines = [
-            f"{self.config.hostname} greets {hello.name}",
-            "PIPELINING",
-            f"SIZE {self.config.size_limit_octets}",
-            "8BITMIME",
-            "ENHANCEDSTATUSCODES",
-        ]
-        if self.offers_tls:
-            lines.append("STARTTLS")
-        if self.offers_auth and not self.authenticated:
-            lines.append("AUTH " + b" ".join(self.config.mechanisms).decode())
-        lines.append("HELP")
-        self._say(Reply(250, "", tuple(lines)))
+        first = f"{self.config.hostname} greets {hello.name}"
+        self._say(Reply(250, "", (first, *self._offers().extensions(self.config))))
         return None
+
+    def _offers(self) -> Offers:
+        return Offers(
+            starttls=self.offers_tls,
+            mechanisms=self.config.mechanisms if self.offers_auth and not self.authenticated else (),
+            # Strangers are told nothing (RFC 5321 §7.3), so it is not offered to them.
+            expn=self.authenticated,
+        )
+
+    def _note_junk(self) -> None:
+        self._junk += 1
+        if self._junk > self.config.junk_allowed:
+            self.errors += 1
 
     def _mail(self, mail: Mail) -> events.Event | None:
         if self.state is not State.GREETED:
@@ -327,51 +287,33 @@ class ServerMachine:
         if self.state not in (State.MAIL, State.RCPT):
             self._say(Reply.of(503, "5.5.1", "Say MAIL first"))
             return None
-        paths = [first.forward_path]
-        self._rcpt_replies = [None]
-        room = self.config.recipients_allowed - self.recipients_accepted
-        # RCPTs that came together are asked about together.
-        while len(self._rcpt_replies) < 100 and self._input[:5].upper() == b"RCPT " and b"\n" in self._input:
-            if len(self._input) > 2 and self._input.find(b"\n") > LINE_OCTETS:
-                break
-            line = self._next_line()
-            if line is None:
-                break
-            command = parse(line)
-            if isinstance(command, Rcpt):
-                paths.append(command.forward_path)
-                self._rcpt_replies.append(None)
-            elif isinstance(command, Reply):
-                self._rcpt_replies.append(command)
-        if len(paths) > room:
-            # RFC 5321 §4.5.3.1.10: 452, and the client sends the rest in another transaction.
-            kept = max(0, room)
-            seen = 0
-            for place, prepared in enumerate(self._rcpt_replies):
-                if prepared is None:
-                    seen += 1
-                    if seen > kept:
-                        self._rcpt_replies[place] = Reply.of(452, "4.5.3", "Too many recipients")
-            paths = paths[:kept]
+        group = self._rcpts = RcptGroup(self.config.recipients_allowed - self.recipients_accepted)
+        group.add(first)
+        while not group.is_full and self._input.holds_line_of(b"RCPT"):
+            line = self._input.next_line()
+            if isinstance(line, bytes):
+                command = parse(line)
+                assert isinstance(command, Rcpt | Reply)
+                group.add(command)
+            elif line is not None:
+                group.add(_line_refusal(line))
         self._waiting = Waiting.RCPT
-        if not paths:
+        if not group.asked:
             self.answer_rcpt([])
             return None
-        return events.RcptAsked(tuple(paths))
+        return events.RcptAsked(tuple(rcpt.forward_path for rcpt in group.asked))
 
     def _plain(self, command: Plain) -> events.Event | None:
         match command:
             case Plain.DATA:
                 return self._spoke_too_soon() or self._data_command()
             case Plain.RSET:
+                self._note_junk()
                 self._reset()
                 self._say(Reply.of(250, "2.0.0", "Forgotten"))
             case Plain.NOOP:
+                self._note_junk()
                 self._say(Reply.of(250, "2.0.0", "Ok"))
-            case Plain.HELP:
-                self._say(Reply.of(214, "2.0.0", "RFC 5321; EHLO says what is offered here"))
-            case Plain.EXPN:
-                self._say(Reply.of(502, "5.5.1", "EXPN is not offered"))
             case Plain.QUIT:
                 return self._end(Reply.of(221, "2.0.0", f"{self.config.hostname} closes the connection"))
             case Plain.STARTTLS:
@@ -426,14 +368,10 @@ class ServerMachine:
         if auth.initial is None:
             self._challenge(self._sasl.first_challenge())
             return None
-        return self._sasl_step(auth.initial)
+        return self._sasl_step(self._sasl, auth.initial)
 
-    def _sasl_line(self, line: bytes) -> events.Event | None:
-        return self._sasl_step(line)
-
-    def _sasl_step(self, line: bytes) -> events.Event | None:
-        assert self._sasl is not None
-        outcome = self._sasl.answer(line)
+    def _sasl_step(self, exchange: SaslExchange, line: bytes) -> events.Event | None:
+        outcome = exchange.answer(line)
         match outcome:
             case Challenge():
                 self._challenge(outcome)
@@ -454,6 +392,10 @@ class ServerMachine:
 
     def _challenge(self, challenge: Challenge) -> None:
         self._say(Reply.of(334, "", challenge.line.decode("ascii")))
+
+
+def _line_refusal(fault: LineFault) -> Reply:
+    return Reply.of(500, "5.5.2", fault.value)
 
 
 FLAWS = {

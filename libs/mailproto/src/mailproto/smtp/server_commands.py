@@ -58,6 +58,20 @@ class Vrfy:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Expn:
+    """EXPN string."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """HELP [string]; "" where it is absent."""
+
+    topic: str
+
+
 class Plain(Enum):
     """Commands without an argument that matters."""
 
@@ -65,12 +79,10 @@ class Plain(Enum):
     RSET = "RSET"
     NOOP = "NOOP"
     QUIT = "QUIT"
-    HELP = "HELP"
     STARTTLS = "STARTTLS"
-    EXPN = "EXPN"
 
 
-Command = Hello | Mail | Rcpt | Auth | Vrfy | Plain
+Command = Hello | Mail | Rcpt | Auth | Vrfy | Expn | Help | Plain
 
 UNKNOWN_PARAMETER = Reply.of(555, "5.5.4", "Unknown parameter")
 # xtext of AUTH= (RFC 4954 §5), already decoded characters excluded
@@ -154,15 +166,22 @@ def _auth(argument: bytes) -> Command | Reply:
 
 def _vrfy(argument: bytes) -> Command | Reply:
     text = argument.strip()
-    if not text:
-        return _syntax("VRFY address")
-    return Vrfy(text.decode("ascii", "replace"))
+    return Vrfy(text.decode("ascii", "replace")) if text else _syntax("VRFY address")
+
+
+def _expn(argument: bytes) -> Command | Reply:
+    text = argument.strip()
+    return Expn(text.decode("ascii", "replace")) if text else _syntax("EXPN address")
+
+
+def _help(argument: bytes) -> Command | Reply:
+    return Help(argument.strip().decode("ascii", "replace"))
 
 
 def _bare(command: Plain) -> Callable[[bytes], Command | Reply]:
     def parse_bare(argument: bytes) -> Command | Reply:
-        # RFC 5321 §4.1.1: these take no argument; NOOP and HELP may have one that is ignored.
-        if argument.strip() and command not in (Plain.NOOP, Plain.HELP, Plain.EXPN):
+        # RFC 5321 §4.1.1: these take no argument; NOOP may have one that is ignored.
+        if argument.strip() and command is not Plain.NOOP:
             return _syntax(command.value)
         return command
 
@@ -176,5 +195,7 @@ PARSERS: dict[bytes, Callable[[bytes], Command | Reply]] = {
     b"RCPT": _rcpt,
     b"AUTH": _auth,
     b"VRFY": _vrfy,
+    b"EXPN": _expn,
+    b"HELP": _help,
     **{command.value.encode(): _bare(command) for command in Plain},
 }

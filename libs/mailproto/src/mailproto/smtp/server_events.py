@@ -62,6 +62,13 @@ class VrfyAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpnAsked:
+    """EXPN. Answer with `answer`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """Send what is in `output` and close."""
 
@@ -77,5 +84,6 @@ Event = (
     | TlsAsked
     | AuthAsked
     | VrfyAsked
+    | ExpnAsked
     | Closing
 )

@@ -41,6 +41,7 @@ class Resolution:
     address: str
     disposition: Disposition
     targets: tuple[Target, ...] = ()
+    tenant_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +88,19 @@ def _resolve_one(address: str, known: dict[tuple[str, str], Found | None]) -> Re
     entry = known[key]
     assert entry is not None
     if not entry.exists:
-        return Resolution(address, Disposition.UNKNOWN)
+        return Resolution(address, Disposition.UNKNOWN, tenant_id=entry.tenant_id)
     if entry.suspended:
-        return Resolution(address, Disposition.DISABLED)
+        return Resolution(address, Disposition.DISABLED, tenant_id=entry.tenant_id)
     if entry.account_id is not None:
         target = Target(entry.primary_address, entry.account_id, entry.tenant_id)
-        return Resolution(address, Disposition.DELIVER, (target,))
+        return Resolution(address, Disposition.DELIVER, (target,), entry.tenant_id)
     targets: dict[tuple[str, str | None], Target] = {}
     complete = _follow(key, entry.tenant_id, known, targets, (key,))
     if targets and len(targets) <= TARGETS:
         # A loop among some targets takes nothing from the others.
-        return Resolution(address, Disposition.DELIVER, tuple(targets.values()))
-    return Resolution(address, Disposition.UNKNOWN if complete else Disposition.LOOP)
+        return Resolution(address, Disposition.DELIVER, tuple(targets.values()), entry.tenant_id)
+    ending = Disposition.UNKNOWN if complete else Disposition.LOOP
+    return Resolution(address, ending, tenant_id=entry.tenant_id)
 
 
 def _follow(

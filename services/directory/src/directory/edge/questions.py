@@ -62,6 +62,7 @@ class Questions(DirectoryServiceServicer):
                         )
                         for target in resolution.targets
                     ],
+                    tenant_id=resolution.tenant_id,
                 )
                 for resolution in resolutions
             ]

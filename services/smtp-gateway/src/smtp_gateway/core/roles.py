@@ -29,6 +29,11 @@ LOOP = Reply.of(550, "5.4.6", "The recipient's forwarding leads back to itself")
 AUTH_FIRST = Reply.of(530, "5.7.0", "Authenticate first")
 NOT_YOURS = Reply.of(550, "5.7.1", "That sender address is not yours")
 TOO_MANY = Reply.of(452, "4.5.3", "Too many recipients")
+REFUSALS = {
+    Disposition.UNKNOWN: UNKNOWN,
+    Disposition.DISABLED: DISABLED,
+    Disposition.LOOP: LOOP,
+}
 
 
 def judge_sender(role: Role, reverse_path: str, who: Identity | None) -> Reply:
@@ -58,12 +63,8 @@ class Transaction:
     def add(self, role: Role, given: str, resolution: Resolution, who: Identity | None) -> Reply:
         """RCPT TO. One that leads to places that are there already adds nothing, and is accepted."""
         match resolution.disposition:
-            case Disposition.UNKNOWN:
-                return UNKNOWN
-            case Disposition.DISABLED:
-                return DISABLED
-            case Disposition.LOOP:
-                return LOOP
+            case Disposition.UNKNOWN | Disposition.DISABLED | Disposition.LOOP:
+                return REFUSALS[resolution.disposition]
             case Disposition.REMOTE:
                 if role is Role.MX or who is None:
                     return NO_RELAY

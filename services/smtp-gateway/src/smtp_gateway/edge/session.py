@@ -4,11 +4,6 @@ The session reads, lets the machine find events in what came, answers each, and
 sends all answers of one group together (RFC 2920 §3.2).
 """
 
-import ssl
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import assert_never
 
@@ -20,41 +15,20 @@ from mailproto.smtp.server import ServerConfig, ServerMachine
 from mailproto.smtp.server_commands import BodyType
 from servicekit import logs
 from servicekit.tcp import Connection, Handler
-from spool import Letter, OutcomeUnknown, Source, SpoolUnavailable, new_queue_id
 
 from smtp_gateway import metrics
-from smtp_gateway.core import roles, trace
-from smtp_gateway.core.budget import Budget
+from smtp_gateway.core import roles, verifying
 from smtp_gateway.core.roles import Role, Transaction
-from smtp_gateway.ports import Directory, Gate, Health
-from smtp_gateway.settings import Settings
+from smtp_gateway.edge.accepting import Dropped, Visit, accept
+from smtp_gateway.edge.intake import Intake
+from smtp_gateway.edge.needs import Needs
 
 LOG = logs.logger("smtp_gateway.session")
 DATA_GO = Reply.of(354, "", "End data with <CR><LF>.<CR><LF>")
 DRAINING = Reply.of(421, "4.3.2", "We are closing down; try again")
 TIMED_OUT = Reply.of(421, "4.4.2", "You took too long")
-TOO_SLOW = Reply.of(421, "4.4.2", "The data came too slowly")
-NO_ROOM = Reply.of(452, "4.3.1", "No room for the message now")
-RATE_GRACE_SECONDS = 60.0
 # While a client waits between commands, how often the drain is looked for.
 LOOK_SECONDS = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What all sessions share."""
-
-    settings: Settings
-    directory: Directory
-    gate: Gate
-    health: Health
-    budget: Budget
-    tls: ssl.SSLContext | None
-    clock: Callable[[], float] = time.monotonic
-
-
-class _Dropped(Exception):
-    """The connection is to be closed without another word."""
 
 
 class Session:
@@ -67,9 +41,7 @@ class Session:
         self._who: Identity | None = None
         self._transaction: Transaction | None = None
         self._login_failures = 0
-        self._held = 0
-        self._data_started = 0.0
-        self._data_octets = 0
+        self._intake = Intake(needs)
         settings = needs.settings
         self._machine = ServerMachine(
             ServerConfig(
@@ -77,6 +49,7 @@ class Session:
                 size_limit_octets=settings.message_size_octets,
                 mechanisms=MECHANISMS if role is Role.MSA else (),
                 errors_allowed=settings.errors,
+                junk_allowed=settings.junk_commands,
                 recipients_allowed=settings.recipients,
             ),
             offers_tls=needs.tls is not None and not connection.is_tls,
@@ -106,10 +79,10 @@ class Session:
                 if self._machine.reads_message and not self._hold():
                     return
             await self._send()
-        except _Dropped:
+        except Dropped:
             self._connection.abort()
         finally:
-            self._release()
+            self._intake.release()
 
     async def _send(self) -> None:
         if output := self._machine.output():
@@ -135,34 +108,13 @@ class Session:
         await self._send()
         return b""
 
-    # -- the message that is coming: memory and pace
-
     def _hold(self) -> bool:
-        """Account for what the machine holds; False when the session has been ended."""
-        octets = self._machine.message_octets
-        if octets > self._held:
-            if self._needs.budget.take(octets - self._held):
-                self._held = octets
-            else:
-                self._machine.close(NO_ROOM)
-                self._connection.write(self._machine.output())
-                return False
-        elif octets < self._held:
-            self._needs.budget.give_back(self._held - octets)
-            self._held = octets
-        metrics.INFLIGHT.set(self._needs.budget.taken)
-        elapsed = self._needs.clock() - self._data_started
-        self._data_octets = max(self._data_octets, octets)
-        least = self._needs.settings.data_octets_per_second
-        if elapsed > RATE_GRACE_SECONDS and self._data_octets < least * elapsed:
-            self._machine.close(TOO_SLOW)
+        """Account for the message that is coming; False when the session has been ended."""
+        refusal = self._intake.holds(self._machine.message_octets)
+        if refusal is not None:
+            self._machine.close(refusal)
             self._connection.write(self._machine.output())
-            return False
-        return True
-
-    def _release(self) -> None:
-        self._needs.budget.give_back(self._held)
-        self._held = 0
+        return refusal is None
 
     # -- events
 
@@ -175,22 +127,23 @@ class Session:
                 case events.RcptAsked():
                     await self._rcpt(event)
                 case events.DataAsked():
-                    self._data_started, self._data_octets = self._needs.clock(), 0
+                    self._intake.begin()
                     self._machine.answer(DATA_GO)
                 case events.MessageCame():
                     await self._message(event.content)
                 case events.MessageFlawed():
                     metrics.REFUSED.labels(self._role.value, event.flaw.name.lower()).inc()
                     self._transaction = None
-                    self._release()
+                    self._intake.release()
                 case events.TlsAsked():
                     await self._start_tls()
                 case events.AuthAsked():
                     if not await self._auth(event):
                         return False
                 case events.VrfyAsked():
-                    # RFC 5321 §3.5.3, §7.3: neither confirmed nor denied.
-                    self._machine.answer(Reply.of(252, "2.5.0", "Send mail and it will be tried"))
+                    self._machine.answer(await self._look_up(event))
+                case events.ExpnAsked():
+                    self._machine.answer(await self._look_up(event))
                 case events.Closing():
                     return False
                 case _:
@@ -230,71 +183,30 @@ class Session:
 
     async def _message(self, content: bytes) -> None:
         transaction, self._transaction = self._transaction, None
+        hello = self._machine.hello
         assert transaction is not None
+        assert hello is not None
+        visit = Visit(self._role, self._connection, hello, self._who)
         try:
-            reply = await self._accept(transaction, content)
+            reply = await accept(self._needs, visit, transaction, content)
         finally:
-            self._release()
+            self._intake.release()
         self._machine.answer(reply)
 
-    async def _accept(self, transaction: Transaction, content: bytes) -> Reply:
-        connection, hello = self._connection, self._machine.hello
-        assert hello is not None
-        started = self._needs.clock()
-        if trace.count_hops(content) > self._needs.settings.hops:
-            metrics.REFUSED.labels(self._role.value, "loop").inc()
-            return Reply.of(554, "5.4.6", "The message has come round too often")
-        queue_id = new_queue_id()
-        now = datetime.now(UTC)
-        recipients = tuple(transaction.recipients.values())
-        arrival = trace.Arrival(
-            helo=hello.name,
-            is_extended=hello.is_extended,
-            client_address=connection.peer_host,
-            hostname=self._needs.settings.hostname,
-            tls_version=connection.tls_version,
-            tls_cipher=connection.tls_cipher,
-            is_authenticated=self._who is not None,
-            queue_id=queue_id,
-            sole_recipient=recipients[0].original_address if len(recipients) == 1 else None,
-            at=now,
-        )
-        letter = Letter(
-            queue_id=queue_id,
-            reverse_path=transaction.reverse_path,
-            recipients=recipients,
-            content=content,
-            trace_prefix=trace.received_field(arrival),
-            source=Source.MX if self._role is Role.MX else Source.SUBMISSION,
-            arrived_at=now,
-            helo=hello.name,
-            client_address=connection.peer_host,
-            sender_account_id=self._who.account.account_id if self._who is not None else "",
-            eight_bit=transaction.eight_bit,
-        )
+    async def _look_up(self, event: events.VrfyAsked | events.ExpnAsked) -> Reply:
+        if self._who is None:
+            return verifying.CANNOT
+        address = verifying.address_of(event.text, self._who)
+        if address is None:
+            return verifying.BAD
         try:
-            await self._needs.gate.accept(letter)
-        except SpoolUnavailable as error:
-            LOG.warning("message_postponed", queue_id=queue_id, error=str(error))
-            metrics.REFUSED.labels(self._role.value, "unwell").inc()
+            [resolution] = await self._needs.directory.resolve([address])
+        except Unavailable as error:
+            LOG.warning("address_unresolved", error=str(error))
             return roles.UNWELL
-        except OutcomeUnknown as error:
-            LOG.error("message_outcome_unknown", queue_id=queue_id, error=str(error))
-            metrics.OUTCOMES_UNKNOWN.inc()
-            raise _Dropped from error
-        metrics.ACCEPTED.labels(self._role.value).inc()
-        metrics.ACCEPT_SECONDS.observe(self._needs.clock() - started)
-        metrics.SIZE.observe(len(content))
-        LOG.info(
-            "message_accepted",
-            queue_id=queue_id,
-            role=self._role.value,
-            reverse_path=transaction.reverse_path,
-            recipients=len(recipients),
-            size_octets=len(content),
-            client=connection.peer_host,
-        )
-        return Reply.of(250, "2.0.0", f"Accepted as {queue_id}")
+        if isinstance(event, events.ExpnAsked):
+            return verifying.expand(resolution, self._who)
+        return verifying.verify(address, resolution, self._who)
 
     # -- TLS and login
 

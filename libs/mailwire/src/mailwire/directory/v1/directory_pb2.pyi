@@ -102,8 +102,11 @@ class Resolution(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     DISPOSITION_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
+    TENANT_ID_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     disposition: Global___Disposition.ValueType
+    tenant_id: _builtins.str
+    """The tenant whose domain it is; empty for REMOTE."""
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Target]:
         """DELIVER: at least one. REMOTE: none (the address itself)."""
@@ -114,10 +117,11 @@ class Resolution(_message.Message):
         address: _builtins.str = ...,
         disposition: Global___Disposition.ValueType = ...,
         targets: _abc.Iterable[Global___Target] | None = ...,
+        tenant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "disposition", b"disposition", "targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "disposition", b"disposition", "targets", b"targets", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,42 @@
+"""What a session may do, and the states it goes through; the table of both is in `server`."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class State(Enum):
+    """Where a session is."""
+
+    START = "start"
+    GREETED = "greeted"
+    MAIL = "mail"
+    RCPT = "rcpt"
+
+
+class Waiting(Enum):
+    """Which answer the machine waits for, if any."""
+
+    NOTHING = "nothing"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    MESSAGE = "message"
+    AUTH = "auth"
+    LOOK_UP = "look-up"
+    TLS = "tls"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """What a session may do. `mechanisms` are offered where `offers_auth` says so.
+
+    `errors_allowed`: 5yz replies before the session is ended. `junk_allowed`: commands that do nothing for mail
+    (NOOP, RSET, VRFY, EXPN, HELP) before each more of them costs an error; a message that is accepted forgives them.
+    """
+
+    hostname: str
+    size_limit_octets: int
+    mechanisms: tuple[bytes, ...] = ()
+    errors_allowed: int = 20
+    junk_allowed: int = 100
+    recipients_allowed: int = 1000

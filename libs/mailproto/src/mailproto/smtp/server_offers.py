@@ -1,0 +1,75 @@
+"""What EHLO offers and HELP explains: never more than the session would do."""
+
+from dataclasses import dataclass
+
+from mailproto.smtp.reply import Reply
+from mailproto.smtp.server_config import ServerConfig
+
+# One line for each command, as HELP gives it (RFC 5321 §4.1.1.8).
+SYNTAX = {
+    "EHLO": "EHLO hostname",
+    "HELO": "HELO hostname",
+    "MAIL": "MAIL FROM:<reverse-path> [parameters]",
+    "RCPT": "RCPT TO:<forward-path> [parameters]",
+    "DATA": "DATA, then the message, then a line with a period",
+    "RSET": "RSET",
+    "NOOP": "NOOP",
+    "QUIT": "QUIT",
+    "HELP": "HELP [command]",
+    "VRFY": "VRFY address",
+    "EXPN": "EXPN address",
+    "STARTTLS": "STARTTLS",
+    "AUTH": "AUTH mechanism [initial-response]",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What is offered now, beyond what always is. `mechanisms` is empty where AUTH is not offered."""
+
+    starttls: bool
+    mechanisms: tuple[bytes, ...]
+    expn: bool
+
+    def extensions(self, config: ServerConfig) -> list[str]:
+        """The lines of EHLO after the first (RFC 5321 §4.1.1.1)."""
+        lines = [
+            "PIPELINING",
+            f"SIZE {config.size_limit_octets}",
+            "8BITMIME",
+            "ENHANCEDSTATUSCODES",
+            # RFC 9422 §3.2: more recipients than this are told 452.
+            f"LIMITS RCPTMAX={config.recipients_allowed}",
+        ]
+        if self.starttls:
+            lines.append("STARTTLS")
+        if self.mechanisms:
+            lines.append("AUTH " + b" ".join(self.mechanisms).decode("ascii"))
+        if self.expn:
+            lines.append("EXPN")
+        lines.append("HELP")
+        return lines
+
+    def commands(self) -> list[str]:
+        """The commands that are taken now."""
+        hidden = set()
+        if not self.starttls:
+            hidden.add("STARTTLS")
+        if not self.mechanisms:
+            hidden.add("AUTH")
+        if not self.expn:
+            hidden.add("EXPN")
+        return [verb for verb in SYNTAX if verb not in hidden]
+
+    def help(self, topic: str) -> Reply:
+        """HELP, for one command or for all."""
+        known = self.commands()
+        if not topic:
+            return Reply(
+                214,
+                "2.0.0",
+                ("Commands: " + " ".join(known), "HELP command tells its syntax; RFC 5321 tells the rest"),
+            )
+        if topic.upper() not in known:
+            return Reply.of(504, "5.5.4", "There is no such command here")
+        return Reply.of(214, "2.0.0", SYNTAX[topic.upper()])

@@ -1,0 +1,45 @@
+"""VRFY and EXPN (RFC 5321 §3.5): strangers learn nothing, a user learns of the addresses of the own tenant."""
+
+from directoryclient import Identity, Resolution
+from mailproto.smtp.address import AddressInvalid, parse_forward_path
+from mailproto.smtp.reply import Reply
+
+from smtp_gateway.core import roles
+
+# RFC 5321 §7.3: neither confirmed nor denied.
+CANNOT = Reply.of(252, "2.5.0", "Send mail and it will be tried")
+BAD = Reply.of(501, "5.1.3", "That is no address")
+
+
+def address_of(text: str, who: Identity) -> str | None:
+    """The address that is meant: with or without < and >, without a domain one of the user's own; None for none."""
+    inner = text.strip().removeprefix("<").removesuffix(">")
+    if "@" not in inner:
+        inner = f"{inner}@{who.address.rpartition('@')[2]}"
+    try:
+        parsed = parse_forward_path(f"<{inner}>".encode())
+    except AddressInvalid:
+        return None
+    return None if parsed.rest else parsed.address
+
+
+def verify(address: str, resolution: Resolution, who: Identity) -> Reply:
+    """The answer to VRFY."""
+    if (refusal := _refusal(resolution, who)) is not None:
+        return refusal
+    sole = len(resolution.targets) == 1 and resolution.targets[0].account_id is not None
+    return Reply.of(250, "2.1.5", f"<{resolution.targets[0].address if sole else address}>")
+
+
+def expand(resolution: Resolution, who: Identity) -> Reply:
+    """The answer to EXPN: a line for each place that the address leads to."""
+    if (refusal := _refusal(resolution, who)) is not None:
+        return refusal
+    return Reply(250, "2.1.5", tuple(f"<{target.address}>" for target in resolution.targets))
+
+
+def _refusal(resolution: Resolution, who: Identity) -> Reply | None:
+    """Another tenant's address looks like any address of the world."""
+    if resolution.tenant_id != who.account.tenant_id:
+        return CANNOT
+    return roles.REFUSALS.get(resolution.disposition)

@@ -1,0 +1,96 @@
+"""From a whole message to the answer to its end: checks, trace, the gate."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from directoryclient import Identity
+from mailproto.smtp.reply import Reply
+from mailproto.smtp.server_commands import Hello
+from servicekit import logs
+from servicekit.tcp import Connection
+from spool import Letter, OutcomeUnknown, Source, SpoolUnavailable, new_queue_id
+
+from smtp_gateway import metrics
+from smtp_gateway.core import roles, trace
+from smtp_gateway.core.roles import Role, Transaction
+from smtp_gateway.edge.needs import Needs
+
+LOG = logs.logger("smtp_gateway.accepting")
+LOOP = Reply.of(554, "5.4.6", "The message has come round too often")
+
+
+class Dropped(Exception):
+    """The connection is to be closed without another word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who brought the message, and how."""
+
+    role: Role
+    connection: Connection
+    hello: Hello
+    who: Identity | None
+
+
+async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: bytes) -> Reply:
+    """The answer; a positive one only when the message is durable. Raises Dropped when nothing can be said."""
+    started = needs.clock()
+    if trace.count_hops(content) > needs.settings.hops:
+        metrics.REFUSED.labels(visit.role.value, "loop").inc()
+        return LOOP
+    letter = _letter(needs, visit, transaction, content)
+    try:
+        await needs.gate.accept(letter)
+    except SpoolUnavailable as error:
+        LOG.warning("message_postponed", queue_id=letter.queue_id, error=str(error))
+        metrics.REFUSED.labels(visit.role.value, "unwell").inc()
+        return roles.UNWELL
+    except OutcomeUnknown as error:
+        LOG.error("message_outcome_unknown", queue_id=letter.queue_id, error=str(error))
+        metrics.OUTCOMES_UNKNOWN.inc()
+        raise Dropped from error
+    metrics.ACCEPTED.labels(visit.role.value).inc()
+    metrics.ACCEPT_SECONDS.observe(needs.clock() - started)
+    metrics.SIZE.observe(len(content))
+    LOG.info(
+        "message_accepted",
+        queue_id=letter.queue_id,
+        role=visit.role.value,
+        reverse_path=letter.reverse_path,
+        recipients=len(letter.recipients),
+        size_octets=len(content),
+        client=letter.client_address,
+    )
+    return Reply.of(250, "2.0.0", f"Accepted as {letter.queue_id}")
+
+
+def _letter(needs: Needs, visit: Visit, transaction: Transaction, content: bytes) -> Letter:
+    queue_id, now = new_queue_id(), datetime.now(UTC)
+    connection = visit.connection
+    recipients = tuple(transaction.recipients.values())
+    arrival = trace.Arrival(
+        helo=visit.hello.name,
+        is_extended=visit.hello.is_extended,
+        client_address=connection.peer_host,
+        hostname=needs.settings.hostname,
+        tls_version=connection.tls_version,
+        tls_cipher=connection.tls_cipher,
+        is_authenticated=visit.who is not None,
+        queue_id=queue_id,
+        sole_recipient=recipients[0].original_address if len(recipients) == 1 else None,
+        at=now,
+    )
+    return Letter(
+        queue_id=queue_id,
+        reverse_path=transaction.reverse_path,
+        recipients=recipients,
+        content=content,
+        trace_prefix=trace.received_field(arrival),
+        source=Source.MX if visit.role is Role.MX else Source.SUBMISSION,
+        arrived_at=now,
+        helo=visit.hello.name,
+        client_address=connection.peer_host,
+        sender_account_id=visit.who.account.account_id if visit.who is not None else "",
+        eight_bit=transaction.eight_bit,
+    )

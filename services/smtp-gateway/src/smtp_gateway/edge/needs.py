@@ -1,0 +1,23 @@
+"""What all sessions of a process share."""
+
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from smtp_gateway.core.budget import Budget
+from smtp_gateway.ports import Directory, Gate, Health
+from smtp_gateway.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What all sessions of a process share; `clock` counts seconds and never goes back."""
+
+    settings: Settings
+    directory: Directory
+    gate: Gate
+    health: Health
+    budget: Budget
+    tls: ssl.SSLContext | None
+    clock: Callable[[], float] = time.monotonic

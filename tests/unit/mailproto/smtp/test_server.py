@@ -1,0 +1,84 @@
+"""The SMTP server machine: every command in every state, groups, budgets of a session."""
+
+import pytest
+from mailproto.smtp import server_events as events
+
+from tests.unit.mailproto.smtp.memory import Driver
+
+EHLO = b"EHLO c.test\r\n"
+MAIL = b"MAIL FROM:<a@x.test>\r\n"
+RCPT = b"RCPT TO:<b@y.test>\r\n"
+ROADS = {"START": (), "GREETED": (EHLO,), "MAIL": (EHLO, MAIL), "RCPT": (EHLO, MAIL, RCPT)}
+# command: the code in START, GREETED, MAIL, RCPT
+TABLE = {
+    b"EHLO c.test": (250, 250, 250, 250),
+    b"HELO c.test": (250, 250, 250, 250),
+    b"MAIL FROM:<a@x.test>": (503, 250, 503, 503),
+    b"RCPT TO:<b@y.test>": (503, 503, 250, 250),
+    b"DATA": (503, 503, 554, 354),
+    b"RSET": (250, 250, 250, 250),
+    b"NOOP": (250, 250, 250, 250),
+    b"NOOP anything": (250, 250, 250, 250),
+    b"VRFY x": (250, 250, 250, 250),
+    b"EXPN x": (250, 250, 250, 250),
+    b"HELP": (214, 214, 214, 214),
+    b"HELP DATA": (214, 214, 214, 214),
+    b"STARTTLS": (503, 220, 503, 503),
+    b"AUTH PLAIN AGEAYg==": (503, 250, 503, 503),
+    b"QUIT": (221, 221, 221, 221),
+    b"RSET now": (501, 501, 501, 501),
+    b"BREW coffee": (500, 500, 500, 500),
+}
+
+
+@pytest.mark.parametrize("command", TABLE, ids=[command.decode() for command in TABLE])
+@pytest.mark.parametrize("state", ROADS)
+def test_every_command_in_every_state(state: str, command: bytes) -> None:
+    driver = Driver(offers_auth=True, mechanisms=(b"PLAIN",))
+    for line in ROADS[state]:
+        driver.say(line)
+    assert driver.machine.state.name == state
+    assert driver.say(command + b"\r\n") == [TABLE[command][list(ROADS).index(state)]]
+
+
+def test_recipients_that_come_together_are_asked_about_together_and_answered_in_order() -> None:
+    driver = Driver()
+    driver.say(EHLO)
+    group = MAIL + RCPT + b"RCPT TO:nonsense\r\n" + RCPT + b"RCPT TO:<c@y.test>\n" + RCPT + b"DATA\r\n"
+    assert driver.say(group) == [250, 250, 501, 250, 500, 250, 354]
+    [asked] = [event for event in driver.asked if isinstance(event, events.RcptAsked)]
+    assert len(asked.forward_paths) == 3
+
+
+def test_limits_say_how_many_recipients_there_may_be() -> None:
+    driver = Driver(recipients_allowed=3)
+    driver.say(EHLO)
+    assert b"250-LIMITS RCPTMAX=3\r\n" in driver.said
+    assert driver.say(MAIL + RCPT * 5) == [250, 250, 250, 250, 452, 452]
+
+
+@pytest.mark.parametrize("junk", [b"NOOP\r\n", b"RSET\r\n", b"VRFY x\r\n", b"EXPN x\r\n", b"HELP\r\n"])
+def test_commands_that_move_no_mail_cost_errors_in_the_end(junk: bytes) -> None:
+    driver = Driver(junk_allowed=10, errors_allowed=5)
+    driver.say(EHLO)
+    codes = driver.say(junk * 100)
+    assert len(codes) == 10 + 6 + 1
+    assert codes[-1] == 421
+    assert driver.closed
+
+
+def test_a_message_that_is_accepted_forgives_junk() -> None:
+    driver = Driver(junk_allowed=10, errors_allowed=0)
+    driver.say(EHLO)
+    for _ in range(20):
+        driver.say(b"RSET\r\n" * 8, MAIL + RCPT, b"DATA\r\n", b"x\r\n.\r\n")
+    assert len(driver.messages) == 20
+    assert not driver.closed
+
+
+def test_help_names_what_is_offered() -> None:
+    driver = Driver()
+    driver.say(EHLO, b"HELP\r\n")
+    assert b"STARTTLS" in driver.said
+    assert b"AUTH" not in driver.said
+    assert driver.say(b"HELP AUTH\r\n") == [504]
