@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 from mailproto.imap import commands as c
 from mailproto.imap import reader as r
 from mailproto.imap.fetch_items import Attribute, Section, Seen, Text
-from mailproto.imap.message_set import STAR, MessageSet, compact
+from mailproto.imap.message_set import SAVED, STAR, MessageSet, Spans, compact
 from mailproto.imap.names import NameInvalid, Pattern, decode_name, encode_name
 from mailproto.imap.parse import CommandInvalid, parse
 from mailproto.imap.parse_search import CharsetUnknown
+from mailproto.imap.search_returns import Partial
 
 SESSION = (
     b'a1 LOGIN "al\\"ice" {6+}\r\nse cr\r\r\na2 APPEND INBOX (\\Seen $x) "01-Jan-2026 00:00:00 +0100" {5+}\r\nab\r\nc\r\n'
@@ -224,3 +225,29 @@ def test_no_octet_of_a_refused_command_is_a_command() -> None:
         assert events([flood[:cut], flood[cut:]]) == expected
     waits = b"a APPEND INBOX {2000+}\r\n" + b"x" * 2000 + b" {16}\r\nb NOOP\r\n"
     assert events([waits]) == expected
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9)).map(lambda p: (p[0], p[0] + p[1])), max_size=12)
+)
+def test_merged_spans_hold_what_the_spans_held(spans: list[tuple[int, int]]) -> None:
+    merged = Spans(spans)
+    assert [n for n in range(80) if n in merged] == [
+        n for n in range(80) if any(low <= n <= high for low, high in spans)
+    ]
+
+
+@given(st.lists(st.integers(), max_size=20), st.integers(1, 25), st.integers(1, 25))
+def test_a_part_of_the_results(results: list[int], first: int, last: int) -> None:
+    low, high = sorted((first, last))
+    expected = [value for place, value in enumerate(results, start=1) if low <= place <= high]
+    assert Partial(first, last).of(results) == expected
+    backwards = list(reversed(results))
+    assert Partial(-first, -last).of(backwards) == list(reversed(expected))
+
+
+def test_the_saved_result_stands_where_a_set_stands() -> None:
+    fetch = parse(b"a UID FETCH $ FLAGS").command
+    assert isinstance(fetch, c.Fetch)
+    assert fetch.numbers is SAVED
+    assert fetch.numbers.encode() == b"$"

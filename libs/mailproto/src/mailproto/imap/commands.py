@@ -8,6 +8,7 @@ from mailproto.imap.fetch_items import FetchItem
 from mailproto.imap.mailbox_options import ListReturn, ListSelect, StatusItem
 from mailproto.imap.message_set import MessageSet
 from mailproto.imap.search_keys import SearchKey
+from mailproto.imap.search_returns import Partial, SearchReturns
 
 
 class Plain(Enum):
@@ -130,8 +131,11 @@ class UidExpunge:
 
 @dataclass(frozen=True, slots=True)
 class Search:
+    """`returns` is None where the client wrote no RETURN."""
+
     key: SearchKey
     by: By
+    returns: SearchReturns | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ class Fetch:
     numbers: MessageSet
     items: tuple[FetchItem, ...]
     by: By
+    partial: Partial | None = None
 
 
 class StoreAction(Enum):

@@ -3,8 +3,9 @@
 import re
 from datetime import date, datetime, timedelta, timezone
 
-from mailproto.imap.message_set import RANGES, STAR, MessageSet
+from mailproto.imap.message_set import RANGES, SAVED, STAR, MessageSet
 from mailproto.imap.names import NameInvalid, decode_name
+from mailproto.imap.search_returns import Partial
 
 # ATOM-CHAR = any CHAR except atom-specials; "]" is let through where a client uses it in an atom.
 ATOM = re.compile(rb"[^\x00-\x20\x7f-\xff(){%*\"\\\]]+")
@@ -20,6 +21,7 @@ FLAG = re.compile(rb"\\?[^\x00-\x20\x7f-\xff(){%*\"\\\]]+|\\\*")
 SET = re.compile(
     rb"(?:[1-9][0-9]{0,9}|\*)(?::(?:[1-9][0-9]{0,9}|\*))?(?:,(?:[1-9][0-9]{0,9}|\*)(?::(?:[1-9][0-9]{0,9}|\*))?)*"
 )
+PARTIAL_RANGE = re.compile(rb"([1-9][0-9]{0,9}):([1-9][0-9]{0,9})|(-[1-9][0-9]{0,9}):(-[1-9][0-9]{0,9})")
 MONTHS = {
     name: number
     for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
@@ -147,8 +149,17 @@ class Cursor:
             raise ParseError("a number expected")
         return int(found[0])
 
+    def partial_range(self) -> Partial:
+        """partial-range = partial-range-first / partial-range-last (RFC 9394 §4)"""
+        found = self.match(PARTIAL_RANGE)
+        if found is None:
+            raise ParseError("a range like 1:100 or -1:-100 expected")
+        return Partial(int(found[1] or found[3]), int(found[2] or found[4]))
+
     def message_set(self) -> MessageSet:
-        """sequence-set"""
+        """sequence-set, `$` included (RFC 5182 §3)"""
+        if self.take(b"$"):
+            return SAVED
         found = self.match(SET)
         if found is None:
             raise ParseError("a set of message numbers expected")

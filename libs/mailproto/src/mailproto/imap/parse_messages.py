@@ -7,6 +7,7 @@ from mailproto.imap import commands as c
 from mailproto.imap.cursor import Cursor, ParseError
 from mailproto.imap.parse_fetch import parse_items
 from mailproto.imap.parse_search import parse_search
+from mailproto.imap.search_returns import Partial
 
 STORE = re.compile(rb"([+-]?FLAGS)(\.SILENT)?", re.IGNORECASE)
 
@@ -28,13 +29,27 @@ def _append(cursor: Cursor) -> c.Command:
 
 
 def _search(cursor: Cursor, by: c.By) -> c.Command:
-    return c.Search(parse_search(cursor), by)
+    returns, key = parse_search(cursor)
+    return c.Search(key, by, returns)
 
 
 def _fetch(cursor: Cursor, by: c.By) -> c.Command:
     numbers = cursor.message_set()
     cursor.space()
-    return c.Fetch(numbers, parse_items(cursor), by)
+    items = parse_items(cursor)
+    partial: Partial | None = None
+    if cursor.take(b" ("):
+        while True:
+            word = cursor.word()
+            if word == "PARTIAL" and by is c.By.UID and partial is None:
+                cursor.space()
+                partial = cursor.partial_range()
+            else:
+                raise ParseError("there is no such modifier of FETCH")
+            if cursor.take(b")"):
+                break
+            cursor.space()
+    return c.Fetch(numbers, items, by, partial)
 
 
 def _store(cursor: Cursor, by: c.By) -> c.Command:

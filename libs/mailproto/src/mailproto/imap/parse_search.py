@@ -1,4 +1,6 @@
-"""SEARCH's keys (RFC 3501 §9, search-key), bounded in number and depth."""
+"""SEARCH's keys (RFC 3501 §9, search-key), bounded in number and depth, and what it is to return (RFC 4731)."""
+
+import re
 
 from mailproto.imap.cursor import Cursor, ParseError
 from mailproto.imap.search_keys import (
@@ -18,28 +20,80 @@ from mailproto.imap.search_keys import (
     TextKey,
     UidKey,
     When,
+    WithinKey,
 )
+from mailproto.imap.search_returns import Partial, SearchReturn, SearchReturns
 
 KEYS = 1000
 DEPTH = 50
+RETURN = re.compile(rb"RETURN \(", re.IGNORECASE)
+CHARSET = re.compile(rb"CHARSET ", re.IGNORECASE)
 CHARSETS = (b"UTF-8", b"US-ASCII")
 HEADERS = (b"FROM", b"TO", b"CC", b"BCC", b"SUBJECT")
 DATES = {when.name.encode(): when for when in When}
 
 
 class CharsetUnknown(Exception):
-    """NO [BADCHARSET (...)] is the answer (RFC 3501 §6.4.4)."""
+    """NO [BADCHARSET (...)] is the answer (RFC 3501 §6.4.4). `saves`: and the saved result is empty (RFC 5182 §2.1)."""
+
+    def __init__(self, charset: str, *, saves: bool = False) -> None:
+        super().__init__(charset)
+        self.saves = saves
 
 
-def parse_search(cursor: Cursor) -> SearchKey:
-    """search = "SEARCH" [SP "CHARSET" SP astring] 1*(SP search-key); the cursor stands after SEARCH and a space."""
-    if cursor.data[cursor.position : cursor.position + 8].upper() == b"CHARSET ":
-        cursor.position += 8
-        charset = cursor.astring().upper()
-        if charset not in CHARSETS:
-            raise CharsetUnknown(charset.decode("ascii", "replace"))
+def parse_search(cursor: Cursor) -> tuple[SearchReturns | None, SearchKey]:
+    """search = "SEARCH" [search-return-opts] SP search-program; the cursor stands after SEARCH and a space."""
+    returns = None
+    if cursor.match(RETURN) is not None:
+        returns = _returns(cursor)
+        cursor.space()
+    try:
+        return returns, parse_program(cursor)
+    except CharsetUnknown as error:
+        saves = returns is not None and SearchReturn.SAVE in returns.options
+        raise CharsetUnknown(str(error), saves=saves) from None
+
+
+def parse_program(cursor: Cursor) -> SearchKey:
+    """search-program = ["CHARSET" SP charset SP] search-key *(SP search-key)"""
+    if cursor.match(CHARSET) is not None:
+        _charset(cursor.astring())
         cursor.space()
     return _Keys(cursor).all()
+
+
+def parse_charset_and_keys(cursor: Cursor) -> SearchKey:
+    """search-criteria = charset 1*(SP search-key), as SORT and THREAD have it (RFC 5256 §5)"""
+    _charset(cursor.astring())
+    cursor.space()
+    return _Keys(cursor).all()
+
+
+def _charset(name: bytes) -> None:
+    if name.upper() not in CHARSETS:
+        raise CharsetUnknown(name.decode("ascii", "replace"))
+
+
+def _returns(cursor: Cursor) -> SearchReturns:
+    """search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")" """
+    options: set[SearchReturn] = set()
+    partial: Partial | None = None
+    first = True
+    while not cursor.take(b")"):
+        if not first:
+            cursor.space()
+        first = False
+        word = cursor.word()
+        if word == "PARTIAL" and partial is None:
+            cursor.space()
+            partial = cursor.partial_range()
+        elif word in SearchReturn.__members__:
+            options.add(SearchReturn[word])
+        else:
+            raise ParseError("there is no such result option")
+    if partial is not None and SearchReturn.ALL in options:
+        raise ParseError("PARTIAL and ALL exclude each other")
+    return SearchReturns(frozenset(options), partial)
 
 
 class _Keys:
@@ -65,7 +119,7 @@ class _Keys:
                 cursor.space()
                 keys.append(self._key(depth + 1))
             return AndKey(tuple(keys))
-        if cursor.peek().isdigit() or cursor.peek() == b"*":
+        if cursor.peek().isdigit() or cursor.peek() in (b"*", b"$"):
             return SequenceKey(cursor.message_set())
         return self._named(cursor.atom().upper(), depth)
 
@@ -101,6 +155,8 @@ class _Keys:
             return SentKey(DATES[name[4:]], cursor.date())
         if name in (b"LARGER", b"SMALLER"):
             return SizeKey(cursor.number(), name == b"LARGER")
+        if name in (b"OLDER", b"YOUNGER"):
+            return WithinKey(cursor.number(), name == b"YOUNGER")
         if name == b"UID":
             return UidKey(cursor.message_set())
         raise ParseError("there is no such search key")

@@ -64,6 +64,12 @@ def search(numbers: Sequence[int]) -> bytes:
     return b"* SEARCH%b\r\n" % "".join(f" {number}" for number in numbers).encode("ascii")
 
 
+def esearch(tag: str, is_uid: bool, items: Sequence[tuple[str, bytes]]) -> bytes:
+    """ESEARCH (RFC 4731 §4); the items' values are ready."""
+    words = b"".join(b" %b %b" % (name.encode("ascii"), value) for name, value in items)
+    return b'* ESEARCH (TAG "%b")%b%b\r\n' % (tag.encode("ascii"), b" UID" if is_uid else b"", words)
+
+
 def internal_date(at: datetime) -> bytes:
     """date-time; `at` is aware, shown in UTC."""
     return b'"%02d-%b-%04d %02d:%02d:%02d +0000"' % (

@@ -70,6 +70,14 @@ class SizeKey:
 
 
 @dataclass(frozen=True, slots=True)
+class WithinKey:
+    """The internal date lies within so many seconds before now, or earlier (RFC 5032)."""
+
+    seconds: int
+    younger: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HeaderKey:
     """A field holds a text; an empty text: the field is there."""
 
@@ -124,6 +132,7 @@ SearchKey = (
     | DateKey
     | SentKey
     | SizeKey
+    | WithinKey
     | HeaderKey
     | BodyKey
     | TextKey

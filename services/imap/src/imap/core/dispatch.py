@@ -21,8 +21,8 @@ def may_expunge(command: c.Command) -> MayExpunge:
     return MayExpunge.YES
 
 
-async def run(session: Session, command: c.Command) -> Answer:
-    """Do it. Raises No, Bad, and what the store raises."""
+async def run(session: Session, command: c.Command, tag: str) -> Answer:
+    """Do it; `tag` is for answers that name it. Raises No, Bad, and what the store raises."""
     match command:
         case c.Select():
             return await selecting.select(session, command)
@@ -49,7 +49,7 @@ async def run(session: Session, command: c.Command) -> Answer:
         case c.Store():
             return await storing.store(session, command)
         case c.Search():
-            return await searching.search(session, command)
+            return await searching.search(session, command, tag)
         case c.Copy():
             return await storing.copy(session, command)
         case c.Move():

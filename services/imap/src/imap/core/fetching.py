@@ -50,6 +50,8 @@ async def fetch(session: Session, command: Fetch) -> Answer:
     """One FETCH response for each message that is still there."""
     selected = session.need_selected()
     uids = session.uids(command.numbers, command.by)
+    if command.partial is not None:
+        uids = list(command.partial.of(uids))
     items = list(dict.fromkeys(command.items))
     if command.by is By.UID and Attribute.UID not in items:
         items.insert(0, Attribute.UID)

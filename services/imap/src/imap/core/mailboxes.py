@@ -52,7 +52,7 @@ async def delete(session: Session, command: Delete) -> Answer:
     except MailboxNameInvalid as error:
         raise No(_sentence(error), "NONEXISTENT") from None
     if session.selected is not None and session.selected.name == command.mailbox:
-        session.selected = None
+        session.select(None)
     return ok("DELETE completed")
 
 

@@ -5,14 +5,16 @@ cheap keys are asked of all messages first, and only those that are still None a
 read further: flags and numbers from the view, then columns, then bodies.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, datetime, timedelta
 from typing import assert_never
 
 from mailmodel import SystemFlag
+from mailmodel.view import SessionView
 from mailmsg.header import fields, unfold
 from mailmsg.words import decode_words
+from mailproto.imap.message_set import Spans
 from mailproto.imap.search_keys import (
     AndKey,
     BodyKey,
@@ -30,10 +32,31 @@ from mailproto.imap.search_keys import (
     TextKey,
     UidKey,
     When,
+    WithinKey,
 )
 from mailstore import StoredMessage
 
-Spans = Callable[[SequenceKey | UidKey], list[tuple[int, int]]]
+
+class Context:
+    """What a search is asked in: what its sets of numbers mean, and what time it is."""
+
+    def __init__(self, view: SessionView, saved: Iterable[int], now: datetime) -> None:
+        self.now = now
+        self._view = view
+        self._saved = frozenset(saved)
+        # By the key's identity: a set may have thousands of ranges.
+        self._sets: dict[int, Spans] = {}
+
+    def holds(self, key: "SequenceKey | UidKey", candidate: "Candidate") -> bool:
+        """Whether the message is in the key's set."""
+        numbers = key.uids if isinstance(key, UidKey) else key.numbers
+        if numbers.is_saved:
+            return candidate.uid in self._saved
+        spans = self._sets.get(id(key))
+        if spans is None:
+            largest = self._view.largest_uid if isinstance(key, UidKey) else self._view.messages
+            spans = self._sets[id(key)] = Spans(numbers.spans(largest))
+        return (candidate.uid if isinstance(key, UidKey) else candidate.number) in spans
 
 
 @dataclass(slots=True)
@@ -51,7 +74,7 @@ class Candidate:
     text: str | None = None
 
 
-def matches(key: SearchKey, candidate: Candidate, spans: Spans) -> bool | None:
+def matches(key: SearchKey, candidate: Candidate, context: Context) -> bool | None:
     """True, False, or None: more must be read."""
     match key:
         case FlagKey():
@@ -62,10 +85,13 @@ def matches(key: SearchKey, candidate: Candidate, spans: Spans) -> bool | None:
         case KeywordKey():
             held = any(keyword.lower() == key.keyword.lower() for keyword in candidate.keywords)
             return held is key.wanted
-        case SequenceKey():
-            return any(low <= candidate.number <= high for low, high in spans(key))
-        case UidKey():
-            return any(low <= candidate.uid <= high for low, high in spans(key))
+        case SequenceKey() | UidKey():
+            return context.holds(key, candidate)
+        case WithinKey():
+            stored = candidate.stored
+            if stored is None:
+                return None
+            return (stored.internal_date >= context.now - timedelta(seconds=key.seconds)) is key.younger
         case DateKey():
             stored = candidate.stored
             return (
@@ -92,17 +118,17 @@ def matches(key: SearchKey, candidate: Candidate, spans: Spans) -> bool | None:
                 return True
             return None if candidate.text is None else key.text.lower() in candidate.text
         case NotKey():
-            inner = matches(key.key, candidate, spans)
+            inner = matches(key.key, candidate, context)
             return None if inner is None else not inner
         case OrKey():
-            either, other = matches(key.either, candidate, spans), matches(key.other, candidate, spans)
+            either, other = matches(key.either, candidate, context), matches(key.other, candidate, context)
             if either or other:
                 return True
             return None if either is None or other is None else False
         case AndKey():
             unknown = False
             for each in key.keys:
-                result = matches(each, candidate, spans)
+                result = matches(each, candidate, context)
                 if result is False:
                     return False
                 unknown = unknown or result is None
@@ -160,18 +186,3 @@ def _holds(value: bytes, sought: str) -> bool:
     if sought in written.decode("utf-8", "replace").lower():
         return True
     return b"=?" in written and sought in decode_words(written).lower()
-
-
-def needs_columns(key: SearchKey) -> bool:
-    """Whether anything beyond the view may have to be read."""
-    match key:
-        case NotKey():
-            return needs_columns(key.key)
-        case OrKey():
-            return needs_columns(key.either) or needs_columns(key.other)
-        case AndKey():
-            return any(needs_columns(each) for each in key.keys)
-        case DateKey() | SentKey() | SizeKey() | HeaderKey() | BodyKey() | TextKey():
-            return True
-        case _:
-            return False

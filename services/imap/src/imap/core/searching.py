@@ -1,132 +1,70 @@
-"""SEARCH (RFC 3501 §6.4.4): in stages, each reading only of the messages that the stage before left open."""
+"""SEARCH: how what was found is told and remembered (RFC 3501 §6.4.4, RFC 4731, RFC 5182, RFC 9394)."""
 
-import asyncio
-import binascii
-import quopri
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
-from mailmsg.content import parse_content_type
-from mailmsg.header import first_value
-from mailmsg.parts import Part, decode_parts
 from mailproto.imap import responses
 from mailproto.imap.commands import By, Search
-from mailproto.imap.search_keys import SequenceKey, UidKey
-from mailstore import BodyCorrupt, Columns, MailboxMissing, StoredMessage
+from mailproto.imap.message_set import compact
+from mailproto.imap.search_returns import SearchReturn, SearchReturns
 
-from imap.core.answer import NO_MAILBOX, Answer, No, ok
-from imap.core.matching import Candidate, matches, needs_columns
+from imap.core.answer import Answer, No, ok
+from imap.core.finding import Found, find
 from imap.core.session import Session
 
-BODIES_AT_ONCE = 8
-# Of a longer text only the beginning is looked through.
-TEXT_OCTETS = 4 * 1024 * 1024
-# Candidates whose bodies are asked for together.
-GROUP = 200
 
-
-async def search(session: Session, command: Search) -> Answer:
-    """The numbers that match, in order."""
-    selected = session.need_selected()
-    view = selected.view
-
-    def spans(key: SequenceKey | UidKey) -> list[tuple[int, int]]:
-        if isinstance(key, UidKey):
-            return list(key.uids.spans(view.largest_uid))
-        return list(key.numbers.spans(view.messages))
-
-    found: list[Candidate] = []
-    open_: list[Candidate] = []
-    for number, uid, system, keywords in view.rows():
-        candidate = Candidate(number, uid, system, keywords, view.is_recent(uid))
-        result = matches(command.key, candidate, spans)
-        if result is None:
-            open_.append(candidate)
-        elif result:
-            found.append(candidate)
-    if open_ and needs_columns(command.key):
-        try:
-            still_open = []
-            async for candidate in _with_columns(session, open_):
-                result = matches(command.key, candidate, spans)
-                if result is None:
-                    still_open.append(candidate)
-                elif result:
-                    found.append(candidate)
-            for start in range(0, len(still_open), GROUP):
-                group = still_open[start : start + GROUP]
-                await _read_texts(session, group)
-                found += [each for each in group if matches(command.key, each, spans)]
-                for each in group:
-                    each.text = None
-        except MailboxMissing:
-            raise No(*NO_MAILBOX) from None
-    numbers = sorted(each.uid if command.by is By.UID else each.number for each in found)
-    await session.say(responses.search(numbers))
+async def search(session: Session, command: Search, tag: str) -> Answer:
+    """The numbers that match: as SEARCH always told them, or as the client asked with RETURN."""
+    returns = command.returns
+    saves = returns is not None and SearchReturn.SAVE in returns.options
+    try:
+        found = await find(session, command.key)
+    except No:
+        if saves:
+            session.saved = ()
+        raise
+    if returns is None:
+        await session.say(responses.search([_number(each, command.by) for each in found]))
+        return ok("SEARCH completed")
+    if saves:
+        session.saved = tuple(each.uid for each in _to_save(returns, found))
+    if saves and returns.partial is None and len(returns.options) == 1:
+        return ok("SEARCH completed, the result is saved")
+    items = _items(returns, [_number(each, command.by) for each in found])
+    await session.say(responses.esearch(tag, command.by is By.UID, items))
     return ok("SEARCH completed")
 
 
-async def _with_columns(session: Session, candidates: Sequence[Candidate]) -> AsyncIterator[Candidate]:
-    by_uid = {candidate.uid: candidate for candidate in candidates}
-    columns = Columns.HEADER | Columns.BODY | Columns.SENT
-    mailbox_id = session.need_selected().mailbox_id
-    async for stored in session.store.fetch(session.account, mailbox_id, list(by_uid), columns):
-        for message in stored:
-            candidate = by_uid[message.uid]
-            candidate.stored = message
-            if message.header or not message.header_octets:
-                candidate.header = message.prefix + message.header
-            else:
-                candidate.header = await session.store.read(
-                    message, 0, len(message.prefix) + message.header_octets
-                )
-            yield candidate
+def _number(found: Found, by: By) -> int:
+    return found.uid if by is By.UID else found.number
 
 
-async def _read_texts(session: Session, candidates: Sequence[Candidate]) -> None:
-    room = asyncio.Semaphore(BODIES_AT_ONCE)
-
-    async def read(candidate: Candidate) -> None:
-        async with room:
-            assert candidate.stored is not None
-            candidate.text = await _text(session, candidate.stored)
-
-    await asyncio.gather(*(read(candidate) for candidate in candidates))
-
-
-async def _text(session: Session, message: StoredMessage) -> str:
-    """The texts of a message's body, decoded, in lower case."""
-    texts = []
-    front = len(message.prefix)
-    for part in decode_parts(message.parts).parts:
-        if not part.section or not part.media_type.startswith("text/"):
-            continue
-        start = front + part.header_offset
-        octets = part.body_offset + min(part.body_octets, TEXT_OCTETS) - part.header_offset
-        try:
-            data = await session.store.read(message, start, octets)
-        except BodyCorrupt:
-            continue
-        header_octets = part.body_offset - part.header_offset
-        texts.append(_decoded(data[:header_octets], data[header_octets:], part))
-    return "\n".join(texts).lower()
+def _items(returns: SearchReturns, numbers: Sequence[int]) -> list[tuple[str, bytes]]:
+    options = returns.options
+    items: list[tuple[str, bytes]] = []
+    if numbers:
+        if SearchReturn.MIN in options:
+            items.append(("MIN", b"%d" % numbers[0]))
+        if SearchReturn.MAX in options:
+            items.append(("MAX", b"%d" % numbers[-1]))
+        if SearchReturn.ALL in options or (not options and returns.partial is None):
+            items.append(("ALL", compact(numbers)))
+    if SearchReturn.COUNT in options:
+        items.append(("COUNT", b"%d" % len(numbers)))
+    if returns.partial is not None:
+        part = compact(returns.partial.of(numbers)) or b"NIL"
+        items.append(("PARTIAL", b"(%b %b)" % (returns.partial.encode(), part)))
+    return items
 
 
-def _decoded(header: bytes, data: bytes, part: Part) -> str:
-    if part.encoding == "base64":
-        try:
-            data = binascii.a2b_base64(data)
-        except binascii.Error:
-            pass
-    elif part.encoding == "quoted-printable":
-        data = quopri.decodestring(data)
-    charset = "utf-8"
-    value = first_value(header, b"content-type")
-    content_type = parse_content_type(value) if value is not None else None
-    if content_type is not None:
-        for name, given in content_type.parameters:
-            if name.lower() == b"charset":
-                charset = given.decode("ascii", "replace")
-    try:
-        return data.decode(charset, "replace")
-    except (LookupError, ValueError):
-        return data.decode("utf-8", "replace")
+def _to_save(returns: SearchReturns, found: Sequence[Found]) -> list[Found]:
+    """The tables of RFC 5182 §2.4 and RFC 9394 §3.2."""
+    options = returns.options
+    only_some = {SearchReturn.MIN, SearchReturn.MAX} & options or returns.partial is not None
+    if SearchReturn.ALL in options or SearchReturn.COUNT in options or not only_some:
+        return list(found)
+    chosen = list(returns.partial.of(found)) if returns.partial is not None else []
+    if found and SearchReturn.MIN in options:
+        chosen.append(found[0])
+    if found and SearchReturn.MAX in options:
+        chosen.append(found[-1])
+    return sorted(set(chosen), key=lambda each: each.uid)

@@ -12,7 +12,7 @@ from imap.core.session import Selected, Session
 
 async def select(session: Session, command: Select) -> Answer:
     """A failed SELECT leaves no mailbox selected."""
-    session.selected = None
+    session.select(None)
     found = await session.store.get_mailbox(session.account, command.mailbox)
     if found is None:
         raise No(*NO_MAILBOX)
@@ -30,7 +30,7 @@ async def select(session: Session, command: Select) -> Answer:
         uid_next=info.uid_next,
         recent_from_uid=snapshot.recent_from_uid,
     )
-    session.selected = Selected(info.mailbox_id, info.name, command.access, view)
+    session.select(Selected(info.mailbox_id, info.name, command.access, view))
     session.is_stale = False
     system = list(WIRE_NAMES.values())
     flags = system + sorted(view.all_keywords())
@@ -60,12 +60,12 @@ async def close(session: Session) -> Answer:
             await session.store.expunge(session.account, selected.mailbox_id)
         except MailboxMissing:
             pass
-    session.selected = None
+    session.select(None)
     return ok("CLOSE completed")
 
 
 async def unselect(session: Session) -> Answer:
     """Select nothing, remove nothing."""
     session.need_selected()
-    session.selected = None
+    session.select(None)
     return ok("UNSELECT completed")

@@ -36,6 +36,8 @@ class Session:
         self.append_octets = append_octets
         self.who: Identity | None = None
         self.selected: Selected | None = None
+        # UIDs that the last search saved: `$` (RFC 5182).
+        self.saved: tuple[int, ...] = ()
         # Something may have changed that this session has not looked at.
         self.is_stale = False
 
@@ -44,6 +46,11 @@ class Session:
         """Whose mail it is; the session has logged in."""
         assert self.who is not None
         return self.who.account
+
+    def select(self, selected: Selected | None) -> None:
+        """Another mailbox, or none; nothing is saved of the one before."""
+        self.selected = selected
+        self.saved = ()
 
     def need_selected(self) -> Selected:
         """Raises Bad where none is."""
@@ -61,6 +68,8 @@ class Session:
     def uids(self, numbers: MessageSet, by: By) -> list[int]:
         """The UIDs that a command means. Raises Bad for sequence numbers that are not there."""
         view = self.need_selected().view
+        if numbers.is_saved:
+            return view.uids_by_uid((uid, uid) for uid in self.saved)
         if by is By.UID:
             return view.uids_by_uid(numbers.spans(view.largest_uid))
         try:
@@ -77,7 +86,7 @@ class Session:
         view = selected.view
         changes = await self.store.changes_since(self.account, selected.mailbox_id, view.highest_modseq)
         if changes.gone:
-            self.selected = None
+            self.select(None)
             await self.say(
                 responses.untagged("NO", "The mailbox was deleted by another session", "NONEXISTENT")
             )

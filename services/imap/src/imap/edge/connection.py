@@ -129,14 +129,16 @@ class Imap:
             await self._wire.say(responses.tagged(error.tag, "BAD", str(error), error.code))
             await self._count_error()
             return
-        except CharsetUnknown:
+        except CharsetUnknown as error:
+            if error.saves:
+                self._session.saved = ()
             tag = octets.split(b" ", 1)[0].decode("ascii", "replace")
             await self._wire.say(
                 responses.tagged(tag, "NO", "That charset is not known", "BADCHARSET (UTF-8 US-ASCII)")
             )
             return
         started = time.perf_counter()
-        answer = await self._do(tagged.command)
+        answer = await self._do(tagged.command, tagged.tag)
         name = _name(tagged.command)
         metrics.COMMANDS.labels(name, answer.status).inc()
         metrics.COMMAND_SECONDS.labels(name).observe(time.perf_counter() - started)
@@ -174,10 +176,10 @@ class Imap:
             return replace(answer, code="EXPUNGEISSUED")
         return answer
 
-    async def _do(self, command: c.Command) -> Answer:
+    async def _do(self, command: c.Command, tag: str) -> Answer:
         """How it ended, whatever happened: refusals, our troubles and our bugs are answers too."""
         try:
-            return await self._try(command)
+            return await self._try(command, tag)
         except No as error:
             return Answer("NO", str(error), error.code)
         except MailboxNameInvalid as error:
@@ -196,7 +198,7 @@ class Imap:
             self._log.exception("command_failed", command=_name(command))
             return Answer("NO", "Something went wrong here; it has been logged", "SERVERBUG")
 
-    async def _try(self, command: c.Command) -> Answer:
+    async def _try(self, command: c.Command, tag: str) -> Answer:
         match command:
             case c.Plain.CAPABILITY:
                 await self._wire.say(f"* CAPABILITY {self._entrance.capabilities()}\r\n".encode())
@@ -212,7 +214,7 @@ class Imap:
             return answer
         if command is c.Plain.IDLE:
             return await idle(self._wire, self._session, self._woken, self._needs.settings)
-        return await dispatch.run(self._session, command)
+        return await dispatch.run(self._session, command, tag)
 
     def _told(self, mailbox_id: int) -> None:
         selected = self._session.selected

@@ -1,0 +1,46 @@
+"""What SEARCH is to tell of what it finds (RFC 4731, RFC 5182, RFC 9394; RFC 9051 §6.4.4)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class SearchReturn(Enum):
+    """Result options without arguments."""
+
+    MIN = "MIN"
+    MAX = "MAX"
+    ALL = "ALL"
+    COUNT = "COUNT"
+    SAVE = "SAVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """partial-range: results `first` to `last`, both from 1 up, or both from -1 (the last) down, in either order."""
+
+    first: int
+    last: int
+
+    def of(self, results: Sequence[T]) -> Sequence[T]:
+        """That part of the results, which are in ascending order."""
+        if self.first > 0:
+            low, high = sorted((self.first, self.last))
+            return results[low - 1 : high]
+        low, high = sorted((-self.first, -self.last))
+        return results[max(0, len(results) - high) : max(0, len(results) - low + 1)]
+
+    def encode(self) -> bytes:
+        """As the client wrote it."""
+        return b"%d:%d" % (self.first, self.last)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReturns:
+    """RETURN (...). With nothing in it, ALL is meant."""
+
+    options: frozenset[SearchReturn]
+    partial: Partial | None = None

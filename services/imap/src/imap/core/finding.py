@@ -1,0 +1,132 @@
+"""Which messages match a search, in stages: each reads only of the messages that the stage before left open."""
+
+import asyncio
+import binascii
+import quopri
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mailmsg.content import parse_content_type
+from mailmsg.header import first_value
+from mailmsg.parts import Part, decode_parts
+from mailproto.imap.search_keys import SearchKey
+from mailstore import BodyCorrupt, Columns, MailboxMissing, StoredMessage
+
+from imap.core.answer import NO_MAILBOX, No
+from imap.core.matching import Candidate, Context, matches
+from imap.core.session import Session
+
+BODIES_AT_ONCE = 8
+# Of a longer text only the beginning is looked through.
+TEXT_OCTETS = 4 * 1024 * 1024
+# Candidates whose bodies are asked for together.
+GROUP = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message that was found."""
+
+    uid: int
+    number: int
+
+
+async def find(session: Session, key: SearchKey) -> list[Found]:
+    """The messages that match, in the mailbox's order. Raises No where the mailbox is gone."""
+    view = session.need_selected().view
+    context = Context(view, session.saved, datetime.now(UTC))
+    found: list[Found] = []
+    open_: list[Candidate] = []
+
+    def look(candidate: Candidate) -> bool:
+        """False where more must be read."""
+        result = matches(key, candidate, context)
+        if result:
+            found.append(Found(candidate.uid, candidate.number))
+        return result is not None
+
+    for number, uid, system, keywords in view.rows():
+        candidate = Candidate(number, uid, system, keywords, view.is_recent(uid))
+        if not look(candidate):
+            open_.append(candidate)
+    if open_:
+        try:
+            still_open = [each async for each in _with_columns(session, open_) if not look(each)]
+            for start in range(0, len(still_open), GROUP):
+                group = still_open[start : start + GROUP]
+                await _read_texts(session, group)
+                for each in group:
+                    look(each)
+                    each.text = None
+        except MailboxMissing:
+            raise No(*NO_MAILBOX) from None
+    found.sort(key=lambda each: each.uid)
+    return found
+
+
+async def _with_columns(session: Session, candidates: Sequence[Candidate]) -> AsyncIterator[Candidate]:
+    by_uid = {candidate.uid: candidate for candidate in candidates}
+    columns = Columns.HEADER | Columns.BODY | Columns.SENT
+    mailbox_id = session.need_selected().mailbox_id
+    async for stored in session.store.fetch(session.account, mailbox_id, list(by_uid), columns):
+        for message in stored:
+            candidate = by_uid[message.uid]
+            candidate.stored = message
+            if message.header or not message.header_octets:
+                candidate.header = message.prefix + message.header
+            else:
+                candidate.header = await session.store.read(
+                    message, 0, len(message.prefix) + message.header_octets
+                )
+            yield candidate
+
+
+async def _read_texts(session: Session, candidates: Sequence[Candidate]) -> None:
+    room = asyncio.Semaphore(BODIES_AT_ONCE)
+
+    async def read(candidate: Candidate) -> None:
+        async with room:
+            assert candidate.stored is not None
+            candidate.text = await _text(session, candidate.stored)
+
+    await asyncio.gather(*(read(candidate) for candidate in candidates))
+
+
+async def _text(session: Session, message: StoredMessage) -> str:
+    """The texts of a message's body, decoded, in lower case."""
+    texts = []
+    front = len(message.prefix)
+    for part in decode_parts(message.parts).parts:
+        if not part.section or not part.media_type.startswith("text/"):
+            continue
+        start = front + part.header_offset
+        octets = part.body_offset + min(part.body_octets, TEXT_OCTETS) - part.header_offset
+        try:
+            data = await session.store.read(message, start, octets)
+        except BodyCorrupt:
+            continue
+        header_octets = part.body_offset - part.header_offset
+        texts.append(_decoded(data[:header_octets], data[header_octets:], part))
+    return "\n".join(texts).lower()
+
+
+def _decoded(header: bytes, data: bytes, part: Part) -> str:
+    if part.encoding == "base64":
+        try:
+            data = binascii.a2b_base64(data)
+        except binascii.Error:
+            pass
+    elif part.encoding == "quoted-printable":
+        data = quopri.decodestring(data)
+    charset = "utf-8"
+    value = first_value(header, b"content-type")
+    content_type = parse_content_type(value) if value is not None else None
+    if content_type is not None:
+        for name, given in content_type.parameters:
+            if name.lower() == b"charset":
+                charset = given.decode("ascii", "replace")
+    try:
+        return data.decode(charset, "replace")
+    except (LookupError, ValueError):
+        return data.decode("utf-8", "replace")
