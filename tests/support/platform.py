@@ -239,7 +239,7 @@ class Platform:
 
     def account(self, name: str) -> Account:
         """alice or bob, or an account that was created before."""
-        if not self._accounts:
+        if name not in self._accounts:
             for line in self.layout.credentials_file.read_text().splitlines():
                 address, _, password = line.partition(" ")
                 self._accounts[address.partition("@")[0]] = Account(address, password)

@@ -49,7 +49,7 @@ def test_a_recipient_that_expired_says_why() -> None:
     last = Outcome("a@b.test", Verdict.DEFERRED, Reply.of(450, "4.2.1", "mailbox busy"), "mx.b.test")
     final = expired(last)
     assert (final.verdict, final.status) == (Verdict.FAILED, "5.4.7")
-    assert "450 mailbox busy" in final.reply.text
+    assert final.diagnostic == "450 mailbox busy"
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,8 @@ def _listed(recipients: Sequence[RecipientStatus]) -> list[str]:
     lines: list[str] = []
     for recipient in recipients:
         lines.append(f"  <{_clean(recipient.original_address or recipient.address)}>")
+        if recipient.status == "5.4.7":
+            lines.append("      It was tried again and again and is too old now; the last answer was:")
         if recipient.diagnostic:
             host = f"{_clean(recipient.remote_mta)} said: " if recipient.remote_mta else ""
             lines.append(f"      {host}{_clean(recipient.diagnostic)}")

@@ -7,6 +7,9 @@ from typing import assert_never
 from mailproto.smtp.reply import Reply
 
 
+EXPIRED = "5.4.7"
+
+
 class Verdict(Enum):
     """How one attempt ended for one recipient."""
 
@@ -23,6 +26,13 @@ class Outcome:
     verdict: Verdict
     reply: Reply
     host: str
+
+    @property
+    def diagnostic(self) -> str:
+        """The reply as a notice tells it (RFC 3464 §2.3.6)."""
+        # What expired has our status and the peer's reply: they are not to be mixed.
+        enhanced = "" if self.reply.enhanced == EXPIRED and self.reply.code < 500 else self.reply.enhanced
+        return " ".join(filter(None, (str(self.reply.code), enhanced, self.reply.text)))
 
     @property
     def status(self) -> str:
@@ -60,10 +70,6 @@ def all_alike(addresses: tuple[str, ...], reply: Reply, host: str = "") -> list[
 
 
 def expired(outcome: Outcome) -> Outcome:
-    """A recipient that was tried for long enough: the last reply is kept, the verdict is final (RFC 3463 4.4.7)."""
-    reply = Reply.of(
-        550,
-        "5.4.7",
-        f"Given up after many attempts; the last answer: {outcome.reply.code} {outcome.reply.text}"[:900],
-    )
-    return Outcome(outcome.address, Verdict.FAILED, reply, outcome.host)
+    """A recipient that was tried for long enough: final, with the peer's last reply (RFC 3463 X.4.7)."""
+    last = outcome.reply
+    return Outcome(outcome.address, Verdict.FAILED, Reply(last.code, EXPIRED, last.lines), outcome.host)

@@ -14,7 +14,17 @@ from directoryclient import DirectoryClient, Disposition, Unavailable
 from mailmsg.dsn import RecipientStatus, Subject, build_failure
 from pgkit import DatabaseUnavailable
 from servicekit import logs
-from spool import Letter, OutcomeUnknown, Recipient, Source, Spool, SpooledLetter, SpoolUnavailable, decode
+from spool import (
+    Letter,
+    Malformed,
+    OutcomeUnknown,
+    Recipient,
+    Source,
+    Spool,
+    SpooledLetter,
+    SpoolUnavailable,
+    decode,
+)
 
 from mta_queue import metrics
 from mta_queue.ports import Due, Queue
@@ -46,16 +56,20 @@ class Notices:
 
     async def make(self, due: Due) -> None:
         """One notice; when something is away it stays due."""
-        letter = decode(due.payload)
-        envelope = letter.envelope
         addresses = tuple(outcome.address for outcome in due.outcomes)
         try:
-            if envelope.reverse_path:
-                await self._send(letter, due)
-            await self._queue.notice_made(envelope.tenant_id, envelope.queue_id, addresses)
+            try:
+                letter = decode(due.payload)
+            except Malformed as error:
+                metrics.NOTICES.labels("unreadable").inc()
+                LOG.error("notice_unreadable", queue_id=due.queue_id, error=str(error))
+            else:
+                if letter.envelope.reverse_path:
+                    await self._send(letter, due)
+            await self._queue.notice_made(due.tenant_id, due.queue_id, addresses)
         except (Unavailable, SpoolUnavailable, OutcomeUnknown, BlobUnavailable, DatabaseUnavailable) as error:
             metrics.NOTICES.labels("postponed").inc()
-            LOG.warning("notice_postponed", queue_id=envelope.queue_id, error=str(error))
+            LOG.warning("notice_postponed", queue_id=due.queue_id, error=str(error))
 
     async def _send(self, letter: SpooledLetter, due: Due) -> None:
         envelope = letter.envelope
@@ -87,7 +101,7 @@ class Notices:
                 RecipientStatus(
                     address=outcome.address,
                     status=outcome.status,
-                    diagnostic=f"{outcome.reply.code} {outcome.reply.text}",
+                    diagnostic=outcome.diagnostic,
                     remote_mta=outcome.host,
                     original_address=originals.get(outcome.address, ""),
                     last_attempt_at=now,
