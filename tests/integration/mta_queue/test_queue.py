@@ -66,7 +66,8 @@ async def postpone(queue: SqlQueue, *recipients: str, due: datetime = NOW) -> Sp
         spooled,
         payload,
         [],
-        [Postponed("y.test", payload, recipients, due, NOW + timedelta(days=5), "451 later", "mx")],
+        [Postponed("y.test", payload, recipients, ("451 later",), due, NOW + timedelta(days=5), "mx")],
+        [],
     )
     return spooled
 
@@ -92,10 +93,10 @@ async def test_a_result_under_a_lost_lease_changes_nothing(queue: SqlQueue) -> N
     first = mine(await queue.lease_due(1000, 60.0, NOW))
     second = mine(await queue.lease_due(1000, 60.0, NOW + timedelta(seconds=61)))
     delivered = [Outcome("a@y.test", Verdict.DELIVERED, Reply.of(250, "2.0.0", "ok"), "mx")]
-    assert not await queue.record_retry(first, delivered, [], None)
+    assert not await queue.record_retry(first, delivered, [], None, [])
     assert await queue.known(spooled.envelope.tenant_id, spooled.envelope.queue_id) == {"a@y.test"}
-    assert await queue.record_retry(second, delivered, [], None)
-    assert not await queue.record_retry(second, delivered, [], None)
+    assert await queue.record_retry(second, delivered, [], None, [])
+    assert not await queue.record_retry(second, delivered, [], None, [])
 
 
 async def test_what_was_not_settled_waits_on(queue: SqlQueue) -> None:
@@ -107,7 +108,7 @@ async def test_what_was_not_settled_waits_on(queue: SqlQueue) -> None:
     )
     waiting = [Outcome("b@y.test", Verdict.DEFERRED, LATER, "mx")]
     settled = [Outcome("a@y.test", Verdict.DELIVERED, Reply.of(250, "", "ok"), "mx")]
-    assert await queue.record_retry(item, settled, waiting, NOW + timedelta(minutes=5))
+    assert await queue.record_retry(item, settled, waiting, NOW + timedelta(minutes=5), [])
     again = next(
         i
         for i in await queue.lease_due(1000, 60.0, NOW + timedelta(minutes=6))
@@ -120,7 +121,7 @@ async def test_a_notice_stays_due_until_it_is_made(queue: SqlQueue) -> None:
     spooled, payload = letter("a@y.test", "b@y.test")
     failed = [Outcome("a@y.test", Verdict.FAILED, Reply.of(550, "5.1.1", "nobody"), "mx.y.test")]
     for _ in range(2):
-        await queue.record_first(spooled, payload, failed, [])
+        await queue.record_first(spooled, payload, failed, [], [])
     future = datetime.now(UTC) + timedelta(minutes=1)
 
     async def due() -> list[tuple[Outcome, ...]]:
@@ -134,7 +135,11 @@ async def test_a_notice_stays_due_until_it_is_made(queue: SqlQueue) -> None:
 async def test_the_null_reverse_path_is_never_told(queue: SqlQueue) -> None:
     spooled, payload = letter("a@y.test", reverse_path="")
     await queue.record_first(
-        spooled, payload, [Outcome("a@y.test", Verdict.FAILED, Reply.of(550, "5.1.1", "nobody"), "mx")], []
+        spooled,
+        payload,
+        [Outcome("a@y.test", Verdict.FAILED, Reply.of(550, "5.1.1", "nobody"), "mx")],
+        [],
+        [],
     )
     future = datetime.now(UTC) + timedelta(minutes=1)
     assert all(each.payload != payload for each in await queue.notices_due(1000, future))
@@ -143,7 +148,7 @@ async def test_the_null_reverse_path_is_never_told(queue: SqlQueue) -> None:
 async def test_no_tenant_and_the_wrong_tenant_see_no_rows(queue: SqlQueue, engines: Engines) -> None:
     spooled = await postpone(queue, "a@y.test")
     other, payload = letter("b@y.test")
-    await queue.record_first(other, payload, [Outcome("b@y.test", Verdict.FAILED, LATER, "")], [])
+    await queue.record_first(other, payload, [Outcome("b@y.test", Verdict.FAILED, LATER, "")], [], [])
     connection = await asyncpg.connect(engines.dsn("queue", "app"))
     try:
         for scope in (None, str(uuid4())):

@@ -44,10 +44,12 @@ async def wire(service: Service[Settings]) -> None:
     notices = Notices(settings.hostname, queue, Spool(blobs, bus), blobs, directory)
     source = await bus.consume("mta-queue", subjects.MAIL_RELAY)
     service.on_close(source.give_back)
+    relay = Relay(settings, Resolver(parse_servers(settings.dns_servers)), blobs)
+    service.on_close(relay.close)
     work = Work(
         source,
         queue,
-        Relay(settings, Resolver(parse_servers(settings.dns_servers)), blobs),
+        relay,
         notices,
         BlobQuarantine(blobs),
         Schedule(settings.retry_first_seconds, settings.retry_longest_seconds, settings.expire_seconds),

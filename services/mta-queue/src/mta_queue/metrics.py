@@ -9,6 +9,7 @@ UNCERTAIN = Counter(
     "mta_queue_uncertain_total",
     "Connections that died between the final dot and its answer: a duplicate is possible",
 )
+REUSED = Counter("mta_queue_connections_reused_total", "Messages sent on a connection that had sent others")
 NOTICES = Counter("mta_queue_notices_total", "Delivery status notifications", ["result"])
 UNDER_WAY = Gauge("mta_queue_under_way", "Transactions under way")
 TRANSACTION_SECONDS = Histogram("mta_queue_transaction_seconds", "Time of one session with another system")

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from spool import SpooledLetter
 
+from mta_queue.core.attempt import Attempt, Delivery
 from mta_queue.core.outcome import Outcome
 
 
@@ -21,12 +22,15 @@ class Item:
     attempts: int
     expires_at: datetime
     fencing: int
+    route: str
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
     """A notice that is due: which recipients of which message failed, and how."""
 
+    tenant_id: str
+    queue_id: str
     payload: bytes
     outcomes: tuple[Outcome, ...]
 
@@ -38,9 +42,10 @@ class Postponed:
     domain: str
     payload: bytes
     recipients: tuple[str, ...]
+    # The last reply to each recipient.
+    replies: tuple[str, ...]
     next_attempt_at: datetime
     expires_at: datetime
-    last_reply: str
     last_host: str
 
 
@@ -56,6 +61,7 @@ class Queue(Protocol):
         payload: bytes,
         settled: Sequence[Outcome],
         postponed: Sequence[Postponed],
+        attempts: Sequence[Attempt],
     ) -> None:
         """What the first attempt came to, in one transaction."""
 
@@ -68,6 +74,7 @@ class Queue(Protocol):
         settled: Sequence[Outcome],
         waiting: Sequence[Outcome],
         next_attempt_at: datetime | None,
+        attempts: Sequence[Attempt],
     ) -> bool:
         """What another attempt came to; False when the lease had been lost, and nothing was written."""
 
@@ -91,5 +98,7 @@ class Quarantine(Protocol):
 class Outbound(Protocol):
     """How a message gets to another system."""
 
-    async def deliver(self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...]) -> list[Outcome]:
-        """One attempt for the recipients at one domain; an outcome for each. Raises BlobUnavailable, BlobMissing."""
+    async def deliver(
+        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str = ""
+    ) -> Delivery:
+        """One try for the recipients at one domain; an outcome for each. Raises BlobUnavailable, BlobMissing."""

@@ -31,6 +31,12 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     retry_longest_seconds: float = Field(3600.0, description="waits double up to this", gt=0)
     expire_seconds: float = Field(432_000.0, description="a message is given up after so long (5 days)", gt=0)
     attempts_at_once: int = Field(64, description="transactions with other systems under way at once", ge=1)
+    messages_a_connection: int = Field(
+        100, description="messages sent on one connection before it is closed", ge=1, le=10_000
+    )
+    connection_idle_seconds: float = Field(
+        5.0, description="how long a connection that has sent its message is kept for another", ge=0, le=60
+    )
     lease_seconds: float = Field(
         900.0, description="a waiting item that a dead process had taken is free again after so long", gt=0
     )

@@ -9,6 +9,15 @@ nothing any more.
 `relay_outcome` is what is settled, for each recipient: it tells a repetition on
 the bus (and a respool) that there is nothing left to do, and it keeps a notice
 that is due until it is in the spool.
+
+`queue_attempt` is what was tried, one row for each session with another system.
+
+`queue_job` is a change of many items under way: done in batches, each with its
+progress in one transaction, by whichever process takes it. `queue_audit` says
+who asked for what; rows are only ever added.
+
+A row without a tenant is the operator's. These tables are made by the steps in
+`migrations/`; here they stand for the reader and for a test that compares.
 """
 
 from sqlalchemy import (
@@ -26,7 +35,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 metadata = MetaData()
 
@@ -51,7 +60,83 @@ queue_item = Table(
     Column("last_reply", Text, nullable=False, server_default=""),
     Column("last_host", Text, nullable=False, server_default=""),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # The last reply to each recipient, in the order of recipients.
+    Column("replies", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("hold_reason", Text, nullable=False, server_default=""),
+    Column("tried_at", DateTime(timezone=True)),
+    # Where the operator sends it instead of to the domain's MX (core.route); "" for the MX.
+    Column("route", Text, nullable=False, server_default=""),
     Index("queue_item_due", "next_attempt_at", postgresql_where=text("status = 'waiting'")),
+    Index("queue_item_queue", "queue_id", "item_id"),
+    Index("queue_item_tenant", "tenant_id", "item_id"),
+    Index("queue_item_domain", "domain", "item_id"),
+    Index("queue_item_sender", "reverse_path", "item_id"),
+    Index("queue_item_recipient", text("(recipients[1])"), "item_id"),
+    Index("queue_item_several", "domain", "item_id", postgresql_where=text("recipients[2] IS NOT NULL")),
+    Index("queue_item_held", "item_id", postgresql_where=text("status = 'held'")),
+    Index("queue_item_age", "created_at"),
+    Index("queue_item_leased", "domain", postgresql_where=text("lease_until IS NOT NULL")),
+)
+
+queue_attempt = Table(
+    "queue_attempt",
+    metadata,
+    Column("tenant_id", UUID(as_uuid=True), primary_key=True),
+    Column("queue_id", Text, primary_key=True),
+    Column("attempt_id", BigInteger, Identity(), primary_key=True),
+    Column("domain", Text, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    # Both "" where none was reached.
+    Column("host", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    # TLSv1.3 and the like; "" in clear.
+    Column("tls", Text, nullable=False),
+    Column("reply", Text, nullable=False),
+    # Recipients by what became of them.
+    Column("delivered", Integer, nullable=False),
+    Column("deferred", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Index("queue_attempt_queue", "queue_id", postgresql_using="brin"),
+    Index("queue_attempt_age", "started_at", postgresql_using="brin"),
+)
+
+queue_job = Table(
+    "queue_job",
+    metadata,
+    Column("job_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("tenant_id", UUID(as_uuid=True)),
+    # running, done, cancelled or failed.
+    Column("status", Text, nullable=False),
+    # core.item_filter and core.change as JSON.
+    Column("filter", JSONB, nullable=False),
+    Column("change", JSONB, nullable=False),
+    # The newest item there was, and the one that was seen last.
+    Column("ceiling", BigInteger, nullable=False),
+    Column("done_to", BigInteger, nullable=False, server_default="0"),
+    # Items that were changed, and that matched but are being sent or needed no change.
+    Column("changed", BigInteger, nullable=False, server_default="0"),
+    Column("skipped", BigInteger, nullable=False, server_default="0"),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("finished_at", DateTime(timezone=True)),
+    Index("queue_job_running", "created_at", postgresql_where=text("status = 'running'")),
+)
+
+queue_audit = Table(
+    "queue_audit",
+    metadata,
+    Column("audit_id", BigInteger, Identity(), primary_key=True),
+    Column("tenant_id", UUID(as_uuid=True)),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("actor", Text, nullable=False),
+    Column("client_address", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("filter", JSONB, nullable=False),
+    Column("change", JSONB, nullable=False),
+    Column("job_id", UUID(as_uuid=True)),
+    Index("queue_audit_tenant", "tenant_id", "audit_id"),
 )
 
 relay_outcome = Table(
@@ -68,5 +153,6 @@ relay_outcome = Table(
     Column("settled_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     # What a notice is made of, until it has been made: the payload of the item.
     Column("notice_due", LargeBinary),
+    Index("relay_outcome_queue", "queue_id", postgresql_using="brin"),
     Index("relay_outcome_notice", "settled_at", postgresql_where=text("notice_due IS NOT NULL")),
 )

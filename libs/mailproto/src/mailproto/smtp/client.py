@@ -160,6 +160,11 @@ class ClientMachine:
         """What the next reply answers."""
         return self._expected[0] if self._expected else None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether another message may follow, once what `waits_for` says has been answered."""
+        return not self._over and self._transaction is None
+
     # -- the driver's part
 
     def send(self, outgoing: Outgoing) -> None:

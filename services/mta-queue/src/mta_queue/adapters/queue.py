@@ -7,8 +7,9 @@ from uuid import UUID
 import asyncpg
 from mailproto.smtp.reply import Reply
 from pgkit import OPERATOR, Connection, Pool, transaction
-from spool import SpooledLetter, decode
+from spool import Malformed, SpooledLetter, decode
 
+from mta_queue.core.attempt import Attempt
 from mta_queue.core.outcome import Outcome, Verdict
 from mta_queue.ports import Due, Item, Postponed
 
@@ -43,6 +44,7 @@ class SqlQueue:
         payload: bytes,
         settled: Sequence[Outcome],
         postponed: Sequence[Postponed],
+        attempts: Sequence[Attempt],
     ) -> None:
         envelope = letter.envelope
         tenant = UUID(envelope.tenant_id)
@@ -51,8 +53,8 @@ class SqlQueue:
             for each in postponed:
                 await connection.execute(
                     """INSERT INTO queue_item (tenant_id, queue_id, domain, reverse_path, recipients, payload, attempts,
-                                               next_attempt_at, expires_at, last_reply, last_host)
-                       VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10) ON CONFLICT DO NOTHING""",
+                                               next_attempt_at, expires_at, last_reply, last_host, replies, tried_at)
+                       VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10, $11, now()) ON CONFLICT DO NOTHING""",
                     tenant,
                     envelope.queue_id,
                     each.domain,
@@ -61,25 +63,27 @@ class SqlQueue:
                     each.payload,
                     each.next_attempt_at,
                     each.expires_at,
-                    each.last_reply,
+                    each.replies[-1],
                     each.last_host,
+                    list(each.replies),
                 )
+            await _keep(connection, tenant, envelope.queue_id, attempts)
 
     async def lease_due(self, limit: int, lease_seconds: float, now: datetime) -> list[Item]:
         async with transaction(self._pool, OPERATOR) as connection:
             rows = await connection.fetch(LEASE, now, now + timedelta(seconds=lease_seconds), limit)
-        return [
-            Item(
-                letter=decode(row["payload"]),
-                payload=row["payload"],
-                domain=row["domain"],
-                recipients=tuple(row["recipients"]),
-                attempts=row["attempts"],
-                expires_at=row["expires_at"],
-                fencing=row["fencing"],
-            )
-            for row in rows
-        ]
+            items: list[Item] = []
+            for row in rows:
+                try:
+                    items.append(_item(row))
+                except Malformed as error:
+                    # One row that cannot be read must not stop the others; the operator sees it among the held.
+                    await connection.execute(
+                        "UPDATE queue_item SET status = 'held', lease_until = NULL, hold_reason = $2 WHERE item_id = $1",
+                        row["item_id"],
+                        f"its envelope cannot be read: {error}",
+                    )
+        return items
 
     async def record_retry(
         self,
@@ -87,6 +91,7 @@ class SqlQueue:
         settled: Sequence[Outcome],
         waiting: Sequence[Outcome],
         next_attempt_at: datetime | None,
+        attempts: Sequence[Attempt],
     ) -> bool:
         envelope = item.letter.envelope
         tenant = UUID(envelope.tenant_id)
@@ -96,13 +101,14 @@ class SqlQueue:
                 last = waiting[-1]
                 done = await connection.execute(
                     """UPDATE queue_item SET recipients = $5, attempts = attempts + 1, next_attempt_at = $6,
-                              lease_until = NULL, last_reply = $7, last_host = $8
+                              lease_until = NULL, last_reply = $7, last_host = $8, replies = $9, tried_at = now()
                        WHERE tenant_id = $1 AND queue_id = $2 AND domain = $3 AND fencing = $4""",
                     *key,
                     [outcome.address for outcome in waiting],
                     next_attempt_at,
                     reply_text(last.reply),
                     last.host,
+                    [reply_text(outcome.reply) for outcome in waiting],
                 )
             else:
                 done = await connection.execute(
@@ -112,6 +118,7 @@ class SqlQueue:
             if done.endswith(" 0"):
                 return False
             await _settle(connection, tenant, envelope.queue_id, item.payload, envelope.reverse_path, settled)
+            await _keep(connection, tenant, envelope.queue_id, attempts)
         return True
 
     async def notices_due(self, limit: int, older_than: datetime) -> list[Due]:
@@ -122,21 +129,7 @@ class SqlQueue:
                 older_than,
                 limit,
             )
-        by_message: dict[tuple[UUID, str], list[asyncpg.Record]] = {}
-        for row in rows:
-            by_message.setdefault((row["tenant_id"], row["queue_id"]), []).append(row)
-        return [
-            Due(
-                group[0]["notice_due"],
-                tuple(
-                    Outcome(
-                        row["address"], Verdict.FAILED, parse_reply(row["reply"], row["status"]), row["host"]
-                    )
-                    for row in group
-                ),
-            )
-            for group in by_message.values()
-        ]
+        return dues(rows)
 
     async def notice_made(self, tenant_id: str, queue_id: str, addresses: Sequence[str]) -> None:
         async with transaction(self._pool, tenant_id) as connection:
@@ -151,6 +144,63 @@ class SqlQueue:
     async def waiting(self) -> int:
         async with transaction(self._pool, OPERATOR) as connection:
             return int(await connection.fetchval("SELECT count(*) FROM queue_item"))
+
+
+def dues(rows: Sequence[asyncpg.Record]) -> list[Due]:
+    """Rows of relay_outcome whose notice is due, by message."""
+    by_message: dict[tuple[UUID, str], list[asyncpg.Record]] = {}
+    for row in rows:
+        by_message.setdefault((row["tenant_id"], row["queue_id"]), []).append(row)
+    return [
+        Due(
+            str(tenant_id),
+            queue_id,
+            group[0]["notice_due"],
+            tuple(
+                Outcome(row["address"], Verdict.FAILED, parse_reply(row["reply"], row["status"]), row["host"])
+                for row in group
+            ),
+        )
+        for (tenant_id, queue_id), group in by_message.items()
+    ]
+
+
+def _item(row: asyncpg.Record) -> Item:
+    """Raises Malformed."""
+    return Item(
+        letter=decode(row["payload"]),
+        payload=row["payload"],
+        domain=row["domain"],
+        recipients=tuple(row["recipients"]),
+        attempts=row["attempts"],
+        expires_at=row["expires_at"],
+        fencing=row["fencing"],
+        route=row["route"],
+    )
+
+
+async def _keep(connection: Connection, tenant: UUID, queue_id: str, attempts: Sequence[Attempt]) -> None:
+    """The history of the message."""
+    if not attempts:
+        return
+    await connection.execute(
+        """INSERT INTO queue_attempt (tenant_id, queue_id, domain, started_at, duration_ms, host, address, tls, reply,
+                                      delivered, deferred, failed)
+           SELECT $1, $2, * FROM unnest($3::text[], $4::timestamptz[], $5::int[], $6::text[], $7::text[], $8::text[],
+                                        $9::text[], $10::int[], $11::int[], $12::int[])""",
+        tenant,
+        queue_id,
+        [each.domain for each in attempts],
+        [each.started_at for each in attempts],
+        [round(each.duration_seconds * 1000) for each in attempts],
+        [each.host for each in attempts],
+        [each.address for each in attempts],
+        [each.tls for each in attempts],
+        [whole_reply(each.reply) for each in attempts],
+        [each.delivered for each in attempts],
+        [each.deferred for each in attempts],
+        [each.failed for each in attempts],
+    )
 
 
 async def _settle(
@@ -184,6 +234,11 @@ async def _settle(
 def reply_text(reply: Reply) -> str:
     """A reply as one line."""
     return f"{reply.code} {reply.text}"[:1000]
+
+
+def whole_reply(reply: Reply) -> str:
+    """A reply as one line with its enhanced code, for people."""
+    return " ".join(part for part in (str(reply.code), reply.enhanced, reply.text) if part)[:1000]
 
 
 def parse_reply(text: str, status: str) -> Reply:

@@ -1,12 +1,15 @@
 """One attempt for one domain: its hosts in the order of preference until one of them answers (RFC 5321 §5.1).
 
 A host that cannot be reached, or that greets with a refusal, is passed over for
-the next; an answer to a transaction is an answer and ends the attempt.
+the next; an answer to a transaction is an answer and ends the attempt. Where the
+operator has set a route it stands in place of the domain's MX.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import assert_never
 
 from blobstore import BlobStore
@@ -27,9 +30,12 @@ from servicekit import logs
 from spool import SpooledLetter
 
 from mta_queue import metrics
+from mta_queue.adapters.connections import Connections
 from mta_queue.adapters.session import Session, SessionBroken, TlsFailed, opportunistic_context
+from mta_queue.core.attempt import Attempt, Delivery, attempt_of
 from mta_queue.core.destinations import is_public, literal_of
-from mta_queue.core.outcome import Outcome, all_alike, outcomes
+from mta_queue.core.outcome import Outcome, Verdict, all_alike, outcomes
+from mta_queue.core.route import parse_route
 from mta_queue.settings import Settings
 
 LOG = logs.logger("mta_queue.relay")
@@ -42,10 +48,38 @@ HOSTS_TRIED = 10
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One address of one host."""
+    """One address of one host. A route's may be inside: the operator chose it."""
 
     host: str
     address: str
+    port: int
+    is_route: bool
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What connections are kept under."""
+        return self.host, self.address, self.port
+
+
+class Trail:
+    """The attempts of one delivery as they are made."""
+
+    def __init__(self, domain: str) -> None:
+        self._domain = domain
+        self.attempts: list[Attempt] = []
+        self.begin()
+
+    def begin(self) -> None:
+        """Another attempt begins."""
+        self._started_at = datetime.now(UTC)
+        self._clock = time.monotonic()
+        self.tls = ""
+
+    def end(self, address: str, outcomes: list[Outcome]) -> list[Outcome]:
+        """It ended so."""
+        seconds = time.monotonic() - self._clock
+        self.attempts.append(attempt_of(self._domain, self._started_at, seconds, address, self.tls, outcomes))
+        return outcomes
 
 
 class Relay:
@@ -57,31 +91,56 @@ class Relay:
         self._blobs = blobs
         self._tls = opportunistic_context()
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._connections = Connections(
+            idle_seconds=settings.connection_idle_seconds,
+            messages_a_connection=settings.messages_a_connection,
+            most_idle=settings.attempts_at_once,
+        )
 
-    async def deliver(self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...]) -> list[Outcome]:
+    async def close(self) -> None:
+        """End the connections that are kept."""
+        await self._connections.close()
+
+    async def deliver(
+        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str = ""
+    ) -> Delivery:
+        trail = Trail(domain)
         settled: list[Outcome] = []
-        for start in range(0, len(recipients), RECIPIENTS_A_TRANSACTION):
-            settled += await self._deliver_some(
-                letter, domain, recipients[start : start + RECIPIENTS_A_TRANSACTION]
+        remaining = list(recipients)
+        while remaining:
+            part = await self._deliver_some(
+                letter, domain, tuple(remaining[:RECIPIENTS_A_TRANSACTION]), route, trail
             )
-        return settled
+            del remaining[: len(part)]
+            if any(each.verdict is Verdict.DELIVERED for each in part):
+                # RFC 5321 §4.5.3.1.10: 452 after others were taken means "not so many at once"; the rest goes on now.
+                remaining += [each.address for each in part if each.reply.code == 452]
+                part = [each for each in part if each.reply.code != 452]
+            settled += part
+        return Delivery(settled, trail.attempts)
 
     async def _deliver_some(
-        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...]
+        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str, trail: Trail
     ) -> list[Outcome]:
+        """Outcomes for the first recipients: all, or as many as the peer takes in one transaction."""
         last: list[Outcome] | None = None
         try:
-            async for place in self._places(domain):
-                if not self._settings.allow_private_destinations and not is_public(place.address):
+            async for place in self._places(domain, route):
+                trail.begin()
+                if not (
+                    place.is_route or self._settings.allow_private_destinations or is_public(place.address)
+                ):
                     text = f"{place.host} is at {place.address}, which is not a public address"
-                    last = all_alike(recipients, Reply.of(451, "4.4.3", text), place.host)
+                    last = trail.end(
+                        place.address, all_alike(recipients, Reply.of(451, "4.4.3", text), place.host)
+                    )
                     continue
                 try:
                     with metrics.TRANSACTION_SECONDS.time():
-                        result = await self._try(letter, place, recipients)
+                        result = await self._try(letter, place, recipients, trail)
                 except SessionBroken as broken:
                     metrics.ATTEMPTS.labels("broken").inc()
-                    last = all_alike(recipients, broken.reply, place.host)
+                    last = trail.end(place.address, all_alike(recipients, broken.reply, place.host))
                     if broken.asked is Asked.CONTENT:
                         # It may have been taken: another host must not get it too, now.
                         metrics.UNCERTAIN.inc()
@@ -96,24 +155,37 @@ class Relay:
                         or reply.code < 500
                     ):
                         shown = Reply(451, "4.3.2", (f"{place.host} said {reply.code} {reply.text}"[:500],))
-                        last = all_alike(recipients, shown, place.host)
+                        last = trail.end(place.address, all_alike(recipients, shown, place.host))
                         continue
-                    return all_alike(recipients, reply, place.host)
+                    return trail.end(place.address, all_alike(recipients, reply, place.host))
                 metrics.ATTEMPTS.labels("answered").inc()
-                return outcomes(recipients, result.replies, place.host)
+                asked = recipients[: len(result.replies)]
+                return trail.end(place.address, outcomes(asked, result.replies, place.host))
+            trail.begin()
+            answer = Reply.of(451, "4.4.4", f"{route or domain} has no host with an address")
         except NullMx as error:
             # RFC 7505 §4.2
-            return all_alike(recipients, Reply.of(556, "5.1.10", str(error)))
+            return trail.end("", all_alike(recipients, Reply.of(556, "5.1.10", str(error))))
         except NoSuchDomain as error:
-            return all_alike(recipients, Reply.of(550, "5.1.2", str(error)))
+            answer = Reply.of(550, "5.1.2", str(error))
+            if route:
+                # The operator's mistake is not the recipient's.
+                answer = Reply.of(451, "4.3.5", f"the route {route} leads nowhere: {error}")
         except DnsUnavailable as error:
-            return last or all_alike(recipients, Reply.of(451, "4.4.3", str(error)))
-        return last or all_alike(recipients, Reply.of(451, "4.4.4", f"{domain} has no host with an address"))
+            answer = Reply.of(451, "4.4.3", str(error))
+        return last or trail.end("", all_alike(recipients, answer))
 
-    async def _places(self, domain: str) -> AsyncIterator[Place]:
+    async def _places(self, domain: str, route: str) -> AsyncIterator[Place]:
+        port = self._settings.smtp_port
+        if route:
+            way = parse_route(route)
+            addresses = [way.host] if _is_address(way.host) else await self._resolver.addresses(way.host)
+            for address in addresses[:HOSTS_TRIED]:
+                yield Place(way.host, address, way.port or port, True)
+            return
         literal = literal_of(domain)
         if literal is not None:
-            yield Place(literal, literal)
+            yield Place(literal, literal, port, False)
             return
         hosts = await self._resolver.mail_hosts(domain)
         tried = 0
@@ -124,54 +196,89 @@ class Relay:
                 # One bad MX of several harms nobody (RFC 5321 §5.1).
                 continue
             for address in addresses:
-                yield Place(host.name, address)
+                yield Place(host.name, address, port, False)
                 tried += 1
                 if tried == HOSTS_TRIED:
                     return
 
     async def _try(
-        self, letter: SpooledLetter, place: Place, recipients: tuple[str, ...]
+        self, letter: SpooledLetter, place: Place, recipients: tuple[str, ...], trail: Trail
     ) -> Finished | Failed:
+        kept = self._connections.take(place.key)
+        if kept is not None:
+            try:
+                result = await self._talk(kept, letter, place, recipients, trail)
+                if not (isinstance(result, Failed) and result.reply.code == 421):
+                    return result
+            except SessionBroken as broken:
+                if broken.asked is Asked.CONTENT:
+                    raise
+            # It had been closed meanwhile, or has had enough: that says nothing about this message.
+            trail.begin()
         try:
-            return await self._talk(letter, place, recipients, wants_tls=True)
+            return await self._talk(self._fresh(True), letter, place, recipients, trail)
         except TlsFailed as failed:
             LOG.info("tls_failed", host=place.host, error=str(failed))
-            return await self._talk(letter, place, recipients, wants_tls=False)
+            trail.end(place.address, all_alike(recipients, failed.reply, place.host))
+            trail.begin()
+            return await self._talk(self._fresh(False), letter, place, recipients, trail)
+
+    def _fresh(self, wants_tls: bool) -> Session:
+        machine = ClientMachine(self._settings.hostname, wants_tls=wants_tls)
+        return Session(machine, self._settings.reply_seconds, self._tls)
 
     async def _talk(
-        self, letter: SpooledLetter, place: Place, recipients: tuple[str, ...], *, wants_tls: bool
+        self, session: Session, letter: SpooledLetter, place: Place, recipients: tuple[str, ...], trail: Trail
     ) -> Finished | Failed:
+        """One transaction. The session is kept for another where that may be, else closed."""
         settings = self._settings
-        machine = ClientMachine(settings.hostname, wants_tls=wants_tls)
-        session = Session(machine, settings.reply_seconds, self._tls)
-        envelope = letter.envelope
+        finished: Finished | None = None
         try:
-            await session.open(place.address, settings.smtp_port, settings.connect_seconds, place.host)
+            if session.messages == 0:
+                await session.open(place.address, place.port, settings.connect_seconds, place.host)
+            else:
+                trail.tls = session.tls_version
+                await session.settle()
+                self._begin(session, letter, recipients)
             while True:
                 event = await session.next_event()
                 match event:
                     case Ready():
-                        machine.send(
-                            Outgoing(
-                                envelope.reverse_path,
-                                recipients,
-                                len(envelope.trace_prefix) + envelope.size_octets,
-                                envelope.eight_bit,
-                            )
-                        )
+                        trail.tls = session.tls_version
+                        session.extensions = event.extensions
+                        self._begin(session, letter, recipients)
                     case ContentWanted():
                         try:
                             await self._send_content(session, letter)
                         except BareLineBreak as error:
                             return Failed(Asked.DATA, Reply.of(554, "5.6.0", str(error)))
-                    case Finished() | Failed():
+                    case Finished():
+                        finished = event
+                        return event
+                    case Failed():
                         return event
                     case TlsWanted():
                         raise RuntimeError("the session starts TLS by itself")
                     case _:
                         assert_never(event)
         finally:
-            await session.close()
+            if finished is not None:
+                self._connections.give_back(place.key, session)
+            else:
+                await session.close()
+
+    @staticmethod
+    def _begin(session: Session, letter: SpooledLetter, recipients: tuple[str, ...]) -> None:
+        envelope = letter.envelope
+        session.messages += 1
+        session.machine.send(
+            Outgoing(
+                envelope.reverse_path,
+                recipients[: session.recipients_taken_at_most or None],
+                len(envelope.trace_prefix) + envelope.size_octets,
+                envelope.eight_bit,
+            )
+        )
 
     async def _send_content(self, session: Session, letter: SpooledLetter) -> None:
         if letter.body.length < LARGE_OCTETS:
@@ -189,3 +296,7 @@ class Relay:
         # From here on the message may be taken even if the connection dies.
         session.machine.content_sent()
         await session.send(encoded)
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()

@@ -45,6 +45,33 @@ class Session:
         self._tls = tls
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
+        self.messages = 0
+        self.extensions: dict[str, str] = {}
+
+    @property
+    def tls_version(self) -> str:
+        """Such as TLSv1.3; "" in clear."""
+        if not hasattr(self, "_writer"):
+            return ""
+        secured: ssl.SSLObject | None = self._writer.get_extra_info("ssl_object")
+        return (secured.version() or "") if secured is not None else ""
+
+    @property
+    def messages_taken_at_most(self) -> int:
+        """Messages in one session as the peer wishes (RFC 9422 MAILMAX); 0 where it does not say."""
+        return self._limit("MAILMAX")
+
+    @property
+    def recipients_taken_at_most(self) -> int:
+        """Recipients of one message (RFC 9422 RCPTMAX); 0 where the peer does not say."""
+        return self._limit("RCPTMAX")
+
+    def _limit(self, name: str) -> int:
+        for word in self.extensions.get("LIMITS", "").split():
+            key, _, value = word.partition("=")
+            if key.upper() == name and value.isascii() and value.isdigit() and len(value) <= 6:
+                return int(value)
+        return 0
 
     async def open(self, address: str, port: int, connect_seconds: float, server_name: str) -> None:
         """Connect. Raises SessionBroken."""
@@ -66,18 +93,28 @@ class Session:
                 continue
             if event is not None:
                 return event
-            await self._flush()
-            asked = self.machine.waits_for
-            try:
-                async with asyncio.timeout(min(self._reply_seconds, self.machine.timeout_seconds)):
-                    data = await self._reader.read(READ_OCTETS)
-            except TimeoutError as error:
-                raise SessionBroken("the next system did not answer in time", asked) from error
-            except (OSError, ssl.SSLError) as error:
-                raise SessionBroken(f"the connection broke: {error}", asked) from error
-            if not data:
-                raise SessionBroken("the next system closed the connection", asked)
-            self.machine.feed(data)
+            await self._read_more()
+
+    async def _read_more(self) -> None:
+        await self._flush()
+        asked = self.machine.waits_for
+        try:
+            async with asyncio.timeout(min(self._reply_seconds, self.machine.timeout_seconds)):
+                data = await self._reader.read(READ_OCTETS)
+        except TimeoutError as error:
+            raise SessionBroken("the next system did not answer in time", asked) from error
+        except (OSError, ssl.SSLError) as error:
+            raise SessionBroken(f"the connection broke: {error}", asked) from error
+        if not data:
+            raise SessionBroken("the next system closed the connection", asked)
+        self.machine.feed(data)
+
+    async def settle(self) -> None:
+        """Before another message: whatever is still to be answered (RSET) is. Raises SessionBroken."""
+        while self.machine.waits_for is not None:
+            await self._read_more()
+            if self.machine.next_event() is not None:
+                raise SessionBroken("the next system ended the session", self.machine.waits_for)
 
     async def _start_tls(self) -> None:
         try:

@@ -15,13 +15,15 @@ from typing import Protocol
 from blobstore import BlobMissing, BlobUnavailable
 from eventbus import BusMessage
 from mailproto.smtp.reply import Reply
+from mailwire.spool.v1 import spool_pb2 as wire
 from pgkit import DatabaseUnavailable
 from servicekit import logs
-from spool import Malformed, SpooledLetter, decode
-from spool.codec import encode, facts_to_wire
+from spool import Envelope, Malformed, SpooledLetter, decode
+from spool.codec import encode
 
 from mta_queue import metrics
 from mta_queue.adapters.queue import reply_text
+from mta_queue.core.attempt import Delivery, attempt_of
 from mta_queue.core.outcome import Outcome, Verdict, all_alike, expired
 from mta_queue.core.schedule import Schedule
 from mta_queue.core.split import by_domain
@@ -134,47 +136,57 @@ class Work:
         now = datetime.now(UTC)
         expires_at = self._schedule.expires_at(envelope.arrived_at)
         settled: list[Outcome] = []
+        deferred: list[Outcome] = []
         postponed: list[Postponed] = []
         groups = by_domain(addresses)
         results = await asyncio.gather(
             *(self._attempt(letter, domain, recipients) for domain, recipients in groups.items())
         )
-        for domain, outcomes in zip(groups, results, strict=True):
-            waiting = [outcome for outcome in outcomes if outcome.verdict is Verdict.DEFERRED]
-            settled += [outcome for outcome in outcomes if outcome.verdict is not Verdict.DEFERRED]
+        for domain, delivery in zip(groups, results, strict=True):
+            waiting = [outcome for outcome in delivery.outcomes if outcome.verdict is Verdict.DEFERRED]
+            settled += [outcome for outcome in delivery.outcomes if outcome.verdict is not Verdict.DEFERRED]
             if not waiting:
                 continue
             next_attempt_at = self._schedule.next_attempt(1, now, expires_at, self._chance)
             if next_attempt_at is None:
                 settled += [expired(outcome) for outcome in waiting]
                 continue
+            deferred += waiting
             recipients = tuple(outcome.address for outcome in waiting)
             postponed.append(
                 Postponed(
                     domain=domain,
                     payload=_payload(letter, recipients),
                     recipients=recipients,
+                    replies=tuple(reply_text(outcome.reply) for outcome in waiting),
                     next_attempt_at=next_attempt_at,
                     expires_at=expires_at,
-                    last_reply=reply_text(waiting[-1].reply),
                     last_host=waiting[-1].host,
                 )
             )
-        await self._queue.record_first(letter, message.payload, settled, postponed)
-        self._count(
-            envelope.queue_id, settled, [o for each in results for o in each if o.verdict is Verdict.DEFERRED]
-        )
-        await self._notify(message.payload, settled)
+        attempts = [attempt for delivery in results for attempt in delivery.attempts]
+        await self._queue.record_first(letter, message.payload, settled, postponed, attempts)
+        self._count(envelope.queue_id, settled, deferred)
+        await self._notify(envelope, message.payload, settled)
 
     async def _attempt(
-        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...]
-    ) -> list[Outcome]:
+        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str = ""
+    ) -> Delivery:
+        started_at = datetime.now(UTC)
         try:
-            return await self._outbound.deliver(letter, domain, recipients)
+            return await self._outbound.deliver(letter, domain, recipients, route)
         except BlobMissing:
             # Accepted and gone: nothing can be sent, and the sender must know.
             LOG.error("body_missing", queue_id=letter.envelope.queue_id, object_key=letter.body.object_key)
-            return all_alike(recipients, Reply.of(554, "5.3.0", "The message was lost by our storage"))
+            reply = Reply.of(554, "5.3.0", "The message was lost by our storage")
+        except (BlobUnavailable, DatabaseUnavailable):
+            raise
+        except Exception:
+            # A bug must not make this message go round for ever: it waits like any other, and ends like any other.
+            LOG.exception("attempt_failed", queue_id=letter.envelope.queue_id, domain=domain)
+            reply = Reply.of(451, "4.3.0", "Something went wrong here")
+        fate = all_alike(recipients, reply)
+        return Delivery(fate, [attempt_of(domain, started_at, 0.0, "", "", fate)])
 
     # -- later attempts
 
@@ -204,7 +216,8 @@ class Work:
         metrics.UNDER_WAY.inc()
         envelope = item.letter.envelope
         try:
-            outcomes = await self._attempt(item.letter, item.domain, item.recipients)
+            delivery = await self._attempt(item.letter, item.domain, item.recipients, item.route)
+            outcomes = delivery.outcomes
             now = datetime.now(UTC)
             waiting = [outcome for outcome in outcomes if outcome.verdict is Verdict.DEFERRED]
             settled = [outcome for outcome in outcomes if outcome.verdict is not Verdict.DEFERRED]
@@ -214,11 +227,11 @@ class Work:
             if next_attempt_at is None:
                 settled += [expired(outcome) for outcome in waiting]
                 waiting = []
-            if not await self._queue.record_retry(item, settled, waiting, next_attempt_at):
+            if not await self._queue.record_retry(item, settled, waiting, next_attempt_at, delivery.attempts):
                 LOG.warning("lease_lost", queue_id=envelope.queue_id, domain=item.domain)
                 return
             self._count(envelope.queue_id, settled, waiting)
-            await self._notify(item.payload, settled)
+            await self._notify(envelope, item.payload, settled)
         except (BlobUnavailable, DatabaseUnavailable) as error:
             # The lease runs out and the item is taken again.
             LOG.warning("attempt_postponed", queue_id=envelope.queue_id, error=str(error))
@@ -230,10 +243,10 @@ class Work:
 
     # -- both
 
-    async def _notify(self, payload: bytes, settled: list[Outcome]) -> None:
+    async def _notify(self, envelope: Envelope, payload: bytes, settled: list[Outcome]) -> None:
         failed = tuple(outcome for outcome in settled if outcome.verdict is Verdict.FAILED)
         if failed:
-            await self._notices.make(Due(payload, failed))
+            await self._notices.make(Due(envelope.tenant_id, envelope.queue_id, payload, failed))
 
     def _count(self, queue_id: str, settled: list[Outcome], waiting: list[Outcome]) -> None:
         for outcome in [*settled, *waiting]:
@@ -248,6 +261,7 @@ class Work:
 
 
 def _payload(letter: SpooledLetter, recipients: tuple[str, ...]) -> bytes:
-    """The bus payload again, for these recipients only."""
-    chosen = [each for each in letter.envelope.recipients if each.address in recipients]
-    return encode(letter.envelope, chosen, letter.body, facts_to_wire(letter.facts))
+    """The bus payload again, for these recipients only and without facts: what waits is sent, not read."""
+    asked = set(recipients)
+    chosen = [each for each in letter.envelope.recipients if each.address in asked]
+    return encode(letter.envelope, chosen, letter.body, wire.Facts())
