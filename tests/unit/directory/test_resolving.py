@@ -92,6 +92,40 @@ def test_too_deep_is_a_loop() -> None:
     assert tables.queries <= DEPTH + 1
 
 
+def test_a_lattice_of_aliases_is_walked_once() -> None:
+    # 20 aliases on each of 8 levels, each to all of the next: 20 ** 8 roads.
+    levels = {
+        f"n{level}-{n}__a": alias("a.test", *(f"n{level + 1}-{m}@a.test" for m in range(20)))
+        for level in range(8)
+        for n in range(20)
+    }
+    ends = {f"n8-{n}__a": account(f"n8-{n}@a.test") for n in range(20)}
+    tables = Tables(**levels, **ends)
+    assert len(places(ask(tables, "n0-0@a.test")[0])) == 20
+    assert tables.queries == 9
+
+
+def test_a_subaddress_means_the_address_without_its_detail() -> None:
+    tables = Tables(
+        alice__a=account("alice@a.test"),
+        team__a=alias("a.test", "alice+team@a.test", "far+team@elsewhere.test"),
+        suspended__a=account("suspended@a.test", suspended=True),
+        **{"alice+own__a": account("alice+own@a.test"), "loop__a": alias("a.test", "loop+x@a.test")},
+    )
+    found = ask(
+        tables,
+        *("Alice+Shop+2@a.test", "alice+own@a.test", "nobody+x@a.test", "suspended+x@a.test"),
+        *("team+x@a.test", "loop@a.test", "+x@a.test", "x+y@elsewhere.test"),
+    )
+    assert [each.disposition for each in found] == [
+        *(Disposition.DELIVER, Disposition.DELIVER, Disposition.UNKNOWN, Disposition.DISABLED),
+        *(Disposition.DELIVER, Disposition.LOOP, Disposition.UNKNOWN, Disposition.REMOTE),
+    ]
+    assert places(found[0]) == [("alice@a.test", True)]
+    assert places(found[1]) == [("alice+own@a.test", True)]
+    assert places(found[4]) == [("alice@a.test", True), ("far+team@elsewhere.test", False)]
+
+
 def test_suspended_gets_nothing() -> None:
     tables = Tables(
         alice__a=account("alice@a.test", suspended=True),
@@ -119,6 +153,10 @@ def test_suspended_gets_nothing() -> None:
         "ä@a.test",
         "a\n@a.test",
         "x" * 65 + "@a.test",
+        "abcdefghi@" + ".".join(["x" * 60] * 4) + ".test",
+        "a@" + "x." * 1000 + "test",
+        "a@b.test..",
+        "a@b.test\r\nBcc: c@d.test",
     ],
 )
 def test_what_is_no_address(text: str) -> None:
@@ -132,6 +170,8 @@ def test_what_is_no_address(text: str) -> None:
         ("Alice@Example.TEST", "alice@example.test"),
         ("a+b@x.test.", "a+b@x.test"),
         ("bob@bücher.example", "bob@xn--bcher-kva.example"),
+        ("bob@ｂüｃｈｅｒ。ｅｘａｍｐｌｅ", "bob@xn--bcher-kva.example"),
+        ("\u212aarl@a.test", "karl@a.test"),
     ],
 )
 def test_addresses_have_one_form(text: str, canonical: str) -> None:

@@ -1,8 +1,9 @@
-"""The tables of the directory: SQLAlchemy Core, for migrations and as documentation.
+"""The tables of the directory, as they stand after the last migration: SQLAlchemy Core, as documentation.
 
 A domain and an address are unique over all tenants: whose mail it is must be one
 answer. Credentials stand apart from accounts, one row each, so that kinds can be
-added.
+added. References name the tenant too: PostgreSQL checks them past the walls, and
+no row of one tenant may hang on a row of another.
 """
 
 from sqlalchemy import (
@@ -10,11 +11,13 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     MetaData,
     SmallInteger,
     Table,
     Text,
+    UniqueConstraint,
     func,
     text,
 )
@@ -48,6 +51,7 @@ domain = Table(
     Column("tenant_id", ForeignKey("tenant.tenant_id"), nullable=False, index=True),
     _suspended(),
     _created_at(),
+    UniqueConstraint("name", "tenant_id", name="domain_of_tenant"),
 )
 
 account = Table(
@@ -60,19 +64,30 @@ account = Table(
     Column("store", Text, nullable=False, server_default="default"),
     _suspended(),
     _created_at(),
+    UniqueConstraint("account_id", "tenant_id", name="account_of_tenant"),
 )
 
 # Every address of ours, of accounts and of aliases: one name, one meaning.
 address = Table(
     "address",
     metadata,
-    Column("domain", ForeignKey("domain.name"), primary_key=True),
+    Column("domain", Text, primary_key=True),
     Column("local_part", Text, primary_key=True),
     Column("tenant_id", ForeignKey("tenant.tenant_id"), nullable=False, index=True),
     # An account's address; NULL: an alias.
-    Column("account_id", ForeignKey("account.account_id", ondelete="CASCADE"), index=True),
+    Column("account_id", UUID(as_uuid=True), index=True),
     Column("is_primary", Boolean, nullable=False, server_default=text("false")),
     _created_at(),
+    UniqueConstraint("domain", "local_part", "tenant_id", name="address_of_tenant"),
+    ForeignKeyConstraint(
+        ["domain", "tenant_id"], ["domain.name", "domain.tenant_id"], name="address_in_domain"
+    ),
+    ForeignKeyConstraint(
+        ["account_id", "tenant_id"],
+        ["account.account_id", "account.tenant_id"],
+        name="address_of_account",
+        ondelete="CASCADE",
+    ),
     Index("address_primary", "account_id", unique=True, postgresql_where=text("is_primary")),
 )
 
@@ -84,16 +99,28 @@ alias_target = Table(
     Column("place", SmallInteger, primary_key=True),
     Column("tenant_id", ForeignKey("tenant.tenant_id"), nullable=False),
     Column("target", Text, nullable=False),
+    ForeignKeyConstraint(
+        ["domain", "local_part", "tenant_id"],
+        ["address.domain", "address.local_part", "address.tenant_id"],
+        name="target_of_alias",
+        ondelete="CASCADE",
+    ),
 )
 
 credential = Table(
     "credential",
     metadata,
     Column("credential_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
-    Column("account_id", ForeignKey("account.account_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("account_id", UUID(as_uuid=True), nullable=False, index=True),
     Column("tenant_id", ForeignKey("tenant.tenant_id"), nullable=False),
     # "password": an argon2id hash in PHC form.
     Column("kind", Text, nullable=False),
     Column("verifier", Text, nullable=False),
     _created_at(),
+    ForeignKeyConstraint(
+        ["account_id", "tenant_id"],
+        ["account.account_id", "account.tenant_id"],
+        name="credential_of_account",
+        ondelete="CASCADE",
+    ),
 )

@@ -55,12 +55,12 @@ class Accounts:
         """`address` is canonical, its domain the tenant's. Raises Taken."""
         local_part, domain = _halves(address)
         async with transaction(self._pool, tenant_id) as connection:
-            account_id = await connection.fetchval(
-                "INSERT INTO account (tenant_id, display_name) VALUES ($1::uuid, $2) RETURNING account_id",
-                tenant_id,
-                display_name,
-            )
             try:
+                account_id = await connection.fetchval(
+                    "INSERT INTO account (tenant_id, display_name) VALUES ($1::uuid, $2) RETURNING account_id",
+                    tenant_id,
+                    display_name,
+                )
                 await connection.execute(
                     """INSERT INTO address (domain, local_part, tenant_id, account_id, is_primary)
                        VALUES ($1, $2, $3::uuid, $4, true)""",
@@ -71,6 +71,8 @@ class Accounts:
                 )
             except asyncpg.UniqueViolationError as error:
                 raise Taken(f"the address {address} is in use already") from error
+            except asyncpg.ForeignKeyViolationError as error:
+                raise Missing(f"the domain {domain} is not here any more") from error
             await connection.execute(
                 """INSERT INTO credential (account_id, tenant_id, kind, verifier)
                    VALUES ($1, $2::uuid, 'password', $3)""",
@@ -83,7 +85,8 @@ class Accounts:
         return _account(row)
 
     async def get(self, address_or_id: str) -> AccountRecord:
-        local_part, domain = _halves(address_or_id.lower())
+        """By its canonical address or its id."""
+        local_part, domain = _halves(address_or_id)
         async with transaction(self._pool, OPERATOR) as connection:
             row = await connection.fetchrow(
                 ACCOUNT + " WHERE (p.domain = $1 AND p.local_part = $2) OR c.account_id::text = $3",
@@ -158,6 +161,8 @@ class Aliases:
                 )
             except asyncpg.UniqueViolationError as error:
                 raise Taken(f"the address {address} is in use already") from error
+            except asyncpg.ForeignKeyViolationError as error:
+                raise Missing(f"the domain {domain} is not here any more") from error
             await self._write_targets(connection, tenant_id, address, targets)
         return await self.get(address)
 
@@ -191,6 +196,14 @@ class Aliases:
         """Replace the targets."""
         local_part, domain = _halves(record.address)
         async with transaction(self._pool, record.tenant_id) as connection:
+            # Two that replace them at once take turns.
+            if not await connection.fetchval(
+                """SELECT true FROM address WHERE domain = $1 AND local_part = $2 AND account_id IS NULL
+                   FOR UPDATE""",
+                domain,
+                local_part,
+            ):
+                raise Missing(f"there is no alias {record.address}")
             await connection.execute(
                 "DELETE FROM alias_target WHERE domain = $1 AND local_part = $2", domain, local_part
             )

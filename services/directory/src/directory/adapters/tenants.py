@@ -94,6 +94,8 @@ class Domains:
                 )
             except asyncpg.UniqueViolationError as error:
                 raise Taken(f"the domain {name} is in use already") from error
+            except asyncpg.ForeignKeyViolationError as error:
+                raise Missing("the tenant is not here any more") from error
             row = await connection.fetchrow(DOMAIN + " WHERE d.name = $1", name)
         assert row is not None
         return _domain(row)

@@ -6,6 +6,7 @@ our own accounts are kept in lower case: RFC 5321 §2.4 leaves their meaning to 
 
 import re
 import unicodedata
+from uuid import UUID
 
 import idna
 
@@ -14,35 +15,89 @@ TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 LOCAL_PART = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 LOCAL_PART_OCTETS = 64
+# RFC 5321 §4.5.3.1.3: 256 with the angle brackets.
+ADDRESS_OCTETS = 254
+DOMAIN_OCTETS = 253
+DISPLAY_NAME_LENGTH = 200
 PASSWORD_LEAST = 8
 PASSWORD_OCTETS = 1024
+
+
+# What can pass for a line break or turn the reading order of what stands beside it (UAX 9 §2).
+UNSEEN = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
 
 
 class NameInvalid(ValueError):
     """The name cannot be used; the text says why."""
 
 
+def check_text(text: str) -> None:
+    """Raises NameInvalid for characters that no name, address or list position has: line breaks, NUL and the like."""
+    for character in text:
+        if character in UNSEEN or unicodedata.category(character) == "Cc":
+            raise NameInvalid(
+                f"there is a control character in it (U+{ord(character):04X}); names and addresses have none"
+            )
+
+
 def tenant_name(text: str) -> str:
     """Raises NameInvalid."""
     if not TENANT.fullmatch(text):
         raise NameInvalid("a tenant's name has 1 to 63 of a-z, 0-9 and -, and neither begins nor ends with -")
+    if _is_id(text):
+        raise NameInvalid("a tenant's name cannot look like a tenant's id")
+    return text
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def display_name(text: str) -> str:
+    """A name for people. Raises NameInvalid."""
+    if len(text) > DISPLAY_NAME_LENGTH:
+        raise NameInvalid(f"a display name has at most {DISPLAY_NAME_LENGTH} characters")
     return text
 
 
 def domain_name(text: str) -> str:
     """The canonical form of a domain. Raises NameInvalid."""
-    text = text.strip().rstrip(".").lower()
+    given = text = text.strip(" ").removesuffix(".").lower()
+    # Punycode makes more octets of a name, never fewer; past that length there is nothing to look at.
+    if len(text) > DOMAIN_OCTETS:
+        raise NameInvalid(f"a domain has at most {DOMAIN_OCTETS} octets")
     if not text.isascii():
         try:
             text = idna.encode(text, uts46=True).decode("ascii")
         except idna.IDNAError as error:
-            raise NameInvalid(f"{text} is not a domain: {error}") from error
+            raise NameInvalid(f"{given} is not a domain: {error}") from error
     labels = text.split(".")
-    if len(text) > 253 or len(labels) < 2 or not all(LABEL.fullmatch(label) for label in labels):
-        raise NameInvalid(f"{text or 'nothing'} is not a domain with at least two labels of a-z, 0-9 and -")
+    if len(text) > DOMAIN_OCTETS or len(labels) < 2 or not all(LABEL.fullmatch(label) for label in labels):
+        raise NameInvalid(f"{given or 'nothing'} is not a domain with at least two labels of a-z, 0-9 and -")
     if labels[-1].isdigit():
-        raise NameInvalid(f"{text} is not a domain: its last label is a number")
+        raise NameInvalid(f"{given} is not a domain: its last label is a number")
     return text
+
+
+def own_domain(text: str) -> str:
+    """The canonical form of a domain that is to be ours. Raises NameInvalid.
+
+    Stricter than for a remote one: what only looks like an A-label (RFC 5890 §2.3.2.1)
+    would be a second name for the same letters, or for none.
+    """
+    name = domain_name(text)
+    for label in name.split("."):
+        if label.startswith("xn--"):
+            try:
+                fitting = idna.alabel(idna.ulabel(label)).decode("ascii") == label
+            except idna.IDNAError as error:
+                raise NameInvalid(f"{name} is not a domain: {error}") from error
+            if not fitting:
+                raise NameInvalid(f"{name} is not a domain: {label} is not the A-label of any name")
+    return name
 
 
 def split(address: str) -> tuple[str, str] | None:
@@ -54,23 +109,33 @@ def split(address: str) -> tuple[str, str] | None:
         # A quoted local part means the same as the unquoted one (RFC 5321 §4.1.2).
         local_part = re.sub(r"\\(.)", r"\1", local_part[1:-1])
     try:
-        return unicodedata.normalize("NFC", local_part).lower(), domain_name(domain)
+        # PostgreSQL's text has no NUL; no address of ours has the character that stands for what is none.
+        return unicodedata.normalize("NFC", local_part).lower().replace("\0", "\ufffd"), domain_name(domain)
     except NameInvalid:
         return None
 
 
+def without_detail(local_part: str) -> str | None:
+    """What stands before the first `+` of a subaddress (RFC 5233), or None where it is none."""
+    user, plus, _ = local_part.partition("+")
+    return user if plus and user else None
+
+
 def address(text: str) -> str:
     """The canonical form of an address of ours. Raises NameInvalid."""
-    local_part, at, domain = text.strip().rpartition("@")
+    local_part, at, domain = text.strip(" ").rpartition("@")
     if not at:
-        raise NameInvalid(f"{text} is not an address: it has no @")
+        raise NameInvalid(f"{text or 'nothing'} is not an address: it has no @")
     local_part = local_part.lower()
     if len(local_part) > LOCAL_PART_OCTETS or not LOCAL_PART.fullmatch(local_part):
         raise NameInvalid(
             f"{local_part or 'nothing'} cannot stand before the @: 1 to {LOCAL_PART_OCTETS} letters, digits and "
             "!#$%&'*+/=?^_`{|}~- with single dots between them"
         )
-    return f"{local_part}@{domain_name(domain)}"
+    whole = f"{local_part}@{domain_name(domain)}"
+    if len(whole) > ADDRESS_OCTETS:
+        raise NameInvalid(f"an address has at most {ADDRESS_OCTETS} octets")
+    return whole
 
 
 def password(text: str) -> str:

@@ -10,7 +10,7 @@ import os
 from collections import OrderedDict
 
 from argon2 import PasswordHasher
-from argon2.exceptions import Argon2Error, InvalidHashError
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 REMEMBERED = 20_000
 
@@ -27,10 +27,13 @@ class Hasher:
         return self._hasher.hash(password)
 
     def verify(self, encoded: str | None, password: str) -> bool:
-        """Whether this is the password; with None as long as for somebody, and False."""
+        """Whether this is the password; with None as long as for somebody, and False.
+
+        Raises argon2's VerificationError where there is no memory for it: that is no answer.
+        """
         try:
             right = self._hasher.verify(encoded or self._nobody, password)
-        except (Argon2Error, InvalidHashError):
+        except (VerifyMismatchError, InvalidHashError):
             return False
         return right and encoded is not None
 

@@ -3,9 +3,13 @@
 The look-up is a parameter: it is asked for all addresses of one step at once,
 so a request costs one query for each step of the longest alias, not for each
 address.
+
+A subaddress (`alice+shop@...`, RFC 5233) that is no address of its own means the
+address without the detail; what the detail says stays in the forward-path, for
+whoever files the message.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -59,13 +63,15 @@ class Found:
     exists: bool = True
 
 
-Ask = Callable[[Sequence[tuple[str, str]]], Awaitable[dict[tuple[str, str], Found]]]
+Key = tuple[str, str]
+Ask = Callable[[Sequence[Key]], Awaitable[dict[Key, Found]]]
 
 
 async def resolve(addresses: Sequence[str], ask: Ask) -> list[Resolution]:
     """One resolution for each address, in order. `ask` answers (local part, domain) for domains that are ours."""
-    known: dict[tuple[str, str], Found | None] = {}
-    wanted = {key for address in addresses if (key := names.split(address)) is not None}
+    known: dict[Key, Found | None] = {}
+    wanted = set(_keys(addresses))
+    most = len(wanted) + TARGETS * 2
     for _ in range(DEPTH + 1):
         unknown = sorted(wanted - known.keys())
         if not unknown:
@@ -75,14 +81,36 @@ async def resolve(addresses: Sequence[str], ask: Ask) -> list[Resolution]:
             known[key] = found.get(key)
             entry = found.get(key)
             if entry is not None:
-                wanted |= {k for target in entry.alias_targets if (k := names.split(target)) is not None}
-        if len(wanted) > TARGETS * 2:
+                wanted.update(_keys(entry.alias_targets))
+        if len(wanted) > most:
             break
     return [_resolve_one(address, known) for address in addresses]
 
 
-def _resolve_one(address: str, known: dict[tuple[str, str], Found | None]) -> Resolution:
+def _keys(addresses: Sequence[str]) -> Iterator[Key]:
+    """What must be asked for: the addresses, and those that they are subaddresses of."""
+    for address in addresses:
+        if (key := names.split(address)) is not None:
+            yield key
+            if (user := names.without_detail(key[0])) is not None:
+                yield user, key[1]
+
+
+def _meant(address: str, known: dict[Key, Found | None]) -> Key | None:
+    """The key that stands for an address: its own, or that without the detail where only that exists."""
     key = names.split(address)
+    if key is None:
+        return None
+    entry, user = known.get(key), names.without_detail(key[0])
+    if user is not None and entry is not None and not entry.exists:
+        shorter = known.get((user, key[1]))
+        if shorter is not None and shorter.exists:
+            return user, key[1]
+    return key
+
+
+def _resolve_one(address: str, known: dict[Key, Found | None]) -> Resolution:
+    key = _meant(address, known)
     if key is None or known.get(key) is None:
         return Resolution(address, Disposition.REMOTE)
     entry = known[key]
@@ -95,7 +123,7 @@ def _resolve_one(address: str, known: dict[tuple[str, str], Found | None]) -> Re
         target = Target(entry.primary_address, entry.account_id, entry.tenant_id)
         return Resolution(address, Disposition.DELIVER, (target,), entry.tenant_id)
     targets: dict[tuple[str, str | None], Target] = {}
-    complete = _follow(key, entry.tenant_id, known, targets, (key,))
+    complete = _follow(key, entry.tenant_id, known, targets, (key,), {})
     if targets and len(targets) <= TARGETS:
         # A loop among some targets takes nothing from the others.
         return Resolution(address, Disposition.DELIVER, tuple(targets.values()), entry.tenant_id)
@@ -104,20 +132,24 @@ def _resolve_one(address: str, known: dict[tuple[str, str], Found | None]) -> Re
 
 
 def _follow(
-    key: tuple[str, str],
+    key: Key,
     tenant_id: str,
-    known: dict[tuple[str, str], Found | None],
+    known: dict[Key, Found | None],
     targets: dict[tuple[str, str | None], Target],
-    road: tuple[tuple[str, str], ...],
+    road: tuple[Key, ...],
+    followed: dict[Key, bool],
 ) -> bool:
-    """Collect the places behind an alias; False where it leads back or too far."""
+    """Collect the places behind an alias; False where it leads back or too far.
+
+    Each alias is followed once, however many lead to it: the roads through a lattice of them have no number.
+    """
     entry = known.get(key)
     assert entry is not None
     complete = True
     for address in entry.alias_targets:
         if len(targets) > TARGETS:
             return False
-        next_key = names.split(address)
+        next_key = _meant(address, known)
         following = known.get(next_key) if next_key is not None else None
         if next_key is None or following is None:
             if next_key is not None and next_key not in known:
@@ -131,6 +163,10 @@ def _follow(
             targets.setdefault((place.address, place.account_id), place)
         elif next_key in road or len(road) >= DEPTH:
             complete = False
+        elif next_key in followed:
+            complete = followed[next_key] and complete
         else:
-            complete = _follow(next_key, following.tenant_id, known, targets, (*road, next_key)) and complete
+            further = (*road, next_key)
+            complete = _follow(next_key, following.tenant_id, known, targets, further, followed) and complete
+    followed[key] = complete
     return complete

@@ -15,7 +15,7 @@ from directory.adapters.accounts import Accounts, Aliases
 from directory.adapters.tenants import Domains, Tenants
 from directory.core import names
 from directory.core.passwords import Hasher
-from directory.edge.answers import mapped
+from directory.edge.answers import order
 from directory.ports import AccountRecord, AliasRecord, Change, DomainRecord, Missing, TenantRecord
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -105,6 +105,10 @@ class Orders(DirectoryAdminServiceServicer):
     async def _tenant_id(self, tenant: str) -> str | None:
         return (await self._tenants.get(tenant)).tenant_id if tenant else None
 
+    async def _account_of(self, address_or_id: str) -> AccountRecord:
+        key = names.split(address_or_id)
+        return await self._accounts.get("@".join(key) if key is not None else address_or_id)
+
     async def _tenant_of(self, address: str) -> str:
         domain = address.rpartition("@")[2]
         try:
@@ -114,31 +118,33 @@ class Orders(DirectoryAdminServiceServicer):
 
     # -- tenants
 
-    @mapped
+    @order
     async def CreateTenant(
         self, request: wire.CreateTenantRequest, context: Context
     ) -> wire.CreateTenantResponse:
-        record = await self._tenants.create(names.tenant_name(request.name), request.display_name[:200])
+        record = await self._tenants.create(
+            names.tenant_name(request.name), names.display_name(request.display_name)
+        )
         return wire.CreateTenantResponse(tenant=_tenant(record))
 
-    @mapped
+    @order
     async def GetTenant(self, request: wire.GetTenantRequest, context: Context) -> wire.GetTenantResponse:
         return wire.GetTenantResponse(tenant=_tenant(await self._tenants.get(request.tenant)))
 
-    @mapped
+    @order
     async def UpdateTenant(
         self, request: wire.UpdateTenantRequest, context: Context
     ) -> wire.UpdateTenantResponse:
         record = await self._tenants.get(request.tenant)
         record = await self._tenants.update(
             record.tenant_id,
-            request.display_name[:200] if request.HasField("display_name") else None,
+            names.display_name(request.display_name) if request.HasField("display_name") else None,
             request.suspended if request.HasField("suspended") else None,
         )
         self._tell(Change(record.tenant_id))
         return wire.UpdateTenantResponse(tenant=_tenant(record))
 
-    @mapped
+    @order
     async def ListTenants(
         self, request: wire.ListTenantsRequest, context: Context
     ) -> wire.ListTenantsResponse:
@@ -149,7 +155,7 @@ class Orders(DirectoryAdminServiceServicer):
             next_page_token=records[-1].name if len(records) == size else "",
         )
 
-    @mapped
+    @order
     async def DeleteTenant(
         self, request: wire.DeleteTenantRequest, context: Context
     ) -> wire.DeleteTenantResponse:
@@ -160,22 +166,22 @@ class Orders(DirectoryAdminServiceServicer):
 
     # -- domains
 
-    @mapped
+    @order
     async def CreateDomain(
         self, request: wire.CreateDomainRequest, context: Context
     ) -> wire.CreateDomainResponse:
         tenant = await self._tenants.get(request.tenant)
-        record = await self._domains.create(names.domain_name(request.name), tenant.tenant_id)
+        record = await self._domains.create(names.own_domain(request.name), tenant.tenant_id)
         self._tell(Change(record.tenant_id, domains=(record.name,)))
         return wire.CreateDomainResponse(domain=_domain(record))
 
-    @mapped
+    @order
     async def GetDomain(self, request: wire.GetDomainRequest, context: Context) -> wire.GetDomainResponse:
         return wire.GetDomainResponse(
             domain=_domain(await self._domains.get(names.domain_name(request.name)))
         )
 
-    @mapped
+    @order
     async def UpdateDomain(
         self, request: wire.UpdateDomainRequest, context: Context
     ) -> wire.UpdateDomainResponse:
@@ -185,7 +191,7 @@ class Orders(DirectoryAdminServiceServicer):
         self._tell(Change(record.tenant_id, domains=(record.name,)))
         return wire.UpdateDomainResponse(domain=_domain(record))
 
-    @mapped
+    @order
     async def ListDomains(
         self, request: wire.ListDomainsRequest, context: Context
     ) -> wire.ListDomainsResponse:
@@ -196,7 +202,7 @@ class Orders(DirectoryAdminServiceServicer):
             next_page_token=records[-1].name if len(records) == size else "",
         )
 
-    @mapped
+    @order
     async def DeleteDomain(
         self, request: wire.DeleteDomainRequest, context: Context
     ) -> wire.DeleteDomainResponse:
@@ -206,36 +212,38 @@ class Orders(DirectoryAdminServiceServicer):
 
     # -- accounts
 
-    @mapped
+    @order
     async def CreateAccount(
         self, request: wire.CreateAccountRequest, context: Context
     ) -> wire.CreateAccountResponse:
         address = names.address(request.address)
         tenant_id = await self._tenant_of(address)
         verifier = await self._hash(request.password)
-        record = await self._accounts.create(tenant_id, address, verifier, request.display_name[:200])
+        record = await self._accounts.create(
+            tenant_id, address, verifier, names.display_name(request.display_name)
+        )
         self._tell(Change(tenant_id, record.account_id, (address,)))
         return wire.CreateAccountResponse(account=_account(record))
 
-    @mapped
+    @order
     async def GetAccount(self, request: wire.GetAccountRequest, context: Context) -> wire.GetAccountResponse:
-        return wire.GetAccountResponse(account=_account(await self._accounts.get(request.account)))
+        return wire.GetAccountResponse(account=_account(await self._account_of(request.account)))
 
-    @mapped
+    @order
     async def UpdateAccount(
         self, request: wire.UpdateAccountRequest, context: Context
     ) -> wire.UpdateAccountResponse:
-        record = await self._accounts.get(request.account)
+        record = await self._account_of(request.account)
         record = await self._accounts.update(
             record,
-            request.display_name[:200] if request.HasField("display_name") else None,
+            names.display_name(request.display_name) if request.HasField("display_name") else None,
             request.suspended if request.HasField("suspended") else None,
             await self._hash(request.password) if request.HasField("password") else None,
         )
         self._tell(Change(record.tenant_id, record.account_id, (record.address,)))
         return wire.UpdateAccountResponse(account=_account(record))
 
-    @mapped
+    @order
     async def ListAccounts(
         self, request: wire.ListAccountsRequest, context: Context
     ) -> wire.ListAccountsResponse:
@@ -251,11 +259,11 @@ class Orders(DirectoryAdminServiceServicer):
             next_page_token=records[-1].address if len(records) == size else "",
         )
 
-    @mapped
+    @order
     async def DeleteAccount(
         self, request: wire.DeleteAccountRequest, context: Context
     ) -> wire.DeleteAccountResponse:
-        record = await self._accounts.get(request.account)
+        record = await self._account_of(request.account)
         await self._accounts.delete(record)
         self._tell(Change(record.tenant_id, record.account_id, (record.address,)))
         return wire.DeleteAccountResponse()
@@ -268,7 +276,7 @@ class Orders(DirectoryAdminServiceServicer):
             raise names.NameInvalid(f"an alias has 1 to {ALIAS_TARGETS} targets")
         return list(dict.fromkeys(names.address(target) for target in targets))
 
-    @mapped
+    @order
     async def CreateAlias(
         self, request: wire.CreateAliasRequest, context: Context
     ) -> wire.CreateAliasResponse:
@@ -278,11 +286,11 @@ class Orders(DirectoryAdminServiceServicer):
         self._tell(Change(record.tenant_id, addresses=(address,)))
         return wire.CreateAliasResponse(alias=_alias(record))
 
-    @mapped
+    @order
     async def GetAlias(self, request: wire.GetAliasRequest, context: Context) -> wire.GetAliasResponse:
         return wire.GetAliasResponse(alias=_alias(await self._aliases.get(names.address(request.address))))
 
-    @mapped
+    @order
     async def UpdateAlias(
         self, request: wire.UpdateAliasRequest, context: Context
     ) -> wire.UpdateAliasResponse:
@@ -291,7 +299,7 @@ class Orders(DirectoryAdminServiceServicer):
         self._tell(Change(record.tenant_id, addresses=(record.address,)))
         return wire.UpdateAliasResponse(alias=_alias(record))
 
-    @mapped
+    @order
     async def ListAliases(
         self, request: wire.ListAliasesRequest, context: Context
     ) -> wire.ListAliasesResponse:
@@ -307,7 +315,7 @@ class Orders(DirectoryAdminServiceServicer):
             next_page_token=records[-1].address if len(records) == size else "",
         )
 
-    @mapped
+    @order
     async def DeleteAlias(
         self, request: wire.DeleteAliasRequest, context: Context
     ) -> wire.DeleteAliasResponse:

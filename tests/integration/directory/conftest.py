@@ -1,0 +1,119 @@
+"""The directory's gRPC around real PostgreSQL and NATS, in the test's own process so that hashes can be counted."""
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+from directory.adapters.accounts import Accounts, Aliases
+from directory.adapters.changes import BusChanges
+from directory.adapters.lookups import SqlLookUps
+from directory.adapters.tenants import Domains, Tenants
+from directory.core.passwords import Hasher, PasswordHasher, Verdicts
+from directory.edge.orders import Orders
+from directory.edge.questions import Questions
+from eventbus import EventBus
+from mailwire.directory.v1 import directory_pb2 as wire
+from mailwire.directory.v1.directory_pb2_grpc import (
+    DirectoryAdminServiceStub,
+    DirectoryServiceStub,
+    add_DirectoryAdminServiceServicer_to_server,
+    add_DirectoryServiceServicer_to_server,
+)
+from pgkit import open_pool
+
+from tests.support.engines import Engines
+
+PASSWORD = "right password"
+
+
+@dataclass
+class House:
+    """A running directory, and a tenant with one domain for the test at hand."""
+
+    ask: Any
+    order: Any
+    hashes: list[str]
+    tenant: str = field(default_factory=lambda: f"t-{uuid4().hex[:12]}")
+    tenant_id: str = ""
+
+    @property
+    def domain(self) -> str:
+        return f"{self.tenant}.test"
+
+    @property
+    def other(self) -> str:
+        """Another tenant, without anything."""
+        return f"{self.tenant}-other"
+
+    def at(self, local_part: str) -> str:
+        """An address in the domain."""
+        return f"{local_part}@{self.domain}"
+
+    async def furnish(self) -> None:
+        answer = await self.order.CreateTenant(wire.CreateTenantRequest(name=self.tenant))
+        self.tenant_id = answer.tenant.tenant_id
+        await self.order.CreateTenant(wire.CreateTenantRequest(name=self.other))
+        await self.order.CreateDomain(wire.CreateDomainRequest(name=self.domain, tenant=self.tenant))
+
+    async def account(self, address: str, password: str = PASSWORD) -> wire.Account:
+        request = wire.CreateAccountRequest(address=address, password=password)
+        return (await self.order.CreateAccount(request)).account
+
+    async def alias(self, address: str, *targets: str) -> wire.Alias:
+        return (await self.order.CreateAlias(wire.CreateAliasRequest(address=address, targets=targets))).alias
+
+    async def resolve(self, *addresses: str) -> list[wire.Resolution]:
+        answer = await self.ask.ResolveRecipients(wire.ResolveRecipientsRequest(addresses=addresses))
+        assert [each.address for each in answer.resolutions] == list(addresses)
+        return list(answer.resolutions)
+
+    async def log_in(self, login: str, password: str = PASSWORD) -> wire.AuthenticateResponse:
+        return await self.ask.Authenticate(
+            wire.AuthenticateRequest(login=login, password=password, door="imap", client_address="192.0.2.1")
+        )
+
+
+@pytest.fixture
+async def house(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    hashes: list[str] = []
+    verify = PasswordHasher.verify
+
+    def counted(self: PasswordHasher, encoded: str, password: str) -> bool:
+        hashes.append(encoded)
+        return verify(self, encoded, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", counted)
+    pool = await open_pool(engines.dsn("directory", "app"))
+    bus = await EventBus.connect(engines.nats.url, name="directory")
+    hasher, threads = Hasher(8, 1), ThreadPoolExecutor(2)
+    server = grpc.aio.server()
+    add_DirectoryServiceServicer_to_server(
+        Questions(SqlLookUps(pool), hasher, Verdicts(60.0), threads), server
+    )
+    add_DirectoryAdminServiceServicer_to_server(
+        Orders(
+            Tenants(pool),
+            Domains(pool),
+            Accounts(pool),
+            Aliases(pool),
+            hasher,
+            threads,
+            BusChanges(bus).tell,
+        ),
+        server,
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+    house = House(DirectoryServiceStub(channel), DirectoryAdminServiceStub(channel), hashes)
+    await house.furnish()
+    yield house
+    await channel.close()
+    await server.stop(0)
+    await bus.close()
+    await pool.close()
+    threads.shutdown()

@@ -1,0 +1,183 @@
+"""The questions of the mail services over gRPC: where does this mail go, and is this password right?"""
+
+import grpc
+import pytest
+from mailwire.directory.v1 import directory_pb2 as wire
+
+from .conftest import PASSWORD, House
+
+DELIVER, REMOTE = wire.DISPOSITION_DELIVER, wire.DISPOSITION_REMOTE
+UNKNOWN, DISABLED, LOOP = wire.DISPOSITION_UNKNOWN, wire.DISPOSITION_DISABLED, wire.DISPOSITION_LOOP
+
+
+def places(resolution: wire.Resolution) -> list[tuple[str, str]]:
+    return [(target.address, target.account_id) for target in resolution.targets]
+
+
+async def test_local_unknown_and_remote_recipients(house: House) -> None:
+    alice = await house.account(house.at("alice"))
+    found = await house.resolve(
+        house.at("ALICE").upper(),
+        house.at("nobody"),
+        "x@elsewhere.example",
+        "alice",
+        f'"alice"@{house.domain}',
+    )
+    assert [each.disposition for each in found] == [DELIVER, UNKNOWN, REMOTE, REMOTE, DELIVER]
+    assert places(found[0]) == places(found[4]) == [(house.at("alice"), alice.account_id)]
+    assert found[0].targets[0].tenant_id == house.tenant_id
+
+
+async def test_a_subaddress_goes_to_the_account_and_an_own_address_comes_first(house: House) -> None:
+    alice = await house.account(house.at("alice"))
+    bob = await house.account(house.at("alice+bob"))
+    await house.alias(house.at("team"), house.at("alice+team"))
+    found = await house.resolve(
+        *(house.at("alice+shop"), house.at("Alice+a+b"), house.at("alice+bob"), house.at("team+x")),
+        *(house.at("nobody+x"), house.at("+x")),
+    )
+    assert [each.disposition for each in found] == [DELIVER, DELIVER, DELIVER, DELIVER, UNKNOWN, UNKNOWN]
+    for number in (0, 1, 3):
+        assert places(found[number]) == [(house.at("alice"), alice.account_id)]
+    assert places(found[2]) == [(house.at("alice+bob"), bob.account_id)]
+
+
+async def test_a_chain_of_aliases_ends_at_accounts_and_in_the_world(house: House) -> None:
+    alice, bob = await house.account(house.at("alice")), await house.account(house.at("bob"))
+    await house.alias(house.at("all"), house.at("team"), house.at("bob"))
+    await house.alias(house.at("team"), house.at("alice"), "far@elsewhere.example", house.at("gone"))
+    [found] = await house.resolve(house.at("all"))
+    assert found.disposition == DELIVER
+    assert places(found) == [
+        (house.at("alice"), alice.account_id),
+        ("far@elsewhere.example", ""),
+        (house.at("bob"), bob.account_id),
+    ]
+    assert {target.tenant_id for target in found.targets} == {house.tenant_id}
+
+
+async def test_loops_are_guarded_and_an_alias_to_nobody_is_unknown(house: House) -> None:
+    await house.account(house.at("alice"))
+    await house.alias(house.at("self"), house.at("self"))
+    await house.alias(house.at("x"), house.at("y"))
+    await house.alias(house.at("y"), house.at("x"))
+    await house.alias(house.at("beside"), house.at("x"), house.at("alice"))
+    await house.alias(house.at("empty"), house.at("nobody"))
+    for number in range(12):
+        await house.alias(house.at(f"n{number}"), house.at(f"n{number + 1}"))
+    await house.account(house.at("n12"))
+    found = await house.resolve(*(house.at(name) for name in ("self", "x", "beside", "empty", "n0", "n6")))
+    assert [each.disposition for each in found] == [LOOP, LOOP, DELIVER, UNKNOWN, LOOP, DELIVER]
+    assert [address for address, _ in places(found[2])] == [house.at("alice")]
+
+
+async def test_postmaster_is_somebody_in_every_domain(house: House) -> None:
+    """RFC 5321 §4.5.1."""
+    [before] = await house.resolve(house.at("postmaster"))
+    alice = await house.account(house.at("alice"))
+    await house.account(house.at("bob"))
+    [oldest] = await house.resolve(house.at("PostMaster"))
+    named = await house.account(house.at("postmaster"))
+    [own] = await house.resolve(house.at("postmaster"))
+    assert before.disposition == UNKNOWN
+    assert places(oldest) == [(house.at("alice"), alice.account_id)]
+    assert places(own) == [(house.at("postmaster"), named.account_id)]
+
+
+@pytest.mark.parametrize("level", ["tenant", "domain", "account"])
+async def test_suspended_gets_no_mail_and_cannot_log_in_until_restored(house: House, level: str) -> None:
+    address = house.at("alice")
+    await house.account(address)
+    await house.account(house.at("bob"))
+    await house.alias(house.at("team"), address)
+
+    async def suspend(suspended: bool) -> None:
+        if level == "tenant":
+            await house.order.UpdateTenant(wire.UpdateTenantRequest(tenant=house.tenant, suspended=suspended))
+        elif level == "domain":
+            await house.order.UpdateDomain(wire.UpdateDomainRequest(name=house.domain, suspended=suspended))
+        else:
+            await house.order.UpdateAccount(wire.UpdateAccountRequest(account=address, suspended=suspended))
+
+    assert (await house.log_in(address)).granted
+    await suspend(True)
+    found = await house.resolve(address, house.at("team"), house.at("bob"))
+    others = DELIVER if level == "account" else DISABLED
+    assert [each.disposition for each in found] == [
+        DISABLED,
+        UNKNOWN if level == "account" else DISABLED,
+        others,
+    ]
+    # Also right after it was right: what is remembered is the password, not the leave.
+    denied = await house.log_in(address)
+    assert not denied.granted
+    assert denied.identity == wire.Identity()
+    await suspend(False)
+    assert (await house.resolve(address))[0].disposition == DELIVER
+    assert (await house.log_in(address)).granted
+
+
+async def test_a_right_password_says_who_it_is_and_costs_one_hash(house: House) -> None:
+    alice = await house.account(house.at("alice"))
+    for login in (house.at("alice"), house.at("ALICE").upper(), house.at("alice")):
+        answer = await house.log_in(login)
+        assert answer.granted
+        assert answer.identity == wire.Identity(
+            account_id=alice.account_id, tenant_id=house.tenant_id, address=house.at("alice"), store="default"
+        )
+    assert len(house.hashes) == 1
+
+
+async def test_every_no_looks_the_same_and_costs_one_hash(house: House) -> None:
+    """Nobody learns from an answer or its time who has an account here."""
+    await house.account(house.at("alice"))
+    await house.account(house.at("gone"))
+    await house.alias(house.at("team"), house.at("alice"))
+    await house.order.UpdateAccount(wire.UpdateAccountRequest(account=house.at("gone"), suspended=True))
+    answers = []
+    for login, password in (
+        (house.at("alice"), "wrong password"),
+        (house.at("alice"), ""),
+        (house.at("alice"), "x" * 100_000),
+        (house.at("nobody"), PASSWORD),
+        ("nobody@elsewhere.example", PASSWORD),
+        ("alice", PASSWORD),
+        ("", ""),
+        ("alice\0@" + house.domain, PASSWORD),
+        (house.at("alice") + "\r\n", PASSWORD),
+        # Mail comes this way, but nobody logs in by it.
+        (house.at("alice+shop"), PASSWORD),
+        (house.at("team"), PASSWORD),
+        (house.at("gone"), PASSWORD),
+    ):
+        before = len(house.hashes)
+        answers.append(await house.log_in(login, password))
+        assert len(house.hashes) == before + 1, login
+    assert all(answer == wire.AuthenticateResponse() for answer in answers)
+    parameters = {encoded.rpartition("$")[0].rpartition("$")[0] for encoded in house.hashes}
+    assert len(parameters) == 1, "the hash for nobody must cost what one for somebody costs"
+
+
+async def test_a_changed_password_counts_at_once(house: House) -> None:
+    address = house.at("alice")
+    await house.account(address)
+    assert (await house.log_in(address)).granted
+    await house.order.UpdateAccount(wire.UpdateAccountRequest(account=address, password="another password"))
+    assert not (await house.log_in(address)).granted
+    assert (await house.log_in(address, "another password")).granted
+    await house.order.DeleteAccount(wire.DeleteAccountRequest(account=address))
+    assert not (await house.log_in(address, "another password")).granted
+    assert (await house.resolve(address))[0].disposition == UNKNOWN
+
+
+async def test_hostile_recipients_have_an_answer_and_too_many_have_none(house: House) -> None:
+    found = await house.resolve(
+        *("a\0@" + house.domain, "x" * 70_000 + "@" + house.domain, "", "@", "@" + house.domain),
+        *("'; DROP TABLE tenant; --@" + house.domain, "a@" + "b." * 30_000, "ü@" + house.domain),
+    )
+    assert [each.disposition for each in found] == [
+        *(UNKNOWN, UNKNOWN, REMOTE, REMOTE, UNKNOWN, UNKNOWN, REMOTE, UNKNOWN)
+    ]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await house.resolve(*(["a@b.test"] * 1001))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
