@@ -1,0 +1,19 @@
+"""DKIM (RFC 6376): a domain signs for a message."""
+
+from senderauth.dkim.keys import Algorithm
+from senderauth.dkim.sign import SigningKey, generate_pem, sign, signing_key
+from senderauth.dkim.verify import Candidate, DkimResult, examine, key_names, settle, verify
+
+__all__ = [
+    "Algorithm",
+    "Candidate",
+    "DkimResult",
+    "SigningKey",
+    "examine",
+    "generate_pem",
+    "key_names",
+    "settle",
+    "sign",
+    "signing_key",
+    "verify",
+]
