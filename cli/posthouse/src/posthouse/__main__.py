@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 import typer
 
-from posthouse.commands import account, alias, doctor, domain, running, send, tenant
+from posthouse.commands import account, alias, doctor, domain, respool, running, send, tenant
 from posthouse.output import console
 
 HELP = """Posthouse: a multi-tenant mail platform.
@@ -28,6 +28,7 @@ app.command()(running.status)
 app.command()(doctor.doctor)
 app.command()(running.logs)
 app.command()(send.send)
+app.command()(respool.respool)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(domain.app, name="domain")
 app.add_typer(account.app, name="account")

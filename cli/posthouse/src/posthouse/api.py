@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -38,6 +39,10 @@ def find(data: Path | None, url: str | None, token: str | None, token_file: Path
             raise Problem(
                 "--url needs a token: --token-file, --token or the environment variable POSTHOUSE_TOKEN."
             )
+        if not url.startswith(("http://", "https://")):
+            raise Problem(f"--url wants an address that begins with http:// or https://, not {url}.")
+        if not (token.isascii() and token.isprintable()):
+            raise Problem("the token has characters that no token has; is it the right file?")
         return Target(url.rstrip("/"), token)
     layout = Layout((data or DEFAULT_DATA).absolute())
     running = state.read_running(layout)
@@ -50,16 +55,24 @@ def find(data: Path | None, url: str | None, token: str | None, token_file: Path
     return Target(f"http://127.0.0.1:{Ports.at(running.port_base).admin}", secret)
 
 
+def named(kind: str, name: str) -> str:
+    """The path of one thing. A name may have characters in it that mean something in a path."""
+    return f"/v1/{kind}/{quote(name, safe='@+')}"
+
+
 class Api:
-    """Calls with errors as sentences."""
+    """Calls with errors as sentences. Raises Problem for a URL that is none."""
 
     def __init__(self, target: Target) -> None:
-        self._client = httpx.Client(
-            base_url=target.url,
-            headers={"Authorization": f"Bearer {target.token}"},
-            timeout=20.0,
-            trust_env=False,
-        )
+        try:
+            self._client = httpx.Client(
+                base_url=target.url,
+                headers={"Authorization": f"Bearer {target.token}"},
+                timeout=20.0,
+                trust_env=False,
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            raise Problem(f"{target.url} is not a URL: {error}.") from error
         self._url = target.url
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
@@ -78,7 +91,14 @@ class Api:
             if answer.status_code >= 500:
                 raise Unreachable(f"the platform is unwell: {detail}")
             raise Refused(str(detail))
-        return answer.json() if answer.content else None
+        try:
+            if not answer.is_success:
+                raise ValueError
+            return answer.json() if answer.content else None
+        except ValueError:
+            raise Unreachable(
+                f"{self._url} does not answer as an admin API does (HTTP {answer.status_code})."
+            ) from None
 
     def every(self, path: str, **query: Any) -> list[dict[str, Any]]:
         """All pages of a list."""

@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from posthouse.errors import Problem
 
@@ -48,7 +49,8 @@ def table(rows: Sequence[dict[str, Any]], columns: Sequence[str], nothing: str) 
     for column in columns:
         made.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
-        made.add_row(*(_text(row.get(column)) for column in columns))
+        # Text is shown as it is; a plain string would be read for markup like [bold].
+        made.add_row(*(Text(_text(row.get(column))) for column in columns))
     console.print(made)
 
 

@@ -99,6 +99,13 @@ class EventBus:
         """Store (subject, payload) messages in the stream, all or none; see Publisher.publish."""
         await self._publisher.publish(message_id, messages, deadline_seconds)
 
+    async def waiting_ids(self) -> set[str]:
+        """Message ids (without what follows a dot) of everything that the stream holds now. Raises BusUnavailable."""
+        try:
+            return await stream.waiting_ids(self._context)
+        except (nats.errors.Error, OSError) as error:
+            raise BusUnavailable(f"the stream cannot be read: {error}") from error
+
     async def consume(
         self,
         durable: str,

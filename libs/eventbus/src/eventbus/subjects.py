@@ -13,6 +13,7 @@ from zlib import crc32
 MAIL_STREAM = "MAIL"
 MAIL_LOCAL = "mail.local.*"
 MAIL_RELAY = "mail.relay.*"
+ALL_MAIL = "mail.>"
 MAILBOX_CHANGED = "mailbox.changed"
 DIRECTORY_CHANGED = "directory.changed"
 

@@ -12,16 +12,20 @@ from spool.gate import OutcomeUnknown, Spool, SpoolUnavailable
 from spool.letter import Letter, Recipient
 from spool.queue_id import new_queue_id
 from spool.record import Record, read_records
+from spool.recovery import Findings, Recovery, Span
 
 __all__ = [
     "Envelope",
     "EnvelopeRecipient",
+    "Findings",
     "Letter",
     "Malformed",
     "OutcomeUnknown",
     "Recipient",
     "Record",
+    "Recovery",
     "Source",
+    "Span",
     "Spool",
     "SpoolUnavailable",
     "SpooledLetter",

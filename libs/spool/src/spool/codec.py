@@ -63,7 +63,8 @@ def envelope_to_wire(envelope: Envelope) -> wire.Envelope:
         client_address=envelope.client_address,
         sender_account_id=envelope.sender_account_id,
         smtputf8=envelope.smtputf8,
-        eight_bit=envelope.eight_bit,
+        eight_bit=envelope.eight_bit or envelope.binary,
+        binary=envelope.binary,
     )
 
 
@@ -97,6 +98,7 @@ def envelope_from_wire(message: wire.Envelope) -> Envelope:
         sender_account_id=message.sender_account_id,
         smtputf8=message.smtputf8,
         eight_bit=message.eight_bit,
+        binary=message.binary,
     )
 
 

@@ -44,3 +44,4 @@ class Envelope:
     sender_account_id: str
     smtputf8: bool
     eight_bit: bool
+    binary: bool = False

@@ -17,6 +17,7 @@ from eventbus import BusUnavailable, EventBus
 from eventbus import OutcomeUnknown as BusOutcomeUnknown
 from eventbus.subjects import local_subject, relay_subject
 from mailmsg.facts import MessageFacts, examine
+from mailwire.spool.v1 import spool_pb2 as wire
 
 from spool.codec import encode, facts_to_wire
 from spool.envelope import Envelope, EnvelopeRecipient
@@ -67,19 +68,10 @@ class Spool:
             await self._void(letter.queue_id)
             raise SpoolUnavailable(str(error)) from error
         facts_message = facts_to_wire(facts)
-        messages = []
+        messages: list[tuple[str, bytes]] = []
         for envelope, (key, offset) in zip(envelopes, places, strict=True):
             body = BodyReference(key, offset, len(content), digest)
-            local = [recipient for recipient in envelope.recipients if recipient.account_id is not None]
-            remote = [recipient for recipient in envelope.recipients if recipient.account_id is None]
-            if local:
-                messages.append(
-                    (local_subject(envelope.queue_id), encode(envelope, local, body, facts_message))
-                )
-            if remote:
-                messages.append(
-                    (relay_subject(envelope.queue_id), encode(envelope, remote, body, facts_message))
-                )
+            messages += to_publish(envelope, body, facts_message)
         try:
             await self._bus.publish_mail(letter.queue_id, messages, PUBLISH_SECONDS)
         except BusUnavailable as error:
@@ -101,6 +93,18 @@ class Spool:
         """Raise while a message could not be accepted."""
         await self._bus.check()
         await self._blobs.check()
+
+
+def to_publish(envelope: Envelope, body: BodyReference, facts: wire.Facts) -> list[tuple[str, bytes]]:
+    """What tells the mda and the mta-queue of one envelope: (subject, payload), each with its own recipients."""
+    local = [recipient for recipient in envelope.recipients if recipient.account_id is not None]
+    remote = [recipient for recipient in envelope.recipients if recipient.account_id is None]
+    messages = []
+    if local:
+        messages.append((local_subject(envelope.queue_id), encode(envelope, local, body, facts)))
+    if remote:
+        messages.append((relay_subject(envelope.queue_id), encode(envelope, remote, body, facts)))
+    return messages
 
 
 def _learn(content: bytes) -> tuple[MessageFacts, bytes]:
@@ -130,6 +134,7 @@ def _envelopes(letter: Letter, digest: bytes) -> list[Envelope]:
             sender_account_id=letter.sender_account_id,
             smtputf8=letter.smtputf8,
             eight_bit=letter.eight_bit,
+            binary=letter.binary,
         )
         for tenant_id, recipients in by_tenant.items()
     ]

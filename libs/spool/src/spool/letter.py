@@ -39,3 +39,4 @@ class Letter:
     sender_account_id: str = ""
     smtputf8: bool = False
     eight_bit: bool = False
+    binary: bool = False

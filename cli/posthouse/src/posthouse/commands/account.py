@@ -2,13 +2,15 @@
 
 import csv
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from posthouse.api import Api, named
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
-from posthouse.errors import Problem, Refused
+from posthouse.errors import Problem, Refused, Unreachable
 from posthouse.output import as_json, console, errors, guarded, table
 from posthouse.passwords import made_up
 
@@ -68,40 +70,61 @@ def import_(
     Where the password is empty a random one is made and printed.
     """
     api = client(data, url, token, token_file)
-    created: list[dict[str, Any]] = []
-    refused: list[dict[str, Any]] = []
+    report = Report()
     try:
         with file.open(encoding="utf-8-sig", newline="") as source:
             rows = csv.DictReader(source)
             if rows.fieldnames is None or "address" not in rows.fieldnames:
                 raise Problem(f"{file} has no column `address` in its first line.")
             for row in rows:
-                made = not row.get("password")
-                password = row.get("password") or made_up()
-                body = {
-                    "address": row["address"],
-                    "password": password,
-                    "display_name": row.get("display_name") or "",
-                }
-                try:
-                    api.call("POST", "/v1/accounts", body)
-                except Refused as error:
-                    refused.append({"line": rows.line_num, "address": row["address"], "reason": str(error)})
-                else:
-                    created.append({"address": row["address"], **({"password": password} if made else {})})
+                _import_row(api, row, rows.line_num, report)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Problem(f"{file} cannot be read: {error}.") from error
-    if json:
-        as_json({"created": created, "refused": refused})
-    else:
-        for each in created:
+        report.stopped = Problem(f"{file} cannot be read: {error}.")
+    except Unreachable as error:
+        report.stopped = error
+    # Also where it stopped half-way: the passwords that were made up are nowhere else.
+    report.show(json)
+    if report.stopped is not None:
+        raise report.stopped
+    if report.refused:
+        raise typer.Exit(1)
+
+
+@dataclass
+class Report:
+    """What became of the rows of a file."""
+
+    created: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    stopped: Problem | None = None
+
+    def show(self, json: bool) -> None:
+        if json:
+            stopped = None if self.stopped is None else str(self.stopped)
+            as_json({"created": self.created, "refused": self.refused, "stopped": stopped})
+            return
+        for each in self.created:
             if "password" in each:
                 console.print(f"{each['address']} {each['password']}", markup=False)
-        for each in refused:
+        for each in self.refused:
             errors.print(f"line {each['line']}: {each['address']}: {each['reason']}", markup=False)
-        console.print(f"{len(created)} created, {len(refused)} refused")
-    if refused:
-        raise typer.Exit(1)
+        console.print(f"{len(self.created)} created, {len(self.refused)} refused")
+
+
+def _import_row(api: Api, row: dict[str, Any], line: int, report: Report) -> None:
+    address = row["address"]
+    made = not row.get("password")
+    password = row.get("password") or made_up()
+    try:
+        # DictReader keeps what is too much under None: a comma in a password that is not quoted, most likely.
+        if row.get(None) is not None:  # type: ignore[call-overload]
+            raise Refused("there are more fields than columns; a field with a comma in it stands in quotes")
+        body = {"address": address, "password": password, "display_name": row.get("display_name") or ""}
+        api.call("POST", "/v1/accounts", body)
+    except Refused as error:
+        report.refused.append({"line": line, "address": address, "reason": str(error)})
+    else:
+        report.created.append({"address": address, **({"password": password} if made else {})})
 
 
 @app.command("list")
@@ -131,7 +154,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one account."""
-    found = client(data, url, token, token_file).call("GET", f"/v1/accounts/{address}")
+    found = client(data, url, token, token_file).call("GET", named("accounts", address))
     as_json(found) if json else table([found], (*COLUMNS, "account_id", "store"), "")
 
 
@@ -148,7 +171,7 @@ def password(
 ) -> None:
     """Give an account a new password."""
     api = client(data, url, token, token_file)
-    made = api.call("PATCH", f"/v1/accounts/{address}", {"password": read_password(password_stdin)})
+    made = api.call("PATCH", named("accounts", address), {"password": read_password(password_stdin)})
     as_json(made) if json else console.print(f"account {made['address']} has a new password")
 
 
@@ -163,7 +186,7 @@ def suspend(
     json: Json = False,
 ) -> None:
     """Stop an account's mail and logins."""
-    made = client(data, url, token, token_file).call("PATCH", f"/v1/accounts/{address}", {"suspended": True})
+    made = client(data, url, token, token_file).call("PATCH", named("accounts", address), {"suspended": True})
     as_json(made) if json else console.print(f"account {made['address']} suspended")
 
 
@@ -178,7 +201,9 @@ def restore(
     json: Json = False,
 ) -> None:
     """Let a suspended account go on."""
-    made = client(data, url, token, token_file).call("PATCH", f"/v1/accounts/{address}", {"suspended": False})
+    made = client(data, url, token, token_file).call(
+        "PATCH", named("accounts", address), {"suspended": False}
+    )
     as_json(made) if json else console.print(f"account {made['address']} restored")
 
 
@@ -193,5 +218,5 @@ def delete(
     json: Json = False,
 ) -> None:
     """Delete an account."""
-    client(data, url, token, token_file).call("DELETE", f"/v1/accounts/{address}")
+    client(data, url, token, token_file).call("DELETE", named("accounts", address))
     as_json({"deleted": address}) if json else console.print(f"account {address} deleted")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from posthouse.api import named
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.output import as_json, console, guarded, table
 
@@ -57,5 +58,5 @@ def delete(
     json: Json = False,
 ) -> None:
     """Delete an alias."""
-    client(data, url, token, token_file).call("DELETE", f"/v1/aliases/{address}")
+    client(data, url, token, token_file).call("DELETE", named("aliases", address))
     as_json({"deleted": address}) if json else console.print(f"alias {address} deleted")

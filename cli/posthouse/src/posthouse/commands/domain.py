@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from posthouse.api import named
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.output import as_json, console, guarded, table
 
@@ -54,7 +55,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one domain."""
-    found = client(data, url, token, token_file).call("GET", f"/v1/domains/{name}")
+    found = client(data, url, token, token_file).call("GET", named("domains", name))
     as_json(found) if json else table([found], COLUMNS, "")
 
 
@@ -69,5 +70,5 @@ def delete(
     json: Json = False,
 ) -> None:
     """Delete a domain that has no accounts and aliases any more."""
-    client(data, url, token, token_file).call("DELETE", f"/v1/domains/{name}")
+    client(data, url, token, token_file).call("DELETE", named("domains", name))
     as_json({"deleted": name}) if json else console.print(f"domain {name} deleted")

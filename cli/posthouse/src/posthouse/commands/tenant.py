@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from posthouse.api import named
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.output import as_json, console, guarded, table
 
@@ -53,7 +54,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one tenant."""
-    found = client(data, url, token, token_file).call("GET", f"/v1/tenants/{name}")
+    found = client(data, url, token, token_file).call("GET", named("tenants", name))
     as_json(found) if json else table([found], COLUMNS, "")
 
 
@@ -68,7 +69,7 @@ def suspend(
     json: Json = False,
 ) -> None:
     """Stop a tenant's mail and logins."""
-    made = client(data, url, token, token_file).call("PATCH", f"/v1/tenants/{name}", {"suspended": True})
+    made = client(data, url, token, token_file).call("PATCH", named("tenants", name), {"suspended": True})
     as_json(made) if json else console.print(f"tenant {made['name']} suspended")
 
 
@@ -83,7 +84,7 @@ def restore(
     json: Json = False,
 ) -> None:
     """Let a suspended tenant go on."""
-    made = client(data, url, token, token_file).call("PATCH", f"/v1/tenants/{name}", {"suspended": False})
+    made = client(data, url, token, token_file).call("PATCH", named("tenants", name), {"suspended": False})
     as_json(made) if json else console.print(f"tenant {made['name']} restored")
 
 
@@ -98,5 +99,5 @@ def delete(
     json: Json = False,
 ) -> None:
     """Delete a tenant that has no domains any more."""
-    client(data, url, token, token_file).call("DELETE", f"/v1/tenants/{name}")
+    client(data, url, token, token_file).call("DELETE", named("tenants", name))
     as_json({"deleted": name}) if json else console.print(f"tenant {name} deleted")

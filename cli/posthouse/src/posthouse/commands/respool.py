@@ -1,0 +1,160 @@
+"""posthouse respool: put back accepted mail that the bus has lost."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from blobstore import BlobStore, BlobUnavailable
+from eventbus import BusMisconfigured, BusUnavailable, EventBus, OutcomeUnknown
+from mailstore import MailStore
+from mailstore.upkeep import DELIVERY_KEPT
+from mta_queue.adapters.known import known_of
+from pgkit import DatabaseUnavailable, open_pool
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from servicekit.settings import BlobSettings, BusSettings, read_secret
+from spool import Findings, Recovery, Span
+
+from posthouse.api import DEFAULT_DATA
+from posthouse.commands.options import Json
+from posthouse.errors import Problem, Unreachable
+from posthouse.output import as_json, console, errors, guarded
+from posthouse.stack.layout import Layout
+from posthouse.stack.nats import Nats
+from posthouse.stack.ports import Ports
+from posthouse.stack.seaweed import BUCKET, Seaweed
+from posthouse.supervisor import state
+
+
+class Stores(BaseSettings, BusSettings, BlobSettings):
+    """Where the stores are, from the environment (prefix POSTHOUSE_), as a job on Kubernetes is told."""
+
+    model_config = SettingsConfigDict(env_prefix="POSTHOUSE_")
+
+    store_dsn_file: Path
+    queue_dsn_file: Path
+
+
+@guarded
+def respool(
+    data: Annotated[Path, typer.Option("--data", help="Data folder of the installation.")] = DEFAULT_DATA,
+    from_environment: Annotated[
+        bool,
+        typer.Option(
+            "--from-environment",
+            help="The stores are elsewhere: POSTHOUSE_NATS_URL, _S3_URL, _S3_BUCKET, _S3_ACCESS_KEY_FILE, "
+            "_S3_SECRET_KEY_FILE, _STORE_DSN_FILE and _QUEUE_DSN_FILE say where.",
+        ),
+    ] = False,
+    hours: Annotated[
+        float, typer.Option("--hours", help="How far back messages are looked for.", min=0.01)
+    ] = 72.0,
+    settled_for: Annotated[
+        float,
+        typer.Option("--settled-for", help="Leave alone what is younger than so many seconds.", min=0),
+    ] = 120.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be put back, and change nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Put back accepted messages that nothing has settled and the bus no longer holds.
+
+    Harmless where nothing is missing: what was delivered is not delivered again. Exit code 1 when a stored message
+    could not be read.
+    """
+    if timedelta(hours=hours) > DELIVERY_KEPT:
+        raise Problem(f"--hours can be {DELIVERY_KEPT.days * 24} at most: deliveries are remembered so long.")
+    stores = _from_environment() if from_environment else _of_installation(Layout(data.absolute()))
+    now = datetime.now(UTC)
+    span = Span(now - timedelta(hours=hours), now - timedelta(seconds=settled_for))
+    try:
+        findings = asyncio.run(_run(stores, span, publish=not dry_run, quiet=json))
+    except (BlobUnavailable, BusUnavailable, DatabaseUnavailable, OutcomeUnknown) as error:
+        raise Unreachable(f"{error}; run it again when that is mended.") from error
+    except BusMisconfigured as error:
+        raise Problem(str(error)) from error
+    if json:
+        as_json({"dry_run": dry_run, **asdict(findings)})
+    else:
+        _say(findings, "would be put back" if dry_run else "put back")
+    if findings.altered or findings.unreadable:
+        raise typer.Exit(1)
+
+
+def _from_environment() -> Stores:
+    try:
+        return Stores()  # type: ignore[call-arg]
+    except ValidationError as error:
+        missing = ", ".join(f"POSTHOUSE_{each['loc'][0]}".upper() for each in error.errors())
+        raise Problem(f"the environment lacks {missing}.") from error
+
+
+def _of_installation(layout: Layout) -> Stores:
+    ports = Ports.at(state.read_running(layout).port_base)
+    nats = Nats(layout, ports)
+    return Stores(
+        nats_url=nats.url,
+        nats_monitor_url=nats.monitor_url,
+        s3_url=Seaweed(layout, ports).url,
+        s3_bucket=BUCKET,
+        s3_access_key_file=layout.secrets / "s3-access-key",
+        s3_secret_key_file=layout.secrets / "s3-secret-key",
+        store_dsn_file=layout.secrets / "dsn-store_app",
+        queue_dsn_file=layout.secrets / "dsn-queue_app",
+    )
+
+
+async def _run(stores: Stores, span: Span, *, publish: bool, quiet: bool) -> Findings:
+    blobs = BlobStore.open(
+        stores.s3_url,
+        stores.s3_bucket,
+        read_secret(stores.s3_access_key_file),
+        read_secret(stores.s3_secret_key_file),
+    )
+    bus = await EventBus.connect(
+        stores.nats_url, name="posthouse-respool", monitor_url=stores.nats_monitor_url
+    )
+    mailboxes = await MailStore.open(read_secret(stores.store_dsn_file), blobs, lambda _change: None)
+    queue = await open_pool(read_secret(stores.queue_dsn_file))
+
+    async def settled(queue_ids: Sequence[str]) -> set[tuple[str, str]]:
+        return await mailboxes.settled(queue_ids) | await known_of(queue, queue_ids)
+
+    try:
+        # After the loss of the whole bus the stream may be gone too.
+        await bus.ensure_stream()
+        with errors.status("looking through the storage") as shown:
+
+            def told(findings: Findings) -> None:
+                if not quiet:
+                    shown.update(
+                        f"{findings.objects} objects, {findings.records} messages, {findings.put_back} put back"
+                    )
+
+            return await Recovery(blobs, bus, settled, publish=publish).run(span, told)
+    finally:
+        await queue.close()
+        await mailboxes.close()
+        await bus.close()
+
+
+def _say(findings: Findings, what_was_done: str) -> None:
+    console.print(f"{findings.records} messages in {findings.objects} objects:")
+    for number, text in (
+        (findings.settled, "settled"),
+        (findings.on_the_bus, "on their way"),
+        (findings.refused, "refused when they came"),
+        (findings.put_back, what_was_done),
+    ):
+        console.print(f"  {number:>8} {text}")
+    for queue_id in findings.altered:
+        errors.print(
+            f"posthouse: the message {queue_id} is not what was received; it was left alone.", markup=False
+        )
+    for key in findings.unreadable:
+        errors.print(f"posthouse: the object {key} cannot be read.", markup=False)
