@@ -120,6 +120,7 @@ class Envelope(_message.Message):
     SENDER_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     SMTPUTF8_FIELD_NUMBER: _builtins.int
     EIGHT_BIT_FIELD_NUMBER: _builtins.int
+    BINARY_FIELD_NUMBER: _builtins.int
     queue_id: _builtins.str
     """A ULID, made by the gate; the same for all tenants that share a message."""
     tenant_id: _builtins.str
@@ -141,6 +142,8 @@ class Envelope(_message.Message):
     smtputf8: _builtins.bool
     """MAIL FROM ... SMTPUTF8 (RFC 6531) and BODY=8BITMIME (RFC 6152)."""
     eight_bit: _builtins.bool
+    binary: _builtins.bool
+    """BODY=BINARYMIME (RFC 3030 §3): lines mean nothing in the body. eight_bit is set too, for readers that know no more."""
     @_builtins.property
     def recipients(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recipient]: ...
     @_builtins.property
@@ -162,10 +165,11 @@ class Envelope(_message.Message):
         sender_account_id: _builtins.str = ...,
         smtputf8: _builtins.bool = ...,
         eight_bit: _builtins.bool = ...,
+        binary: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "client_address", b"client_address", "digest", b"digest", "eight_bit", b"eight_bit", "helo", b"helo", "queue_id", b"queue_id", "recipients", b"recipients", "reverse_path", b"reverse_path", "sender_account_id", b"sender_account_id", "size_octets", b"size_octets", "smtputf8", b"smtputf8", "source", b"source", "tenant_id", b"tenant_id", "trace_prefix", b"trace_prefix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "binary", b"binary", "client_address", b"client_address", "digest", b"digest", "eight_bit", b"eight_bit", "helo", b"helo", "queue_id", b"queue_id", "recipients", b"recipients", "reverse_path", b"reverse_path", "sender_account_id", b"sender_account_id", "size_octets", b"size_octets", "smtputf8", b"smtputf8", "source", b"source", "tenant_id", b"tenant_id", "trace_prefix", b"trace_prefix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
