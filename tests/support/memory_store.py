@@ -19,6 +19,7 @@ from mailstore import (
     Columns,
     CopyResult,
     EntryCounts,
+    FlagOutcome,
     InboxProtected,
     MailboxChange,
     MailboxExists,
@@ -270,14 +271,29 @@ class MemoryStore:
     async def store_flags(
         self, account: AccountRef, mailbox_id: int, uids: Sequence[int], change: FlagChange
     ) -> list[Entry]:
+        outcome = await self.store_flags_unless_changed(account, mailbox_id, uids, change, 1 << 62)
+        return outcome.entries
+
+    async def store_flags_unless_changed(
+        self,
+        account: AccountRef,
+        mailbox_id: int,
+        uids: Sequence[int],
+        change: FlagChange,
+        unchanged_since: int,
+    ) -> FlagOutcome:
         held = self.of(account)
         box = held.by_id(mailbox_id)
         held.modseq += 1
         altered = False
-        entries = []
+        entries: list[Entry] = []
+        modified: list[int] = []
         for uid in sorted(set(uids)):
             row = box.rows.get(uid)
             if row is None:
+                continue
+            if row.modseq > unchanged_since:
+                modified.append(uid)
                 continue
             after = change.applied_to(row.flags)
             if after != row.flags:
@@ -286,7 +302,7 @@ class MemoryStore:
         if altered:
             box.highest_modseq = held.modseq
             self._told(account, mailbox_id, held.modseq)
-        return entries
+        return FlagOutcome(entries, modified)
 
     async def expunge(
         self, account: AccountRef, mailbox_id: int, uids: Sequence[int] | None = None

@@ -8,7 +8,13 @@ from mailmodel.view import Exists, Expunged, FlagsChanged, MayExpunge, SessionVi
 
 def view(*uids: int) -> SessionView:
     return SessionView(
-        uids, [0] * len(uids), {}, highest_modseq=1, uid_next=max(uids, default=0) + 1, recent_from_uid=10**9
+        uids,
+        [0] * len(uids),
+        {},
+        [1] * len(uids),
+        highest_modseq=1,
+        uid_next=max(uids, default=0) + 1,
+        recent_from_uid=10**9,
     )
 
 
@@ -21,7 +27,7 @@ def test_expunges_wait_while_numbers_could_be_meant() -> None:
     session.apply([], [2], 2, 4)
     assert session.flush(MayExpunge.NO) == []
     assert session.uid_of(3) == 3
-    assert session.flush(MayExpunge.YES) == [Expunged(2)]
+    assert session.flush(MayExpunge.YES) == [Expunged(2, 2)]
     assert session.uid_of(2) == 3
 
 
@@ -49,6 +55,20 @@ def test_flags_are_told_once_and_only_when_they_are_others() -> None:
     session.told([entry(1, 4)])
     session.apply([entry(1, 4)], [], 4, 3)
     assert session.flush(MayExpunge.NO) == []
+
+
+def test_a_later_modseq_is_news_to_those_who_asked_for_modseqs() -> None:
+    session = view(1, 2)
+    session.announces_modseqs = True
+    session.apply([entry(2, modseq=7)], [], 7, 3)
+    assert session.flush(MayExpunge.NO) == [FlagsChanged(2, 2)]
+    assert (session.modseq_of(2), session.changed_since(1)) == (7, [2])
+    session.told([entry(2, 1, modseq=8)])
+    session.apply([entry(2, 1, modseq=8)], [], 8, 3)
+    assert session.flush(MayExpunge.NO) == []
+    session.apply([entry(3, modseq=9)], [1], 9, 4)
+    session.flush(MayExpunge.YES)
+    assert [row[4] for row in session.rows()] == [8, 9]
 
 
 def test_sets_by_number_and_by_uid() -> None:
@@ -102,6 +122,7 @@ class Model:
         for update in self.session.flush(may):
             match update:
                 case Expunged():
+                    assert self.believed[update.number - 1] in (-1, update.uid)
                     del self.believed[update.number - 1]
                 case Exists():
                     assert update.messages >= len(self.believed), "EXISTS never counts down"

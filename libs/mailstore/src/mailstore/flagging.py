@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from mailmodel import AccountRef, Entry, FlagAction, FlagChange
+from mailmodel import AccountRef, FlagAction, FlagChange
 from pgkit import Pool, transaction
 
 from mailstore import rows
 from mailstore.reading import entry_of
-from mailstore.types import MailboxChange
+from mailstore.types import FlagOutcome, MailboxChange
 
 SYSTEM = {
     FlagAction.ADD: "e.system_flags | $4::smallint",
@@ -30,12 +30,21 @@ KEYWORDS = {
 }
 
 
-async def store_flags(
-    pool: Pool, account: AccountRef, mailbox_id: int, uids: Sequence[int], change: FlagChange
-) -> tuple[list[Entry], MailboxChange | None]:
-    """The entries as they are after it, changed or not; UIDs that are gone are left out. Raises MailboxMissing.
+# Higher than any MODSEQ.
+ALWAYS = (1 << 63) - 1
 
-    A message whose flags stay as they were keeps its MODSEQ.
+
+async def store_flags(
+    pool: Pool,
+    account: AccountRef,
+    mailbox_id: int,
+    uids: Sequence[int],
+    change: FlagChange,
+    unchanged_since: int = ALWAYS,
+) -> tuple[FlagOutcome, MailboxChange | None]:
+    """Change flags of messages whose MODSEQ is not above `unchanged_since`. Raises MailboxMissing.
+
+    A message whose flags stay as they were keeps its MODSEQ; UIDs that are gone are left out.
     """
     system, keywords = SYSTEM[change.action], KEYWORDS[change.action]
     if change.action is not FlagAction.REPLACE:
@@ -47,7 +56,8 @@ async def store_flags(
         found = await connection.fetch(
             f"""WITH after AS MATERIALIZED (
                     SELECT place, uid, modseq, e.system_flags AS old, {system} AS system_flags, {keywords} AS keywords,
-                           e.system_flags <> {system} OR e.keywords <> {keywords} AS altered
+                           modseq <= $7 AS passed,
+                           modseq <= $7 AND (e.system_flags <> {system} OR e.keywords <> {keywords}) AS altered
                     FROM ({rows.CHOSEN}) e),
                 written AS (
                     UPDATE entry e SET system_flags = {system}, keywords = {keywords}, modseq = $6
@@ -58,7 +68,7 @@ async def store_flags(
                                  coalesce(sum((system_flags & 1 = 0)::int - (old & 1 = 0)::int), 0) AS unseen
                           FROM after WHERE altered) c
                     WHERE account_id = $1 AND mailbox_id = $2 AND c.entries > 0)
-                SELECT uid, CASE WHEN altered THEN $6 ELSE modseq END AS modseq, system_flags, keywords, altered
+                SELECT uid, CASE WHEN altered THEN $6 ELSE modseq END AS modseq, system_flags, keywords, passed, altered
                 FROM after ORDER BY uid""",  # noqa: S608
             UUID(account.account_id),
             mailbox_id,
@@ -66,6 +76,10 @@ async def store_flags(
             int(change.flags.system),
             sorted(change.flags.keywords),
             modseq,
+            unchanged_since,
         )
     altered = any(row["altered"] for row in found)
-    return [entry_of(row) for row in found], MailboxChange(account, mailbox_id, modseq) if altered else None
+    outcome = FlagOutcome(
+        [entry_of(row) for row in found if row["passed"]], [row["uid"] for row in found if not row["passed"]]
+    )
+    return outcome, MailboxChange(account, mailbox_id, modseq) if altered else None

@@ -19,6 +19,7 @@ from mailstore.types import (
     CopyResult,
     Delivery,
     EntryCounts,
+    FlagOutcome,
     MailboxChange,
     NewMessage,
     Snapshot,
@@ -154,9 +155,24 @@ class MailStore:
         self, account: AccountRef, mailbox_id: int, uids: Sequence[int], change: FlagChange
     ) -> list[Entry]:
         """The entries as they are after it."""
-        entries, told = await flagging.store_flags(self._pool, account, mailbox_id, uids, change)
+        outcome, told = await flagging.store_flags(self._pool, account, mailbox_id, uids, change)
         self._told(told)
-        return entries
+        return outcome.entries
+
+    async def store_flags_unless_changed(
+        self,
+        account: AccountRef,
+        mailbox_id: int,
+        uids: Sequence[int],
+        change: FlagChange,
+        unchanged_since: int,
+    ) -> FlagOutcome:
+        """Only of messages that did not change after a MODSEQ (RFC 7162 §3.1.3)."""
+        outcome, told = await flagging.store_flags(
+            self._pool, account, mailbox_id, uids, change, unchanged_since
+        )
+        self._told(told)
+        return outcome
 
     async def expunge(
         self, account: AccountRef, mailbox_id: int, uids: Sequence[int] | None = None

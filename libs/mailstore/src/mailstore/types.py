@@ -122,6 +122,14 @@ class StoredMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class FlagOutcome:
+    """After a STORE: entries as they are now, changed or not; UIDs whose MODSEQ was too high, untouched."""
+
+    entries: list[Entry]
+    modified: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class CopyResult:
     """For COPYUID (RFC 4315 §3): the target's UIDVALIDITY and (source UID, target UID) pairs."""
 

@@ -58,9 +58,21 @@ class Access(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Resync:
+    """QRESYNC's arguments (RFC 7162 §3.2.5): what the client knows. `pairs` are numbers and UIDs, in parallel."""
+
+    uid_validity: int
+    modseq: int
+    known_uids: MessageSet | None
+    pairs: tuple[MessageSet, MessageSet] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Select:
     mailbox: str
     access: Access
+    wants_modseqs: bool = False
+    resync: Resync | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +152,14 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
+    """`vanished` only with `changed_since` (RFC 7162 §3.2.6)."""
+
     numbers: MessageSet
     items: tuple[FetchItem, ...]
     by: By
     partial: Partial | None = None
+    changed_since: int | None = None
+    vanished: bool = False
 
 
 class StoreAction(Enum):
@@ -166,6 +182,7 @@ class Store:
     echo: Echo
     flags: tuple[str, ...]
     by: By
+    unchanged_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ SET = re.compile(
     rb"(?:[1-9][0-9]{0,9}|\*)(?::(?:[1-9][0-9]{0,9}|\*))?(?:,(?:[1-9][0-9]{0,9}|\*)(?::(?:[1-9][0-9]{0,9}|\*))?)*"
 )
 PARTIAL_RANGE = re.compile(rb"([1-9][0-9]{0,9}):([1-9][0-9]{0,9})|(-[1-9][0-9]{0,9}):(-[1-9][0-9]{0,9})")
+LARGEST_MODSEQ = (1 << 63) - 1
 MONTHS = {
     name: number
     for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
@@ -148,6 +149,13 @@ class Cursor:
         if found is None:
             raise ParseError("a number expected")
         return int(found[0])
+
+    def modseq(self) -> int:
+        """mod-sequence-valzer: 63 bits (RFC 7162 §7)"""
+        number = self.number()
+        if number > LARGEST_MODSEQ:
+            raise ParseError("a mod-sequence has 63 bits")
+        return number
 
     def partial_range(self) -> Partial:
         """partial-range = partial-range-first / partial-range-last (RFC 9394 §4)"""

@@ -14,6 +14,7 @@ class Attribute(Enum):
     ENVELOPE = "ENVELOPE"
     BODY = "BODY"
     BODYSTRUCTURE = "BODYSTRUCTURE"
+    MODSEQ = "MODSEQ"
 
 
 class Text(Enum):

@@ -34,3 +34,4 @@ class StatusItem(Enum):
     UNSEEN = "UNSEEN"
     SIZE = "SIZE"
     APPENDLIMIT = "APPENDLIMIT"
+    HIGHESTMODSEQ = "HIGHESTMODSEQ"

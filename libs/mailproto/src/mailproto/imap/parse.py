@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from mailproto.imap import commands as c
-from mailproto.imap import parse_mailboxes, parse_messages
+from mailproto.imap import parse_mailboxes, parse_messages, parse_select
 from mailproto.imap.cursor import Cursor, ParseError
 
 # tag = 1*<any ASTRING-CHAR except "+">
@@ -104,10 +104,9 @@ def _enable(cursor: Cursor) -> c.Command:
 PARSERS: dict[bytes, Callable[[Cursor], c.Command]] = {
     b"LOGIN": _login,
     b"AUTHENTICATE": _authenticate,
-    b"SELECT": lambda cursor: c.Select(cursor.mailbox(), c.Access.READ_WRITE),
-    b"EXAMINE": lambda cursor: c.Select(cursor.mailbox(), c.Access.READ_ONLY),
     b"ID": _id,
     b"ENABLE": _enable,
+    **parse_select.PARSERS,
     **parse_mailboxes.PARSERS,
     **parse_messages.PARSERS,
 }

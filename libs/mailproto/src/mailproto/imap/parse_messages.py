@@ -38,23 +38,41 @@ def _fetch(cursor: Cursor, by: c.By) -> c.Command:
     cursor.space()
     items = parse_items(cursor)
     partial: Partial | None = None
+    changed_since: int | None = None
+    vanished = False
     if cursor.take(b" ("):
         while True:
             word = cursor.word()
             if word == "PARTIAL" and by is c.By.UID and partial is None:
                 cursor.space()
                 partial = cursor.partial_range()
+            elif word == "CHANGEDSINCE" and changed_since is None:
+                cursor.space()
+                changed_since = cursor.modseq()
+            elif word == "VANISHED" and by is c.By.UID:
+                vanished = True
             else:
                 raise ParseError("there is no such modifier of FETCH")
             if cursor.take(b")"):
                 break
             cursor.space()
-    return c.Fetch(numbers, items, by, partial)
+    if vanished and changed_since is None:
+        raise ParseError("VANISHED needs CHANGEDSINCE")
+    return c.Fetch(numbers, items, by, partial, changed_since, vanished)
 
 
 def _store(cursor: Cursor, by: c.By) -> c.Command:
+    """store = "STORE" SP sequence-set [store-modifiers] SP store-att-flags (RFC 4466 §2.5)"""
     numbers = cursor.message_set()
     cursor.space()
+    unchanged_since: int | None = None
+    if cursor.take(b"("):
+        if cursor.word() != "UNCHANGEDSINCE":
+            raise ParseError("there is no such modifier of STORE")
+        cursor.space()
+        unchanged_since = cursor.modseq()
+        cursor.expect(b")")
+        cursor.space()
     found = cursor.match(STORE)
     if found is None:
         raise ParseError("FLAGS, +FLAGS or -FLAGS expected")
@@ -62,11 +80,12 @@ def _store(cursor: Cursor, by: c.By) -> c.Command:
     echo = c.Echo.SILENT if found[2] else c.Echo.TELL
     cursor.space()
     if cursor.peek() == b"(":
-        return c.Store(numbers, action, echo, cursor.flags(), by)
-    flags = [cursor.flag()]
-    while cursor.take(b" "):
-        flags.append(cursor.flag())
-    return c.Store(numbers, action, echo, tuple(flags), by)
+        flags = cursor.flags()
+    else:
+        flags = (cursor.flag(),)
+        while cursor.take(b" "):
+            flags += (cursor.flag(),)
+    return c.Store(numbers, action, echo, flags, by, unchanged_since)
 
 
 def _copy(cursor: Cursor, by: c.By) -> c.Command:

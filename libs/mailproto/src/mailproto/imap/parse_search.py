@@ -10,6 +10,7 @@ from mailproto.imap.search_keys import (
     FlagKey,
     HeaderKey,
     KeywordKey,
+    ModseqKey,
     NotKey,
     OrKey,
     PlainKey,
@@ -24,6 +25,8 @@ from mailproto.imap.search_keys import (
 )
 from mailproto.imap.search_returns import Partial, SearchReturn, SearchReturns
 
+# Some centuries: dates begin with the year 1.
+LONGEST_SECONDS = 10**10
 KEYS = 1000
 DEPTH = 50
 RETURN = re.compile(rb"RETURN \(", re.IGNORECASE)
@@ -156,7 +159,16 @@ class _Keys:
         if name in (b"LARGER", b"SMALLER"):
             return SizeKey(cursor.number(), name == b"LARGER")
         if name in (b"OLDER", b"YOUNGER"):
-            return WithinKey(cursor.number(), name == b"YOUNGER")
+            return WithinKey(min(cursor.number(), LONGEST_SECONDS), name == b"YOUNGER")
+        if name == b"MODSEQ":
+            if cursor.peek() == b'"':
+                # entry-name and entry-type-req, which we have to ignore
+                cursor.string()
+                cursor.space()
+                if cursor.word() not in ("PRIV", "SHARED", "ALL"):
+                    raise ParseError("priv, shared or all expected")
+                cursor.space()
+            return ModseqKey(cursor.modseq())
         if name == b"UID":
             return UidKey(cursor.message_set())
         raise ParseError("there is no such search key")

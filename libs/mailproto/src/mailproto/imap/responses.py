@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from mailproto.imap.message_set import compact
 from mailproto.imap.names import encode_name
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -59,9 +60,17 @@ def status(name: str, items: Sequence[tuple[str, object]]) -> bytes:
     return b"* STATUS %b (%b)\r\n" % (mailbox(name), shown.encode("ascii"))
 
 
-def search(numbers: Sequence[int]) -> bytes:
-    """SEARCH."""
-    return b"* SEARCH%b\r\n" % "".join(f" {number}" for number in numbers).encode("ascii")
+def search(numbers: Sequence[int], modseq: int | None = None) -> bytes:
+    """SEARCH; with the highest MODSEQ of what was found where it was asked for (RFC 7162 §3.1.6)."""
+    words = "".join(f" {number}" for number in numbers)
+    if modseq is not None:
+        words += f" (MODSEQ {modseq})"
+    return b"* SEARCH%b\r\n" % words.encode("ascii")
+
+
+def vanished(uids: Sequence[int], *, earlier: bool = False) -> bytes:
+    """VANISHED (RFC 7162 §3.2.10)."""
+    return b"* VANISHED %b%b\r\n" % (b"(EARLIER) " if earlier else b"", compact(uids))
 
 
 def esearch(tag: str, is_uid: bool, items: Sequence[tuple[str, bytes]]) -> bytes:

@@ -70,6 +70,13 @@ class SizeKey:
 
 
 @dataclass(frozen=True, slots=True)
+class ModseqKey:
+    """The MODSEQ is this or a higher one (RFC 7162 §3.1.5); that of one flag alone is not kept."""
+
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
 class WithinKey:
     """The internal date lies within so many seconds before now, or earlier (RFC 5032)."""
 
@@ -133,6 +140,7 @@ SearchKey = (
     | SentKey
     | SizeKey
     | WithinKey
+    | ModseqKey
     | HeaderKey
     | BodyKey
     | TextKey
@@ -142,3 +150,18 @@ SearchKey = (
     | OrKey
     | AndKey
 )
+
+
+def asks_modseq(key: SearchKey) -> bool:
+    """Whether MODSEQ is anywhere in it: then the answer tells the highest (RFC 7162 §3.1.6)."""
+    match key:
+        case ModseqKey():
+            return True
+        case NotKey():
+            return asks_modseq(key.key)
+        case OrKey():
+            return asks_modseq(key.either) or asks_modseq(key.other)
+        case AndKey():
+            return any(asks_modseq(each) for each in key.keys)
+        case _:
+            return False

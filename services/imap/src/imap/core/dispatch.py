@@ -5,7 +5,7 @@ from typing import assert_never
 from mailmodel.view import MayExpunge
 from mailproto.imap import commands as c
 
-from imap.core import fetching, listing, mailboxes, searching, selecting, status, storing
+from imap.core import enabling, fetching, listing, mailboxes, searching, selecting, status, storing
 from imap.core.answer import Answer, Bad, ok
 from imap.core.session import Session
 
@@ -60,9 +60,7 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
             await session.say(ID)
             return ok("ID completed")
         case c.Enable():
-            # RFC 5161 §3.1: what is not known is ignored; nothing that could be enabled is here yet.
-            await session.say(b"* ENABLED\r\n")
-            return ok("ENABLE completed")
+            return await enabling.enable(session, command)
         case c.Plain():
             return await _plain(session, command)
         case c.Login() | c.Authenticate():

@@ -14,9 +14,12 @@ from mailmodel import FlagAction, FlagChange, Flags, SystemFlag
 from mailproto.imap import responses
 from mailproto.imap.commands import Access, By, Fetch
 from mailproto.imap.fetch_items import Attribute, FetchItem, Section, Seen, Text
+from mailproto.imap.message_set import Spans
 from mailstore import Columns, MailboxMissing, StoredMessage
 
-from imap.core.answer import NO_MAILBOX, Answer, No, ok
+from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
+from imap.core.features import Feature
+from imap.core.resyncing import tell_vanished
 from imap.core.sections import Fields, Inside, cut, inline, locate, select
 from imap.core.session import Session
 
@@ -27,7 +30,7 @@ CHUNK_OCTETS = 512 * 1024
 AHEAD = 8
 # Answers made from the view alone are said in groups.
 GROUP = 500
-VIEW_ITEMS = (Attribute.FLAGS, Attribute.UID)
+VIEW_ITEMS = (Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ)
 COLUMNS = {
     Attribute.ENVELOPE: Columns.ENVELOPE,
     Attribute.BODY: Columns.STRUCTURE,
@@ -48,6 +51,8 @@ Piece = bytes | Large
 
 async def fetch(session: Session, command: Fetch) -> Answer:
     """One FETCH response for each message that is still there."""
+    if command.vanished and Feature.QRESYNC not in session.features:
+        raise Bad("ENABLE QRESYNC first")
     selected = session.need_selected()
     uids = session.uids(command.numbers, command.by)
     if command.partial is not None:
@@ -55,19 +60,37 @@ async def fetch(session: Session, command: Fetch) -> Answer:
     items = list(dict.fromkeys(command.items))
     if command.by is By.UID and Attribute.UID not in items:
         items.insert(0, Attribute.UID)
-    marked: set[int] = set()
-    if selected.access is Access.READ_WRITE and any(
-        isinstance(item, Section) and item.seen is Seen.MARK for item in items
-    ):
-        marked = await _mark_seen(session, uids)
-    if all(item in VIEW_ITEMS for item in items):
-        await _from_view(session, uids, items)
-    else:
-        try:
+    if command.changed_since is not None:
+        uids = [uid for uid in uids if selected.view.modseq_of(uid) > command.changed_since]
+        if Attribute.MODSEQ not in items:
+            items.append(Attribute.MODSEQ)
+    if Attribute.MODSEQ in items:
+        await session.enable(Feature.CONDSTORE)
+    try:
+        if command.vanished:
+            await _tell_vanished(session, command)
+        marked: set[int] = set()
+        if selected.access is Access.READ_WRITE and any(
+            isinstance(item, Section) and item.seen is Seen.MARK for item in items
+        ):
+            marked = await _mark_seen(session, uids)
+        if all(item in VIEW_ITEMS for item in items):
+            await _from_view(session, uids, items)
+        else:
             await _from_store(session, uids, items, marked)
-        except MailboxMissing:
-            raise No(*NO_MAILBOX) from None
+    except MailboxMissing:
+        raise No(*NO_MAILBOX) from None
     return ok("FETCH completed")
+
+
+async def _tell_vanished(session: Session, command: Fetch) -> None:
+    assert command.changed_since is not None
+    view = session.need_selected().view
+    if command.numbers.is_saved:
+        return
+    # What vanished may have had a higher UID than any message has now.
+    spans = Spans(command.numbers.spans(max(view.largest_uid, view.uid_next - 1)))
+    await tell_vanished(session, command.changed_since, spans)
 
 
 async def _mark_seen(session: Session, uids: Sequence[int]) -> set[int]:
@@ -87,11 +110,17 @@ async def _from_view(session: Session, uids: Sequence[int], items: Sequence[Fetc
     for start in range(0, len(uids), GROUP):
         lines = []
         for uid in uids[start : start + GROUP]:
-            words = [
-                b"UID %d" % uid if item is Attribute.UID else b"FLAGS " + session.flags(uid) for item in items
-            ]
+            words = [_viewed(session, item, uid) for item in items]
             lines.append(b"* %d FETCH (%b)\r\n" % (view.number_of(uid) or 0, b" ".join(words)))
         await session.say(b"".join(lines))
+
+
+def _viewed(session: Session, item: FetchItem, uid: int) -> bytes:
+    if item is Attribute.UID:
+        return b"UID %d" % uid
+    if item is Attribute.MODSEQ:
+        return b"MODSEQ (%d)" % session.need_selected().view.modseq_of(uid)
+    return b"FLAGS " + session.flags(uid)
 
 
 def _columns(items: Sequence[FetchItem]) -> Columns:
@@ -158,7 +187,6 @@ async def _render(
     if number is None:
         return []
     pieces: list[Piece] = [b"* %d FETCH (" % number]
-    tells_flags = False
     for place, item in enumerate(items):
         if place:
             pieces.append(b" ")
@@ -166,11 +194,8 @@ async def _render(
             pieces += await _section(session, message, item)
             continue
         match item:
-            case Attribute.FLAGS:
-                tells_flags = True
-                pieces.append(b"FLAGS " + session.flags(message.uid))
-            case Attribute.UID:
-                pieces.append(b"UID %d" % message.uid)
+            case Attribute.FLAGS | Attribute.UID | Attribute.MODSEQ:
+                pieces.append(_viewed(session, item, message.uid))
             case Attribute.INTERNALDATE:
                 pieces.append(b"INTERNALDATE " + responses.internal_date(message.internal_date))
             case Attribute.SIZE:
@@ -181,10 +206,15 @@ async def _render(
                 pieces.append(b"BODY " + message.body)
             case Attribute.BODYSTRUCTURE:
                 pieces.append(b"BODYSTRUCTURE " + message.bodystructure)
-    if message.uid in marked and not tells_flags:
-        pieces.append(b" FLAGS " + session.flags(message.uid))
+    if message.uid in marked:
+        pieces += [b" " + _viewed(session, item, message.uid) for item in _news(session) if item not in items]
     pieces.append(b")\r\n")
     return pieces
+
+
+def _news(session: Session) -> tuple[Attribute, ...]:
+    """What a change that was not asked for is told with (RFC 7162 §3.2.4)."""
+    return (Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ) if session.tells_modseqs else (Attribute.FLAGS,)
 
 
 async def _section(session: Session, message: StoredMessage, section: Section) -> list[Piece]:

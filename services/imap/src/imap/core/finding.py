@@ -46,8 +46,8 @@ async def find(session: Session, key: SearchKey) -> list[Found]:
             found.append(Found(candidate.uid, candidate.number))
         return result is not None
 
-    for number, uid, system, keywords in view.rows():
-        candidate = Candidate(number, uid, system, keywords, view.is_recent(uid))
+    for number, uid, system, keywords, modseq in view.rows():
+        candidate = Candidate(number, uid, system, keywords, modseq, view.is_recent(uid))
         if not look(candidate):
             open_.append(candidate)
     if open_:

@@ -8,11 +8,12 @@ from mailmodel import INBOX, MailboxInfo
 from mailmodel.mailbox_name import superiors
 from mailproto.imap import responses
 from mailproto.imap.commands import List, Lsub
-from mailproto.imap.mailbox_options import BASE_SELECTS, ListReturn, ListSelect
+from mailproto.imap.mailbox_options import BASE_SELECTS, ListReturn, ListSelect, StatusItem
 from mailproto.imap.names import Pattern
 
 from imap.core import status
 from imap.core.answer import Answer, ok
+from imap.core.features import Feature
 from imap.core.session import Session
 
 # Responses that are said at once.
@@ -31,6 +32,8 @@ async def listing(session: Session, command: List) -> Answer:
     chosen = _Chosen(command, known, subscribed)
     names = chosen.names()
     infos = [known[name] for name in names if name in known]
+    if StatusItem.HIGHESTMODSEQ in command.status:
+        await session.enable(Feature.CONDSTORE)
     counts = await status.count(session, infos, command.status)
     lines: list[bytes] = []
     for name in names:

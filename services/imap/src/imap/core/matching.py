@@ -22,6 +22,7 @@ from mailproto.imap.search_keys import (
     FlagKey,
     HeaderKey,
     KeywordKey,
+    ModseqKey,
     NotKey,
     OrKey,
     PlainKey,
@@ -67,6 +68,7 @@ class Candidate:
     uid: int
     system: int
     keywords: frozenset[str]
+    modseq: int
     is_recent: bool
     stored: StoredMessage | None = None
     header: bytes | None = None
@@ -92,6 +94,8 @@ def matches(key: SearchKey, candidate: Candidate, context: Context) -> bool | No
             if stored is None:
                 return None
             return (stored.internal_date >= context.now - timedelta(seconds=key.seconds)) is key.younger
+        case ModseqKey():
+            return candidate.modseq >= key.modseq
         case DateKey():
             stored = candidate.stored
             return (

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from mailproto.imap import responses
 from mailproto.imap.commands import By, Search
 from mailproto.imap.message_set import compact
+from mailproto.imap.search_keys import asks_modseq
 from mailproto.imap.search_returns import SearchReturn, SearchReturns
 
 from imap.core.answer import Answer, No, ok
+from imap.core.features import Feature
 from imap.core.finding import Found, find
 from imap.core.session import Session
 
@@ -22,20 +24,31 @@ async def search(session: Session, command: Search, tag: str) -> Answer:
         if saves:
             session.saved = ()
         raise
+    tells_modseq = asks_modseq(command.key)
+    if tells_modseq:
+        await session.enable(Feature.CONDSTORE)
     if returns is None:
-        await session.say(responses.search([_number(each, command.by) for each in found]))
+        highest = _highest(session, found) if tells_modseq and found else None
+        await session.say(responses.search([_number(each, command.by) for each in found], highest))
         return ok("SEARCH completed")
     if saves:
-        session.saved = tuple(each.uid for each in _to_save(returns, found))
+        session.saved = tuple(each.uid for each in _chosen(returns, found))
     if saves and returns.partial is None and len(returns.options) == 1:
         return ok("SEARCH completed, the result is saved")
     items = _items(returns, [_number(each, command.by) for each in found])
+    if tells_modseq and found:
+        items.append(("MODSEQ", b"%d" % _highest(session, _chosen(returns, found))))
     await session.say(responses.esearch(tag, command.by is By.UID, items))
     return ok("SEARCH completed")
 
 
 def _number(found: Found, by: By) -> int:
     return found.uid if by is By.UID else found.number
+
+
+def _highest(session: Session, found: Sequence[Found]) -> int:
+    view = session.need_selected().view
+    return max((view.modseq_of(each.uid) for each in found), default=0)
 
 
 def _items(returns: SearchReturns, numbers: Sequence[int]) -> list[tuple[str, bytes]]:
@@ -56,12 +69,12 @@ def _items(returns: SearchReturns, numbers: Sequence[int]) -> list[tuple[str, by
     return items
 
 
-def _to_save(returns: SearchReturns, found: Sequence[Found]) -> list[Found]:
-    """The tables of RFC 5182 §2.4 and RFC 9394 §3.2."""
+def _chosen(returns: SearchReturns, found: Sequence[Found]) -> Sequence[Found]:
+    """What is saved (the tables of RFC 5182 §2.4 and RFC 9394 §3.2), and whose highest MODSEQ is told (RFC 4731 §3.2)."""
     options = returns.options
     only_some = {SearchReturn.MIN, SearchReturn.MAX} & options or returns.partial is not None
     if SearchReturn.ALL in options or SearchReturn.COUNT in options or not only_some:
-        return list(found)
+        return found
     chosen = list(returns.partial.of(found)) if returns.partial is not None else []
     if found and SearchReturn.MIN in options:
         chosen.append(found[0])

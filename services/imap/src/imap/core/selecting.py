@@ -1,18 +1,28 @@
 """SELECT, EXAMINE, CLOSE, UNSELECT (RFC 3501 §6.3.1, §6.3.2, §6.4.2; RFC 3691)."""
 
+from mailmodel import MailboxInfo
 from mailmodel.flags import WIRE_NAMES
 from mailmodel.view import SessionView
 from mailproto.imap import responses
 from mailproto.imap.commands import Access, Select
 from mailstore import MailboxMissing
 
-from imap.core.answer import NO_MAILBOX, Answer, No, ok
+from imap.core import resyncing
+from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
+from imap.core.features import Feature
 from imap.core.session import Selected, Session
 
 
 async def select(session: Session, command: Select) -> Answer:
     """A failed SELECT leaves no mailbox selected."""
-    session.select(None)
+    if command.resync is not None and Feature.QRESYNC not in session.features:
+        raise Bad("ENABLE QRESYNC first")
+    if session.selected is not None:
+        session.select(None)
+        # RFC 7162 §3.2.11: what follows is about another mailbox.
+        await session.say(responses.untagged("OK", "The mailbox before is closed", "CLOSED"))
+    if command.wants_modseqs:
+        await session.enable(Feature.CONDSTORE)
     found = await session.store.get_mailbox(session.account, command.mailbox)
     if found is None:
         raise No(*NO_MAILBOX)
@@ -26,14 +36,23 @@ async def select(session: Session, command: Select) -> Answer:
         snapshot.uids,
         snapshot.system_flags,
         snapshot.keywords,
+        snapshot.modseqs,
         highest_modseq=info.highest_modseq,
         uid_next=info.uid_next,
         recent_from_uid=snapshot.recent_from_uid,
     )
     session.select(Selected(info.mailbox_id, info.name, command.access, view))
     session.is_stale = False
-    system = list(WIRE_NAMES.values())
-    flags = system + sorted(view.all_keywords())
+    await session.say(_described(info, view, command.access))
+    if command.resync is not None and command.resync.uid_validity == info.uid_validity:
+        await resyncing.resync(session, command.resync)
+    code = "READ-WRITE" if command.access is Access.READ_WRITE else "READ-ONLY"
+    return ok(f"{command.access.value} completed", code)
+
+
+def _described(info: MailboxInfo, view: SessionView, access: Access) -> bytes:
+    """The untagged responses that describe a mailbox."""
+    flags = list(WIRE_NAMES.values()) + sorted(view.all_keywords())
     lines = [
         b"* FLAGS %b\r\n" % responses.flags(flags),
         b"* %d EXISTS\r\n* %d RECENT\r\n" % (view.messages, view.recent),
@@ -41,15 +60,14 @@ async def select(session: Session, command: Select) -> Answer:
     first = view.first_unseen()
     if first is not None:
         lines.append(responses.untagged("OK", "The first unseen message", f"UNSEEN {first}"))
-    permanent = "" if command.access is Access.READ_ONLY else " ".join([*flags, "\\*"])
+    permanent = "" if access is Access.READ_ONLY else " ".join([*flags, "\\*"])
     lines += [
         responses.untagged("OK", "Flags that are kept", f"PERMANENTFLAGS ({permanent})"),
         responses.untagged("OK", "UIDs are valid", f"UIDVALIDITY {info.uid_validity}"),
         responses.untagged("OK", "The next UID", f"UIDNEXT {info.uid_next}"),
+        responses.untagged("OK", "The highest mod-sequence", f"HIGHESTMODSEQ {info.highest_modseq}"),
     ]
-    await session.say(b"".join(lines))
-    code = "READ-WRITE" if command.access is Access.READ_WRITE else "READ-ONLY"
-    return ok(f"{command.access.value} completed", code)
+    return b"".join(lines)
 
 
 async def close(session: Session) -> Answer:

@@ -12,6 +12,7 @@ from mailproto.imap.message_set import MessageSet
 from mailstore import MailboxMissing, MailStore
 
 from imap.core.answer import NO_MAILBOX, Bad, No
+from imap.core.features import Feature
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Session:
         self.append_octets = append_octets
         self.who: Identity | None = None
         self.selected: Selected | None = None
+        self.features: set[Feature] = set()
         # UIDs that the last search saved: `$` (RFC 5182).
         self.saved: tuple[int, ...] = ()
         # Something may have changed that this session has not looked at.
@@ -51,6 +53,8 @@ class Session:
         """Another mailbox, or none; nothing is saved of the one before."""
         self.selected = selected
         self.saved = ()
+        if selected is not None:
+            selected.view.announces_modseqs = self.tells_modseqs
 
     def need_selected(self) -> Selected:
         """Raises Bad where none is."""
@@ -101,21 +105,44 @@ class Session:
             return
         view = selected.view
         lines = []
+        vanished = []
         for update in view.flush(may_expunge):
             match update:
                 case Expunged():
-                    lines.append(b"* %d EXPUNGE\r\n" % update.number)
+                    if Feature.QRESYNC in self.features:
+                        vanished.append(update.uid)
+                    else:
+                        lines.append(b"* %d EXPUNGE\r\n" % update.number)
                 case Exists():
                     lines.append(b"* %d EXISTS\r\n* %d RECENT\r\n" % (update.messages, update.recent))
                     if selected.access is Access.READ_WRITE:
                         await self._claim_recent(selected)
                 case FlagsChanged():
-                    lines.append(
-                        b"* %d FETCH (UID %d FLAGS %b)\r\n"
-                        % (update.number, update.uid, self.flags(update.uid))
-                    )
+                    lines.append(self.changed(update.number, update.uid))
+        if vanished:
+            lines.insert(0, responses.vanished(sorted(vanished)))
         if lines:
             await self.say(b"".join(lines))
+
+    def changed(self, number: int, uid: int) -> bytes:
+        """A FETCH response that was not asked for."""
+        modseq = b" MODSEQ (%d)" % self.need_selected().view.modseq_of(uid) if self.tells_modseqs else b""
+        return b"* %d FETCH (UID %d FLAGS %b%b)\r\n" % (number, uid, self.flags(uid), modseq)
+
+    @property
+    def tells_modseqs(self) -> bool:
+        """Whether the client wants MODSEQ (and UID) with every change (RFC 7162 §3.2.4)."""
+        return Feature.CONDSTORE in self.features
+
+    async def enable(self, feature: Feature) -> None:
+        """From now on. The first sign that a client knows MODSEQ is answered with the highest (RFC 7162 §3.1)."""
+        if feature in self.features:
+            return
+        self.features.add(feature)
+        if feature is Feature.CONDSTORE and self.selected is not None:
+            self.selected.view.announces_modseqs = True
+            highest = self.selected.view.highest_modseq
+            await self.say(responses.untagged("OK", "The highest mod-sequence", f"HIGHESTMODSEQ {highest}"))
 
     async def _claim_recent(self, selected: Selected) -> None:
         try:

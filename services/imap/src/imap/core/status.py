@@ -12,6 +12,7 @@ from mailproto.imap.mailbox_options import StatusItem
 from mailstore import EntryCounts
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
+from imap.core.features import Feature
 from imap.core.session import Session
 
 COUNTED = frozenset({StatusItem.RECENT})
@@ -24,6 +25,8 @@ async def status(session: Session, command: Status) -> Answer:
     if found is None:
         raise No(*NO_MAILBOX)
     counts = await count(session, [found], command.items)
+    if StatusItem.HIGHESTMODSEQ in command.items:
+        await session.enable(Feature.CONDSTORE)
     await session.say(line(session, found, command.items, counts))
     return ok("STATUS completed")
 
@@ -50,5 +53,6 @@ def line(
         StatusItem.UNSEEN: info.unseen,
         StatusItem.SIZE: info.size_octets,
         StatusItem.APPENDLIMIT: session.append_octets,
+        StatusItem.HIGHESTMODSEQ: info.highest_modseq,
     }
     return responses.status(info.name, [(item.value, values[item]) for item in items])

@@ -13,6 +13,7 @@ from mailproto.imap.message_set import compact
 from mailstore import CopyResult, MailboxMissing, MailboxNameInvalid, NewMessage
 
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
+from imap.core.features import Feature
 from imap.core.session import Session
 
 ACTIONS = {
@@ -31,24 +32,49 @@ def _flags(names: tuple[str, ...]) -> Flags:
 
 
 async def store(session: Session, command: Store) -> Answer:
-    """Change flags and tell the new ones, unless the client wants silence."""
+    """Change flags and tell the new ones, unless the client wants silence; the new MODSEQ is told all the same."""
     selected = session.need_writable()
     uids = session.uids(command.numbers, command.by)
     change = FlagChange(ACTIONS[command.action], _flags(command.flags))
+    modified: list[int] = []
     try:
-        entries = await session.store.store_flags(session.account, selected.mailbox_id, uids, change)
+        if command.unchanged_since is None:
+            entries = await session.store.store_flags(session.account, selected.mailbox_id, uids, change)
+        else:
+            await session.enable(Feature.CONDSTORE)
+            outcome = await session.store.store_flags_unless_changed(
+                session.account, selected.mailbox_id, uids, change, command.unchanged_since
+            )
+            entries, modified = outcome.entries, outcome.modified
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     session.told(entries)
-    if command.echo is Echo.TELL:
-        lines = []
-        for entry in entries:
-            number = selected.view.number_of(entry.uid)
-            if number is not None:
-                uid = b"UID %d " % entry.uid if command.by is By.UID else b""
-                lines.append(b"* %d FETCH (%bFLAGS %b)\r\n" % (number, uid, session.flags(entry.uid)))
-        await session.say(b"".join(lines))
+    if session.tells_modseqs:
+        # A client takes the highest MODSEQ it sees for what it knows: what others did before is told with it.
+        session.is_stale = True
+    if command.echo is Echo.TELL or session.tells_modseqs:
+        await session.say(b"".join(_stored(session, command, entry.uid) for entry in entries))
+    if modified:
+        numbers = modified
+        if command.by is By.SEQUENCE:
+            numbers = [number for uid in modified if (number := selected.view.number_of(uid)) is not None]
+        return ok("Some have changed meanwhile", f"MODIFIED {compact(numbers).decode()}")
     return ok("STORE completed")
+
+
+def _stored(session: Session, command: Store, uid: int) -> bytes:
+    view = session.need_selected().view
+    number = view.number_of(uid)
+    if number is None:
+        return b""
+    words = []
+    if command.by is By.UID or session.tells_modseqs:
+        words.append(b"UID %d" % uid)
+    if command.echo is Echo.TELL:
+        words.append(b"FLAGS " + session.flags(uid))
+    if session.tells_modseqs:
+        words.append(b"MODSEQ (%d)" % view.modseq_of(uid))
+    return b"* %d FETCH (%b)\r\n" % (number, b" ".join(words))
 
 
 async def expunge(session: Session, command: UidExpunge | None) -> Answer:
@@ -56,11 +82,18 @@ async def expunge(session: Session, command: UidExpunge | None) -> Answer:
     selected = session.need_writable()
     uids = session.uids(command.uids, By.UID) if command is not None else None
     try:
-        await session.store.expunge(session.account, selected.mailbox_id, uids)
+        gone = await session.store.expunge(session.account, selected.mailbox_id, uids)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     await session.refresh(MayExpunge.YES)
-    return ok("EXPUNGE completed")
+    return ok("EXPUNGE completed", _highest(session) if gone else "")
+
+
+def _highest(session: Session) -> str:
+    """What a client that resynchronises may take for known: all of it has been told (RFC 7162 §3.2.7)."""
+    if Feature.QRESYNC not in session.features or session.selected is None:
+        return ""
+    return f"HIGHESTMODSEQ {session.selected.view.highest_modseq}"
 
 
 async def _target(session: Session, name: str) -> int:
@@ -107,7 +140,7 @@ async def move(session: Session, command: Move) -> Answer:
     if result.pairs:
         await session.say(responses.untagged("OK", "Moved", _copy_code(result)))
     await session.refresh(MayExpunge.YES)
-    return ok("MOVE completed")
+    return ok("MOVE completed", _highest(session) if result.pairs else "")
 
 
 async def append(session: Session, command: Append) -> Answer:

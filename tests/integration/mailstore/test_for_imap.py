@@ -1,0 +1,76 @@
+"""What imap's extensions need of the mail store, on real PostgreSQL."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from blobstore import BodyReference
+from mailmodel import AccountRef, FlagAction, FlagChange, Flags, SystemFlag
+from mailmsg.facts import examine
+from mailstore import EntryCounts, MailStore, NewMessage
+
+from tests.support.engines import Engines
+
+SEEN = FlagChange(FlagAction.ADD, Flags(SystemFlag.SEEN))
+DELETED = FlagChange(FlagAction.ADD, Flags(SystemFlag.DELETED))
+CONTENT = b"Subject: x\r\n\r\nbody\r\n"
+
+
+@pytest.fixture
+async def store(engines: Engines) -> AsyncIterator[MailStore]:
+    opened = await MailStore.open(engines.dsn("store", "app"), engines.seaweed.store(), lambda change: None)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def account() -> AccountRef:
+    return AccountRef(str(uuid4()), str(uuid4()))
+
+
+def new() -> NewMessage:
+    body = BodyReference(f"mail/none/{uuid4()}", 0, len(CONTENT), hashlib.sha256(CONTENT).digest())
+    return NewMessage(body, b"", examine(CONTENT), datetime.now(UTC), Flags())
+
+
+async def inbox(store: MailStore, account: AccountRef, messages: int) -> int:
+    found = await store.get_mailbox(account, "INBOX")
+    assert found is not None
+    await store.append(account, found.mailbox_id, [new() for _ in range(messages)])
+    return found.mailbox_id
+
+
+async def test_flags_change_only_where_nothing_changed_since(store: MailStore, account: AccountRef) -> None:
+    mailbox_id = await inbox(store, account, 3)
+    [changed] = await store.store_flags(account, mailbox_id, [2], SEEN)
+    before = await store.snapshot(account, mailbox_id)
+    outcome = await store.store_flags_unless_changed(
+        account, mailbox_id, [1, 2, 3, 9], DELETED, changed.modseq - 1
+    )
+    assert [entry.uid for entry in outcome.entries] == [1, 3]
+    assert outcome.modified == [2]
+    after = await store.snapshot(account, mailbox_id)
+    assert after.system_flags == [8, 1, 8]
+    assert after.modseqs[1] == before.modseqs[1]
+    assert after.info.highest_modseq == outcome.entries[0].modseq > changed.modseq
+    # One that fails wholly changes nothing and tells nobody.
+    outcome = await store.store_flags_unless_changed(account, mailbox_id, [1, 2, 3], SEEN, 0)
+    assert (outcome.entries, outcome.modified) == ([], [1, 2, 3])
+    assert (await store.snapshot(account, mailbox_id)).info.highest_modseq == after.info.highest_modseq
+
+
+async def test_entries_are_counted(store: MailStore, account: AccountRef) -> None:
+    mailbox_id = await inbox(store, account, 3)
+    await store.snapshot(account, mailbox_id, claim_recent=True)
+    await store.append(account, mailbox_id, [new()])
+    await store.store_flags(account, mailbox_id, [1, 4], DELETED)
+    archive = await store.get_mailbox(account, "Archive")
+    assert archive is not None
+    assert await store.count_entries(account, [mailbox_id, archive.mailbox_id, 10**9]) == {
+        mailbox_id: EntryCounts(recent=1, deleted=2, deleted_octets=2 * len(CONTENT)),
+        archive.mailbox_id: EntryCounts(recent=0, deleted=0, deleted_octets=0),
+    }
+    stranger = AccountRef(str(uuid4()), str(uuid4()))
+    assert await store.count_entries(stranger, [mailbox_id]) == {}
