@@ -36,10 +36,12 @@ def queue(pool: Pool) -> SqlQueue:
     return SqlQueue(pool)
 
 
-def letter(*recipients: str, reverse_path: str = "from@ours.test") -> tuple[SpooledLetter, bytes]:
+def letter(
+    *recipients: str, reverse_path: str = "from@ours.test", tenant_id: str = ""
+) -> tuple[SpooledLetter, bytes]:
     envelope = Envelope(
         queue_id=new_queue_id(),
-        tenant_id=str(uuid4()),
+        tenant_id=tenant_id or str(uuid4()),
         reverse_path=reverse_path,
         recipients=tuple(EnvelopeRecipient(each, each, None) for each in recipients),
         arrived_at=NOW,

@@ -1,20 +1,26 @@
 """`python -m mta_queue`: the wiring."""
 
+import grpc
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
 from dnslookup import Resolver, parse_servers
 from eventbus import EventBus, subjects
+from mailwire.queue.v1.queue_pb2_grpc import add_QueueAdminServiceServicer_to_server
 from pgkit import check, check_durability, open_pool
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
 from spool import Spool
 
+from mta_queue.adapters.changes import Changes
+from mta_queue.adapters.items import Items
 from mta_queue.adapters.quarantine import BlobQuarantine
 from mta_queue.adapters.queue import SqlQueue
 from mta_queue.adapters.relay import Relay
 from mta_queue.core.schedule import Schedule
+from mta_queue.edge.jobs import Jobs
 from mta_queue.edge.notices import Notices
+from mta_queue.edge.orders import Orders
 from mta_queue.edge.working import Work
 from mta_queue.settings import Settings
 
@@ -58,6 +64,17 @@ async def wire(service: Service[Settings]) -> None:
         lease_seconds=settings.lease_seconds,
         poll_seconds=settings.poll_seconds,
     )
+    changes = Changes(pool)
+    jobs = Jobs(changes, notices, service.draining)
+    orders = Orders(Items(pool), changes, jobs)
+
+    def register(server: grpc.aio.Server) -> list[str]:
+        add_QueueAdminServiceServicer_to_server(orders, server)
+        return ["mailwire.queue.v1.QueueAdminService"]
+
+    if settings.grpc_port:
+        await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register)
+    service.spawn(jobs.run(), name="jobs")
     service.spawn(work.run_first(), name="first-attempts")
     service.spawn(work.run_due(), name="due-items")
     service.spawn(notices.sweep(service.draining), name="notice-sweep")

@@ -18,6 +18,8 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
 
     hostname: str = Field("localhost", description="the name we say in EHLO and in notices")
     dns_servers: str = Field("", description="host:port,...; empty: the system's")
+    grpc_host: str = Field("127.0.0.1", description="address of the operator's gRPC")
+    grpc_port: int = Field(0, description="its port, usually 2702; 0 turns it off", ge=0, le=65535)
     smtp_port: int = Field(25, description="the port of other systems' MTAs", ge=1, le=65535)
     allow_private_destinations: bool = Field(
         False,

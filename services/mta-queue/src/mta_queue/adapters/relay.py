@@ -14,6 +14,7 @@ from typing import assert_never
 
 from blobstore import BlobStore
 from dnslookup import DnsUnavailable, NoSuchDomain, NullMx, Resolver
+from mailproto.smtp.body import BodyType, Transfer
 from mailproto.smtp.client import (
     Asked,
     ClientMachine,
@@ -24,10 +25,10 @@ from mailproto.smtp.client import (
     Ready,
     TlsWanted,
 )
-from mailproto.smtp.client_content import BareLineBreak, encode_content
+from mailproto.smtp.client_content import BareLineBreak, encode
 from mailproto.smtp.reply import Reply
 from servicekit import logs
-from spool import SpooledLetter
+from spool import Envelope, SpooledLetter
 
 from mta_queue import metrics
 from mta_queue.adapters.connections import Connections
@@ -249,7 +250,7 @@ class Relay:
                         self._begin(session, letter, recipients)
                     case ContentWanted():
                         try:
-                            await self._send_content(session, letter)
+                            await self._send_content(session, letter, event.transfer)
                         except BareLineBreak as error:
                             return Failed(Asked.DATA, Reply.of(554, "5.6.0", str(error)))
                     case Finished():
@@ -276,26 +277,32 @@ class Relay:
                 envelope.reverse_path,
                 recipients[: session.recipients_taken_at_most or None],
                 len(envelope.trace_prefix) + envelope.size_octets,
-                envelope.eight_bit,
+                _body_type(envelope),
             )
         )
 
-    async def _send_content(self, session: Session, letter: SpooledLetter) -> None:
+    async def _send_content(self, session: Session, letter: SpooledLetter, transfer: Transfer) -> None:
         if letter.body.length < LARGE_OCTETS:
-            await self._stream(session, letter)
+            await self._stream(session, letter, transfer)
             return
         async with self._large:
-            await self._stream(session, letter)
+            await self._stream(session, letter, transfer)
 
-    async def _stream(self, session: Session, letter: SpooledLetter) -> None:
+    async def _stream(self, session: Session, letter: SpooledLetter, transfer: Transfer) -> None:
         body = letter.body
         content = await self._blobs.get_range(body.object_key, body.offset, body.length)
         if not body.matches(content):
             raise SessionBroken("the stored message is not what was accepted", Asked.DATA)
-        encoded = encode_content(letter.envelope.trace_prefix + content)
+        encoded = encode(letter.envelope.trace_prefix + content, transfer)
         # From here on the message may be taken even if the connection dies.
         session.machine.content_sent()
         await session.send(encoded)
+
+
+def _body_type(envelope: Envelope) -> BodyType:
+    if envelope.binary:
+        return BodyType.BINARY
+    return BodyType.EIGHT_BIT if envelope.eight_bit else BodyType.SEVEN_BIT
 
 
 def _is_address(host: str) -> bool:

@@ -6,7 +6,6 @@ from typing import assert_never
 
 from mailproto.smtp.reply import Reply
 
-
 EXPIRED = "5.4.7"
 
 
