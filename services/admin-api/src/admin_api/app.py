@@ -4,10 +4,12 @@ The pages' scripts come from a wheel and not from the Internet: a cluster may
 have no way out.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
+import structlog
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -16,8 +18,7 @@ from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
 from admin_api import metrics
-from admin_api.edge import accounts, problems, tenants
-from admin_api.edge.guard import operator
+from admin_api.edge import accounts, guard, problems, tenants
 from admin_api.models import Health, Problem
 
 DESCRIPTION = """Tenants, domains, accounts and aliases of a Posthouse installation.
@@ -38,7 +39,10 @@ ERRORS = {
 
 
 def build(directory: Any, token: str, request_octets: int) -> FastAPI:
-    """The application around a directory (a DirectoryAdminServiceStub on an asyncio channel) and a token."""
+    """The application around a directory (a DirectoryAdminServiceStub on an asyncio channel) and a token.
+
+    Raises guard.TokenWeak.
+    """
     app = FastAPI(
         title="Posthouse admin API",
         version="1",
@@ -47,10 +51,10 @@ def build(directory: Any, token: str, request_octets: int) -> FastAPI:
         redoc_url=None,
     )
     app.state.directory = directory
-    app.state.token = token
+    token = guard.check(token)
     problems.install(app)
     for part in (tenants, accounts):
-        app.include_router(part.router, dependencies=[Depends(operator)], responses=ERRORS)  # type: ignore[arg-type]
+        app.include_router(part.router, dependencies=[Depends(guard.BEARER)], responses=ERRORS)  # type: ignore[arg-type]
     app.mount("/docs/assets", StaticFiles(directory=swagger_ui_path), name="docs-assets")
 
     @app.get("/docs", include_in_schema=False)
@@ -67,7 +71,7 @@ def build(directory: Any, token: str, request_octets: int) -> FastAPI:
     async def front() -> RedirectResponse:
         return RedirectResponse("/docs")
 
-    @app.get("/v1/health", tags=["health"], dependencies=[Depends(operator)])
+    @app.get("/v1/health", tags=["health"], dependencies=[Depends(guard.BEARER)])
     async def health() -> Health:
         """Whether the directory answers."""
         try:
@@ -82,14 +86,25 @@ def build(directory: Any, token: str, request_octets: int) -> FastAPI:
     async def limits(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
         length = request.headers.get("content-length", "0")
         response: Response
-        if request.headers.get("transfer-encoding") or not length.isdigit():
+        if (refusal := guard.refusal(request, token)) is not None:
+            response = refusal
+        elif request.headers.get("transfer-encoding") or not (length.isascii() and length.isdigit()):
             response = problems.problem(411, "Length required", "A request body needs a Content-Length.")
         elif int(length) > request_octets:
             response = problems.problem(413, "Too large", f"A request has at most {request_octets} octets.")
+        elif CONTROL.search(request.scope["path"]):
+            # A route's pattern would end at a line break and mean another object.
+            response = problems.problem(422, "Unprocessable", "There is a control character in the path.")
         else:
-            response = await go_on(request)
+            try:
+                response = await go_on(request)
+            except Exception as error:
+                structlog.get_logger().error("request_failed", method=request.method, exc_info=error)
+                response = problems.problem(500, "Internal error", problems.OURS)
         given = request.headers.get("x-request-id", "")
-        response.headers["X-Request-Id"] = given if given.isalnum() and len(given) <= 64 else uuid4().hex
+        response.headers["X-Request-Id"] = (
+            given if given.isascii() and given.isalnum() and len(given) <= 64 else uuid4().hex
+        )
         metrics.REQUESTS.labels(
             request.method if request.method in METHODS else "other", response.status_code
         ).inc()
@@ -98,4 +113,5 @@ def build(directory: Any, token: str, request_octets: int) -> FastAPI:
     return app
 
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS")

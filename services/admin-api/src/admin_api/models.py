@@ -10,6 +10,8 @@ ADDRESS = "alice@example.test"
 TenantName = Annotated[
     str, Field(description="its name, or its id where a tenant is named", examples=["demo"])
 ]
+# How long it must be is the directory's to say, in a sentence of its own.
+Password = Annotated[SecretStr, Field(description="at least 8 characters, at most 1024 octets")]
 Address = Annotated[str, Field(max_length=320, examples=[ADDRESS])]
 
 
@@ -75,7 +77,7 @@ class Account(BaseModel):
 
 class NewAccount(Wire):
     address: Address
-    password: Annotated[SecretStr, Field(min_length=8, max_length=1024)]
+    password: Password
     display_name: Annotated[str, Field(max_length=200, examples=["Alice"])] = ""
 
 
@@ -84,7 +86,7 @@ class AccountChange(Wire):
 
     display_name: Annotated[str | None, Field(max_length=200)] = None
     suspended: bool | None = None
-    password: Annotated[SecretStr | None, Field(min_length=8, max_length=1024)] = None
+    password: Password | None = None
 
 
 class Alias(BaseModel):

@@ -34,7 +34,7 @@ async def list_accounts(
     return Page(items=[directory.account(each) for each in answer.accounts], next_page=answer.next_page_token)
 
 
-@router.get("/v1/accounts/{account}", tags=["accounts"])
+@router.get("/v1/accounts/{account:path}", tags=["accounts"])
 async def get_account(account: str, request: Request) -> Account:
     """One account by its address or id."""
     answer = await request.app.state.directory.GetAccount(
@@ -43,7 +43,7 @@ async def get_account(account: str, request: Request) -> Account:
     return directory.account(answer.account)
 
 
-@router.patch("/v1/accounts/{account}", tags=["accounts"])
+@router.patch("/v1/accounts/{account:path}", tags=["accounts"])
 async def update_account(account: str, change: AccountChange, request: Request) -> Account:
     """Change an account: its name, its password, whether it is suspended."""
     answer = await request.app.state.directory.UpdateAccount(
@@ -58,7 +58,7 @@ async def update_account(account: str, change: AccountChange, request: Request) 
     return directory.account(answer.account)
 
 
-@router.delete("/v1/accounts/{account}", status_code=204, tags=["accounts"])
+@router.delete("/v1/accounts/{account:path}", status_code=204, tags=["accounts"])
 async def delete_account(account: str, request: Request) -> None:
     """Delete an account and its addresses."""
     await request.app.state.directory.DeleteAccount(
@@ -87,7 +87,7 @@ async def list_aliases(
     return Page(items=[directory.alias(each) for each in answer.aliases], next_page=answer.next_page_token)
 
 
-@router.get("/v1/aliases/{address}", tags=["aliases"])
+@router.get("/v1/aliases/{address:path}", tags=["aliases"])
 async def get_alias(address: str, request: Request) -> Alias:
     """One alias."""
     answer = await request.app.state.directory.GetAlias(
@@ -96,7 +96,7 @@ async def get_alias(address: str, request: Request) -> Alias:
     return directory.alias(answer.alias)
 
 
-@router.put("/v1/aliases/{address}", tags=["aliases"])
+@router.put("/v1/aliases/{address:path}", tags=["aliases"])
 async def update_alias(address: str, change: AliasChange, request: Request) -> Alias:
     """Replace an alias's targets."""
     answer = await request.app.state.directory.UpdateAlias(
@@ -105,7 +105,7 @@ async def update_alias(address: str, change: AliasChange, request: Request) -> A
     return directory.alias(answer.alias)
 
 
-@router.delete("/v1/aliases/{address}", status_code=204, tags=["aliases"])
+@router.delete("/v1/aliases/{address:path}", status_code=204, tags=["aliases"])
 async def delete_alias(address: str, request: Request) -> None:
     """Delete an alias."""
     await request.app.state.directory.DeleteAlias(
