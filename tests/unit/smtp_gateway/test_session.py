@@ -186,3 +186,28 @@ def test_a_password_is_not_taken_in_clear() -> None:
     )
     assert b"AUTH" not in said.split(b"538")[0]
     assert b"538 5.7.11" in said
+
+
+def test_chunks_are_held_within_the_budgets() -> None:
+    chunk = b"BDAT 100000\r\n" + b"x" * 99_998 + b"\r\n"
+    said, gate, _ = converse(Role.MX, [HELLO, ENVELOPE, *[chunk] * 12], inflight_octets=1 << 20)
+    assert b"452 4.3.1" in said
+    assert gate.letters == []
+    said, gate, _ = converse(
+        Role.MX, [HELLO, ENVELOPE, *[chunk] * 3, b"QUIT\r\n"], message_size_octets=250_000
+    )
+    assert said.count(b"250 2.0.0 100000 octets came") == 2
+    assert b"552 5.3.4" in said
+    assert said.endswith(b"closes the connection\r\n")
+
+
+def test_binary_content_is_marked_in_the_letter() -> None:
+    content = b"S: x\r\n\r\n\0\n"
+    sent = b"MAIL FROM:<x@peer.test> BODY=BINARYMIME\r\nRCPT TO:<jones@foo.com>\r\n"
+    sent += b"BDAT %d LAST\r\n" % len(content) + content
+    _, gate, _ = converse(Role.MX, [HELLO, sent, b"QUIT\r\n"], binary_mime="offered")
+    [letter] = gate.letters
+    assert (letter.content, letter.binary, letter.eight_bit) == (content, True, True)
+    said, gate, _ = converse(Role.MX, [HELLO, sent, b"QUIT\r\n"])
+    assert b"501 5.5.4" in said
+    assert gate.letters == []

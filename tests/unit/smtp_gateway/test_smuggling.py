@@ -107,3 +107,46 @@ def test_octets_sent_together_with_data_are_not_a_message() -> None:
     )
     assert b"554 5.5.0" in said
     assert gate.letters == []
+
+
+CHUNKED = [
+    # Ends of DATA, in chunks, mean nothing; neither does a chunk that is shorter or longer than said to another eye.
+    *(b"Subject: outer\r\n\r\nouter" + end + SMUGGLED for end in (*ENDS, b"\r\n.\r\n")),
+    b"Subject: outer\r\n\r\nBDAT 4 LAST\r\nx\r\n\r\n" + SMUGGLED,
+    b"Subject: outer\r\n\r\nRSET\r\n" + SMUGGLED,
+]
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("content", CHUNKED, ids=[repr(content[22:40]) for content in CHUNKED])
+def test_what_is_counted_ends_nothing(role: Role, content: bytes) -> None:
+    for size in (0, 1, 25, 30, len(content) - 1, len(content)):
+        said_size = b"BDAT %d\r\n" % size + content[:size]
+        last = b"BDAT %d LAST\r\n" % (len(content) - size) + content[size:]
+        chunks = [OPENING[role], *([LOGIN] if role is Role.MSA else []), ENVELOPE + said_size + last]
+        said, gate, _ = converse(role, [*chunks, b"QUIT\r\n"])
+        assert [letter.content for letter in gate.letters] in ([], [content])
+        assert said.count(b"250 2.0.0 Accepted") == len(gate.letters)
+        if b"\n.\n" not in content and content.count(b"\n") == content.count(b"\r\n") == content.count(b"\r"):
+            assert bool(gate.letters) == (b"\0" not in content)
+
+
+def test_chunks_before_anybody_is_accepted_smuggle_nothing() -> None:
+    payload = b"RSET\r\n" + ENVELOPE + b"BDAT 3 LAST\r\nx\r\n"
+    for opening in (
+        b"",
+        b"MAIL FROM:<a@b.test>\r\n",
+        b"MAIL FROM:<a@b.test>\r\nRCPT TO:<nobody@foo.com>\r\n",
+    ):
+        bdat = b"BDAT %d LAST\r\n" % len(payload) + payload
+        said, gate, _ = converse(Role.MX, [OPENING[Role.MX], opening + bdat, b"QUIT\r\n"])
+        assert gate.letters == []
+        assert b"Accepted" not in said
+        assert said.endswith(b"closes the connection\r\n")
+
+
+def test_starttls_inside_a_chunk_is_content() -> None:
+    content = b"S: x\r\n\r\nSTARTTLS\r\n"
+    bdat = b"BDAT %d LAST\r\n" % len(content) + content
+    _, gate, _ = converse(Role.MX, [OPENING[Role.MX], ENVELOPE + bdat, b"QUIT\r\n"])
+    assert [letter.content for letter in gate.letters] == [content]

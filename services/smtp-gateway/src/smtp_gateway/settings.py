@@ -23,6 +23,10 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DirectorySettings, Tl
         "never", description="loopback: a password is taken without TLS from 127.0.0.0/8 and ::1"
     )
     message_size_octets: int = Field(50 * 1024 * 1024, description="the largest message taken", ge=65_536)
+    binary_mime: Literal["offered", "refused"] = Field(
+        "refused",
+        description="BODY=BINARYMIME (RFC 3030): what is taken so is never converted, and comes back from next systems without it",
+    )
     inflight_octets: int = Field(
         512 * 1024 * 1024, description="messages being received at once, together; beyond it 452", ge=1 << 20
     )

@@ -2,7 +2,8 @@
 
 from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Reply
-from mailproto.smtp.server import ServerConfig, ServerMachine
+from mailproto.smtp.server import ServerMachine
+from mailproto.smtp.server_config import ServerConfig
 
 OK = Reply.of(250, "2.0.0", "Ok")
 GO = Reply.of(354, "", "Go on")
@@ -47,5 +48,5 @@ class Driver:
         elif isinstance(event, events.MessageCame):
             self.messages.append(event.content)
             self.machine.answer(OK)
-        elif not isinstance(event, events.MessageFlawed):
+        elif not isinstance(event, events.MessageFlawed | events.ChunksBegun):
             self.machine.answer(OK)

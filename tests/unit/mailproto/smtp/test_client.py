@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mailproto.smtp.body import BodyType, Transfer
 from mailproto.smtp.client import (
     Asked,
     ClientMachine,
@@ -14,12 +15,12 @@ from mailproto.smtp.client import (
     Ready,
     TlsWanted,
 )
-from mailproto.smtp.client_content import BareLineBreak, encode_content
+from mailproto.smtp.client_content import BareLineBreak, encode, encode_content
 from mailproto.smtp.client_replies import ReplyInvalid, ReplyReader
 
 EHLO = b"250-s.test\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250 8BITMIME\r\n"
 PLAIN_EHLO = b"250 s.test\r\n"
-OUT = Outgoing("a@x.test", ("b@y.test", "c@y.test"), 100, False)
+OUT = Outgoing("a@x.test", ("b@y.test", "c@y.test"), 100)
 
 
 class Peer:
@@ -44,7 +45,7 @@ class Peer:
                             self.machine.send(self.outgoing)
                     elif isinstance(event, ContentWanted):
                         self.said += self.machine.output()
-                        self.said += b"<content>"
+                        self.said += b"<content>" if event.transfer is Transfer.DATA else b"<chunk>"
                         self.machine.content_sent()
                     elif isinstance(event, TlsWanted):
                         self.said += self.machine.output() + b"<tls>"
@@ -146,12 +147,45 @@ def test_tls_offered_and_refused_goes_on_in_clear() -> None:
 
 
 def test_what_the_server_cannot_take_is_not_sent() -> None:
-    eight = Outgoing("a@x.test", ("b@y.test",), 10, True)
+    eight = Outgoing("a@x.test", ("b@y.test",), 10, BodyType.EIGHT_BIT)
     assert Peer(b"220 hi\r\n", PLAIN_EHLO, outgoing=eight).run().codes == [554]
-    big = Outgoing("a@x.test", ("b@y.test",), 5000, False)
+    big = Outgoing("a@x.test", ("b@y.test",), 5000)
     peer = Peer(b"220 hi\r\n", EHLO, outgoing=big).run()
     assert peer.codes == [552]
     assert b"MAIL" not in peer.said
+
+
+BINARY = Outgoing("a@x.test", ("b@y.test", "c@y.test"), 100, BodyType.BINARY)
+BINARY_EHLO = b"250-s.test\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250 PIPELINING\r\n"
+
+
+@pytest.mark.parametrize("ehlo", [BINARY_EHLO, BINARY_EHLO.replace(b"PIPELINING", b"HELP")])
+def test_binary_content_goes_as_a_chunk_to_those_who_were_accepted(ehlo: bytes) -> None:
+    answers = [b"220 hi\r\n", ehlo, b"250 a\r\n", b"550 no\r\n", b"250 b\r\n", b"250 taken\r\n"]
+    peer = Peer(*answers, outgoing=BINARY).run()
+    assert peer.codes == [550, 250]
+    assert b"MAIL FROM:<a@x.test> BODY=BINARYMIME\r\n" in peer.said
+    assert peer.said.endswith(b"RCPT TO:<c@y.test>\r\n<chunk>")
+    assert b"DATA" not in peer.said
+
+
+def test_nobody_accepted_means_no_chunk() -> None:
+    answers = [b"220 hi\r\n", BINARY_EHLO, b"250 a\r\n550 no\r\n450 later\r\n"]
+    peer = Peer(*answers, outgoing=BINARY).run()
+    assert peer.codes == [550, 450]
+    assert b"<chunk>" not in peer.said
+
+
+@pytest.mark.parametrize("missing", [b"CHUNKING", b"BINARYMIME"])
+def test_binary_content_is_not_sent_to_those_who_do_not_take_it(missing: bytes) -> None:
+    peer = Peer(b"220 hi\r\n", BINARY_EHLO.replace(missing, b"X"), outgoing=BINARY).run()
+    assert peer.codes == [554, 554]
+    assert b"MAIL" not in peer.said
+
+
+def test_a_chunk_is_the_message_as_it_is() -> None:
+    message = b"S: x\r\n\r\n\n.\n\r\n.\r\n\x00"
+    assert encode(message, Transfer.BDAT) == b"BDAT %d LAST\r\n" % len(message) + message
 
 
 @given(st.lists(st.integers(1, 40), max_size=30))
@@ -204,4 +238,4 @@ def test_a_line_break_in_an_address_never_becomes_a_command() -> None:
     machine.feed(PLAIN_EHLO)
     assert isinstance(machine.next_event(), Ready)
     with pytest.raises(ValueError, match="line break"):
-        machine.send(Outgoing("a@x.test>\r\nRCPT TO:<evil@y.test", ("b@y.test",), 1, False))
+        machine.send(Outgoing("a@x.test>\r\nRCPT TO:<evil@y.test", ("b@y.test",), 1))

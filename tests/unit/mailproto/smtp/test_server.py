@@ -8,26 +8,36 @@ from tests.unit.mailproto.smtp.memory import Driver
 EHLO = b"EHLO c.test\r\n"
 MAIL = b"MAIL FROM:<a@x.test>\r\n"
 RCPT = b"RCPT TO:<b@y.test>\r\n"
-ROADS = {"START": (), "GREETED": (EHLO,), "MAIL": (EHLO, MAIL), "RCPT": (EHLO, MAIL, RCPT)}
-# command: the code in START, GREETED, MAIL, RCPT
+ROADS = {
+    "START": (),
+    "GREETED": (EHLO,),
+    "MAIL": (EHLO, MAIL),
+    "RCPT": (EHLO, MAIL, RCPT),
+    "CHUNKS": (EHLO, MAIL, RCPT, b"BDAT 3\r\nS: "),
+}
+# command: the code in START, GREETED, MAIL, RCPT, CHUNKS
 TABLE = {
-    b"EHLO c.test": (250, 250, 250, 250),
-    b"HELO c.test": (250, 250, 250, 250),
-    b"MAIL FROM:<a@x.test>": (503, 250, 503, 503),
-    b"RCPT TO:<b@y.test>": (503, 503, 250, 250),
-    b"DATA": (503, 503, 554, 354),
-    b"RSET": (250, 250, 250, 250),
-    b"NOOP": (250, 250, 250, 250),
-    b"NOOP anything": (250, 250, 250, 250),
-    b"VRFY x": (250, 250, 250, 250),
-    b"EXPN x": (250, 250, 250, 250),
-    b"HELP": (214, 214, 214, 214),
-    b"HELP DATA": (214, 214, 214, 214),
-    b"STARTTLS": (503, 220, 503, 503),
-    b"AUTH PLAIN AGEAYg==": (503, 250, 503, 503),
-    b"QUIT": (221, 221, 221, 221),
-    b"RSET now": (501, 501, 501, 501),
-    b"BREW coffee": (500, 500, 500, 500),
+    b"EHLO c.test": (250, 250, 250, 250, 250),
+    b"HELO c.test": (250, 250, 250, 250, 250),
+    b"MAIL FROM:<a@x.test>": (503, 250, 503, 503, 503),
+    b"RCPT TO:<b@y.test>": (503, 503, 250, 250, 503),
+    b"DATA": (503, 503, 554, 354, 503),
+    b"RSET": (250, 250, 250, 250, 250),
+    b"NOOP": (250, 250, 250, 250, 250),
+    b"NOOP anything": (250, 250, 250, 250, 250),
+    b"VRFY x": (250, 250, 250, 250, 250),
+    b"EXPN x": (250, 250, 250, 250, 250),
+    b"HELP": (214, 214, 214, 214, 214),
+    b"HELP DATA": (214, 214, 214, 214, 214),
+    b"STARTTLS": (503, 220, 503, 503, 503),
+    b"AUTH PLAIN AGEAYg==": (503, 250, 503, 503, 503),
+    b"QUIT": (221, 221, 221, 221, 221),
+    b"RSET now": (501, 501, 501, 501, 501),
+    b"BREW coffee": (500, 500, 500, 500, 500),
+    b"BDAT 5\r\nabc": (503, 503, 554, 250, 250),
+    b"BDAT 5 LAST\r\nabc": (503, 503, 554, 250, 250),
+    b"BDAT 2 last\r\n": (503, 503, 554, 250, 250),
+    b"BDAT -1": (501, 501, 501, 501, 501),
 }
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import assert_never
 
+from mailproto.smtp.body import BodyType, Transfer
 from mailproto.smtp.client_replies import ReplyInvalid, ReplyReader
 from mailproto.smtp.reply import Reply
 
@@ -62,7 +63,7 @@ class Outgoing:
     reverse_path: str
     forward_paths: tuple[str, ...]
     size_octets: int
-    is_eight_bit: bool
+    body: BodyType = BodyType.SEVEN_BIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,9 @@ class TlsWanted:
 
 @dataclass(frozen=True, slots=True)
 class ContentWanted:
-    """Send the content (`client_content.encode_content`), then call `content_sent`."""
+    """Send the content (`client_content.encode`), then call `content_sent`."""
+
+    transfer: Transfer = Transfer.DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class Failed:
 Event = Ready | TlsWanted | ContentWanted | Finished | Failed
 
 NO_8BIT = Reply.of(554, "5.6.3", "The next system takes no 8-bit content")
+NO_BINARY = Reply.of(554, "5.6.3", "The next system takes no binary content")
 TOO_BIG = Reply.of(552, "5.3.4", "The message is bigger than the next system takes")
 EMPTY_END = b".\r\n"
 
@@ -111,7 +115,14 @@ class _Transaction:
     recipients: list[Reply] = field(default_factory=list)
 
     @property
+    def transfer(self) -> Transfer:
+        """Only what needs chunks is sent in one."""
+        return Transfer.BDAT if self.outgoing.body is BodyType.BINARY else Transfer.DATA
+
+    @property
     def accepted(self) -> bool:
+        if self.mail is None or not self.mail.is_positive:
+            return False
         return any(reply.is_positive for reply in self.recipients)
 
     def settle(self, last: Reply) -> Finished:
@@ -176,19 +187,29 @@ class ClientMachine:
         if limit.isdigit() and 0 < int(limit) < outgoing.size_octets:
             self._queued = transaction.settle(TOO_BIG)
             return
-        if outgoing.is_eight_bit and "8BITMIME" not in self._extensions:
-            # RFC 6152 §3: it may not be sent as it is.
-            self._queued = transaction.settle(NO_8BIT)
+        if (refusal := self._cannot_take(outgoing)) is not None:
+            self._queued = transaction.settle(refusal)
             return
         line = f"MAIL FROM:<{outgoing.reverse_path}>"
         if "SIZE" in self._extensions:
             line += f" SIZE={outgoing.size_octets}"
-        if outgoing.is_eight_bit:
-            line += " BODY=8BITMIME"
+        if outgoing.body is not BodyType.SEVEN_BIT:
+            line += f" BODY={outgoing.body.value}"
         group = [(Asked.MAIL, line), *((Asked.RCPT, f"RCPT TO:<{path}>") for path in outgoing.forward_paths)]
-        group.append((Asked.DATA, "DATA"))
+        if transaction.transfer is Transfer.DATA:
+            group.append((Asked.DATA, "DATA"))
         self._unsent = deque((asked, _line(text)) for asked, text in group)
         self._say_group()
+
+    def _cannot_take(self, outgoing: Outgoing) -> Reply | None:
+        """Why the server cannot take it as it is: nothing is rewritten on the way."""
+        if outgoing.body is BodyType.EIGHT_BIT and "8BITMIME" not in self._extensions:
+            # RFC 6152 §3
+            return NO_8BIT
+        if outgoing.body is BodyType.BINARY and not {"CHUNKING", "BINARYMIME"} <= self._extensions.keys():
+            # RFC 3030 §3, the third way
+            return NO_BINARY
+        return None
 
     def _say_group(self) -> None:
         pipelining = "PIPELINING" in self._extensions
@@ -295,14 +316,17 @@ class ClientMachine:
                 return self._settled(reply)
         elif asked is Asked.RCPT:
             transaction.recipients.append(reply)
-            if not self._expected and len(self._unsent) == 1 and not transaction.accepted:
-                # Only DATA is left, and nobody to send it to.
-                self._unsent.clear()
-                return self._settled(reply)
+            if len(transaction.recipients) == len(transaction.outgoing.forward_paths) and not self._expected:
+                if not transaction.accepted:
+                    # Only the content is left, and nobody to send it to.
+                    self._unsent.clear()
+                    return self._settled(reply)
+                if transaction.transfer is Transfer.BDAT:
+                    return ContentWanted(Transfer.BDAT)
         elif asked is Asked.DATA:
             if reply.code != 354:
                 return self._settled(reply if reply.code >= 400 else _strange(reply))
-            if transaction.accepted and transaction.mail is not None and transaction.mail.is_positive:
+            if transaction.accepted:
                 return ContentWanted()
             # Everybody's fate is known; how the server likes the empty message changes nothing.
             self._output.append(EMPTY_END)

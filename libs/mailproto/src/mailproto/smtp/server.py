@@ -8,11 +8,14 @@
 Theory of operation. A session is in one state, and the table says which
 commands it takes there:
 
-    state      EHLO/HELO  MAIL  RCPT  DATA  RSET/NOOP/VRFY/EXPN/HELP/QUIT  STARTTLS  AUTH
-    START      GREETED    503   503   503   stays                          503       503
-    GREETED    GREETED    MAIL  503   503   stays                          START     GREETED
-    MAIL       GREETED    503   RCPT  503   RSET: GREETED                  503       503
-    RCPT       GREETED    503   RCPT  DATA  RSET: GREETED                  503       503
+    state      EHLO/HELO  MAIL  RCPT  DATA  BDAT    RSET/NOOP/VRFY/EXPN/HELP/QUIT  STARTTLS  AUTH
+    START      GREETED    503   503   503   503     stays                          503       503
+    GREETED    GREETED    MAIL  503   503   503     stays                          START     GREETED
+    MAIL       GREETED    503   RCPT  554   554     RSET: GREETED                  503       503
+    RCPT       GREETED    503   RCPT  354   CHUNKS  RSET: GREETED                  503       503
+    CHUNKS     GREETED    503   503   503   CHUNKS  RSET: GREETED                  503       503
+
+A whole message, by DATA or by BDAT LAST, leads back to GREETED, and so does a chunk that is refused.
 
 Pipelining (RFC 2920): commands that came together are answered in order, and
 adjacent RCPTs are asked about together. EHLO, HELO, DATA and AUTH must be the
@@ -26,194 +29,34 @@ that moves no mail beyond `ServerConfig.junk_allowed`.
 
 from typing import assert_never
 
-from mailproto.sasl import Challenge, Credentials, Fault, SaslExchange
 from mailproto.smtp import server_events as events
+from mailproto.smtp.body import BodyType
 from mailproto.smtp.reply import Reply
-from mailproto.smtp.server_commands import Auth, Expn, Hello, Help, Mail, Plain, Rcpt, Vrfy, parse
-from mailproto.smtp.server_config import ServerConfig, State, Waiting
-from mailproto.smtp.server_data import DataReader, Flaw, Received
-from mailproto.smtp.server_input import Input, LineFault
+from mailproto.smtp.server_auth import AuthDialogue
+from mailproto.smtp.server_commands import (
+    Auth,
+    Bdat,
+    Expn,
+    Hello,
+    Help,
+    Mail,
+    Plain,
+    Rcpt,
+    Vrfy,
+    parse,
+)
+from mailproto.smtp.server_config import Binary, State, Waiting
+from mailproto.smtp.server_data import Flaw
+from mailproto.smtp.server_incoming import Chunk
 from mailproto.smtp.server_offers import Offers
 from mailproto.smtp.server_recipients import RcptGroup
+from mailproto.smtp.server_session import ServerSession, line_refusal
 
-__all__ = ["ServerConfig", "ServerMachine", "State"]
+__all__ = ["ServerMachine"]
 
 
-class ServerMachine:
-    """One session. `offers_tls` and `offers_auth` may change when TLS starts."""
-
-    def __init__(self, config: ServerConfig, *, offers_tls: bool, offers_auth: bool) -> None:
-        self.config = config
-        self.offers_tls = offers_tls
-        self.offers_auth = offers_auth
-        self.state = State.START
-        self.hello: Hello | None = None
-        self.authenticated = False
-        self.recipients_accepted = 0
-        self.errors = 0
-        self._junk = 0
-        self._input = Input()
-        self._output: list[bytes] = []
-        self._waiting = Waiting.NOTHING
-        self._rcpts = RcptGroup(0)
-        self._data: DataReader | None = None
-        self._sasl: SaslExchange | None = None
-        self._mechanism = ""
-        self._ended = False
-
-    # -- octets
-
-    def greet(self) -> None:
-        """Say 220."""
-        self._say(Reply.of(220, "", f"{self.config.hostname} ESMTP Posthouse"))
-
-    def feed(self, data: bytes) -> None:
-        """Take octets from the peer."""
-        self._input.feed(data)
-
-    def output(self) -> bytes:
-        """What is to be sent; asked for once."""
-        data = b"".join(self._output)
-        self._output.clear()
-        return data
-
-    @property
-    def message_octets(self) -> int:
-        """Octets of the message that is coming, held in memory."""
-        return 0 if self._data is None else self._data.octets
-
-    @property
-    def reads_message(self) -> bool:
-        """Between 354 and the end of the message."""
-        return self._data is not None
-
-    def drop_message(self) -> None:
-        """Keep no more of the message that is coming; it will be refused with 552."""
-        if self._data is not None:
-            self._data.give_up()
-
-    def _say(self, reply: Reply) -> None:
-        self._output.append(reply.encode())
-        if reply.code >= 500:
-            self.errors += 1
-
-    # -- the driver's answers
-
-    def answer(self, reply: Reply) -> None:
-        """The answer to the event that was last returned."""
-        waiting, self._waiting = self._waiting, Waiting.NOTHING
-        self._say(reply)
-        match waiting:
-            case Waiting.MAIL:
-                if reply.is_positive:
-                    self.state = State.MAIL
-                    self.recipients_accepted = 0
-            case Waiting.DATA:
-                if reply.code == 354:
-                    self._data = DataReader(self.config.size_limit_octets)
-            case Waiting.MESSAGE:
-                if reply.is_positive:
-                    self._junk = 0
-                self._reset()
-            case Waiting.AUTH:
-                self.authenticated = reply.is_positive
-            case Waiting.LOOK_UP:
-                pass
-            case Waiting.NOTHING | Waiting.RCPT | Waiting.TLS:
-                raise RuntimeError(f"no answer was asked for ({waiting})")
-            case _:
-                assert_never(waiting)
-
-    def answer_rcpt(self, replies: list[Reply]) -> None:
-        """A reply for each forward-path of RcptAsked, in order."""
-        if self._waiting is not Waiting.RCPT:
-            raise RuntimeError("no recipients were asked about")
-        self._waiting = Waiting.NOTHING
-        for reply in self._rcpts.replies(replies):
-            self._say(reply)
-            # What was known without the driver was a refusal.
-            if reply.is_positive:
-                self.recipients_accepted += 1
-                self.state = State.RCPT
-
-    def tls_started(self) -> None:
-        """TLS is there: everything the peer said in clear is forgotten (RFC 3207 §4.2)."""
-        self._waiting = Waiting.NOTHING
-        self._input.clear()
-        self.state = State.START
-        self.hello = None
-        self.authenticated = False
-        self.offers_tls = False
-
-    def close(self, reply: Reply) -> None:
-        """Say a last reply; nothing the peer sent is looked at any more."""
-        self._say(reply)
-        self._ended = True
-        self._input.clear()
-
-    # -- events
-
-    def next_event(self) -> events.Event | None:
-        """What the driver must do now; None: send the output and read more."""
-        if self._waiting is not Waiting.NOTHING:
-            raise RuntimeError(f"an answer is due ({self._waiting})")
-        while not self._ended:
-            if self.errors > self.config.errors_allowed:
-                return self._end(Reply.of(421, "4.7.0", "Too many errors"))
-            if self._data is not None:
-                event = self._read_message(self._data)
-                if event is None:
-                    return None
-                return event
-            line = self._next_line()
-            if line is None:
-                return None
-            event = self._sasl_step(self._sasl, line) if self._sasl is not None else self._command(line)
-            if event is not None:
-                return event
-        return None
-
-    def _end(self, reply: Reply) -> events.Closing:
-        self.close(reply)
-        return events.Closing(reply)
-
-    def _next_line(self) -> bytes | None:
-        """A line without its CRLF, or None. Bad ones are answered here."""
-        while (line := self._input.next_line()) is not None:
-            if not isinstance(line, LineFault):
-                return line
-            self._sasl = None
-            self._say(_line_refusal(line))
-            if self.errors > self.config.errors_allowed:
-                return None
-        return None
-
-    def _read_message(self, reader: DataReader) -> events.Event | None:
-        if not self._input:
-            return None
-        received: Received | None = reader.feed(self._input.take_all())
-        if received is None:
-            return None
-        self._data = None
-        self._input.feed(received.rest)
-        if received.flaw is None:
-            self._waiting = Waiting.MESSAGE
-            return events.MessageCame(received.content)
-        self._say(FLAWS[received.flaw])
-        self._reset()
-        return events.MessageFlawed(received.flaw)
-
-    def _reset(self) -> None:
-        """RFC 5321 §4.1.1.5: forget the transaction."""
-        self.recipients_accepted = 0
-        if self.state is not State.START:
-            self.state = State.GREETED
-
-    def _spoke_too_soon(self) -> events.Closing | None:
-        """Octets after a command that must be the last of its group (RFC 2920 §3.1)."""
-        if self._input:
-            return self._end(Reply.of(554, "5.5.0", "You did not wait for the answer"))
-        return None
+class ServerMachine(ServerSession):
+    """One session: what each command does. `offers_tls` and `offers_auth` may change when TLS starts."""
 
     def _command(self, line: bytes) -> events.Event | None:
         command = parse(line)
@@ -228,7 +71,9 @@ class ServerMachine:
             case Rcpt():
                 return self._rcpt(command)
             case Auth():
-                return self._auth(command)
+                return self._begin_auth(command)
+            case Bdat():
+                return self._bdat(command)
             case Vrfy():
                 self._note_junk()
                 self._waiting = Waiting.LOOK_UP
@@ -249,7 +94,7 @@ class ServerMachine:
     def _hello(self, hello: Hello) -> events.Event | None:
         self.hello = hello
         self.state = State.GREETED
-        self.recipients_accepted = 0
+        self._reset()
         if not hello.is_extended:
             self._say(Reply.of(250, "", self.config.hostname))
             return None
@@ -280,6 +125,10 @@ class ServerMachine:
             # RFC 1870 §6.1: refused before it is sent.
             self._say(Reply.of(552, "5.3.4", f"A message has at most {limit} octets here"))
             return None
+        if mail.body is BodyType.BINARY and self.config.binary is Binary.REFUSED:
+            self._say(Reply.of(501, "5.5.4", "BINARYMIME is not offered"))
+            return None
+        self._sender = mail
         self._waiting = Waiting.MAIL
         return events.MailAsked(mail)
 
@@ -296,7 +145,7 @@ class ServerMachine:
                 assert isinstance(command, Rcpt | Reply)
                 group.add(command)
             elif line is not None:
-                group.add(_line_refusal(line))
+                group.add(line_refusal(line))
         self._waiting = Waiting.RCPT
         if not group.asked:
             self.answer_rcpt([])
@@ -323,14 +172,51 @@ class ServerMachine:
         return None
 
     def _data_command(self) -> events.Event | None:
-        if self.state is State.RCPT and self.recipients_accepted:
-            self._waiting = Waiting.DATA
-            return events.DataAsked()
+        refusal = self._no_message_now(State.RCPT)
+        if refusal is None and self._is_binary:
+            refusal = Reply.of(503, "5.5.1", "A message in BINARYMIME comes by BDAT (RFC 3030 3)")
+        if refusal is not None:
+            self._say(refusal)
+            return None
+        self._waiting = Waiting.DATA
+        return events.DataAsked()
+
+    @property
+    def _is_binary(self) -> bool:
+        return self._sender is not None and self._sender.body is BodyType.BINARY
+
+    def _no_message_now(self, *states: State) -> Reply | None:
+        if self.state in states and self.recipients_accepted:
+            return None
         if self.state is State.MAIL:
-            self._say(Reply.of(554, "5.5.1", "No valid recipients"))
+            return Reply.of(554, "5.5.1", "No valid recipients")
+        if self.state is State.CHUNKS:
+            return Reply.of(503, "5.5.1", "DATA and BDAT do not go together")
+        return Reply.of(503, "5.5.1", "Say MAIL and RCPT first")
+
+    def _bdat(self, bdat: Bdat) -> events.Event | None:
+        if bdat.octets is None:
+            # Nobody knows which octet is the next command's first.
+            return self._end(Reply.of(501, "5.5.4", "Syntax: BDAT octets [LAST]"))
+        if not bdat.octets and not bdat.is_last:
+            self._note_junk()
+        refusal = self._no_message_now(State.RCPT, State.CHUNKS)
+        if refusal is not None:
+            chunk = self._incoming.discard_chunk(bdat.octets, refusal)
         else:
-            self._say(Reply.of(503, "5.5.1", "Say MAIL and RCPT first"))
-        return None
+            chunk = self._incoming.begin_chunk(bdat.octets, is_last=bdat.is_last, is_binary=self._is_binary)
+        match chunk:
+            case Chunk.FIRST:
+                self.state = State.CHUNKS
+                return events.ChunksBegun()
+            case Chunk.NEXT:
+                return None
+            case Chunk.DISCARDED:
+                return events.ChunksBegun()
+            case Chunk.ENDLESS:
+                return self._end(refusal or Flaw.TOO_BIG.reply)
+            case _:
+                assert_never(chunk)
 
     def _start_tls(self) -> events.Event | None:
         if not self.offers_tls:
@@ -346,7 +232,7 @@ class ServerMachine:
 
     # -- AUTH (RFC 4954)
 
-    def _auth(self, auth: Auth) -> events.Event | None:
+    def _begin_auth(self, auth: Auth) -> events.Event | None:
         refusal = None
         if not self.config.mechanisms:
             refusal = Reply.of(502, "5.5.1", "AUTH is not offered")
@@ -363,45 +249,5 @@ class ServerMachine:
             return None
         if (closing := self._spoke_too_soon()) is not None:
             return closing
-        self._sasl = SaslExchange(auth.mechanism)
-        self._mechanism = auth.mechanism.decode()
-        if auth.initial is None:
-            self._challenge(self._sasl.first_challenge())
-            return None
-        return self._sasl_step(self._sasl, auth.initial)
-
-    def _sasl_step(self, exchange: SaslExchange, line: bytes) -> events.Event | None:
-        outcome = exchange.answer(line)
-        match outcome:
-            case Challenge():
-                self._challenge(outcome)
-                return None
-            case Credentials():
-                self._sasl = None
-                self._waiting = Waiting.AUTH
-                return events.AuthAsked(self._mechanism, outcome)
-            case Fault.CANCELLED | Fault.NO_BASE64 | Fault.NO_MESSAGE:
-                self._sasl = None
-                self._say(Reply.of(501, "5.5.2", outcome.value))
-            case Fault.REFUSED:
-                self._sasl = None
-                self._say(Reply.of(535, "5.7.8", outcome.value))
-            case _:
-                assert_never(outcome)
-        return None
-
-    def _challenge(self, challenge: Challenge) -> None:
-        self._say(Reply.of(334, "", challenge.line.decode("ascii")))
-
-
-def _line_refusal(fault: LineFault) -> Reply:
-    return Reply.of(500, "5.5.2", fault.value)
-
-
-FLAWS = {
-    Flaw.TOO_BIG: Reply.of(552, "5.3.4", "The message is too big"),
-    Flaw.BARE_CR_OR_LF: Reply.of(
-        550, "5.5.2", "The message holds a CR or LF that is not part of a CRLF (RFC 5321 2.3.8)"
-    ),
-    Flaw.NUL: Reply.of(550, "5.6.0", "The message holds a NUL"),
-}
+        self._auth = AuthDialogue(auth.mechanism)
+        return self._auth_step(self._auth.begin(auth))

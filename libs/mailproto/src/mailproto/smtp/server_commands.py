@@ -9,14 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mailproto.smtp.address import HELO_NAME, AddressInvalid, parse_forward_path, parse_reverse_path
+from mailproto.smtp.body import BodyType
 from mailproto.smtp.reply import Reply
-
-
-class BodyType(Enum):
-    """BODY= of MAIL (RFC 6152)."""
-
-    SEVEN_BIT = "7BIT"
-    EIGHT_BIT = "8BITMIME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +66,14 @@ class Help:
     topic: str
 
 
+@dataclass(frozen=True, slots=True)
+class Bdat:
+    """BDAT. `octets` is None where it cannot be known where the chunk ends."""
+
+    octets: int | None
+    is_last: bool
+
+
 class Plain(Enum):
     """Commands without an argument that matters."""
 
@@ -82,7 +84,7 @@ class Plain(Enum):
     STARTTLS = "STARTTLS"
 
 
-Command = Hello | Mail | Rcpt | Auth | Vrfy | Expn | Help | Plain
+Command = Hello | Mail | Rcpt | Auth | Vrfy | Expn | Help | Bdat | Plain
 
 UNKNOWN_PARAMETER = Reply.of(555, "5.5.4", "Unknown parameter")
 # xtext of AUTH= (RFC 4954 §5), already decoded characters excluded
@@ -133,7 +135,7 @@ def _mail(argument: bytes) -> Command | Reply:
             try:
                 body = BodyType(value.upper().decode("ascii", "replace"))
             except ValueError:
-                return _syntax("BODY=7BIT or BODY=8BITMIME")
+                return _syntax("BODY=7BIT, BODY=8BITMIME or BODY=BINARYMIME")
         elif key == b"AUTH":
             # Who submitted it first (RFC 4954 §5): we trust nobody with that and keep nothing of it.
             if not XTEXT.fullmatch(value):
@@ -174,6 +176,16 @@ def _expn(argument: bytes) -> Command | Reply:
     return Expn(text.decode("ascii", "replace")) if text else _syntax("EXPN address")
 
 
+def _bdat(argument: bytes) -> Command | Reply:
+    """bdat-cmd = "BDAT" SP 1*DIGIT [ SP "LAST" ]"""
+    words = argument.split()
+    if not words or not words[0].isdigit() or len(words[0]) > 20 or len(words) > 2:
+        return Bdat(None, False)
+    if len(words) == 2 and words[1].upper() != b"LAST":
+        return Bdat(None, False)
+    return Bdat(int(words[0]), len(words) == 2)
+
+
 def _help(argument: bytes) -> Command | Reply:
     return Help(argument.strip().decode("ascii", "replace"))
 
@@ -195,6 +207,7 @@ PARSERS: dict[bytes, Callable[[bytes], Command | Reply]] = {
     b"RCPT": _rcpt,
     b"AUTH": _auth,
     b"VRFY": _vrfy,
+    b"BDAT": _bdat,
     b"EXPN": _expn,
     b"HELP": _help,
     **{command.value.encode(): _bare(command) for command in Plain},

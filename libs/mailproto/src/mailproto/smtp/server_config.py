@@ -11,6 +11,7 @@ class State(Enum):
     GREETED = "greeted"
     MAIL = "mail"
     RCPT = "rcpt"
+    CHUNKS = "chunks"
 
 
 class Waiting(Enum):
@@ -24,6 +25,13 @@ class Waiting(Enum):
     AUTH = "auth"
     LOOK_UP = "look-up"
     TLS = "tls"
+
+
+class Binary(Enum):
+    """Whether BODY=BINARYMIME (RFC 3030 §3) is offered."""
+
+    REFUSED = "refused"
+    OFFERED = "offered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +48,4 @@ class ServerConfig:
     errors_allowed: int = 20
     junk_allowed: int = 100
     recipients_allowed: int = 1000
+    binary: Binary = Binary.REFUSED

@@ -9,6 +9,9 @@ not kept.
 from dataclasses import dataclass
 from enum import Enum
 
+from mailproto.smtp.reply import Reply
+from mailproto.smtp.server_input import Input
+
 END = b"\r\n.\r\n"
 
 
@@ -19,14 +22,35 @@ class Flaw(Enum):
     BARE_CR_OR_LF = "bare CR or LF"
     NUL = "NUL"
 
+    @property
+    def reply(self) -> Reply:
+        """What the peer is told."""
+        return REPLIES[self]
+
+
+REPLIES = {
+    Flaw.TOO_BIG: Reply.of(552, "5.3.4", "The message is too big"),
+    Flaw.BARE_CR_OR_LF: Reply.of(
+        550, "5.5.2", "The message holds a CR or LF that is not part of a CRLF (RFC 5321 2.3.8)"
+    ),
+    Flaw.NUL: Reply.of(550, "5.6.0", "The message holds a NUL"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message that has come to its end; `content` is empty where it has a flaw. `rest` is what followed it."""
+    """A message that has come to its end; `content` is empty where it has a flaw."""
 
     content: bytes
     flaw: Flaw | None
-    rest: bytes
+
+
+def flaw_of(text: bytes | bytearray) -> Flaw | None:
+    """What makes lines ambiguous or is no text at all."""
+    breaks = text.count(b"\r\n")
+    if text.count(b"\n") != breaks or text.count(b"\r") != breaks:
+        return Flaw.BARE_CR_OR_LF
+    return Flaw.NUL if b"\0" in text else None
 
 
 class DataReader:
@@ -43,32 +67,24 @@ class DataReader:
         """How much is held."""
         return len(self._buffer)
 
-    def give_up(self) -> None:
-        """Keep nothing more of it; the message will be found too big."""
-        self._too_big = True
-        del self._buffer[: -len(END) + 1]
-
-    def feed(self, data: bytes) -> Received | None:
-        """Take more; the message once its end has come."""
+    def feed(self, source: Input) -> Received | None:
+        """Take what came; the message once its end has come. What follows the end is left."""
         start = max(0, len(self._buffer) - len(END) + 1)
-        self._buffer += data
+        self._buffer += source.take_all()
         end = self._buffer.find(END, start)
         if end < 0:
+            if len(self._buffer) > self._limit + len(END):
+                self._too_big = True
             if self._too_big:
                 del self._buffer[: -len(END) + 1]
-            elif len(self._buffer) > self._limit + len(END):
-                self.give_up()
             return None
-        rest = bytes(self._buffer[end + len(END) :])
+        source.feed(bytes(self._buffer[end + len(END) :]))
         if self._too_big or end > self._limit:
-            return Received(b"", Flaw.TOO_BIG, rest)
+            return Received(b"", Flaw.TOO_BIG)
         raw = bytes(self._buffer[: end + 2])
-        breaks = raw.count(b"\r\n")
-        if raw.count(b"\n") != breaks or raw.count(b"\r") != breaks:
-            return Received(b"", Flaw.BARE_CR_OR_LF, rest)
-        if b"\0" in raw:
-            return Received(b"", Flaw.NUL, rest)
+        if (flaw := flaw_of(raw)) is not None:
+            return Received(b"", flaw)
         # RFC 5321 §4.5.2: a period at the beginning of a line is not part of the line.
         if b"\r\n." in raw:
             raw = raw.replace(b"\r\n.", b"\r\n")
-        return Received(raw[2:], None, rest)
+        return Received(raw[2:], None)

@@ -28,8 +28,13 @@ class DataAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunksBegun:
+    """The first BDAT of a message, or one whose chunk will be thrown away. No answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageCame:
-    """The message after 354, dot-unstuffed. Answer with `answer`."""
+    """The whole message, by DATA (dot-unstuffed) or by BDAT. Answer with `answer`."""
 
     content: bytes
 
@@ -79,6 +84,7 @@ Event = (
     MailAsked
     | RcptAsked
     | DataAsked
+    | ChunksBegun
     | MessageCame
     | MessageFlawed
     | TlsAsked

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mailproto.smtp.reply import Reply
-from mailproto.smtp.server_config import ServerConfig
+from mailproto.smtp.server_config import Binary, ServerConfig
 
 # One line for each command, as HELP gives it (RFC 5321 §4.1.1.8).
 SYNTAX = {
@@ -12,6 +12,7 @@ SYNTAX = {
     "MAIL": "MAIL FROM:<reverse-path> [parameters]",
     "RCPT": "RCPT TO:<forward-path> [parameters]",
     "DATA": "DATA, then the message, then a line with a period",
+    "BDAT": "BDAT octets [LAST], then so many octets",
     "RSET": "RSET",
     "NOOP": "NOOP",
     "QUIT": "QUIT",
@@ -37,10 +38,13 @@ class Offers:
             "PIPELINING",
             f"SIZE {config.size_limit_octets}",
             "8BITMIME",
+            "CHUNKING",
             "ENHANCEDSTATUSCODES",
             # RFC 9422 §3.2: more recipients than this are told 452.
             f"LIMITS RCPTMAX={config.recipients_allowed}",
         ]
+        if config.binary is Binary.OFFERED:
+            lines.append("BINARYMIME")
         if self.starttls:
             lines.append("STARTTLS")
         if self.mechanisms:

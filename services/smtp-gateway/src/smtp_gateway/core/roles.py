@@ -8,6 +8,7 @@ from enum import Enum
 from typing import assert_never
 
 from directoryclient import Disposition, Identity, Resolution
+from mailproto.smtp.body import BodyType
 from mailproto.smtp.reply import Reply
 from spool import Recipient
 
@@ -56,7 +57,7 @@ class Transaction:
     """The recipients of one message as they are collected."""
 
     reverse_path: str
-    eight_bit: bool
+    body: BodyType
     targets_allowed: int
     recipients: dict[tuple[str, str | None], Recipient] = field(default_factory=dict)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from directoryclient import Identity
+from mailproto.smtp.body import BodyType
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server_commands import Hello
 from servicekit import logs
@@ -92,5 +93,6 @@ def _letter(needs: Needs, visit: Visit, transaction: Transaction, content: bytes
         helo=visit.hello.name,
         client_address=connection.peer_host,
         sender_account_id=visit.who.account.account_id if visit.who is not None else "",
-        eight_bit=transaction.eight_bit,
+        eight_bit=transaction.body is not BodyType.SEVEN_BIT,
+        binary=transaction.body is BodyType.BINARY,
     )

@@ -23,8 +23,8 @@ class Intake:
         """A message begins to come."""
         self._started, self._octets = self._needs.clock(), 0
 
-    def holds(self, octets: int) -> Reply | None:
-        """The machine holds so many octets now; the reply that ends the session where that cannot be."""
+    def came(self, came_octets: int, octets: int) -> Reply | None:
+        """More came, and the machine holds so many octets now; the reply that ends the session where that cannot be."""
         if octets > self._held:
             if not self._needs.budget.take(octets - self._held):
                 return NO_ROOM
@@ -34,7 +34,7 @@ class Intake:
             self._held = octets
         metrics.INFLIGHT.set(self._needs.budget.taken)
         elapsed = self._needs.clock() - self._started
-        self._octets = max(self._octets, octets)
+        self._octets += came_octets
         least = self._needs.settings.data_octets_per_second
         if elapsed > RATE_GRACE_SECONDS and self._octets < least * elapsed:
             return TOO_SLOW

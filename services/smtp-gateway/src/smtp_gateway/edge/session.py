@@ -11,8 +11,8 @@ from directoryclient import Identity, Unavailable
 from mailproto.sasl import MECHANISMS
 from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Reply
-from mailproto.smtp.server import ServerConfig, ServerMachine
-from mailproto.smtp.server_commands import BodyType
+from mailproto.smtp.server import ServerMachine
+from mailproto.smtp.server_config import Binary, ServerConfig
 from servicekit import logs
 from servicekit.tcp import Connection, Handler
 
@@ -51,6 +51,7 @@ class Session:
                 errors_allowed=settings.errors,
                 junk_allowed=settings.junk_commands,
                 recipients_allowed=settings.recipients,
+                binary=Binary(settings.binary_mime),
             ),
             offers_tls=needs.tls is not None and not connection.is_tls,
             offers_auth=role is Role.MSA and self._may_log_in(),
@@ -76,7 +77,7 @@ class Session:
                 if not data:
                     return
                 self._machine.feed(data)
-                if self._machine.reads_message and not self._hold():
+                if self._machine.reads_message and not self._hold(len(data)):
                     return
             await self._send()
         except Dropped:
@@ -108,9 +109,9 @@ class Session:
         await self._send()
         return b""
 
-    def _hold(self) -> bool:
+    def _hold(self, came_octets: int) -> bool:
         """Account for the message that is coming; False when the session has been ended."""
-        refusal = self._intake.holds(self._machine.message_octets)
+        refusal = self._intake.came(came_octets, self._machine.message_octets)
         if refusal is not None:
             self._machine.close(refusal)
             self._connection.write(self._machine.output())
@@ -129,6 +130,8 @@ class Session:
                 case events.DataAsked():
                     self._intake.begin()
                     self._machine.answer(DATA_GO)
+                case events.ChunksBegun():
+                    self._intake.begin()
                 case events.MessageCame():
                     await self._message(event.content)
                 case events.MessageFlawed():
@@ -159,9 +162,7 @@ class Session:
         reply = roles.judge_sender(self._role, mail.reverse_path, self._who)
         self._machine.answer(reply)
         if reply.is_positive:
-            self._transaction = Transaction(
-                mail.reverse_path, mail.body is BodyType.EIGHT_BIT, self._needs.settings.recipients
-            )
+            self._transaction = Transaction(mail.reverse_path, mail.body, self._needs.settings.recipients)
 
     async def _rcpt(self, event: events.RcptAsked) -> None:
         assert self._transaction is not None
