@@ -108,7 +108,8 @@ class Report:
                 console.print(f"{each['address']} {each['password']}", markup=False)
         for each in self.refused:
             errors.print(f"line {each['line']}: {each['address']}: {each['reason']}", markup=False)
-        console.print(f"{len(self.created)} created, {len(self.refused)} refused")
+        if self.created or self.refused or self.stopped is None:
+            console.print(f"{len(self.created)} created, {len(self.refused)} refused")
 
 
 def _import_row(api: Api, row: dict[str, Any], line: int, report: Report) -> None:
