@@ -1,0 +1,55 @@
+"""The author's domain: the one thing of a message that DMARC judges (RFC 9989 §5.3.1).
+
+Readers do not agree on what a strange From field means, and forgers live on that. So this takes one field, and only
+such as have one domain however they are read.
+"""
+
+import re
+from enum import Enum
+
+from mailmsg.address import mailboxes
+from mailmsg.header import fields, unfold
+
+from senderauth.names import is_qualified_name, normal_name
+
+MAX_FROM_OCTETS = 16 * 1024
+
+
+class AuthorFault(Enum):
+    """Why a message has no author's domain."""
+
+    NO_FIELD = "no From field"
+    SEVERAL_FIELDS = "several From fields"
+    NO_DOMAIN = "no domain in From"
+    SEVERAL_DOMAINS = "several domains in From"
+    AMBIGUOUS = "From can be read as another domain"
+    TOO_LONG = "the From field is too long"
+
+
+_QUOTED = re.compile(rb'"(?:[^"\\]++|\\.)*+"?+', re.DOTALL)
+_AFTER_AT = re.compile(rb"@[ \t]*+([^\s<>,;:()\"@\[\]\\]++)")
+
+
+def author_domain(header: bytes) -> str | AuthorFault:
+    """The domain in normal form, or why there is none."""
+    values = [field.value for field in fields(header) if field.name.lower() == b"from"]
+    if not values:
+        return AuthorFault.NO_FIELD
+    if len(values) > 1:
+        return AuthorFault.SEVERAL_FIELDS
+    if len(values[0]) > MAX_FROM_OCTETS:
+        return AuthorFault.TOO_LONG
+    value = unfold(values[0])
+    domains = {_name(each.domain) for each in mailboxes(value) if each.domain}
+    if len(domains) > 1:
+        return AuthorFault.SEVERAL_DOMAINS
+    domain = next(iter(domains), "")
+    if not is_qualified_name(domain):
+        return AuthorFault.NO_DOMAIN
+    # Another "@" outside quotes, in the display name or a comment, is what some reader shows or takes as the address.
+    others = {_name(found) for found in _AFTER_AT.findall(_QUOTED.sub(b" ", value))}
+    return domain if others <= {domain} else AuthorFault.AMBIGUOUS
+
+
+def _name(domain: bytes) -> str:
+    return normal_name(domain.decode("utf-8", "replace"))
