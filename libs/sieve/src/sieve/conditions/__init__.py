@@ -1,0 +1,1 @@
+"""The tests of the language, a file each or a file for those that belong together."""
