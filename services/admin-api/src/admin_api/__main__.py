@@ -10,7 +10,7 @@ from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
 
-from admin_api.adapters import directory
+from admin_api.adapters import directory, queue
 from admin_api.app import build
 from admin_api.settings import Settings
 
@@ -28,7 +28,14 @@ async def wire(service: Service[Settings]) -> None:
     settings = service.settings
     channel = rpc.channel(settings.directory_target)
     service.on_close(lambda: channel.close(None))
-    app = build(directory.stub(channel), read_secret(settings.token_file), settings.request_octets)
+    outgoing = rpc.channel(settings.queue_target)
+    service.on_close(lambda: outgoing.close(None))
+    app = build(
+        directory.stub(channel),
+        queue.stub(outgoing),
+        read_secret(settings.token_file),
+        settings.request_octets,
+    )
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((settings.host, settings.port))

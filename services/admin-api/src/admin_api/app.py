@@ -18,10 +18,10 @@ from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
 from admin_api import metrics
-from admin_api.edge import accounts, guard, problems, tenants
+from admin_api.edge import accounts, guard, problems, queue, tenants
 from admin_api.models import Health, Problem
 
-DESCRIPTION = """Tenants, domains, accounts and aliases of a Posthouse installation.
+DESCRIPTION = """Tenants, domains, accounts and aliases of a Posthouse installation, and its queue of outgoing mail.
 
 Every request but this page's own needs the operator's token: `Authorization: Bearer ...`.
 Errors are problem documents (RFC 9457) with a sentence in `detail`."""
@@ -33,13 +33,13 @@ ERRORS = {
         404: "There is no such object",
         409: "It is in use, or still holds something",
         422: "The request cannot be understood",
-        503: "The directory cannot be reached now",
+        503: "The directory or the queue cannot be reached now",
     }.items()
 }
 
 
-def build(directory: Any, token: str, request_octets: int) -> FastAPI:
-    """The application around a directory (a DirectoryAdminServiceStub on an asyncio channel) and a token.
+def build(directory: Any, outgoing: Any, token: str, request_octets: int) -> FastAPI:
+    """The application around a directory and a queue (their stubs on asyncio channels) and a token.
 
     Raises guard.TokenWeak.
     """
@@ -51,9 +51,10 @@ def build(directory: Any, token: str, request_octets: int) -> FastAPI:
         redoc_url=None,
     )
     app.state.directory = directory
+    queue.attach(app, outgoing)
     token = guard.check(token)
     problems.install(app)
-    for part in (tenants, accounts):
+    for part in (tenants, accounts, queue):
         app.include_router(part.router, dependencies=[Depends(guard.BEARER)], responses=ERRORS)  # type: ignore[arg-type]
     app.mount("/docs/assets", StaticFiles(directory=swagger_ui_path), name="docs-assets")
 

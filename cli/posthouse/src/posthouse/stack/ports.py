@@ -34,6 +34,7 @@ class Ports:
     weed_filer: int
     weed_admin: int
     directory_grpc: int
+    queue_grpc: int
     status: int
 
     @classmethod
@@ -60,6 +61,7 @@ class Ports:
             weed_filer=base + 836,
             weed_admin=base + 837,
             directory_grpc=base + 701,
+            queue_grpc=base + 702,
             status=base + 600,
         )
 

@@ -75,6 +75,9 @@ class Services:
             "DRAIN_SECONDS": DRAIN_SECONDS,
             **getattr(self, "_" + name.replace("-", "_"))(),
         }
+        if number > 0:
+            # The operator's port is the first process's.
+            values.pop("GRPC_PORT", None)
         environment = {f"{prefix}_{key}": str(value) for key, value in values.items()}
         environment.update(
             {key: value for key, value in self._overrides.items() if key.startswith(prefix + "_")}
@@ -142,6 +145,7 @@ class Services:
             **self._database("queue"),
             **self._asks_directory(),
             "HOSTNAME": "localhost",
+            "GRPC_PORT": self._ports.queue_grpc,
         }
 
     def _mda(self) -> dict[str, object]:
@@ -176,6 +180,7 @@ class Services:
     def _admin_api(self) -> dict[str, object]:
         return {
             **self._asks_directory(),
+            "QUEUE_TARGET": f"127.0.0.1:{self._ports.queue_grpc}",
             "HOST": "127.0.0.1",
             "PORT": self._ports.admin,
             "TOKEN_FILE": self._layout.token_file,

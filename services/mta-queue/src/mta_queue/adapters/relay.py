@@ -26,7 +26,7 @@ from mailproto.smtp.client import (
     TlsWanted,
 )
 from mailproto.smtp.client_content import BareLineBreak, encode
-from mailproto.smtp.reply import Reply
+from mailproto.smtp.reply import Charset, Reply
 from servicekit import logs
 from spool import Envelope, SpooledLetter
 
@@ -278,6 +278,7 @@ class Relay:
                 recipients[: session.recipients_taken_at_most or None],
                 len(envelope.trace_prefix) + envelope.size_octets,
                 _body_type(envelope),
+                _header_charset(letter),
             )
         )
 
@@ -303,6 +304,15 @@ def _body_type(envelope: Envelope) -> BodyType:
     if envelope.binary:
         return BodyType.BINARY
     return BodyType.EIGHT_BIT if envelope.eight_bit else BodyType.SEVEN_BIT
+
+
+def _header_charset(letter: SpooledLetter) -> Charset:
+    """UTF_8 where it was accepted as such and is (RFC 6531 §3.4); MIME headers inside show in the structure."""
+    if not letter.envelope.smtputf8:
+        return Charset.ASCII
+    facts = letter.facts
+    is_ascii = facts.header.isascii() and facts.bodystructure.isascii() and bool(facts.header)
+    return Charset.ASCII if is_ascii else Charset.UTF_8
 
 
 def _is_address(host: str) -> bool:

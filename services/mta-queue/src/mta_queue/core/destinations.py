@@ -2,6 +2,8 @@
 
 from ipaddress import ip_address
 
+from mailproto.smtp.address import AddressInvalid, ascii_domain
+
 
 def is_public(address: str) -> bool:
     """False for loopback, private, link-local, multicast, reserved: an MX must not lead inside (SSRF)."""
@@ -16,8 +18,12 @@ def is_public(address: str) -> bool:
 
 
 def domain_of(address: str) -> str:
-    """The domain of a forward-path, in lower case."""
-    return address.rpartition("@")[2].lower()
+    """The domain of a forward-path as DNS knows it, in lower case."""
+    domain = address.rpartition("@")[2]
+    try:
+        return ascii_domain(domain)
+    except AddressInvalid:
+        return domain.lower()
 
 
 def literal_of(domain: str) -> str | None:

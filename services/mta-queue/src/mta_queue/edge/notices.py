@@ -120,6 +120,9 @@ class Notices:
                 trace_prefix=b"",
                 source=Source.DSN,
                 arrived_at=now,
+                # RFC 6533 §3: who sent with an address outside ASCII is told in kind.
+                smtputf8=not envelope.reverse_path.isascii(),
+                eight_bit=not content.isascii(),
             )
         )
         metrics.NOTICES.labels("made").inc()

@@ -1,0 +1,144 @@
+"""posthouse queue: list, show, audit, and what queue_changes.py adds."""
+
+from typing import Annotated, Any
+
+import typer
+
+from posthouse.api import Api, named
+from posthouse.commands import queue_changes
+from posthouse.commands.queue_options import Wanted, asking, filtered
+from posthouse.output import as_json as print_json
+from posthouse.output import console, table
+
+app = typer.Typer(no_args_is_help=True, help="The queue of outgoing mail: see it and steer it.")
+COLUMNS = (
+    "queue_id",
+    "tenant",
+    "status",
+    "attempts",
+    "entered",
+    "next attempt",
+    "sender",
+    "recipients",
+    "last reply",
+)
+PAGE = 500
+
+
+@app.command("list")
+@filtered
+def listing(
+    api: Api,
+    as_json: bool,
+    wanted: Wanted,
+    limit: Annotated[int, typer.Option(help="At most so many; 0 for all.", min=0)] = 100,
+) -> None:
+    """List what waits, oldest first."""
+    found: list[dict[str, Any]] = []
+    page = ""
+    while True:
+        size = min(PAGE, limit - len(found)) if limit else PAGE
+        answer = api.call("GET", "/v1/queue/items", page=page, size=str(size), **wanted.filter)
+        found += answer["items"]
+        page = answer["next_page"]
+        if not page or (limit and len(found) >= limit):
+            break
+    if as_json:
+        print_json(found)
+        return
+    table([_row(item) for item in found], COLUMNS, "Nothing waits.")
+    if page:
+        console.print(f"There are more; these are the oldest {len(found)} (--limit).")
+
+
+@app.command()
+@asking
+def show(
+    api: Api, as_json: bool, queue_id: Annotated[str, typer.Argument(help="The message's queue id.")]
+) -> None:
+    """Show one message: what waits of it, what is settled, every attempt."""
+    found = api.call("GET", named("queue/messages", queue_id))
+    if as_json:
+        print_json(found)
+        return
+    for item in found["items"]:
+        console.print(f"to {item['domain']}: {item['status']}", markup=False, style="bold")
+        for name in (
+            "tenant",
+            "sender",
+            "entered_at",
+            "next_attempt_at",
+            "expires_at",
+            "hold_reason",
+            "route",
+        ):
+            if item[name]:
+                console.print(f"  {name.replace('_', ' ')}: {_when(item[name])}", markup=False)
+        for recipient in item["recipients"]:
+            console.print(f"  {recipient['address']}: {recipient['last_reply']}", markup=False)
+    if found["settled"]:
+        table(
+            [each | {"at": _when(each["settled_at"])} for each in found["settled"]],
+            ("address", "outcome", "at", "host", "reply"),
+            "",
+        )
+    table(
+        [
+            each
+            | {
+                "at": _when(each["started_at"]),
+                "took": f"{each['duration_ms']} ms",
+                "tls": each["tls"] or "no",
+                "d/w/f": f"{each['delivered']}/{each['deferred']}/{each['failed']}",
+            }
+            for each in found["attempts"]
+        ],
+        ("at", "took", "domain", "host", "address", "tls", "d/w/f", "reply"),
+        "It has not been tried yet.",
+    )
+
+
+@app.command()
+@asking
+def audit(
+    api: Api,
+    as_json: bool,
+    tenant: Annotated[str, typer.Option(help="Only about this tenant (name or id).")] = "",
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 100,
+) -> None:
+    """List who asked for what, newest first."""
+    found = api.call("GET", "/v1/queue/audit", tenant=tenant, size=str(limit))["items"]
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        each
+        | {
+            "when": _when(each["at"]),
+            "who": f"{each['actor']} ({each['client_address']})",
+            "which": ", ".join(f"{name}={value}" for name, value in each["filter"].items()) or "everything",
+        }
+        for each in found
+    ]
+    table(
+        rows, ("when", "who", "action", "which", "reason", "changed", "skipped"), "Nothing was asked for yet."
+    )
+
+
+queue_changes.add_to(app)
+
+
+def _row(item: dict[str, Any]) -> dict[str, Any]:
+    return item | {
+        "tenant": item["tenant"] or item["tenant_id"],
+        "entered": _when(item["entered_at"]),
+        "next attempt": _when(item["next_attempt_at"]) if item["status"] == "waiting" else "",
+        "sender": item["sender"] or "<>",
+        "recipients": [each["address"] for each in item["recipients"]],
+        "last reply": item["hold_reason"] or item["last_reply"],
+    }
+
+
+def _when(text: str) -> str:
+    """To the second: 2026-11-21 07:16:42."""
+    return f"{text[:10]} {text[11:19]}" if text[10:11] == "T" else text

@@ -1,0 +1,139 @@
+"""What goes in and out under /v1/queue, as the OpenAPI document shows it."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from admin_api.models import Wire
+
+Status = Literal["waiting", "held", "sending"]
+Action = Literal["hold", "release", "retry", "bounce", "delete", "reroute", "expire"]
+Reason = Annotated[str, Field(max_length=500, examples=["abuse ticket 4711"])]
+
+
+class ItemFilter(Wire):
+    """Which items are meant: all that is set must be so."""
+
+    tenant: Annotated[str, Field(description="its name or id", max_length=100)] = ""
+    queue_ids: Annotated[list[str], Field(default_factory=list, max_length=1000)]
+    sender: Annotated[str, Field(description="an address, @domain, or <> for none", max_length=320)] = ""
+    recipient: Annotated[str, Field(max_length=320)] = ""
+    domain: Annotated[str, Field(description="the recipients'", max_length=255)] = ""
+    status: Status | None = None
+    reply: Annotated[str, Field(description="part of the last reply, in any case", max_length=500)] = ""
+    entered_before: AwareDatetime | None = None
+    entered_after: AwareDatetime | None = None
+
+
+class Recipient(BaseModel):
+    address: str
+    last_reply: str
+
+
+class Item(BaseModel):
+    """The recipients of one message at one domain, as they wait."""
+
+    queue_id: str
+    tenant: Annotated[str, Field(description="its name; empty where the directory does not know it now")]
+    tenant_id: str
+    domain: str
+    status: Status
+    sender: Annotated[str, Field(description="the reverse-path; empty for notices")]
+    recipients: list[Recipient]
+    attempts: int
+    entered_at: datetime
+    tried_at: datetime | None
+    next_attempt_at: datetime
+    expires_at: datetime
+    last_reply: str
+    last_host: str
+    hold_reason: str
+    route: Annotated[str, Field(description="where it is sent instead of to the domain's MX")]
+
+
+class Settled(BaseModel):
+    """A recipient that waits no more."""
+
+    address: str
+    outcome: Annotated[str, Field(examples=["delivered", "failed", "deleted"])]
+    status: str
+    reply: str
+    host: str
+    settled_at: datetime
+    notice_due: Annotated[bool, Field(description="the notice to the sender is still to be made")]
+
+
+class Attempt(BaseModel):
+    """One session with one address of another system, or a try that got to none."""
+
+    domain: str
+    started_at: datetime
+    duration_ms: int
+    host: str
+    address: str
+    tls: Annotated[str, Field(examples=["TLSv1.3", ""])]
+    reply: str
+    delivered: int
+    deferred: int
+    failed: int
+
+
+class Message(BaseModel):
+    """Everything known of one message on its way out."""
+
+    queue_id: str
+    items: list[Item]
+    settled: list[Settled]
+    attempts: list[Attempt]
+
+
+class NewChange(Wire):
+    """What to do with the items that the filter finds."""
+
+    action: Action
+    filter: Annotated[ItemFilter, Field(default_factory=ItemFilter)]
+    everything: Annotated[
+        bool, Field(description="a filter that sets nothing means everything, and only with this")
+    ] = False
+    reason: Annotated[str, Field(description="hold, bounce, delete: why", max_length=500)] = ""
+    silent: Annotated[bool, Field(description="bounce: the sender is not told")] = False
+    route: Annotated[
+        str,
+        Field(
+            description="reroute: host, host:port, address:port or [v6]:port; empty: the domain's MX again",
+            max_length=300,
+        ),
+    ] = ""
+    expires_at: Annotated[AwareDatetime | None, Field(description="expire: the new moment")] = None
+
+
+class Job(BaseModel):
+    """A change and how far it is."""
+
+    job_id: str
+    action: str
+    status: Annotated[str, Field(examples=["running", "done", "cancelled", "failed"])]
+    changed: int
+    skipped: Annotated[int, Field(description="matched, but being sent now or in no need of the change")]
+    created_at: datetime
+    finished_at: datetime | None
+    error: str
+
+
+class AuditEntry(BaseModel):
+    """Who asked for what."""
+
+    audit_id: int
+    at: datetime
+    actor: str
+    client_address: str
+    tenant: str
+    tenant_id: str
+    action: str
+    reason: str
+    filter: dict[str, object]
+    change: dict[str, object]
+    job_id: str
+    changed: int
+    skipped: int

@@ -1,0 +1,134 @@
+"""The operator at the queue of a whole installation: the command, REST, gRPC, rows, and a peer that is not willing."""
+
+import imaplib
+import json
+import smtplib
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.dnsserver import DnsServer
+from tests.support.platform import Platform
+from tests.support.sink import SmtpSink
+
+
+class Desk:
+    """One installation, its only peer, and the command."""
+
+    def __init__(self, platform: Platform, sink: SmtpSink) -> None:
+        self.platform = platform
+        self.sink = sink
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "posthouse", "queue", *words, "--data", str(self.platform.folder)]
+        return subprocess.run(line, capture_output=True, text=True, timeout=60)
+
+    def json(self, *words: str) -> Any:
+        done = self.command(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def send(self, *recipients: str) -> None:
+        alice = self.platform.account("alice")
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with smtplib.SMTP("127.0.0.1", self.platform.ports.submission) as client:
+            client.starttls(context=context)
+            client.login(alice.address, alice.password)
+            client.sendmail(alice.address, recipients, b"Subject: out\r\n\r\nhello\r\n")
+
+    def waiting(self, *words: str) -> Any:
+        return until(lambda: self.json("list", *words))
+
+    def newest(self) -> bytes:
+        """The newest message in alice's INBOX, b"" for none."""
+        alice = self.platform.account("alice")
+        with imaplib.IMAP4("127.0.0.1", self.platform.ports.imap) as client:
+            client.login(alice.address, alice.password)
+            count = int(client.select()[1][0] or b"0")
+            if not count:
+                return b""
+            return bytes(client.fetch(str(count), "(BODY.PEEK[])")[1][0][1])  # type: ignore[index]
+
+    def answer(self, text: str) -> None:
+        with self.sink.lock:
+            self.sink.script["RCPT"] = text
+
+
+def until(look: Callable[[], Any]) -> Any:
+    """What it comes to at last."""
+    deadline = time.monotonic() + 30
+    while not (found := look()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with DnsServer() as dns, SmtpSink(script={"RCPT": "451 4.2.1 come back later"}) as sink:
+        for domain in ("one.test", "two.test", "three.test"):
+            dns.mx(domain, f"mx.{domain}")
+        folder = tmp_path_factory.mktemp("queue")
+        with Platform.start(folder, dns_server=dns.address, relay_port=sink.port) as platform:
+            yield Desk(platform, sink)
+
+
+def test_what_waits_is_listed_shown_held_and_sent(desk: Desk) -> None:
+    desk.answer("451 4.2.1 come back later")
+    desk.send("a@one.test", "b@one.test")
+    [item] = desk.waiting("--domain", "one.test")
+    assert (item["tenant"], item["status"], item["attempts"]) == ("demo", "waiting", 1)
+    assert item["sender"] == "alice@example.test"
+    assert [each["address"] for each in item["recipients"]] == ["a@one.test", "b@one.test"]
+    queue_id = item["queue_id"]
+    for words in (("--reply", "BACK later"), ("--sender", "@example.test"), ("--tenant", "demo")):
+        assert queue_id in [each["queue_id"] for each in desk.json("list", *words)]
+    assert desk.json("list", "--older-than", "1h") == []
+    shown = desk.command("show", queue_id)
+    assert shown.returncode == 0
+    assert "mx.one.test" in shown.stdout
+    assert "451 4.2.1" in " ".join(shown.stdout.split())
+
+    held = desk.json("hold", "--domain", "one.test", "--reason", "a question")
+    assert (held["status"], held["changed"]) == ("done", 1)
+    assert [each["hold_reason"] for each in desk.json("list", "--status", "held")] == ["a question"]
+    desk.answer("250 ok")
+    assert desk.command("release", queue_id).stdout.strip() == "1 released"
+    until(lambda: [taken for taken in desk.sink.taken if "one.test" in taken.recipients[0]])
+    until(lambda: desk.json("list", "--domain", "one.test") == [])
+    message = desk.json("show", queue_id)
+    assert {each["outcome"] for each in message["settled"]} == {"delivered"}
+    assert [each["reply"][:3] for each in message["attempts"]] == ["451", "250"]
+    assert [each["action"] for each in desk.json("audit")][:2] == ["release", "hold"]
+
+
+def test_bounce_tells_the_sender_and_reroute_goes_elsewhere(desk: Desk) -> None:
+    desk.answer("451 4.2.1 come back later")
+    desk.send("a@two.test")
+    desk.send("a@three.test")
+    [two] = desk.waiting("--domain", "two.test")
+    [three] = desk.waiting("--domain", "three.test")
+    with SmtpSink() as other:
+        done = desk.command("reroute", three["queue_id"], "--to", f"127.0.0.1:{other.port}")
+        assert done.stdout.strip() == "1 rerouted"
+        desk.command("retry", "--domain", "three.test")
+        until(lambda: other.taken)
+    assert desk.command("bounce", two["queue_id"], "--reason", "we do not").returncode == 0
+    returned = until(desk.newest)
+    assert b"Returned by the operator: we do not" in returned
+
+
+def test_what_is_used_wrongly_has_its_exit_code(desk: Desk) -> None:
+    assert desk.command("hold").returncode == 1
+    assert desk.command("hold", "01NOTHING").returncode == 1
+    assert desk.command("show", "01NOTHING").returncode == 1
+    assert desk.command("list", "--tenant", "nobody").returncode == 1
+    assert desk.command("list", "--older-than", "soon").returncode == 1
+    assert desk.command("list", "--status", "happy").returncode == 2
+    assert desk.command("hold", "--all", "--domain", "one.test").returncode == 1
