@@ -21,6 +21,7 @@ ALIASES = {
     "sales@foo.com": ("jones@foo.com", "brown@foo.com"),
     "jones.alias@foo.com": ("jones@foo.com",),
     "trap@other.com": ("jones@foo.com",),
+    "büro@foo.com": ("jones@foo.com", "brown@foo.com"),
 }
 
 

@@ -211,3 +211,23 @@ def test_binary_content_is_marked_in_the_letter() -> None:
     said, gate, _ = converse(Role.MX, [HELLO, sent, b"QUIT\r\n"])
     assert b"501 5.5.4" in said
     assert gate.letters == []
+
+
+def test_a_message_beyond_ascii_is_marked_and_traced() -> None:
+    envelope = "MAIL FROM:<jürgen@bücher.example> SMTPUTF8\r\nRCPT TO:<büro@foo.com>\r\n".encode()
+    _, gate, _ = converse(Role.MX, [HELLO, envelope, b"DATA\r\n", MESSAGE, b"QUIT\r\n"])
+    [letter] = gate.letters
+    assert letter.smtputf8
+    assert letter.reverse_path == "jürgen@bücher.example"
+    assert {recipient.original_address for recipient in letter.recipients} == {"büro@foo.com"}
+    assert b" with UTF8SMTP id " in letter.trace_prefix
+    assert letter.trace_prefix.isascii()
+
+
+def test_replies_stay_in_ascii_where_more_was_not_allowed() -> None:
+    login = b"AUTH PLAIN AGpvbmVzQGZvby5jb20AcmlnaHQ=\r\n"
+    lookup = "VRFY büro SMTPUTF8\r\n".encode()
+    said, _, _ = converse(Role.MSA, [HELLO, login, lookup, b"VRFY sales\r\n", b"QUIT\r\n"])
+    assert "250 2.1.5 <büro@foo.com>".encode() in said
+    said, _, _ = converse(Role.MSA, [HELLO, login, lookup.replace(b" SMTPUTF8", b""), b"QUIT\r\n"])
+    assert said.isascii()

@@ -17,6 +17,7 @@ from mailproto.smtp.client import (
 )
 from mailproto.smtp.client_content import BareLineBreak, encode, encode_content
 from mailproto.smtp.client_replies import ReplyInvalid, ReplyReader
+from mailproto.smtp.reply import Charset
 
 EHLO = b"250-s.test\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250 8BITMIME\r\n"
 PLAIN_EHLO = b"250 s.test\r\n"
@@ -186,6 +187,34 @@ def test_binary_content_is_not_sent_to_those_who_do_not_take_it(missing: bytes) 
 def test_a_chunk_is_the_message_as_it_is() -> None:
     message = b"S: x\r\n\r\n\n.\n\r\n.\r\n\x00"
     assert encode(message, Transfer.BDAT) == b"BDAT %d LAST\r\n" % len(message) + message
+
+
+UTF8_EHLO = b"250-s.test\r\n250-8BITMIME\r\n250-PIPELINING\r\n250 SMTPUTF8\r\n"
+
+
+@pytest.mark.parametrize(
+    ("outgoing", "refusal"),
+    [
+        (Outgoing("jürgen@x.test", ("b@y.test",), 9), "5.6.7"),
+        (Outgoing("a@x.test", ("b@y.test", "büro@y.test"), 9), "5.6.7"),
+        (Outgoing("a@x.test", ("b@y.test",), 9, header_charset=Charset.UTF_8), "5.6.9"),
+    ],
+)
+def test_what_is_not_ascii_goes_only_to_those_who_take_it(outgoing: Outgoing, refusal: str) -> None:
+    peer = Peer(b"220 hi\r\n", UTF8_EHLO, outgoing=outgoing).run()
+    assert f"MAIL FROM:<{outgoing.reverse_path}> SMTPUTF8\r\n".encode() in peer.said
+    for path in outgoing.forward_paths:
+        assert f"RCPT TO:<{path}>\r\n".encode() in peer.said
+    for without in (EHLO, PLAIN_EHLO):
+        peer = Peer(b"220 hi\r\n", without, outgoing=outgoing).run()
+        [finished] = [event for event in peer.events if isinstance(event, Finished)]
+        assert {reply.enhanced for reply in finished.replies} == {refusal}
+        assert all(reply.code // 100 == 5 for reply in finished.replies)
+        assert b"MAIL" not in peer.said
+
+
+def test_what_is_ascii_does_not_ask_for_more() -> None:
+    assert b"SMTPUTF8" not in Peer(b"220 hi\r\n", UTF8_EHLO, GROUP).run().said
 
 
 @given(st.lists(st.integers(1, 40), max_size=30))

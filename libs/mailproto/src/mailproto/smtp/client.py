@@ -23,7 +23,7 @@ from typing import assert_never
 
 from mailproto.smtp.body import BodyType, Transfer
 from mailproto.smtp.client_replies import ReplyInvalid, ReplyReader
-from mailproto.smtp.reply import Reply
+from mailproto.smtp.reply import Charset, Reply
 
 
 class Asked(Enum):
@@ -64,6 +64,17 @@ class Outgoing:
     forward_paths: tuple[str, ...]
     size_octets: int
     body: BodyType = BodyType.SEVEN_BIT
+    header_charset: Charset = Charset.ASCII
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Whether it cannot be sent without the extension (RFC 6531 §3.2)."""
+        return self.header_charset is Charset.UTF_8 or not self.has_ascii_paths
+
+    @property
+    def has_ascii_paths(self) -> bool:
+        """Whether the envelope is ASCII."""
+        return self.reverse_path.isascii() and all(path.isascii() for path in self.forward_paths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +114,8 @@ class Failed:
 Event = Ready | TlsWanted | ContentWanted | Finished | Failed
 
 NO_8BIT = Reply.of(554, "5.6.3", "The next system takes no 8-bit content")
+NO_UTF8_PATH = Reply.of(550, "5.6.7", "The next system takes no addresses outside ASCII (SMTPUTF8)")
+NO_UTF8_HEADER = Reply.of(554, "5.6.9", "The next system takes no header outside ASCII (SMTPUTF8)")
 NO_BINARY = Reply.of(554, "5.6.3", "The next system takes no binary content")
 TOO_BIG = Reply.of(552, "5.3.4", "The message is bigger than the next system takes")
 EMPTY_END = b".\r\n"
@@ -195,6 +208,8 @@ class ClientMachine:
             line += f" SIZE={outgoing.size_octets}"
         if outgoing.body is not BodyType.SEVEN_BIT:
             line += f" BODY={outgoing.body.value}"
+        if outgoing.needs_smtputf8:
+            line += " SMTPUTF8"
         group = [(Asked.MAIL, line), *((Asked.RCPT, f"RCPT TO:<{path}>") for path in outgoing.forward_paths)]
         if transaction.transfer is Transfer.DATA:
             group.append((Asked.DATA, "DATA"))
@@ -209,6 +224,9 @@ class ClientMachine:
         if outgoing.body is BodyType.BINARY and not {"CHUNKING", "BINARYMIME"} <= self._extensions.keys():
             # RFC 3030 §3, the third way
             return NO_BINARY
+        if outgoing.needs_smtputf8 and "SMTPUTF8" not in self._extensions:
+            # RFC 6531 §3.5
+            return NO_UTF8_HEADER if outgoing.has_ascii_paths else NO_UTF8_PATH
         return None
 
     def _say_group(self) -> None:

@@ -1,6 +1,14 @@
 """Replies: a code, an enhanced status code (RFC 2034, RFC 3463), lines of text."""
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class Charset(Enum):
+    """What a reply may hold: only ASCII, unless the peer allowed more for this one (RFC 6531 §3.7.4)."""
+
+    ASCII = "ascii"
+    UTF_8 = "utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +34,11 @@ class Reply:
         """All lines as one, without codes."""
         return " ".join(self.lines)
 
-    def encode(self) -> bytes:
+    def encode(self, charset: Charset = Charset.ASCII) -> bytes:
         """As it is sent (RFC 5321 §4.2): every line but the last with a hyphen."""
         front = f"{self.enhanced} " if self.enhanced else ""
         last = len(self.lines) - 1
         return "".join(
             f"{self.code}{'-' if number < last else ' '}{front}{line}\r\n"
             for number, line in enumerate(self.lines)
-        ).encode("ascii", "replace")
+        ).encode(charset.value, "replace")

@@ -31,9 +31,10 @@ from typing import assert_never
 
 from mailproto.smtp import server_events as events
 from mailproto.smtp.body import BodyType
-from mailproto.smtp.reply import Reply
+from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.server_auth import AuthDialogue
 from mailproto.smtp.server_commands import (
+    NON_ASCII_RECIPIENT,
     Auth,
     Bdat,
     Expn,
@@ -77,11 +78,13 @@ class ServerMachine(ServerSession):
             case Vrfy():
                 self._note_junk()
                 self._waiting = Waiting.LOOK_UP
-                return events.VrfyAsked(command.text)
+                self._charset = command.charset
+                return events.VrfyAsked(command.text, command.charset)
             case Expn():
                 self._note_junk()
                 self._waiting = Waiting.LOOK_UP
-                return events.ExpnAsked(command.text)
+                self._charset = command.charset
+                return events.ExpnAsked(command.text, command.charset)
             case Help():
                 self._note_junk()
                 self._say(self._offers().help(command.topic))
@@ -137,13 +140,13 @@ class ServerMachine(ServerSession):
             self._say(Reply.of(503, "5.5.1", "Say MAIL first"))
             return None
         group = self._rcpts = RcptGroup(self.config.recipients_allowed - self.recipients_accepted)
-        group.add(first)
+        group.add(self._in_charset(first))
         while not group.is_full and self._input.holds_line_of(b"RCPT"):
             line = self._input.next_line()
             if isinstance(line, bytes):
                 command = parse(line)
                 assert isinstance(command, Rcpt | Reply)
-                group.add(command)
+                group.add(self._in_charset(command))
             elif line is not None:
                 group.add(line_refusal(line))
         self._waiting = Waiting.RCPT
@@ -151,6 +154,13 @@ class ServerMachine(ServerSession):
             self.answer_rcpt([])
             return None
         return events.RcptAsked(tuple(rcpt.forward_path for rcpt in group.asked))
+
+    def _in_charset(self, rcpt: Rcpt | Reply) -> Rcpt | Reply:
+        if isinstance(rcpt, Reply) or rcpt.forward_path.isascii():
+            return rcpt
+        if self._sender is not None and self._sender.charset is Charset.UTF_8:
+            return rcpt
+        return NON_ASCII_RECIPIENT
 
     def _plain(self, command: Plain) -> events.Event | None:
         match command:

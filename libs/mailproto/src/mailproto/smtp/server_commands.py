@@ -10,7 +10,7 @@ from enum import Enum
 
 from mailproto.smtp.address import HELO_NAME, AddressInvalid, parse_forward_path, parse_reverse_path
 from mailproto.smtp.body import BodyType
-from mailproto.smtp.reply import Reply
+from mailproto.smtp.reply import Charset, Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,15 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """MAIL FROM. `reverse_path` is "" for <>; `size_octets` is None where SIZE= was not given."""
+    """MAIL FROM. `reverse_path` is "" for <>; `size_octets` is None where SIZE= was not given.
+
+    `charset` is UTF_8 where SMTPUTF8 was (RFC 6531 §3.4): of addresses and of the message's header.
+    """
 
     reverse_path: str
     size_octets: int | None = None
     body: BodyType = BodyType.SEVEN_BIT
+    charset: Charset = Charset.ASCII
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +51,18 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Vrfy:
-    """VRFY string."""
+    """VRFY string. `charset` is what the answer may hold (RFC 6531 §3.7.4.2)."""
 
     text: str
+    charset: Charset
 
 
 @dataclass(frozen=True, slots=True)
 class Expn:
-    """EXPN string."""
+    """EXPN string. `charset` as in Vrfy."""
 
     text: str
+    charset: Charset
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,9 @@ class Plain(Enum):
 
 Command = Hello | Mail | Rcpt | Auth | Vrfy | Expn | Help | Bdat | Plain
 
+# RFC 6531 §3.5
+NON_ASCII_SENDER = Reply.of(550, "5.6.7", "An address outside ASCII needs MAIL with SMTPUTF8")
+NON_ASCII_RECIPIENT = Reply.of(553, "5.6.7", "An address outside ASCII needs MAIL with SMTPUTF8")
 UNKNOWN_PARAMETER = Reply.of(555, "5.5.4", "Unknown parameter")
 # xtext of AUTH= (RFC 4954 §5), already decoded characters excluded
 XTEXT = re.compile(rb"(?:[\x21-\x2a\x2c-\x3c\x3e-\x7e]|\+[0-9A-F]{2})+")
@@ -120,9 +129,10 @@ def _mail(argument: bytes) -> Command | Reply:
         return Reply.of(501, "5.1.7", f"Bad sender address: {error}")
     size: int | None = None
     body = BodyType.SEVEN_BIT
+    charset = Charset.ASCII
     seen = set()
     for word in parsed.rest.split():
-        key, _, value = word.partition(b"=")
+        key, equals, value = word.partition(b"=")
         key = key.upper()
         if key in seen:
             return Reply.of(501, "5.5.4", "A parameter is given twice")
@@ -140,11 +150,17 @@ def _mail(argument: bytes) -> Command | Reply:
             # Who submitted it first (RFC 4954 §5): we trust nobody with that and keep nothing of it.
             if not XTEXT.fullmatch(value):
                 return _syntax("AUTH=xtext")
+        elif key == b"SMTPUTF8":
+            if equals:
+                return _syntax("SMTPUTF8 without a value")
+            charset = Charset.UTF_8
         else:
             return UNKNOWN_PARAMETER
+    if charset is Charset.ASCII and not parsed.address.isascii():
+        return NON_ASCII_SENDER
     if parsed.rest and not parsed.rest.startswith(b" "):
         return _syntax("MAIL FROM:<address>")
-    return Mail(parsed.address, size, body)
+    return Mail(parsed.address, size, body, charset)
 
 
 def _rcpt(argument: bytes) -> Command | Reply:
@@ -167,13 +183,27 @@ def _auth(argument: bytes) -> Command | Reply:
 
 
 def _vrfy(argument: bytes) -> Command | Reply:
-    text = argument.strip()
-    return Vrfy(text.decode("ascii", "replace")) if text else _syntax("VRFY address")
+    asked = _string(argument)
+    return _syntax("VRFY address [SMTPUTF8]") if asked is None else Vrfy(*asked)
 
 
 def _expn(argument: bytes) -> Command | Reply:
-    text = argument.strip()
-    return Expn(text.decode("ascii", "replace")) if text else _syntax("EXPN address")
+    asked = _string(argument)
+    return _syntax("EXPN address [SMTPUTF8]") if asked is None else Expn(*asked)
+
+
+def _string(argument: bytes) -> tuple[str, Charset] | None:
+    """String [ SP "SMTPUTF8" ] (RFC 6531 §3.7.4.2)."""
+    text, charset = argument.strip(), Charset.ASCII
+    front, space, last = text.rpartition(b" ")
+    if space and last.upper() == b"SMTPUTF8":
+        text, charset = front.rstrip(), Charset.UTF_8
+    if not text or (charset is Charset.ASCII and not text.isascii()):
+        return None
+    try:
+        return text.decode("utf-8"), charset
+    except UnicodeDecodeError:
+        return None
 
 
 def _bdat(argument: bytes) -> Command | Reply:

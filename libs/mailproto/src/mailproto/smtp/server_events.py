@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mailproto.sasl import Credentials
-from mailproto.smtp.reply import Reply
+from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.server_commands import Mail
 from mailproto.smtp.server_data import Flaw
 
@@ -61,16 +61,18 @@ class AuthAsked:
 
 @dataclass(frozen=True, slots=True)
 class VrfyAsked:
-    """VRFY. Answer with `answer`."""
+    """VRFY. Answer with `answer`; only with SMTPUTF8 may the answer go beyond ASCII."""
 
     text: str
+    charset: Charset
 
 
 @dataclass(frozen=True, slots=True)
 class ExpnAsked:
-    """EXPN. Answer with `answer`."""
+    """EXPN. Answer with `answer`; only with SMTPUTF8 may the answer go beyond ASCII."""
 
     text: str
+    charset: Charset
 
 
 @dataclass(frozen=True, slots=True)

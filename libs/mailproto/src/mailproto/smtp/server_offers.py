@@ -17,8 +17,8 @@ SYNTAX = {
     "NOOP": "NOOP",
     "QUIT": "QUIT",
     "HELP": "HELP [command]",
-    "VRFY": "VRFY address",
-    "EXPN": "EXPN address",
+    "VRFY": "VRFY address [SMTPUTF8]",
+    "EXPN": "EXPN address [SMTPUTF8]",
     "STARTTLS": "STARTTLS",
     "AUTH": "AUTH mechanism [initial-response]",
 }
@@ -38,6 +38,7 @@ class Offers:
             "PIPELINING",
             f"SIZE {config.size_limit_octets}",
             "8BITMIME",
+            "SMTPUTF8",
             "CHUNKING",
             "ENHANCEDSTATUSCODES",
             # RFC 9422 §3.2: more recipients than this are told 452.

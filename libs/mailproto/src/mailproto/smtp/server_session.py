@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import assert_never
 
 from mailproto.smtp import server_events as events
-from mailproto.smtp.reply import Reply
+from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.server_auth import AuthDialogue
 from mailproto.smtp.server_commands import Hello, Mail
 from mailproto.smtp.server_config import ServerConfig, State, Waiting
@@ -34,6 +34,8 @@ class ServerSession(ABC):
         self._rcpts = RcptGroup(0)
         self._sender: Mail | None = None
         self._incoming = Incoming(config.size_limit_octets)
+        # Of the next answer.
+        self._charset = Charset.ASCII
         self._auth: AuthDialogue | None = None
         self._ended = False
 
@@ -63,8 +65,8 @@ class ServerSession(ABC):
         """Between 354, or the first BDAT, and the end of the message."""
         return self._incoming.is_under_way
 
-    def _say(self, reply: Reply) -> None:
-        self._output.append(reply.encode())
+    def _say(self, reply: Reply, charset: Charset = Charset.ASCII) -> None:
+        self._output.append(reply.encode(charset))
         if reply.code >= 500:
             self.errors += 1
 
@@ -73,7 +75,8 @@ class ServerSession(ABC):
     def answer(self, reply: Reply) -> None:
         """The answer to the event that was last returned."""
         waiting, self._waiting = self._waiting, Waiting.NOTHING
-        self._say(reply)
+        charset, self._charset = self._charset, Charset.ASCII
+        self._say(reply, charset)
         match waiting:
             case Waiting.MAIL:
                 if reply.is_positive:

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from directoryclient import Disposition, Identity, Resolution
 from mailproto.smtp.body import BodyType
-from mailproto.smtp.reply import Reply
+from mailproto.smtp.reply import Charset, Reply
 from spool import Recipient
 
 
@@ -58,6 +58,7 @@ class Transaction:
 
     reverse_path: str
     body: BodyType
+    charset: Charset
     targets_allowed: int
     recipients: dict[tuple[str, str | None], Recipient] = field(default_factory=dict)
 

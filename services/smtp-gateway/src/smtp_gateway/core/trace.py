@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailmsg.date import format_date
+from mailproto.smtp.reply import Charset
 
 # What a peer said of itself is shown only as far as it cannot be taken for something else.
 UNSAFE = re.compile(r"[^A-Za-z0-9.\-_:\[\]]")
@@ -22,16 +23,18 @@ class Arrival:
     tls_version: str | None
     tls_cipher: str | None
     is_authenticated: bool
+    charset: Charset
     queue_id: str
     sole_recipient: str | None
     at: datetime
 
 
 def protocol(arrival: Arrival) -> str:
-    """The `with` word (RFC 3848)."""
+    """The `with` word (RFC 3848, RFC 6531 §4.3)."""
     if not arrival.is_extended:
         return "SMTP"
-    return "ESMTP" + ("S" if arrival.tls_version else "") + ("A" if arrival.is_authenticated else "")
+    first = "UTF8SMTP" if arrival.charset is Charset.UTF_8 else "ESMTP"
+    return first + ("S" if arrival.tls_version else "") + ("A" if arrival.is_authenticated else "")
 
 
 def received_field(arrival: Arrival) -> bytes:

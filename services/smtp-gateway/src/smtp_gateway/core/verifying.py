@@ -1,13 +1,17 @@
 """VRFY and EXPN (RFC 5321 §3.5): strangers learn nothing, a user learns of the addresses of the own tenant."""
 
+from collections.abc import Sequence
+
 from directoryclient import Identity, Resolution
 from mailproto.smtp.address import AddressInvalid, parse_forward_path
-from mailproto.smtp.reply import Reply
+from mailproto.smtp.reply import Charset, Reply
 
 from smtp_gateway.core import roles
 
 # RFC 5321 §7.3: neither confirmed nor denied.
 CANNOT = Reply.of(252, "2.5.0", "Send mail and it will be tried")
+# RFC 6531 §3.7.4.2
+NOT_SHOWN = Reply.of(252, "2.6.8", "Ask with SMTPUTF8 to see an address outside ASCII")
 BAD = Reply.of(501, "5.1.3", "That is no address")
 
 
@@ -23,19 +27,25 @@ def address_of(text: str, who: Identity) -> str | None:
     return None if parsed.rest else parsed.address
 
 
-def verify(address: str, resolution: Resolution, who: Identity) -> Reply:
-    """The answer to VRFY."""
+def verify(address: str, resolution: Resolution, who: Identity, charset: Charset) -> Reply:
+    """The answer to VRFY, which may hold what `charset` has."""
     if (refusal := _refusal(resolution, who)) is not None:
         return refusal
     sole = len(resolution.targets) == 1 and resolution.targets[0].account_id is not None
-    return Reply.of(250, "2.1.5", f"<{resolution.targets[0].address if sole else address}>")
+    return _shown((resolution.targets[0].address if sole else address,), charset)
 
 
-def expand(resolution: Resolution, who: Identity) -> Reply:
+def expand(resolution: Resolution, who: Identity, charset: Charset) -> Reply:
     """The answer to EXPN: a line for each place that the address leads to."""
     if (refusal := _refusal(resolution, who)) is not None:
         return refusal
-    return Reply(250, "2.1.5", tuple(f"<{target.address}>" for target in resolution.targets))
+    return _shown([target.address for target in resolution.targets], charset)
+
+
+def _shown(addresses: Sequence[str], charset: Charset) -> Reply:
+    if charset is Charset.ASCII and not all(address.isascii() for address in addresses):
+        return NOT_SHOWN
+    return Reply(250, "2.1.5", tuple(f"<{address}>" for address in addresses))
 
 
 def _refusal(resolution: Resolution, who: Identity) -> Reply | None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from directoryclient import Identity
 from mailproto.smtp.body import BodyType
-from mailproto.smtp.reply import Reply
+from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.server_commands import Hello
 from servicekit import logs
 from servicekit.tcp import Connection
@@ -78,6 +78,7 @@ def _letter(needs: Needs, visit: Visit, transaction: Transaction, content: bytes
         tls_version=connection.tls_version,
         tls_cipher=connection.tls_cipher,
         is_authenticated=visit.who is not None,
+        charset=transaction.charset,
         queue_id=queue_id,
         sole_recipient=recipients[0].original_address if len(recipients) == 1 else None,
         at=now,
@@ -93,6 +94,7 @@ def _letter(needs: Needs, visit: Visit, transaction: Transaction, content: bytes
         helo=visit.hello.name,
         client_address=connection.peer_host,
         sender_account_id=visit.who.account.account_id if visit.who is not None else "",
+        smtputf8=transaction.charset is Charset.UTF_8,
         eight_bit=transaction.body is not BodyType.SEVEN_BIT,
         binary=transaction.body is BodyType.BINARY,
     )

@@ -162,7 +162,9 @@ class Session:
         reply = roles.judge_sender(self._role, mail.reverse_path, self._who)
         self._machine.answer(reply)
         if reply.is_positive:
-            self._transaction = Transaction(mail.reverse_path, mail.body, self._needs.settings.recipients)
+            self._transaction = Transaction(
+                mail.reverse_path, mail.body, mail.charset, self._needs.settings.recipients
+            )
 
     async def _rcpt(self, event: events.RcptAsked) -> None:
         assert self._transaction is not None
@@ -206,8 +208,8 @@ class Session:
             LOG.warning("address_unresolved", error=str(error))
             return roles.UNWELL
         if isinstance(event, events.ExpnAsked):
-            return verifying.expand(resolution, self._who)
-        return verifying.verify(address, resolution, self._who)
+            return verifying.expand(resolution, self._who, event.charset)
+        return verifying.verify(address, resolution, self._who, event.charset)
 
     # -- TLS and login
 
