@@ -41,7 +41,7 @@ def wait_for_subject(
     with imaplib.IMAP4("127.0.0.1", platform.ports.imap) as session:
         session.login(login, password)
         while time.monotonic() < deadline:
-            session.select("INBOX", readonly=True)
+            assert session.select("INBOX", readonly=True)[0] == "OK", session.untagged_responses
             _, found = session.search(None, "SUBJECT", f'"{subject}"')
             if found[0]:
                 _, data = session.fetch(found[0].split()[0].decode(), "(BODY.PEEK[])")
@@ -112,7 +112,7 @@ def test_unknown_remote_recipient_comes_back_as_a_notice(pair: Pair) -> None:
     with imaplib.IMAP4("127.0.0.1", pair.a.ports.imap) as session:
         session.login(writer.address, writer.password)
         for _ in range(600):
-            session.select("INBOX", readonly=True)
+            assert session.select("INBOX", readonly=True)[0] == "OK", session.untagged_responses
             _, found = session.search(None, "HEADER", "Content-Type", "report-type=delivery-status")
             if found[0]:
                 break

@@ -41,7 +41,7 @@ def test_what_a_lost_bus_held_is_put_back_once(tmp_path: Path) -> None:
         dns.mx("busy.test", "mx.busy.test")
         alice, bob = platform.account("alice"), platform.account("bob")
         filed = plain("filed before", "x@peer.invalid", bob.address)
-        letters = [plain(f"lost {number}", "x@peer.invalid", bob.address) for number in range(COUNT)]
+        letters = [plain(f"lost {number:02}", "x@peer.invalid", bob.address) for number in range(COUNT)]
         with smtplib.SMTP("127.0.0.1", platform.ports.submission) as session:
             session.login(alice.address, alice.password)
             session.sendmail(alice.address, ["someone@busy.test"], plain("waits", alice.address, "x").content)
@@ -65,7 +65,7 @@ def test_what_a_lost_bus_held_is_put_back_once(tmp_path: Path) -> None:
         assert found["settled"] == 2
         for letter in letters:
             arrived = wait_for_subject(platform, bob.address, bob.password, letter.name)
-            assert after_trace(arrived) == letter.content
+            assert after_trace(arrived, letter.content) == letter.content
 
         again = respool(platform)
         assert (again["put_back"], again["settled"], again["on_the_bus"]) == (0, COUNT + 2, 0)

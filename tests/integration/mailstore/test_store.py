@@ -95,6 +95,17 @@ async def test_a_batch_may_mix_tenants_and_new_accounts(store: MailStore) -> Non
         assert snapshot.uids == [1, 2, 3, 4]
 
 
+async def test_a_new_accounts_inbox_is_there_for_whoever_looks_while_it_is_made(store: MailStore) -> None:
+    accounts = [AccountRef(str(uuid4()), str(uuid4())) for _ in range(60)]
+
+    async def look(account: AccountRef) -> None:
+        await inbox(store, account)
+        assert len(await store.list_mailboxes(account)) == 6
+
+    for each in accounts:
+        await asyncio.gather(store.deliver([delivery(each, "q1")]), *(look(each) for _ in range(6)))
+
+
 async def test_writers_side_by_side_keep_uids_ascending_and_counters_exact(
     store: MailStore, account: AccountRef
 ) -> None:

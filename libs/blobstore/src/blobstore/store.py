@@ -76,7 +76,7 @@ class BlobStore:
                 chunk_size=MULTIPART_OCTETS,
             )
         except (BaseError, OSError) as error:
-            raise BlobUnavailable(f"cannot put {key}: {error}") from error
+            raise BlobUnavailable(f"cannot put {key}: {_sentence(error)}") from error
 
     async def get_range(self, key: str, offset: int, length: int) -> bytes:
         """Octets offset .. offset + length of an object.
@@ -90,7 +90,7 @@ class BlobStore:
         except FileNotFoundError as error:
             raise BlobMissing(key) from error
         except (BaseError, OSError) as error:
-            raise BlobUnavailable(f"cannot get {key}: {error}") from error
+            raise BlobUnavailable(f"cannot get {key}: {_sentence(error)}") from error
         data = bytes(found)
         if len(data) != length:
             raise BlobUnavailable(f"{key} gave {len(data)} octets instead of {length} from {offset}")
@@ -104,7 +104,7 @@ class BlobStore:
         except FileNotFoundError as error:
             raise BlobMissing(key) from error
         except (BaseError, OSError) as error:
-            raise BlobUnavailable(f"cannot get {key}: {error}") from error
+            raise BlobUnavailable(f"cannot get {key}: {_sentence(error)}") from error
 
     async def delete(self, key: str) -> None:
         """Remove an object; one that is not there counts as removed. Raises BlobUnavailable."""
@@ -113,7 +113,7 @@ class BlobStore:
         except FileNotFoundError:
             return
         except (BaseError, OSError) as error:
-            raise BlobUnavailable(f"cannot delete {key}: {error}") from error
+            raise BlobUnavailable(f"cannot delete {key}: {_sentence(error)}") from error
 
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         """All objects under a prefix. Raises BlobUnavailable."""
@@ -122,7 +122,7 @@ class BlobStore:
                 for item in page:
                     yield ObjectInfo(item["path"], item["size"], item["last_modified"])
         except (BaseError, OSError) as error:
-            raise BlobUnavailable(f"cannot list {prefix}: {error}") from error
+            raise BlobUnavailable(f"cannot list {prefix}: {_sentence(error)}") from error
 
     async def check(self) -> None:
         """Raise BlobUnavailable while the storage does not answer for this bucket."""
@@ -131,4 +131,10 @@ class BlobStore:
         except FileNotFoundError:
             return
         except (BaseError, OSError) as error:
-            raise BlobUnavailable(f"object storage is unwell: {error}") from error
+            raise BlobUnavailable(f"object storage is unwell: {_sentence(error)}") from error
+
+
+def _sentence(error: BaseException) -> str:
+    """What went wrong, without the client's dump of its own state."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

@@ -35,10 +35,12 @@ async def get(pool: Pool, account: AccountRef, name: str) -> MailboxInfo | None:
     name = canonical(name)
     async with transaction(pool, account.tenant_id) as connection:
         row = await _row(connection, account, name)
-        if row is None and not await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM account WHERE account_id = $1)", UUID(account.account_id)
-        ):
-            await rows.provision(connection, account.tenant_id, [account.account_id])
+        if row is None:
+            if not await connection.fetchval(
+                "SELECT EXISTS (SELECT FROM account WHERE account_id = $1)", UUID(account.account_id)
+            ):
+                await rows.provision(connection, account.tenant_id, [account.account_id])
+            # A delivery may have given a new account its mailboxes between the first look and this one.
             row = await _row(connection, account, name)
     return None if row is None else rows.info(row)
 
@@ -48,6 +50,23 @@ async def _row(connection: Connection, account: AccountRef, name: str) -> asyncp
         f"SELECT {rows.MAILBOX_COLUMNS} FROM mailbox m WHERE m.account_id = $1 AND m.name = $2",  # noqa: S608
         UUID(account.account_id),
         name,
+    )
+
+
+async def has_inferiors(pool: Pool, account: AccountRef, name: str) -> bool:
+    """Whether there are mailboxes below it. Raises MailboxNameInvalid."""
+    name = canonical(name)
+    async with transaction(pool, account.tenant_id) as connection:
+        return await _has_inferiors(connection, account, name)
+
+
+async def _has_inferiors(connection: Connection, account: AccountRef, name: str) -> bool:
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM mailbox WHERE account_id = $1 AND starts_with(name, $2))",
+            UUID(account.account_id),
+            name + SEPARATOR,
+        )
     )
 
 
@@ -84,11 +103,7 @@ async def delete(pool: Pool, account: AccountRef, name: str) -> None:
         row = await _row(connection, account, name)
         if row is None:
             raise MailboxMissing(name)
-        if await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM mailbox WHERE account_id = $1 AND starts_with(name, $2))",
-            UUID(account.account_id),
-            name + SEPARATOR,
-        ):
+        if await _has_inferiors(connection, account, name):
             raise MailboxHasInferiors(name)
         await removing.remove_all(connection, account, row["mailbox_id"])
         await connection.execute(

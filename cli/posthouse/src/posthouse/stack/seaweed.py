@@ -19,6 +19,7 @@ from posthouse.stack.ports import Ports
 from posthouse.stack.programs import program
 
 BUCKET = "mail"
+PROBE = "health/ready"
 SOCKETS = Path("/tmp")
 
 
@@ -136,10 +137,16 @@ connection_max_lifetime_seconds = 0
             # filer.toml is looked for in the working folder; nothing of the user's is to be found instead.
             environment={"HOME": str(self._folder)},
             folder=self._folder,
-            ready=self.store().check,
+            ready=self._ready,
             stop_seconds=20.0,
             port=ports.s3,
         )
+
+    async def _ready(self) -> None:
+        # The filer answers before its volumes are found: what was stored could not be read yet.
+        store = self.store()
+        await store.put(PROBE, (b"ready",))
+        await store.get(PROBE)
 
     def store(self) -> BlobStore:
         """The bucket."""
