@@ -127,6 +127,9 @@ class MemoryStore:
         box = held.boxes.get(canonical(name))
         return None if box is None else held.info(box)
 
+    async def has_inferiors(self, account: AccountRef, name: str) -> bool:
+        return any(other.startswith(canonical(name) + SEPARATOR) for other in self.of(account).boxes)
+
     async def create_mailbox(
         self, account: AccountRef, name: str, special_use: frozenset[str] = frozenset()
     ) -> MailboxInfo:

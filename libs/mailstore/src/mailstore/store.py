@@ -71,6 +71,10 @@ class MailStore:
         """One mailbox or None. Raises MailboxNameInvalid."""
         return await mailboxes.get(self._pool, account, name)
 
+    async def has_inferiors(self, account: AccountRef, name: str) -> bool:
+        """Whether there are mailboxes below it. Raises MailboxNameInvalid."""
+        return await mailboxes.has_inferiors(self._pool, account, name)
+
     async def create_mailbox(
         self, account: AccountRef, name: str, special_use: frozenset[str] = frozenset()
     ) -> MailboxInfo:

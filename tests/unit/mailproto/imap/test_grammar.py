@@ -44,7 +44,8 @@ def test_the_commands_are_what_was_meant() -> None:
     assert parsed[0] == c.Login('al"ice', "se cr\r")
     append = parsed[1]
     assert isinstance(append, c.Append)
-    assert (append.flags, append.content) == (("\\Seen", "$x"), b"ab\r\nc")
+    [text] = append.messages
+    assert (text.flags, text.content) == (("\\Seen", "$x"), b"ab\r\nc")
     fetch = parsed[2]
     assert isinstance(fetch, c.Fetch)
     assert fetch.numbers == MessageSet(((1, STAR), (7, 7)))

@@ -129,11 +129,21 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Append:
-    mailbox: str
+class NewText:
+    """A message to be kept. `is_binary`: written as a literal8 (RFC 3516 §4.4)."""
+
     flags: tuple[str, ...]
     internal_date: datetime | None
     content: bytes
+    is_binary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One message or several (RFC 3502)."""
+
+    mailbox: str
+    messages: tuple[NewText, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import re
 from datetime import date, datetime, timedelta, timezone
 
 from mailproto.imap.message_set import RANGES, SAVED, STAR, MessageSet
-from mailproto.imap.names import NameInvalid, decode_name
+from mailproto.imap.names import Dialect, NameInvalid, decode_name
 from mailproto.imap.search_returns import Partial
 
 # ATOM-CHAR = any CHAR except atom-specials; "]" is let through where a client uses it in an atom.
@@ -44,11 +44,12 @@ class ParseError(Exception):
 class Cursor:
     """A position in a whole command."""
 
-    __slots__ = ("data", "position")
+    __slots__ = ("_dialect", "data", "position")
 
-    def __init__(self, data: bytes, position: int = 0) -> None:
+    def __init__(self, data: bytes, dialect: Dialect = Dialect.REV1) -> None:
         self.data = data
-        self.position = position
+        self.position = 0
+        self._dialect = dialect
 
     def at_end(self) -> bool:
         return self.position >= len(self.data)
@@ -136,10 +137,9 @@ class Cursor:
         found = self.match(LIST_ATOM)
         return self._name(found[0] if found is not None else self.string())
 
-    @staticmethod
-    def _name(octets: bytes) -> str:
+    def _name(self, octets: bytes) -> str:
         try:
-            return decode_name(octets)
+            return decode_name(octets, self._dialect)
         except NameInvalid as error:
             raise ParseError(str(error)) from error
 

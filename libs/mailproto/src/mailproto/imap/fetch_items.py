@@ -1,4 +1,4 @@
-"""What FETCH can ask for (RFC 3501 §6.4.5)."""
+"""What FETCH can ask for (RFC 3501 §6.4.5, RFC 9051 §6.4.5)."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -48,7 +48,25 @@ class Section:
     label: bytes
 
 
-FetchItem = Attribute | Section
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """BINARY[...]<...>: a part without its transfer encoding (RFC 3516 §4.2). `label` as with Section."""
+
+    part: tuple[int, ...]
+    partial: tuple[int, int] | None
+    seen: Seen
+    label: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BinarySize:
+    """BINARY.SIZE[...]: how many octets BINARY[...] has."""
+
+    part: tuple[int, ...]
+    label: bytes
+
+
+FetchItem = Attribute | Section | Binary | BinarySize
 
 ALL = (Attribute.FLAGS, Attribute.INTERNALDATE, Attribute.SIZE, Attribute.ENVELOPE)
 FAST = (Attribute.FLAGS, Attribute.INTERNALDATE, Attribute.SIZE)

@@ -1,15 +1,28 @@
-"""Mailbox names on the wire: modified UTF-7 (RFC 3501 §5.1.3) and the patterns of LIST (§6.3.8)."""
+"""Mailbox names on the wire: modified UTF-7 (RFC 3501 §5.1.3), UTF-8 (RFC 9051 §5.1); the patterns of LIST (§6.3.8)."""
 
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from enum import Enum
+
+
+class Dialect(Enum):
+    """How names are written: as IMAP4rev1 has it, or as IMAP4rev2, once a client has enabled that."""
+
+    REV1 = "modified UTF-7"
+    REV2 = "UTF-8"
 
 
 class NameInvalid(ValueError):
     """The octets are no mailbox name in modified UTF-7."""
 
 
-def decode_name(octets: bytes) -> str:
+def decode_name(octets: bytes, dialect: Dialect = Dialect.REV1) -> str:
     """A name as text. Raises NameInvalid."""
+    if dialect is Dialect.REV2:
+        try:
+            return octets.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise NameInvalid("a mailbox name is not UTF-8") from error
     try:
         text = octets.decode("ascii")
     except UnicodeDecodeError:
@@ -42,8 +55,10 @@ def _decode_shift(coded: str) -> str:
         raise NameInvalid("a shift in a mailbox name is no modified base64") from error
 
 
-def encode_name(name: str) -> bytes:
+def encode_name(name: str, dialect: Dialect = Dialect.REV1) -> bytes:
     """A name as it is sent to a client."""
+    if dialect is Dialect.REV2:
+        return name.encode("utf-8")
     out: list[str] = []
     shifted: list[str] = []
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from mailproto.imap import commands as c
 from mailproto.imap import parse_mailboxes, parse_messages, parse_select
 from mailproto.imap.cursor import Cursor, ParseError
+from mailproto.imap.names import Dialect
 
 # tag = 1*<any ASTRING-CHAR except "+">
 TAG = re.compile(rb"[\x21\x23-\x24\x26-\x27\x2c-\x5b\x5d-\x7a\x7c\x7e]{1,64}")
@@ -22,9 +23,9 @@ class CommandInvalid(Exception):
         self.code = code
 
 
-def parse(whole: bytes) -> c.Tagged:
+def parse(whole: bytes, dialect: Dialect = Dialect.REV1) -> c.Tagged:
     """Raises CommandInvalid; CharsetUnknown from a search."""
-    cursor = Cursor(whole)
+    cursor = Cursor(whole, dialect)
     found = cursor.match(TAG)
     if found is None:
         raise CommandInvalid("*", "A command begins with a tag")

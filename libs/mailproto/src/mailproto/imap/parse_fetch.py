@@ -3,12 +3,23 @@
 import re
 
 from mailproto.imap.cursor import Cursor, ParseError
-from mailproto.imap.fetch_items import MACROS, RFC822, Attribute, FetchItem, Section, Seen, Text
+from mailproto.imap.fetch_items import (
+    MACROS,
+    RFC822,
+    Attribute,
+    Binary,
+    BinarySize,
+    FetchItem,
+    Section,
+    Seen,
+    Text,
+)
 
 NAME = re.compile(rb"[A-Za-z0-9.]+")
 PART = re.compile(rb"[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*")
 TEXT = re.compile(rb"HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT|MIME", re.IGNORECASE)
 PARTIAL = re.compile(rb"<([0-9]{1,19})\.([1-9][0-9]{0,18})>")
+BINARY = (b"BINARY", b"BINARY.PEEK", b"BINARY.SIZE")
 ITEMS = 200
 PART_DEPTH = 100
 ATTRIBUTES = {attribute.value.encode(): attribute for attribute in Attribute}
@@ -39,6 +50,8 @@ def _item(cursor: Cursor) -> FetchItem:
     name = found[0].upper()
     if name in (b"BODY", b"BODY.PEEK") and cursor.take(b"["):
         return _section(cursor, Seen.MARK if name == b"BODY" else Seen.PEEK)
+    if name in BINARY and cursor.take(b"["):
+        return _binary(cursor, name)
     if name in ATTRIBUTES:
         return ATTRIBUTES[name]
     if name in RFC822:
@@ -46,24 +59,44 @@ def _item(cursor: Cursor) -> FetchItem:
     raise ParseError("that cannot be fetched")
 
 
+def _binary(cursor: Cursor, name: bytes) -> FetchItem:
+    """section-binary = "[" [section-part] "]" (RFC 3516 §7)"""
+    part, label = _part(cursor)
+    cursor.expect(b"]")
+    if name == b"BINARY.SIZE":
+        return BinarySize(part, b"BINARY.SIZE[" + label + b"]")
+    seen = Seen.MARK if name == b"BINARY" else Seen.PEEK
+    return Binary(part, _partial(cursor), seen, b"BINARY[" + label + b"]")
+
+
+def _part(cursor: Cursor) -> tuple[tuple[int, ...], bytes]:
+    """[section-part] = nz-number *("." nz-number); also as it was written"""
+    found = cursor.match(PART)
+    if found is None:
+        return (), b""
+    part = tuple(int(number) for number in found[0].split(b"."))
+    if len(part) > PART_DEPTH:
+        raise ParseError("a part number is too deep", "LIMIT")
+    return part, found[0]
+
+
+def _partial(cursor: Cursor) -> tuple[int, int] | None:
+    """["<" number "." nz-number ">"]"""
+    found = cursor.match(PARTIAL)
+    return (int(found[1]), int(found[2])) if found is not None else None
+
+
 def _section(cursor: Cursor, seen: Seen) -> Section:
     """section = "[" [section-spec] "]" ["<" number "." nz-number ">"]"""
-    part: tuple[int, ...] = ()
-    label = b""
-    found = cursor.match(PART)
-    if found is not None:
-        label = found[0]
-        part = tuple(int(number) for number in label.split(b"."))
-        if len(part) > PART_DEPTH:
-            raise ParseError("a part number is too deep", "LIMIT")
+    part, label = _part(cursor)
     text = Text.ALL
     fields: tuple[bytes, ...] = ()
-    if found is None or cursor.take(b"."):
+    if not part or cursor.take(b"."):
         word = cursor.match(TEXT)
         if word is not None:
             text = Text(word[0].upper().decode())
             label += (b"." if part else b"") + word[0].upper()
-        elif found is not None:
+        elif part:
             raise ParseError("HEADER, TEXT or MIME expected")
     if text is Text.MIME and not part:
         raise ParseError("MIME needs a part number")
@@ -79,15 +112,7 @@ def _section(cursor: Cursor, seen: Seen) -> Section:
         fields = tuple(names)
         label += b" (" + b" ".join(_shown(name) for name in names) + b")"
     cursor.expect(b"]")
-    partial = cursor.match(PARTIAL)
-    return Section(
-        part,
-        text,
-        fields,
-        (int(partial[1]), int(partial[2])) if partial is not None else None,
-        seen,
-        b"BODY[" + label + b"]",
-    )
+    return Section(part, text, fields, _partial(cursor), seen, b"BODY[" + label + b"]")
 
 
 def _shown(name: bytes) -> bytes:

@@ -13,8 +13,17 @@ STORE = re.compile(rb"([+-]?FLAGS)(\.SILENT)?", re.IGNORECASE)
 
 
 def _append(cursor: Cursor) -> c.Command:
+    """append = "APPEND" SP mailbox 1*append-message (RFC 3502 §6.3.11)"""
     mailbox = cursor.mailbox()
-    cursor.space()
+    messages: list[c.NewText] = []
+    while not messages or not cursor.at_end():
+        cursor.space()
+        messages.append(_new_text(cursor))
+    return c.Append(mailbox, tuple(messages))
+
+
+def _new_text(cursor: Cursor) -> c.NewText:
+    """append-message = [flag-list SP] [date-time SP] (literal / literal8)"""
     flags: tuple[str, ...] = ()
     if cursor.peek() == b"(":
         flags = cursor.flags()
@@ -23,9 +32,10 @@ def _append(cursor: Cursor) -> c.Command:
     if cursor.peek() == b'"':
         internal_date = cursor.date_time()
         cursor.space()
+    is_binary = cursor.take(b"~")
     if cursor.peek() != b"{":
         raise ParseError("a literal expected")
-    return c.Append(mailbox, flags, internal_date, cursor.string())
+    return c.NewText(flags, internal_date, cursor.string(), is_binary)
 
 
 def _search(cursor: Cursor, by: c.By) -> c.Command:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from mailproto.imap.message_set import compact
-from mailproto.imap.names import encode_name
+from mailproto.imap.names import Dialect, encode_name
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 PLAIN = re.compile(rb"[\x20\x21\x23-\x5b\x5d-\x7e]*")
@@ -23,9 +23,9 @@ def literal(octets: bytes) -> bytes:
     return b"{%d}\r\n%b" % (len(octets), octets)
 
 
-def mailbox(name: str) -> bytes:
+def mailbox(name: str, dialect: Dialect) -> bytes:
     """A mailbox's name."""
-    encoded = encode_name(name)
+    encoded = encode_name(name, dialect)
     if re.fullmatch(rb"[A-Za-z0-9./_+\-&,=]+", encoded):
         return encoded
     return b'"' + re.sub(rb'(["\\])', rb"\\\1", encoded) + b'"'
@@ -47,17 +47,17 @@ def flags(names: Iterable[str]) -> bytes:
     return b"(" + " ".join(names).encode("ascii", "replace") + b")"
 
 
-def listing(kind: bytes, attributes: Sequence[str], name: str, extended: bytes = b"") -> bytes:
-    """LIST or LSUB; `extended` are extended data items without their outer parentheses (RFC 5258 §3.5)."""
+def listing(kind: bytes, attributes: Sequence[str], name: bytes, extended: bytes = b"") -> bytes:
+    """LIST or LSUB; `name` as `mailbox` gives it, `extended` items without their outer parentheses (RFC 5258 §3.5)."""
     words = " ".join(attributes).encode("ascii")
     tail = b" (%b)" % extended if extended else b""
-    return b'* %b (%b) "/" %b%b\r\n' % (kind, words, mailbox(name), tail)
+    return b'* %b (%b) "/" %b%b\r\n' % (kind, words, name, tail)
 
 
-def status(name: str, items: Sequence[tuple[str, object]]) -> bytes:
-    """STATUS; values are shown as they are printed."""
+def status(name: bytes, items: Sequence[tuple[str, object]]) -> bytes:
+    """STATUS; `name` as `mailbox` gives it, values are shown as they are printed."""
     shown = " ".join(f"{item} {value}" for item, value in items)
-    return b"* STATUS %b (%b)\r\n" % (mailbox(name), shown.encode("ascii"))
+    return b"* STATUS %b (%b)\r\n" % (name, shown.encode("ascii"))
 
 
 def search(numbers: Sequence[int], modseq: int | None = None) -> bytes:

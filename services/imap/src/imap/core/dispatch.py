@@ -5,7 +5,7 @@ from typing import assert_never
 from mailmodel.view import MayExpunge
 from mailproto.imap import commands as c
 
-from imap.core import enabling, fetching, listing, mailboxes, searching, selecting, status, storing
+from imap.core import appending, enabling, fetching, listing, mailboxes, searching, selecting, status, storing
 from imap.core.answer import Answer, Bad, ok
 from imap.core.session import Session
 
@@ -43,7 +43,7 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
         case c.Lsub():
             return await listing.lsub(session, command)
         case c.Append():
-            return await storing.append(session, command)
+            return await appending.append(session, command)
         case c.Fetch():
             return await fetching.fetch(session, command)
         case c.Store():

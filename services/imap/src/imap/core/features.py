@@ -8,3 +8,4 @@ class Feature(Enum):
 
     CONDSTORE = "CONDSTORE"
     QRESYNC = "QRESYNC"
+    IMAP4REV2 = "IMAP4rev2"

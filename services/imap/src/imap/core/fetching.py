@@ -8,45 +8,31 @@ that is slow.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 
 from mailmodel import FlagAction, FlagChange, Flags, SystemFlag
-from mailproto.imap import responses
 from mailproto.imap.commands import Access, By, Fetch
-from mailproto.imap.fetch_items import Attribute, FetchItem, Section, Seen, Text
+from mailproto.imap.fetch_items import Attribute, Binary, BinarySize, FetchItem, Section, Seen, Text
 from mailproto.imap.message_set import Spans
 from mailstore import Columns, MailboxMissing, StoredMessage
 
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.features import Feature
+from imap.core.passing import Piece, say_pieces
+from imap.core.rendering import render, viewed
 from imap.core.resyncing import tell_vanished
-from imap.core.sections import Fields, Inside, cut, inline, locate, select
 from imap.core.session import Session
 
-# A section up to this size is read before its message is answered; a larger one while it is.
-SMALL_OCTETS = 256 * 1024
-CHUNK_OCTETS = 512 * 1024
 # Messages whose bodies are read ahead.
 AHEAD = 8
 # Answers made from the view alone are said in groups.
 GROUP = 500
 VIEW_ITEMS = (Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ)
+HEADERS = (Text.HEADER, Text.HEADER_FIELDS, Text.HEADER_FIELDS_NOT)
 COLUMNS = {
     Attribute.ENVELOPE: Columns.ENVELOPE,
     Attribute.BODY: Columns.STRUCTURE,
     Attribute.BODYSTRUCTURE: Columns.STRUCTURE,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Large:
-    """A section that passes through in chunks."""
-
-    message: StoredMessage
-    place: Inside
-
-
-Piece = bytes | Large
 
 
 async def fetch(session: Session, command: Fetch) -> Answer:
@@ -71,7 +57,7 @@ async def fetch(session: Session, command: Fetch) -> Answer:
             await _tell_vanished(session, command)
         marked: set[int] = set()
         if selected.access is Access.READ_WRITE and any(
-            isinstance(item, Section) and item.seen is Seen.MARK for item in items
+            isinstance(item, Section | Binary) and item.seen is Seen.MARK for item in items
         ):
             marked = await _mark_seen(session, uids)
         if all(item in VIEW_ITEMS for item in items):
@@ -110,17 +96,9 @@ async def _from_view(session: Session, uids: Sequence[int], items: Sequence[Fetc
     for start in range(0, len(uids), GROUP):
         lines = []
         for uid in uids[start : start + GROUP]:
-            words = [_viewed(session, item, uid) for item in items]
+            words = [viewed(session, item, uid) for item in items]
             lines.append(b"* %d FETCH (%b)\r\n" % (view.number_of(uid) or 0, b" ".join(words)))
         await session.say(b"".join(lines))
-
-
-def _viewed(session: Session, item: FetchItem, uid: int) -> bytes:
-    if item is Attribute.UID:
-        return b"UID %d" % uid
-    if item is Attribute.MODSEQ:
-        return b"MODSEQ (%d)" % session.need_selected().view.modseq_of(uid)
-    return b"FLAGS " + session.flags(uid)
 
 
 def _columns(items: Sequence[FetchItem]) -> Columns:
@@ -128,10 +106,10 @@ def _columns(items: Sequence[FetchItem]) -> Columns:
     for item in items:
         if isinstance(item, Attribute):
             columns |= COLUMNS.get(item, Columns(0))
-        else:
-            columns |= Columns.BODY
-            if not item.part and item.text in (Text.HEADER, Text.HEADER_FIELDS, Text.HEADER_FIELDS_NOT):
-                columns |= Columns.HEADER
+            continue
+        columns |= Columns.BODY
+        if isinstance(item, Section) and not item.part and item.text in HEADERS:
+            columns |= Columns.HEADER
     return columns
 
 
@@ -139,24 +117,22 @@ async def _from_store(
     session: Session, uids: Sequence[int], items: Sequence[FetchItem], marked: set[int]
 ) -> None:
     selected = session.need_selected()
-    needs_bodies = any(
-        isinstance(item, Section) and (item.part or item.text in (Text.ALL, Text.TEXT)) for item in items
-    )
+    reads_bodies = any(_reads_body(item) for item in items)
     async for stored in session.store.fetch(session.account, selected.mailbox_id, uids, _columns(items)):
-        if needs_bodies:
+        if reads_bodies:
             async for pieces in _ahead(session, stored, items, marked):
-                await _say_pieces(session, pieces)
+                await say_pieces(session, pieces)
         else:
-            group: list[bytes] = []
+            answers: list[Piece] = []
             for message in stored:
-                for piece in await _render(session, message, items, marked):
-                    if isinstance(piece, bytes):
-                        group.append(piece)
-                    else:
-                        await session.say(b"".join(group))
-                        group.clear()
-                        await _pass_through(session, piece)
-            await session.say(b"".join(group))
+                answers += await render(session, message, items, marked)
+            await say_pieces(session, answers)
+
+
+def _reads_body(item: FetchItem) -> bool:
+    if isinstance(item, Section):
+        return bool(item.part) or item.text in (Text.ALL, Text.TEXT)
+    return isinstance(item, Binary | BinarySize)
 
 
 async def _ahead(
@@ -168,7 +144,7 @@ async def _ahead(
         following = iter(stored)
         while True:
             while len(tasks) < AHEAD and (message := next(following, None)) is not None:
-                tasks.append(asyncio.create_task(_render(session, message, items, marked)))
+                tasks.append(asyncio.create_task(render(session, message, items, marked)))
             if not tasks:
                 return
             yield await tasks.pop(0)
@@ -176,89 +152,3 @@ async def _ahead(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _render(
-    session: Session, message: StoredMessage, items: Sequence[FetchItem], marked: set[int]
-) -> list[Piece]:
-    """One FETCH response."""
-    view = session.need_selected().view
-    number = view.number_of(message.uid)
-    if number is None:
-        return []
-    pieces: list[Piece] = [b"* %d FETCH (" % number]
-    for place, item in enumerate(items):
-        if place:
-            pieces.append(b" ")
-        if isinstance(item, Section):
-            pieces += await _section(session, message, item)
-            continue
-        match item:
-            case Attribute.FLAGS | Attribute.UID | Attribute.MODSEQ:
-                pieces.append(_viewed(session, item, message.uid))
-            case Attribute.INTERNALDATE:
-                pieces.append(b"INTERNALDATE " + responses.internal_date(message.internal_date))
-            case Attribute.SIZE:
-                pieces.append(b"RFC822.SIZE %d" % message.size_octets)
-            case Attribute.ENVELOPE:
-                pieces.append(b"ENVELOPE " + message.envelope)
-            case Attribute.BODY:
-                pieces.append(b"BODY " + message.body)
-            case Attribute.BODYSTRUCTURE:
-                pieces.append(b"BODYSTRUCTURE " + message.bodystructure)
-    if message.uid in marked:
-        pieces += [b" " + _viewed(session, item, message.uid) for item in _news(session) if item not in items]
-    pieces.append(b")\r\n")
-    return pieces
-
-
-def _news(session: Session) -> tuple[Attribute, ...]:
-    """What a change that was not asked for is told with (RFC 7162 §3.2.4)."""
-    return (Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ) if session.tells_modseqs else (Attribute.FLAGS,)
-
-
-async def _section(session: Session, message: StoredMessage, section: Section) -> list[Piece]:
-    label = section.label
-    if section.partial is not None:
-        label += b"<%d>" % section.partial[0]
-    place = locate(message, section)
-    if place is None:
-        return [label + b" NIL"]
-    if isinstance(place, Fields):
-        header = inline(message, place.header)
-        if header is None:
-            header = await session.store.read(message, place.header.offset, place.header.length)
-        chosen = select(header, section)
-        if section.partial is not None:
-            first, most = section.partial
-            chosen = chosen[first : first + most]
-        return [label + b" " + responses.literal(chosen)]
-    place = cut(place, section.partial)
-    known = inline(message, place)
-    if known is not None:
-        return [label + b" " + responses.literal(known)]
-    if place.length <= SMALL_OCTETS:
-        octets = await session.store.read(message, place.offset, place.length)
-        return [label + b" " + responses.literal(octets)]
-    return [label + b" {%d}\r\n" % place.length, Large(message, place)]
-
-
-async def _say_pieces(session: Session, pieces: Sequence[Piece]) -> None:
-    group: list[bytes] = []
-    for piece in pieces:
-        if isinstance(piece, bytes):
-            group.append(piece)
-        else:
-            await session.say(b"".join(group))
-            group.clear()
-            await _pass_through(session, piece)
-    await session.say(b"".join(group))
-
-
-async def _pass_through(session: Session, large: Large) -> None:
-    end = large.place.offset + large.place.length
-    position = large.place.offset
-    while position < end:
-        chunk = await session.store.read(large.message, position, min(CHUNK_OCTETS, end - position))
-        await session.say(chunk)
-        position += len(chunk)

@@ -37,7 +37,9 @@ async def listing(session: Session, command: List) -> Answer:
     counts = await status.count(session, infos, command.status)
     lines: list[bytes] = []
     for name in names:
-        lines.append(responses.listing(b"LIST", chosen.attributes(name), name, chosen.extended(name)))
+        lines.append(
+            responses.listing(b"LIST", chosen.attributes(name), session.shown(name), chosen.extended(name))
+        )
         if command.status and name in known:
             lines.append(status.line(session, known[name], command.status, counts))
         if len(lines) >= GROUP:
@@ -110,9 +112,13 @@ async def lsub(session: Session, command: Lsub) -> Answer:
     """Subscribed names; with % also those above one, as \\Noselect (RFC 3501 §6.3.9)."""
     pattern = Pattern(command.reference + command.pattern)
     names = await session.store.list_subscriptions(session.account)
-    lines = [responses.listing(b"LSUB", [], name) for name in names if pattern.matches(name)]
+    lines = [responses.listing(b"LSUB", [], session.shown(name)) for name in names if pattern.matches(name)]
     if command.pattern.endswith("%"):
         above = sorted({upper for name in names for upper in superiors(name)} - set(names))
-        lines += [responses.listing(b"LSUB", ["\\Noselect"], name) for name in above if pattern.matches(name)]
+        lines += [
+            responses.listing(b"LSUB", ["\\Noselect"], session.shown(name))
+            for name in above
+            if pattern.matches(name)
+        ]
     await session.say(b"".join(lines))
     return ok("LSUB completed")

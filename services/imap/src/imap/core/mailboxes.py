@@ -1,9 +1,11 @@
 """CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE (RFC 3501 §6.3, RFC 2342, RFC 6154)."""
 
+from mailmodel.mailbox_name import canonical
 from mailproto.imap.commands import Create, Delete, Rename, Subscribe, Unsubscribe
 from mailstore import InboxProtected, MailboxExists, MailboxHasInferiors, MailboxMissing, MailboxNameInvalid
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
+from imap.core.naming import say_normal_form
 from imap.core.session import Session
 
 # Uses that a mailbox may have here (RFC 6154 §2, RFC 8457); \All and \Flagged would have to be virtual.
@@ -23,6 +25,7 @@ async def create(session: Session, command: Create) -> Answer:
         raise No("INBOX is always there", "ALREADYEXISTS") from None
     except MailboxNameInvalid as error:
         raise No(_sentence(error), "CANNOT") from None
+    await say_normal_form(session, command.mailbox)
     return ok("CREATE completed")
 
 
@@ -51,8 +54,9 @@ async def delete(session: Session, command: Delete) -> Answer:
         raise No("INBOX cannot be deleted", "CANNOT") from None
     except MailboxNameInvalid as error:
         raise No(_sentence(error), "NONEXISTENT") from None
-    if session.selected is not None and session.selected.name == command.mailbox:
+    if session.selected is not None and session.selected.name == canonical(command.mailbox):
         session.select(None)
+    await say_normal_form(session, command.mailbox, ("\\NonExistent",))
     return ok("DELETE completed")
 
 
@@ -66,6 +70,7 @@ async def rename(session: Session, command: Rename) -> Answer:
         raise No("There is a mailbox of that name already", "ALREADYEXISTS") from None
     except (InboxProtected, MailboxNameInvalid) as error:
         raise No(_sentence(error) or "That name cannot be used", "CANNOT") from None
+    await say_normal_form(session, command.new)
     return ok("RENAME completed")
 
 

@@ -16,7 +16,8 @@ from imap.core.session import Session
 
 async def search(session: Session, command: Search, tag: str) -> Answer:
     """The numbers that match: as SEARCH always told them, or as the client asked with RETURN."""
-    returns = command.returns
+    # RFC 9051 §6.4.4: the answer is ESEARCH, whether or not it was asked for.
+    returns = SearchReturns(frozenset()) if command.returns is None and session.is_rev2 else command.returns
     saves = returns is not None and SearchReturn.SAVE in returns.options
     try:
         found = await find(session, command.key)

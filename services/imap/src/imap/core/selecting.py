@@ -7,7 +7,7 @@ from mailproto.imap import responses
 from mailproto.imap.commands import Access, Select
 from mailstore import MailboxMissing
 
-from imap.core import resyncing
+from imap.core import naming, resyncing
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.features import Feature
 from imap.core.session import Selected, Session
@@ -43,23 +43,27 @@ async def select(session: Session, command: Select) -> Answer:
     )
     session.select(Selected(info.mailbox_id, info.name, command.access, view))
     session.is_stale = False
-    await session.say(_described(info, view, command.access))
+    await session.say(_described(session, info, view, command.access))
+    if session.is_rev2:
+        await session.say(await naming.listed(session, info, command.mailbox))
     if command.resync is not None and command.resync.uid_validity == info.uid_validity:
         await resyncing.resync(session, command.resync)
     code = "READ-WRITE" if command.access is Access.READ_WRITE else "READ-ONLY"
     return ok(f"{command.access.value} completed", code)
 
 
-def _described(info: MailboxInfo, view: SessionView, access: Access) -> bytes:
+def _described(session: Session, info: MailboxInfo, view: SessionView, access: Access) -> bytes:
     """The untagged responses that describe a mailbox."""
     flags = list(WIRE_NAMES.values()) + sorted(view.all_keywords())
     lines = [
         b"* FLAGS %b\r\n" % responses.flags(flags),
-        b"* %d EXISTS\r\n* %d RECENT\r\n" % (view.messages, view.recent),
+        b"* %d EXISTS\r\n" % view.messages,
     ]
-    first = view.first_unseen()
-    if first is not None:
-        lines.append(responses.untagged("OK", "The first unseen message", f"UNSEEN {first}"))
+    if not session.is_rev2:
+        lines.append(b"* %d RECENT\r\n" % view.recent)
+        first = view.first_unseen()
+        if first is not None:
+            lines.append(responses.untagged("OK", "The first unseen message", f"UNSEEN {first}"))
     permanent = "" if access is Access.READ_ONLY else " ".join([*flags, "\\*"])
     lines += [
         responses.untagged("OK", "Flags that are kept", f"PERMANENTFLAGS ({permanent})"),

@@ -9,6 +9,7 @@ from mailmodel.view import Exists, Expunged, FlagsChanged, MayExpunge, SessionVi
 from mailproto.imap import responses
 from mailproto.imap.commands import Access, By
 from mailproto.imap.message_set import MessageSet
+from mailproto.imap.names import Dialect
 from mailstore import MailboxMissing, MailStore
 
 from imap.core.answer import NO_MAILBOX, Bad, No
@@ -114,7 +115,9 @@ class Session:
                     else:
                         lines.append(b"* %d EXPUNGE\r\n" % update.number)
                 case Exists():
-                    lines.append(b"* %d EXISTS\r\n* %d RECENT\r\n" % (update.messages, update.recent))
+                    lines.append(b"* %d EXISTS\r\n" % update.messages)
+                    if not self.is_rev2:
+                        lines.append(b"* %d RECENT\r\n" % update.recent)
                     if selected.access is Access.READ_WRITE:
                         await self._claim_recent(selected)
                 case FlagsChanged():
@@ -128,6 +131,20 @@ class Session:
         """A FETCH response that was not asked for."""
         modseq = b" MODSEQ (%d)" % self.need_selected().view.modseq_of(uid) if self.tells_modseqs else b""
         return b"* %d FETCH (UID %d FLAGS %b%b)\r\n" % (number, uid, self.flags(uid), modseq)
+
+    @property
+    def is_rev2(self) -> bool:
+        """Whether the client speaks IMAP4rev2 (RFC 9051 §6.3.1)."""
+        return Feature.IMAP4REV2 in self.features
+
+    @property
+    def dialect(self) -> Dialect:
+        """How names are written."""
+        return Dialect.REV2 if self.is_rev2 else Dialect.REV1
+
+    def shown(self, name: str) -> bytes:
+        """A mailbox's name as the client writes it."""
+        return responses.mailbox(name, self.dialect)
 
     @property
     def tells_modseqs(self) -> bool:
@@ -151,10 +168,10 @@ class Session:
             return
 
     def flags(self, uid: int) -> bytes:
-        """A message's flags as this session sees them, \\Recent included."""
+        """A message's flags as this session sees them, \\Recent included where the client knows that."""
         view = self.need_selected().view
         names = view.flags_of(uid).to_wire()
-        if view.is_recent(uid):
+        if view.is_recent(uid) and not self.is_rev2:
             names.append("\\Recent")
         return responses.flags(names)
 

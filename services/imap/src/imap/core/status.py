@@ -1,6 +1,6 @@
 """STATUS (RFC 3501 §6.3.10), alone and with LIST (RFC 5819): counters from the mailboxes' rows.
 
-What no counter holds (\\Recent) is counted in one statement for all mailboxes asked about, and only where it is asked for.
+What no counter holds (\\Recent, \\Deleted) is counted in one statement for all mailboxes asked about, and only where it is asked for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.features import Feature
 from imap.core.session import Session
 
-COUNTED = frozenset({StatusItem.RECENT})
+COUNTED = frozenset({StatusItem.RECENT, StatusItem.DELETED})
 NONE = EntryCounts(recent=0, deleted=0, deleted_octets=0)
 
 
@@ -51,8 +51,9 @@ def line(
         StatusItem.UIDNEXT: info.uid_next,
         StatusItem.UIDVALIDITY: info.uid_validity,
         StatusItem.UNSEEN: info.unseen,
+        StatusItem.DELETED: counted.deleted,
         StatusItem.SIZE: info.size_octets,
         StatusItem.APPENDLIMIT: session.append_octets,
         StatusItem.HIGHESTMODSEQ: info.highest_modseq,
     }
-    return responses.status(info.name, [(item.value, values[item]) for item in items])
+    return responses.status(session.shown(info.name), [(item.value, values[item]) for item in items])

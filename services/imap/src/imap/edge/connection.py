@@ -124,7 +124,7 @@ class Imap:
         if not octets:
             return
         try:
-            tagged = parse(octets)
+            tagged = parse(octets, self._session.dialect)
         except CommandInvalid as error:
             await self._wire.say(responses.tagged(error.tag, "BAD", str(error), error.code))
             await self._count_error()

@@ -1,0 +1,83 @@
+"""APPEND, of one message or several at once (RFC 3501 §6.3.11, RFC 3502, RFC 3516 §4.4, RFC 4315 §3)."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from mailmodel import Flags, MailboxInfo
+from mailmodel.flags import KEYWORD_OCTETS, KEYWORDS_A_MESSAGE
+from mailmsg.facts import examine
+from mailproto.imap.commands import Append, NewText
+from mailproto.imap.message_set import compact
+from mailstore import MailboxMissing, MailboxNameInvalid, NewMessage
+
+from imap.core.answer import Answer, Bad, No, ok
+from imap.core.naming import say_normal_form
+from imap.core.session import Session
+
+# From this size on the parser works in a thread, so that no other session waits for it.
+THREAD_OCTETS = 512 * 1024
+CREATE_FIRST = ("There is no such mailbox; create it first", "TRYCREATE")
+
+
+async def append(session: Session, command: Append) -> Answer:
+    """The messages as the client sent them, all or none; nothing is put before them."""
+    for text in command.messages:
+        check_text(text)
+    target = await target_mailbox(session, command.mailbox)
+    messages = [await new_message(session, text) for text in command.messages]
+    try:
+        uids = await session.store.append(session.account, target.mailbox_id, messages)
+    except MailboxMissing:
+        raise No(*CREATE_FIRST) from None
+    await say_normal_form(session, command.mailbox)
+    if session.selected is not None and session.selected.mailbox_id == target.mailbox_id:
+        session.is_stale = True
+    return ok("APPEND completed", appended_code(target, uids))
+
+
+def appended_code(target: MailboxInfo, uids: list[int]) -> str:
+    """APPENDUID (RFC 4315 §3). A mailbox keeps its UIDVALIDITY for life."""
+    return f"APPENDUID {target.uid_validity} {compact(uids).decode()}"
+
+
+def check_text(text: NewText) -> None:
+    """Raises No or Bad for what cannot be kept."""
+    if not text.content:
+        # RFC 3502 §6.3.11: so a client gives up what it has begun.
+        raise No("An empty message is not kept; nothing was appended", "CANNOT")
+    if b"\0" in text.content:
+        if text.is_binary:
+            raise No("A message with NUL in it cannot be kept", "UNKNOWN-CTE")
+        raise Bad("A message holds no NUL")
+    given_flags(text.flags)
+
+
+async def new_message(session: Session, text: NewText) -> NewMessage:
+    """Examined, its body stored."""
+    content = text.content
+    facts = await asyncio.to_thread(examine, content) if len(content) >= THREAD_OCTETS else examine(content)
+    return NewMessage(
+        body=await session.store.put_body(session.account, content),
+        prefix=b"",
+        facts=facts,
+        internal_date=text.internal_date or datetime.now(UTC),
+        flags=given_flags(text.flags),
+    )
+
+
+def given_flags(names: tuple[str, ...]) -> Flags:
+    """Flags that a client wrote. Raises No where they are too many or too long."""
+    if len(names) > KEYWORDS_A_MESSAGE or any(len(name) > KEYWORD_OCTETS for name in names):
+        raise No("Too many keywords, or one is too long", "LIMIT")
+    return Flags.from_wire(names)
+
+
+async def target_mailbox(session: Session, name: str) -> MailboxInfo:
+    """Where messages are to go. Raises No."""
+    try:
+        found = await session.store.get_mailbox(session.account, name)
+    except MailboxNameInvalid as error:
+        raise No(str(error), "CANNOT") from None
+    if found is None:
+        raise No(*CREATE_FIRST)
+    return found

@@ -1,0 +1,86 @@
+"""Pieces of an answer that are too large to be held: read from the object storage while they are said."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from mailstore import StoredMessage
+
+from imap.core.decoding import Decoder, Plain
+from imap.core.sections import Inside
+from imap.core.session import Session
+
+CHUNK_OCTETS = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """Octets `first` to `first + octets` of what a place of a message is, decoded."""
+
+    message: StoredMessage
+    place: Inside
+    octets: int
+    first: int = 0
+    make: Callable[[], Decoder] = Plain
+
+
+Piece = bytes | Large
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What must be known of a decoded part before the first octet of it is said."""
+
+    octets: int
+    has_nul: bool
+
+
+async def say_pieces(session: Session, pieces: Sequence[Piece]) -> None:
+    """In order; waits for a client that reads slowly."""
+    group: list[bytes] = []
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            group.append(piece)
+        else:
+            await session.say(b"".join(group))
+            group.clear()
+            await _pass_through(session, piece)
+    await session.say(b"".join(group))
+
+
+async def _pass_through(session: Session, large: Large) -> None:
+    skip, left = large.first, large.octets
+    async for chunk in _decoded(session, large.message, large.place, large.make):
+        if skip:
+            dropped = min(skip, len(chunk))
+            skip -= dropped
+            chunk = chunk[dropped:]
+        await session.say(chunk[:left])
+        left -= min(left, len(chunk))
+        if not left:
+            return
+
+
+async def _decoded(
+    session: Session, message: StoredMessage, place: Inside, make: Callable[[], Decoder]
+) -> AsyncIterator[bytes]:
+    decoder = make()
+    end = place.offset + place.length
+    position = place.offset
+    while position < end:
+        chunk = await session.store.read(message, position, min(CHUNK_OCTETS, end - position))
+        if not chunk:
+            break
+        position += len(chunk)
+        yield decoder.feed(chunk)
+    yield decoder.end()
+
+
+async def measure(
+    session: Session, message: StoredMessage, place: Inside, make: Callable[[], Decoder]
+) -> Measured:
+    """Read the whole of it once."""
+    octets, has_nul = 0, False
+    async for chunk in _decoded(session, message, place, make):
+        octets += len(chunk)
+        has_nul = has_nul or b"\0" in chunk
+    return Measured(octets, has_nul)

@@ -1,0 +1,146 @@
+"""One FETCH response: each item from the view, the columns, or a range of the body (RFC 3501 §7.4.2, RFC 9051 §7.5.2)."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from mailmsg.parts import decode_parts
+from mailproto.imap import responses
+from mailproto.imap.fetch_items import Attribute, Binary, BinarySize, FetchItem, Section
+from mailstore import StoredMessage
+
+from imap.core.answer import No
+from imap.core.decoding import Plain, decode, decoder
+from imap.core.passing import Large, Measured, Piece, measure
+from imap.core.sections import Fields, Inside, cut, inline, locate, select
+from imap.core.session import Session
+
+# A section up to this size is read before its message is answered; a larger one while it is.
+SMALL_OCTETS = 256 * 1024
+
+
+def viewed(session: Session, item: FetchItem, uid: int) -> bytes:
+    """An item that the view holds."""
+    if item is Attribute.UID:
+        return b"UID %d" % uid
+    if item is Attribute.MODSEQ:
+        return b"MODSEQ (%d)" % session.need_selected().view.modseq_of(uid)
+    return b"FLAGS " + session.flags(uid)
+
+
+async def render(
+    session: Session, message: StoredMessage, items: Sequence[FetchItem], marked: Collection[int]
+) -> list[Piece]:
+    """The response, or nothing where the session does not know the message any more.
+
+    `marked` are the UIDs that are \\Seen by this command: their new flags are told.
+    """
+    number = session.need_selected().view.number_of(message.uid)
+    if number is None:
+        return []
+    pieces: list[Piece] = [b"* %d FETCH (" % number]
+    for place, item in enumerate(items):
+        if place:
+            pieces.append(b" ")
+        match item:
+            case Section():
+                pieces += await _section(session, message, item)
+            case Binary():
+                pieces += await _binary(session, message, item)
+            case BinarySize():
+                pieces.append(b"%b %d" % (item.label, await _binary_size(session, message, item)))
+            case Attribute.FLAGS | Attribute.UID | Attribute.MODSEQ:
+                pieces.append(viewed(session, item, message.uid))
+            case Attribute.INTERNALDATE:
+                pieces.append(b"INTERNALDATE " + responses.internal_date(message.internal_date))
+            case Attribute.SIZE:
+                pieces.append(b"RFC822.SIZE %d" % message.size_octets)
+            case Attribute.ENVELOPE:
+                pieces.append(b"ENVELOPE " + message.envelope)
+            case Attribute.BODY:
+                pieces.append(b"BODY " + message.body)
+            case Attribute.BODYSTRUCTURE:
+                pieces.append(b"BODYSTRUCTURE " + message.bodystructure)
+    if message.uid in marked:
+        pieces += [b" " + viewed(session, item, message.uid) for item in _news(session) if item not in items]
+    pieces.append(b")\r\n")
+    return pieces
+
+
+def _news(session: Session) -> tuple[Attribute, ...]:
+    """What a change that was not asked for is told with (RFC 7162 §3.2.4, RFC 9051 §7.5.2)."""
+    if session.tells_modseqs:
+        return (Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ)
+    return (Attribute.FLAGS, Attribute.UID) if session.is_rev2 else (Attribute.FLAGS,)
+
+
+async def _section(session: Session, message: StoredMessage, section: Section) -> list[Piece]:
+    label = _label(section.label, section.partial)
+    place = locate(message, section)
+    if place is None:
+        return [label + b" NIL"]
+    if isinstance(place, Fields):
+        header = inline(message, place.header)
+        if header is None:
+            header = await session.store.read(message, place.header.offset, place.header.length)
+        chosen = select(header, section)
+        if section.partial is not None:
+            first, most = section.partial
+            chosen = chosen[first : first + most]
+        return [label + b" " + responses.literal(chosen)]
+    place = cut(place, section.partial)
+    known = inline(message, place)
+    if known is not None:
+        return [label + b" " + responses.literal(known)]
+    if place.length <= SMALL_OCTETS:
+        octets = await session.store.read(message, place.offset, place.length)
+        return [label + b" " + responses.literal(octets)]
+    return [label + b" {%d}\r\n" % place.length, Large(message, place, place.length)]
+
+
+def _label(label: bytes, partial: tuple[int, int] | None) -> bytes:
+    return label if partial is None else label + b"<%d>" % partial[0]
+
+
+async def _binary(session: Session, message: StoredMessage, item: Binary) -> list[Piece]:
+    label = _label(item.label, item.partial)
+    large = _encoded(message, item.part)
+    if large is None:
+        return [label + b" NIL"]
+    first, most = item.partial or (0, 1 << 62)
+    if large.place.length <= SMALL_OCTETS:
+        octets = await session.store.read(message, large.place.offset, large.place.length)
+        octets = decode(large.make, octets)[first : first + most]
+        # A literal8 only where it is needed (RFC 3516 §4.3).
+        sign = b"~" if b"\0" in octets else b""
+        return [label + b" " + sign + responses.literal(octets)]
+    measured = await _measured(session, large)
+    octets_told = max(0, min(most, measured.octets - first))
+    sign = b"~" if measured.has_nul else b""
+    return [
+        b"%b %b{%d}\r\n" % (label, sign, octets_told),
+        replace(large, octets=octets_told, first=first),
+    ]
+
+
+async def _binary_size(session: Session, message: StoredMessage, item: BinarySize) -> int:
+    large = _encoded(message, item.part)
+    return 0 if large is None else (await _measured(session, large)).octets
+
+
+async def _measured(session: Session, large: Large) -> Measured:
+    return await measure(session, large.message, large.place, large.make)
+
+
+def _encoded(message: StoredMessage, section: tuple[int, ...]) -> Large | None:
+    """Where a part lies and how it is decoded; None where there is no such part. Raises No (UNKNOWN-CTE)."""
+    if not section:
+        return Large(message, Inside(0, message.size_octets), message.size_octets)
+    index = decode_parts(message.parts)
+    part = index.get(section)
+    if part is None:
+        return None
+    make = Plain if part.holds_message else decoder(part.encoding, part.media_type)
+    if make is None:
+        raise No("The encoding of that part is not known here", "UNKNOWN-CTE")
+    place = Inside(len(message.prefix) + part.body_offset, part.body_octets)
+    return Large(message, place, part.body_octets, make=make)
