@@ -1,5 +1,6 @@
 """The directory's gRPC around real PostgreSQL and NATS, in the test's own process so that hashes can be counted."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -77,43 +78,49 @@ class House:
         )
 
 
-@pytest.fixture
-async def house(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
-    hashes: list[str] = []
-    verify = PasswordHasher.verify
-
-    def counted(self: PasswordHasher, encoded: str, password: str) -> bool:
-        hashes.append(encoded)
-        return verify(self, encoded, password)
-
-    monkeypatch.setattr(PasswordHasher, "verify", counted)
+@contextlib.asynccontextmanager
+async def opened(engines: Engines, hashes: list[str]) -> AsyncIterator[House]:
+    """A directory on these stores."""
     pool = await open_pool(engines.dsn("directory", "app"))
     bus = await EventBus.connect(engines.nats.url, name="directory")
     hasher, threads = Hasher(8, 1), ThreadPoolExecutor(2)
+    questions = Questions(SqlLookUps(pool), hasher, Verdicts(60.0), threads)
+    orders = Orders(
+        Tenants(pool), Domains(pool), Accounts(pool), Aliases(pool), hasher, threads, BusChanges(bus).tell
+    )
     server = grpc.aio.server()
-    add_DirectoryServiceServicer_to_server(
-        Questions(SqlLookUps(pool), hasher, Verdicts(60.0), threads), server
-    )
-    add_DirectoryAdminServiceServicer_to_server(
-        Orders(
-            Tenants(pool),
-            Domains(pool),
-            Accounts(pool),
-            Aliases(pool),
-            hasher,
-            threads,
-            BusChanges(bus).tell,
-        ),
-        server,
-    )
+    add_DirectoryServiceServicer_to_server(questions, server)
+    add_DirectoryAdminServiceServicer_to_server(orders, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
     house = House(DirectoryServiceStub(channel), DirectoryAdminServiceStub(channel), hashes)
     await house.furnish()
-    yield house
-    await channel.close()
-    await server.stop(0)
-    await bus.close()
-    await pool.close()
-    threads.shutdown()
+    try:
+        yield house
+    finally:
+        await channel.close()
+        await server.stop(0)
+        await bus.close()
+        await pool.close()
+        threads.shutdown()
+
+
+@pytest.fixture
+def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What argon2 was given to verify against, call by call."""
+    calls: list[str] = []
+    verify = PasswordHasher.verify
+
+    def counted(self: PasswordHasher, encoded: str, password: str) -> bool:
+        calls.append(encoded)
+        return verify(self, encoded, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", counted)
+    return calls
+
+
+@pytest.fixture
+async def house(engines: Engines, hashes: list[str]) -> AsyncIterator[House]:
+    async with opened(engines, hashes) as house:
+        yield house

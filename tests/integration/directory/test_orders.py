@@ -191,6 +191,26 @@ async def test_targets_replaced_at_once_are_those_of_one_order(house: House) -> 
     assert [target.partition("-")[2] for target in alias.targets] == [f"{n}@b.example" for n in range(3)]
 
 
+async def test_targets_are_kept_as_written_and_ours_in_our_form(house: House) -> None:
+    """RFC 5321 §2.4: case before the @ is the other side's to read."""
+    alice = await house.account(house.at("alice"))
+    domain = house.domain.upper()
+    made = await house.alias(
+        house.at("team"),
+        f"Alice@{domain}",
+        "J.Doe@Elsewhere.EXAMPLE",
+        "j.doe@elsewhere.example",
+        house.at("alice"),
+    )
+    assert list(made.targets) == [house.at("alice"), "J.Doe@elsewhere.example", "j.doe@elsewhere.example"]
+    [found] = await house.resolve(house.at("team"))
+    assert [(each.address, each.account_id) for each in found.targets] == [
+        (house.at("alice"), alice.account_id),
+        ("J.Doe@elsewhere.example", ""),
+        ("j.doe@elsewhere.example", ""),
+    ]
+
+
 async def test_an_account_is_found_by_any_spelling_and_by_its_id(house: House) -> None:
     name = f"bücher-{house.tenant}.example"
     await house.order.CreateDomain(wire.CreateDomainRequest(name=name, tenant=house.tenant))

@@ -101,11 +101,12 @@ async def test_suspended_gets_no_mail_and_cannot_log_in_until_restored(house: Ho
 
     assert (await house.log_in(address)).granted
     await suspend(True)
-    found = await house.resolve(address, house.at("team"), house.at("bob"))
+    found = await house.resolve(address, house.at("team"), house.at("bob"), house.at("postmaster"))
     others = DELIVER if level == "account" else DISABLED
     assert [each.disposition for each in found] == [
         DISABLED,
         UNKNOWN if level == "account" else DISABLED,
+        others,
         others,
     ]
     # Also right after it was right: what is remembered is the password, not the leave.

@@ -26,3 +26,22 @@ def test_a_tenants_name_cannot_pass_for_an_id() -> None:
     assert names.tenant_name("demo-2") == "demo-2"
     with pytest.raises(NameInvalid, match="id"):
         names.tenant_name("6f9619ff-8b86-4011-b42d-00cf4fc964ff")
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("John.DOE+x@Elsewhere.EXAMPLE.", "John.DOE+x@elsewhere.example"),
+        (" a@b.test ", "a@b.test"),
+        ("A@bücher.example", "A@xn--bcher-kva.example"),
+    ],
+)
+def test_a_remote_local_part_stays_as_it_was_written(text: str, written: str) -> None:
+    assert names.forward_path(text) == written
+
+
+def test_a_remote_local_part_is_ascii() -> None:
+    # The Kelvin sign is a K to lower() and none to SMTP.
+    with pytest.raises(NameInvalid):
+        names.forward_path("\u212aarl@b.test")
+    assert names.address("\u212aarl@b.test") == "karl@b.test"

@@ -67,6 +67,7 @@ class SqlLookUps:
                         tenant_id=str(row["tenant_id"]),
                         account_id=str(row["account_id"]),
                         primary_address=row["primary_address"],
+                        suspended=answers[("postmaster", row["domain"])].suspended,
                     )
         return answers
 

@@ -1,5 +1,7 @@
 """Tenants and domains as SQL, for the operator."""
 
+from collections.abc import Collection
+
 import asyncpg
 from pgkit import OPERATOR, Pool, transaction
 
@@ -99,6 +101,12 @@ class Domains:
             row = await connection.fetchrow(DOMAIN + " WHERE d.name = $1", name)
         assert row is not None
         return _domain(row)
+
+    async def ours(self, names: Collection[str]) -> set[str]:
+        """Those that are here, of any tenant."""
+        async with transaction(self._pool, OPERATOR) as connection:
+            rows = await connection.fetch("SELECT name FROM domain WHERE name = ANY($1::text[])", list(names))
+        return {row["name"] for row in rows}
 
     async def get(self, name: str) -> DomainRecord:
         async with transaction(self._pool, OPERATOR) as connection:

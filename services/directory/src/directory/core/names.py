@@ -12,7 +12,8 @@ import idna
 
 TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # RFC 5321 §4.1.2 Dot-string, without what needs quoting.
-LOCAL_PART = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+LOCAL_PART = re.compile(rf"{ATOM}(?:\.{ATOM})*")
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 LOCAL_PART_OCTETS = 64
 # RFC 5321 §4.5.3.1.3: 256 with the angle brackets.
@@ -123,10 +124,17 @@ def without_detail(local_part: str) -> str | None:
 
 def address(text: str) -> str:
     """The canonical form of an address of ours. Raises NameInvalid."""
+    return forward_path(text.lower())
+
+
+def forward_path(text: str) -> str:
+    """An address that mail may go to: its domain in canonical form, what stands before the @ as it was written.
+
+    Whether upper and lower case differ there is for the other side to say (RFC 5321 §2.4). Raises NameInvalid.
+    """
     local_part, at, domain = text.strip(" ").rpartition("@")
     if not at:
         raise NameInvalid(f"{text or 'nothing'} is not an address: it has no @")
-    local_part = local_part.lower()
     if len(local_part) > LOCAL_PART_OCTETS or not LOCAL_PART.fullmatch(local_part):
         raise NameInvalid(
             f"{local_part or 'nothing'} cannot stand before the @: 1 to {LOCAL_PART_OCTETS} letters, digits and "

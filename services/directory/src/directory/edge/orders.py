@@ -1,7 +1,7 @@
 """DirectoryAdminService: create, read, update, delete. A change is told after its commit."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -270,18 +270,21 @@ class Orders(DirectoryAdminServiceServicer):
 
     # -- aliases
 
-    @staticmethod
-    def _targets(targets: list[str]) -> list[str]:
+    async def _targets(self, targets: Sequence[str]) -> list[str]:
+        """Each once; ours in the form that we keep, remote ones as they were written."""
         if not 1 <= len(targets) <= ALIAS_TARGETS:
             raise names.NameInvalid(f"an alias has 1 to {ALIAS_TARGETS} targets")
-        return list(dict.fromkeys(names.address(target) for target in targets))
+        written = [names.forward_path(target) for target in targets]
+        ours = await self._domains.ours({target.rpartition("@")[2] for target in written})
+        kept = (each.lower() if each.rpartition("@")[2] in ours else each for each in written)
+        return list(dict.fromkeys(kept))
 
     @order
     async def CreateAlias(
         self, request: wire.CreateAliasRequest, context: Context
     ) -> wire.CreateAliasResponse:
         address = names.address(request.address)
-        targets = self._targets(list(request.targets))
+        targets = await self._targets(request.targets)
         record = await self._aliases.create(await self._tenant_of(address), address, targets)
         self._tell(Change(record.tenant_id, addresses=(address,)))
         return wire.CreateAliasResponse(alias=_alias(record))
@@ -295,7 +298,7 @@ class Orders(DirectoryAdminServiceServicer):
         self, request: wire.UpdateAliasRequest, context: Context
     ) -> wire.UpdateAliasResponse:
         record = await self._aliases.get(names.address(request.address))
-        record = await self._aliases.update(record, self._targets(list(request.targets)))
+        record = await self._aliases.update(record, await self._targets(request.targets))
         self._tell(Change(record.tenant_id, addresses=(record.address,)))
         return wire.UpdateAliasResponse(alias=_alias(record))
 
