@@ -20,7 +20,9 @@ def test_dialogue(path: Path) -> None:
     try:
         client = imap.connect()
         dialogue.play(
-            dialogue.load(path), client.exchange, substitutions={"password": PASSWORD, "flood": "x" * 70_000}
+            dialogue.load(path),
+            client.exchange,
+            substitutions={"login": "alice", "password": PASSWORD, "flood": "x" * 70_000},
         )
     finally:
         imap.close()
