@@ -84,18 +84,20 @@ class Accounts:
         assert row is not None
         return _account(row)
 
-    async def get(self, address_or_id: str) -> AccountRecord:
-        """By its canonical address or its id."""
-        local_part, domain = _halves(address_or_id)
+    async def get(self, address: str) -> AccountRecord:
+        """By its canonical address."""
+        local_part, domain = _halves(address)
+        return await self._one(address, " WHERE p.domain = $1 AND p.local_part = $2", domain, local_part)
+
+    async def get_by_id(self, account_id: str) -> AccountRecord:
+        """By its id, which is a uuid."""
+        return await self._one(account_id, " WHERE c.account_id = $1::uuid", account_id)
+
+    async def _one(self, called: str, condition: str, *values: str) -> AccountRecord:
         async with transaction(self._pool, OPERATOR) as connection:
-            row = await connection.fetchrow(
-                ACCOUNT + " WHERE (p.domain = $1 AND p.local_part = $2) OR c.account_id::text = $3",
-                domain,
-                local_part,
-                address_or_id,
-            )
+            row = await connection.fetchrow(ACCOUNT + condition, *values)
         if row is None:
-            raise Missing(f"there is no account {address_or_id}")
+            raise Missing(f"there is no account {called}")
         return _account(row)
 
     async def update(
@@ -116,7 +118,7 @@ class Accounts:
                     record.account_id,
                     verifier,
                 )
-        return await self.get(record.account_id)
+        return await self.get_by_id(record.account_id)
 
     async def listing(
         self, tenant_id: str | None, domain: str | None, after: str, limit: int

@@ -45,12 +45,13 @@ def tenant_name(text: str) -> str:
     """Raises NameInvalid."""
     if not TENANT.fullmatch(text):
         raise NameInvalid("a tenant's name has 1 to 63 of a-z, 0-9 and -, and neither begins nor ends with -")
-    if _is_id(text):
+    if is_id(text):
         raise NameInvalid("a tenant's name cannot look like a tenant's id")
     return text
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Whether it is written as our ids are."""
     try:
         return str(UUID(text)) == text
     except ValueError:

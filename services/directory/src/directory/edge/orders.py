@@ -106,6 +106,8 @@ class Orders(DirectoryAdminServiceServicer):
         return (await self._tenants.get(tenant)).tenant_id if tenant else None
 
     async def _account_of(self, address_or_id: str) -> AccountRecord:
+        if names.is_id(address_or_id):
+            return await self._accounts.get_by_id(address_or_id)
         key = names.split(address_or_id)
         return await self._accounts.get("@".join(key) if key is not None else address_or_id)
 
