@@ -6,7 +6,10 @@ SOURCES := libs services cli tests
 STAMP := $(VENV)/.installed
 PACKAGES := $(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.toml cli/*/pyproject.toml)))
 
-.PHONY: install up test check bench proto lock clean debian
+ROUNDS ?= 20
+FUZZ ?= tests/unit
+
+.PHONY: install up test check bench fuzz chaos proto lock clean debian
 
 install: $(STAMP)
 
@@ -29,6 +32,15 @@ debian:
 
 check: install
 	@sh tests/check.sh
+
+# The property tests with EXAMPLES examples each (20,000), other ones on every run; FUZZ=tests/unit/mailmsg: only those.
+fuzz: install
+	@$(PY) -m pytest $(FUZZ) --hypothesis-profile=fuzz $(ARGS)
+
+# ROUNDS times: every process killed in turn, in an order of chance that is printed, while messages flow.
+chaos: install debian
+	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
+		$(PY) -m pytest -s tests/e2e/test_kill.py $(ARGS) || exit 1; done
 
 bench: install
 	@$(PY) -m tests.bench

@@ -8,6 +8,7 @@ delivered all the same, the accepted one would make two.
 """
 
 import imaplib
+import os
 import random
 import re
 import smtplib
@@ -186,4 +187,4 @@ def test_nothing_is_lost_whatever_dies(own_platform: Platform, seed: int) -> Non
 
 @pytest.fixture
 def seed() -> int:
-    return random.SystemRandom().randrange(1 << 30)
+    return int(os.environ.get("SEED", random.SystemRandom().randrange(1 << 30)))
