@@ -44,9 +44,20 @@ VALUES = {
     "smallint": "1",
     "integer": "1",
     "bigint": "(random() * 1e15)::bigint",
+    "real": "1",
+    "double precision": "1",
+    "numeric": "1",
+    "inet": "'192.0.2.1'",
+    "date": "now()",
+    "interval": "'1 s'",
     "timestamp with time zone": "now()",
     "text[]": "'{}'",
+    "uuid[]": "'{}'",
+    "integer[]": "'{}'",
+    "bigint[]": "'{}'",
+    "bytea[]": "'{}'",
     "jsonb": "'{}'",
+    "tsvector": "''",
 }
 
 
