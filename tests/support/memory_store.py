@@ -19,6 +19,7 @@ from mailstore import (
     Columns,
     CopyResult,
     EntryCounts,
+    EntryMissing,
     FlagOutcome,
     InboxProtected,
     MailboxChange,
@@ -210,6 +211,15 @@ class MemoryStore:
         box.highest_modseq = held.modseq
         return row
 
+    async def replace(
+        self, account: AccountRef, source_id: int, uid: int, target_id: int, new: NewMessage
+    ) -> int:
+        if uid not in self.of(account).by_id(source_id).rows:
+            raise EntryMissing
+        [new_uid] = await self.append(account, target_id, [new])
+        self._remove(account, source_id, [uid])
+        return new_uid
+
     # -- reading
 
     async def snapshot(self, account: AccountRef, mailbox_id: int, *, claim_recent: bool = False) -> Snapshot:
@@ -361,6 +371,7 @@ def _stored(row: Row) -> StoredMessage:
         internal_date=row.new.internal_date,
         size_octets=row.new.size_octets,
         message_id=row.message_id,
+        saved_at=row.saved_at,
         prefix=row.new.prefix,
         header=facts.header,
         header_octets=facts.header_octets,

@@ -9,7 +9,7 @@ import pytest
 from blobstore import BodyReference
 from mailmodel import AccountRef, FlagAction, FlagChange, Flags, SystemFlag
 from mailmsg.facts import examine
-from mailstore import EntryCounts, MailStore, NewMessage
+from mailstore import Columns, EntryCounts, EntryMissing, MailStore, NewMessage
 
 from tests.support.engines import Engines
 
@@ -74,3 +74,29 @@ async def test_entries_are_counted(store: MailStore, account: AccountRef) -> Non
     }
     stranger = AccountRef(str(uuid4()), str(uuid4()))
     assert await store.count_entries(stranger, [mailbox_id]) == {}
+
+
+async def test_one_message_in_place_of_another(store: MailStore, account: AccountRef) -> None:
+    mailbox_id = await inbox(store, account, 2)
+    sent = await store.get_mailbox(account, "Sent")
+    assert sent is not None
+    before = (await store.snapshot(account, mailbox_id)).info
+    assert await store.replace(account, mailbox_id, 1, mailbox_id, new()) == 3
+    after = await store.snapshot(account, mailbox_id)
+    assert (after.uids, after.info.messages, after.info.size_octets) == ([2, 3], 2, before.size_octets)
+    changes = await store.changes_since(account, mailbox_id, before.highest_modseq)
+    assert ([entry.uid for entry in changes.changed], changes.expunged) == ([3], [1])
+    with pytest.raises(EntryMissing):
+        await store.replace(account, mailbox_id, 1, sent.mailbox_id, new())
+    assert (await store.snapshot(account, sent.mailbox_id)).uids == []
+    assert await store.replace(account, mailbox_id, 3, sent.mailbox_id, new()) == 1
+    [[message]] = [part async for part in store.fetch(account, sent.mailbox_id, [1], Columns(0))]
+    assert message.saved_at is not None
+    assert abs((datetime.now(UTC) - message.saved_at).total_seconds()) < 60
+
+
+async def test_inferiors(store: MailStore, account: AccountRef) -> None:
+    await store.create_mailbox(account, "a_b/c")
+    assert await store.has_inferiors(account, "a_b")
+    assert not await store.has_inferiors(account, "a_b/c")
+    assert not await store.has_inferiors(account, "a")

@@ -2,6 +2,7 @@
 
 from mailstore.errors import (
     BodyCorrupt,
+    EntryMissing,
     InboxProtected,
     MailboxExists,
     MailboxHasInferiors,
@@ -31,6 +32,7 @@ __all__ = [
     "CopyResult",
     "Delivery",
     "EntryCounts",
+    "EntryMissing",
     "FlagOutcome",
     "InboxProtected",
     "MailStore",

@@ -8,6 +8,10 @@ class MailboxMissing(Exception):
     """There is no such mailbox (also: not any more, or not in this tenant)."""
 
 
+class EntryMissing(Exception):
+    """There is no message with that UID in the mailbox (any more)."""
+
+
 class MailboxExists(Exception):
     """There is a mailbox of this name already."""
 
@@ -26,6 +30,7 @@ class BodyCorrupt(Exception):
 
 __all__ = [
     "BodyCorrupt",
+    "EntryMissing",
     "InboxProtected",
     "MailboxExists",
     "MailboxHasInferiors",

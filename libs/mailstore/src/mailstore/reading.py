@@ -148,7 +148,8 @@ async def fetch(
     # The fence again: without it the planner may read all messages of the account, headers and all.
     join = """CROSS JOIN LATERAL (SELECT * FROM message
                   WHERE message.account_id = $1 AND message.message_id = e.message_id OFFSET 0) m"""
-    statement = f"""SELECT e.uid, e.modseq, e.system_flags, e.keywords, e.internal_date, e.size_octets, e.message_id
+    statement = f"""SELECT e.uid, e.modseq, e.system_flags, e.keywords, e.internal_date, e.size_octets, e.message_id,
+                           e.saved_at
                     {"," if names else ""} {names}
                     FROM ({rows.CHOSEN}) e {join if names else ""} ORDER BY e.uid"""  # noqa: S608
     ordered = sorted(set(uids))
@@ -186,5 +187,6 @@ def _stored(row: asyncpg.Record, columns: Columns) -> StoredMessage:
         internal_date=row["internal_date"],
         size_octets=row["size_octets"],
         message_id=row["message_id"].hex,
+        saved_at=row["saved_at"],
         **values,  # type: ignore[arg-type]
     )

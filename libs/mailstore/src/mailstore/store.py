@@ -12,7 +12,7 @@ from blobstore import BlobStore, BodyReference
 from mailmodel import AccountRef, Entry, FlagChange, MailboxInfo
 from pgkit import Pool, check, check_durability, open_pool
 
-from mailstore import bodies, filing, flagging, mailboxes, moving, reading, removing, upkeep
+from mailstore import bodies, filing, flagging, mailboxes, moving, reading, removing, replacing, upkeep
 from mailstore.types import (
     Changes,
     Columns,
@@ -124,6 +124,14 @@ class MailStore:
         uids, change = await filing.append(self._pool, account, mailbox_id, messages)
         self._told(change)
         return uids
+
+    async def replace(
+        self, account: AccountRef, source_id: int, uid: int, target_id: int, new: NewMessage
+    ) -> int:
+        """File a message and remove another, both or neither; the new UID. Raises EntryMissing."""
+        new_uid, told = await replacing.replace(self._pool, account, source_id, uid, target_id, new)
+        self._told(*told)
+        return new_uid
 
     # -- reading
 

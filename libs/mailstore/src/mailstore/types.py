@@ -119,6 +119,8 @@ class StoredMessage:
     parts: bytes = b""
     sent_at: datetime | None = None
     reference: BodyReference | None = None
+    # When it came into this mailbox; always read.
+    saved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

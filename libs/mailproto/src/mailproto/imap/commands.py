@@ -147,6 +147,16 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True)
+class Replace:
+    """One message in place of another (RFC 8508); `number` is one number or `*`."""
+
+    number: MessageSet
+    mailbox: str
+    text: NewText
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
 class UidExpunge:
     uids: MessageSet
 
@@ -233,6 +243,7 @@ Command = (
     | Lsub
     | Status
     | Append
+    | Replace
     | UidExpunge
     | Search
     | Fetch

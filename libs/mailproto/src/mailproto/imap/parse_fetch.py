@@ -20,6 +20,8 @@ PART = re.compile(rb"[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*")
 TEXT = re.compile(rb"HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT|MIME", re.IGNORECASE)
 PARTIAL = re.compile(rb"<([0-9]{1,19})\.([1-9][0-9]{0,18})>")
 BINARY = (b"BINARY", b"BINARY.PEEK", b"BINARY.SIZE")
+# preview-mod = "LAZY" (RFC 8970 §6)
+LAZY = re.compile(rb" \(LAZY(?: LAZY)*\)", re.IGNORECASE)
 ITEMS = 200
 PART_DEPTH = 100
 ATTRIBUTES = {attribute.value.encode(): attribute for attribute in Attribute}
@@ -52,6 +54,8 @@ def _item(cursor: Cursor) -> FetchItem:
         return _section(cursor, Seen.MARK if name == b"BODY" else Seen.PEEK)
     if name in BINARY and cursor.take(b"["):
         return _binary(cursor, name)
+    if name == b"PREVIEW" and cursor.match(LAZY) is not None:
+        return Attribute.LAZY_PREVIEW
     if name in ATTRIBUTES:
         return ATTRIBUTES[name]
     if name in RFC822:

@@ -22,6 +22,17 @@ def _append(cursor: Cursor) -> c.Command:
     return c.Append(mailbox, tuple(messages))
 
 
+def _replace(cursor: Cursor, by: c.By) -> c.Command:
+    """replace = "REPLACE" SP seq-number SP mailbox append-message (RFC 8508 §5)"""
+    number = cursor.message_set()
+    if len(number.ranges) != 1 or number.ranges[0][0] != number.ranges[0][1]:
+        raise ParseError("one message number expected")
+    cursor.space()
+    mailbox = cursor.mailbox()
+    cursor.space()
+    return c.Replace(number, mailbox, _new_text(cursor), by)
+
+
 def _new_text(cursor: Cursor) -> c.NewText:
     """append-message = [flag-list SP] [date-time SP] (literal / literal8)"""
     flags: tuple[str, ...] = ()
@@ -125,6 +136,7 @@ PARSERS: dict[bytes, Callable[[Cursor], c.Command]] = {
     **_both(_search, b"SEARCH"),
     **_both(_fetch, b"FETCH"),
     **_both(_store, b"STORE"),
+    **_both(_replace, b"REPLACE"),
     **_both(_copy, b"COPY"),
     **_both(_move, b"MOVE"),
     b"UID EXPUNGE": lambda cursor: c.UidExpunge(cursor.message_set()),

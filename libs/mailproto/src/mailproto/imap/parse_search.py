@@ -12,8 +12,11 @@ from mailproto.imap.search_keys import (
     KeywordKey,
     ModseqKey,
     NotKey,
+    ObjectKey,
+    ObjectKind,
     OrKey,
     PlainKey,
+    SavedKey,
     SearchKey,
     SentKey,
     SequenceKey,
@@ -156,6 +159,10 @@ class _Keys:
             return DateKey(DATES[name], cursor.date())
         if name.startswith(b"SENT") and name[4:] in DATES:
             return SentKey(DATES[name[4:]], cursor.date())
+        if name.startswith(b"SAVED") and name[5:] in DATES:
+            return SavedKey(DATES[name[5:]], cursor.date())
+        if name in (b"EMAILID", b"THREADID"):
+            return ObjectKey(ObjectKind(word), cursor.atom().decode("ascii"))
         if name in (b"LARGER", b"SMALLER"):
             return SizeKey(cursor.number(), name == b"LARGER")
         if name in (b"OLDER", b"YOUNGER"):

@@ -29,6 +29,8 @@ class PlainKey(Enum):
     NEW = "NEW"
     OLD = "OLD"
     RECENT = "RECENT"
+    # All, where it is kept when a message was saved (RFC 8514 §4.3); here it always is.
+    SAVEDATESUPPORTED = "SAVEDATESUPPORTED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,27 @@ class SentKey:
 
     when: When
     day: date
+
+
+@dataclass(frozen=True, slots=True)
+class SavedKey:
+    """When the message was saved in this mailbox, without time and zone (RFC 8514)."""
+
+    when: When
+    day: date
+
+
+class ObjectKind(Enum):
+    """What an object id names (RFC 8474 §6)."""
+
+    EMAIL = "EMAILID"
+    THREAD = "THREADID"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKey:
+    kind: ObjectKind
+    object_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +161,8 @@ SearchKey = (
     | KeywordKey
     | DateKey
     | SentKey
+    | SavedKey
+    | ObjectKey
     | SizeKey
     | WithinKey
     | ModseqKey

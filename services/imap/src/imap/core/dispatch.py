@@ -5,7 +5,18 @@ from typing import assert_never
 from mailmodel.view import MayExpunge
 from mailproto.imap import commands as c
 
-from imap.core import appending, enabling, fetching, listing, mailboxes, searching, selecting, status, storing
+from imap.core import (
+    appending,
+    enabling,
+    fetching,
+    listing,
+    mailboxes,
+    replacing,
+    searching,
+    selecting,
+    status,
+    storing,
+)
 from imap.core.answer import Answer, Bad, ok
 from imap.core.session import Session
 
@@ -44,6 +55,8 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
             return await listing.lsub(session, command)
         case c.Append():
             return await appending.append(session, command)
+        case c.Replace():
+            return await replacing.replace(session, command)
         case c.Fetch():
             return await fetching.fetch(session, command)
         case c.Store():

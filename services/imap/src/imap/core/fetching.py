@@ -32,6 +32,7 @@ COLUMNS = {
     Attribute.ENVELOPE: Columns.ENVELOPE,
     Attribute.BODY: Columns.STRUCTURE,
     Attribute.BODYSTRUCTURE: Columns.STRUCTURE,
+    Attribute.PREVIEW: Columns.BODY,
 }
 
 
@@ -132,7 +133,7 @@ async def _from_store(
 def _reads_body(item: FetchItem) -> bool:
     if isinstance(item, Section):
         return bool(item.part) or item.text in (Text.ALL, Text.TEXT)
-    return isinstance(item, Binary | BinarySize)
+    return isinstance(item, Binary | BinarySize) or item is Attribute.PREVIEW
 
 
 async def _ahead(

@@ -1,21 +1,17 @@
 """Which messages match a search, in stages: each reads only of the messages that the stage before left open."""
 
 import asyncio
-import binascii
-import quopri
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mailmsg.content import parse_content_type
-from mailmsg.header import first_value
-from mailmsg.parts import Part, decode_parts
 from mailproto.imap.search_keys import SearchKey
 from mailstore import BodyCorrupt, Columns, MailboxMissing, StoredMessage
 
 from imap.core.answer import NO_MAILBOX, No
 from imap.core.matching import Candidate, Context, matches
 from imap.core.session import Session
+from imap.core.texts import read_text, text_parts
 
 BODIES_AT_ONCE = 8
 # Of a longer text only the beginning is looked through.
@@ -96,37 +92,9 @@ async def _read_texts(session: Session, candidates: Sequence[Candidate]) -> None
 async def _text(session: Session, message: StoredMessage) -> str:
     """The texts of a message's body, decoded, in lower case."""
     texts = []
-    front = len(message.prefix)
-    for part in decode_parts(message.parts).parts:
-        if not part.section or not part.media_type.startswith("text/"):
-            continue
-        start = front + part.header_offset
-        octets = part.body_offset + min(part.body_octets, TEXT_OCTETS) - part.header_offset
+    for part in text_parts(message):
         try:
-            data = await session.store.read(message, start, octets)
+            texts.append(await read_text(session, message, part, TEXT_OCTETS))
         except BodyCorrupt:
             continue
-        header_octets = part.body_offset - part.header_offset
-        texts.append(_decoded(data[:header_octets], data[header_octets:], part))
     return "\n".join(texts).lower()
-
-
-def _decoded(header: bytes, data: bytes, part: Part) -> str:
-    if part.encoding == "base64":
-        try:
-            data = binascii.a2b_base64(data)
-        except binascii.Error:
-            pass
-    elif part.encoding == "quoted-printable":
-        data = quopri.decodestring(data)
-    charset = "utf-8"
-    value = first_value(header, b"content-type")
-    content_type = parse_content_type(value) if value is not None else None
-    if content_type is not None:
-        for name, given in content_type.parameters:
-            if name.lower() == b"charset":
-                charset = given.decode("ascii", "replace")
-    try:
-        return data.decode(charset, "replace")
-    except (LookupError, ValueError):
-        return data.decode("utf-8", "replace")

@@ -6,6 +6,7 @@ from mailstore import InboxProtected, MailboxExists, MailboxHasInferiors, Mailbo
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.naming import say_normal_form
+from imap.core.object_ids import mailbox_object
 from imap.core.session import Session
 
 # Uses that a mailbox may have here (RFC 6154 §2, RFC 8457); \All and \Flagged would have to be virtual.
@@ -18,7 +19,7 @@ async def create(session: Session, command: Create) -> Answer:
     """Mailboxes above it are made as needed."""
     uses = await _special_uses(session, command)
     try:
-        await session.store.create_mailbox(session.account, command.mailbox, uses)
+        made = await session.store.create_mailbox(session.account, command.mailbox, uses)
     except MailboxExists:
         raise No("There is a mailbox of that name already", "ALREADYEXISTS") from None
     except InboxProtected:
@@ -26,7 +27,7 @@ async def create(session: Session, command: Create) -> Answer:
     except MailboxNameInvalid as error:
         raise No(_sentence(error), "CANNOT") from None
     await say_normal_form(session, command.mailbox)
-    return ok("CREATE completed")
+    return ok("CREATE completed", f"MAILBOXID ({mailbox_object(made.mailbox_id)})")
 
 
 async def _special_uses(session: Session, command: Create) -> frozenset[str]:

@@ -24,8 +24,11 @@ from mailproto.imap.search_keys import (
     KeywordKey,
     ModseqKey,
     NotKey,
+    ObjectKey,
+    ObjectKind,
     OrKey,
     PlainKey,
+    SavedKey,
     SearchKey,
     SentKey,
     SequenceKey,
@@ -36,6 +39,8 @@ from mailproto.imap.search_keys import (
     WithinKey,
 )
 from mailstore import StoredMessage
+
+from imap.core.object_ids import email_object
 
 
 class Context:
@@ -103,6 +108,17 @@ def matches(key: SearchKey, candidate: Candidate, context: Context) -> bool | No
                 if stored is None
                 else _compare(stored.internal_date.astimezone(UTC).date(), key.when, key.day)
             )
+        case SavedKey():
+            stored = candidate.stored
+            if stored is None:
+                return None
+            return stored.saved_at is not None and _compare(
+                stored.saved_at.astimezone(UTC).date(), key.when, key.day
+            )
+        case ObjectKey():
+            if key.kind is ObjectKind.THREAD:
+                return False
+            return None if candidate.stored is None else email_object(candidate.stored) == key.object_id
         case SentKey():
             stored = candidate.stored
             if stored is None:
@@ -143,7 +159,7 @@ def matches(key: SearchKey, candidate: Candidate, context: Context) -> bool | No
 
 def _plain(key: PlainKey, candidate: Candidate) -> bool:
     match key:
-        case PlainKey.ALL:
+        case PlainKey.ALL | PlainKey.SAVEDATESUPPORTED:
             return True
         case PlainKey.RECENT:
             return candidate.is_recent

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import UTC
 
 from mailmsg.parts import decode_parts
 from mailproto.imap import responses
@@ -10,7 +11,9 @@ from mailstore import StoredMessage
 
 from imap.core.answer import No
 from imap.core.decoding import Plain, decode, decoder
+from imap.core.object_ids import email_object
 from imap.core.passing import Large, Measured, Piece, measure
+from imap.core.preview import preview
 from imap.core.sections import Fields, Inside, cut, inline, locate, select
 from imap.core.session import Session
 
@@ -60,10 +63,26 @@ async def render(
                 pieces.append(b"BODY " + message.body)
             case Attribute.BODYSTRUCTURE:
                 pieces.append(b"BODYSTRUCTURE " + message.bodystructure)
+            case Attribute.EMAILID:
+                pieces.append(b"EMAILID (%b)" % email_object(message).encode("ascii"))
+            case Attribute.THREADID:
+                pieces.append(b"THREADID NIL")
+            case Attribute.SAVEDATE:
+                pieces.append(b"SAVEDATE " + _saved(message))
+            case Attribute.PREVIEW:
+                shown = (await preview(session, message)).encode("utf-8")
+                pieces.append(b"PREVIEW " + responses.quoted_or_literal(shown))
+            case Attribute.LAZY_PREVIEW:
+                # RFC 8970 §4.1: it would have to be read from the object storage.
+                pieces.append(b"PREVIEW NIL")
     if message.uid in marked:
         pieces += [b" " + viewed(session, item, message.uid) for item in _news(session) if item not in items]
     pieces.append(b")\r\n")
     return pieces
+
+
+def _saved(message: StoredMessage) -> bytes:
+    return b"NIL" if message.saved_at is None else responses.internal_date(message.saved_at.astimezone(UTC))
 
 
 def _news(session: Session) -> tuple[Attribute, ...]:

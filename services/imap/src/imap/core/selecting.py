@@ -10,6 +10,7 @@ from mailstore import MailboxMissing
 from imap.core import naming, resyncing
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.features import Feature
+from imap.core.object_ids import mailbox_object
 from imap.core.session import Selected, Session
 
 
@@ -70,6 +71,7 @@ def _described(session: Session, info: MailboxInfo, view: SessionView, access: A
         responses.untagged("OK", "UIDs are valid", f"UIDVALIDITY {info.uid_validity}"),
         responses.untagged("OK", "The next UID", f"UIDNEXT {info.uid_next}"),
         responses.untagged("OK", "The highest mod-sequence", f"HIGHESTMODSEQ {info.highest_modseq}"),
+        responses.untagged("OK", "The mailbox", f"MAILBOXID ({mailbox_object(info.mailbox_id)})"),
     ]
     return b"".join(lines)
 

@@ -133,6 +133,13 @@ class Session:
         return b"* %d FETCH (UID %d FLAGS %b%b)\r\n" % (number, uid, self.flags(uid), modseq)
 
     @property
+    def highest_told(self) -> str:
+        """After a refresh: what a client that resynchronises may take for known (RFC 7162 §3.2.7), as a response code."""
+        if Feature.QRESYNC not in self.features or self.selected is None:
+            return ""
+        return f"HIGHESTMODSEQ {self.selected.view.highest_modseq}"
+
+    @property
     def is_rev2(self) -> bool:
         """Whether the client speaks IMAP4rev2 (RFC 9051 §6.3.1)."""
         return Feature.IMAP4REV2 in self.features

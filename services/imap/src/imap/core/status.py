@@ -13,6 +13,7 @@ from mailstore import EntryCounts
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.features import Feature
+from imap.core.object_ids import mailbox_object
 from imap.core.session import Session
 
 COUNTED = frozenset({StatusItem.RECENT, StatusItem.DELETED})
@@ -55,5 +56,6 @@ def line(
         StatusItem.SIZE: info.size_octets,
         StatusItem.APPENDLIMIT: session.append_octets,
         StatusItem.HIGHESTMODSEQ: info.highest_modseq,
+        StatusItem.MAILBOXID: f"({mailbox_object(info.mailbox_id)})",
     }
     return responses.status(session.shown(info.name), [(item.value, values[item]) for item in items])

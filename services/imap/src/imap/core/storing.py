@@ -74,14 +74,7 @@ async def expunge(session: Session, command: UidExpunge | None) -> Answer:
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     await session.refresh(MayExpunge.YES)
-    return ok("EXPUNGE completed", _highest(session) if gone else "")
-
-
-def _highest(session: Session) -> str:
-    """What a client that resynchronises may take for known: all of it has been told (RFC 7162 §3.2.7)."""
-    if Feature.QRESYNC not in session.features or session.selected is None:
-        return ""
-    return f"HIGHESTMODSEQ {session.selected.view.highest_modseq}"
+    return ok("EXPUNGE completed", session.highest_told if gone else "")
 
 
 def _copy_code(result: CopyResult) -> str:
@@ -118,4 +111,4 @@ async def move(session: Session, command: Move) -> Answer:
     if result.pairs:
         await session.say(responses.untagged("OK", "Moved", _copy_code(result)))
     await session.refresh(MayExpunge.YES)
-    return ok("MOVE completed", _highest(session) if result.pairs else "")
+    return ok("MOVE completed", session.highest_told if result.pairs else "")

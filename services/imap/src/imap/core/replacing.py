@@ -1,0 +1,36 @@
+"""REPLACE and UID REPLACE (RFC 8508)."""
+
+from mailmodel.view import MayExpunge
+from mailproto.imap import responses
+from mailproto.imap.commands import Replace
+from mailstore import EntryMissing, MailboxMissing
+
+from imap.core.answer import NO_MAILBOX, Answer, No, ok
+from imap.core.appending import appended_code, check_text, new_message, target_mailbox
+from imap.core.naming import say_normal_form
+from imap.core.session import Session
+
+GONE = ("There is no such message", "NONEXISTENT")
+
+
+async def replace(session: Session, command: Replace) -> Answer:
+    """Both or neither: the new message comes, the old one goes."""
+    selected = session.need_writable()
+    uids = session.uids(command.number, command.by)
+    if not uids:
+        raise No(*GONE)
+    check_text(command.text)
+    target = await target_mailbox(session, command.mailbox)
+    new = await new_message(session, command.text)
+    try:
+        uid = await session.store.replace(
+            session.account, selected.mailbox_id, uids[0], target.mailbox_id, new
+        )
+    except EntryMissing:
+        raise No(*GONE) from None
+    except MailboxMissing:
+        raise No(*NO_MAILBOX) from None
+    await session.say(responses.untagged("OK", "The new message is there", appended_code(target, [uid])))
+    await say_normal_form(session, command.mailbox)
+    await session.refresh(MayExpunge.YES)
+    return ok("REPLACE completed", session.highest_told)

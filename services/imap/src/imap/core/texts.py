@@ -1,0 +1,40 @@
+"""The texts in a message's body: which parts they are, and what they say (RFC 2045, RFC 2046 §4.1)."""
+
+from collections.abc import Iterator
+
+from mailmsg.content import parse_content_type
+from mailmsg.header import first_value
+from mailmsg.parts import Part, decode_parts
+from mailstore import StoredMessage
+
+from imap.core.decoding import Plain, decode, decoder
+from imap.core.session import Session
+
+
+def text_parts(message: StoredMessage) -> Iterator[Part]:
+    """Parts of type text/*, in order."""
+    for part in decode_parts(message.parts).parts:
+        if part.section and part.media_type.startswith("text/"):
+            yield part
+
+
+async def read_text(session: Session, message: StoredMessage, part: Part, octets: int) -> str:
+    """Up to so many octets of a part's body, without its transfer encoding, as text. What cannot be decoded is marked."""
+    header_octets = part.body_offset - part.header_offset
+    start = len(message.prefix) + part.header_offset
+    data = await session.store.read(message, start, header_octets + min(part.body_octets, octets))
+    body = decode(decoder(part.encoding, "") or Plain, data[header_octets:])
+    try:
+        return body.decode(_charset(data[:header_octets]), "replace")
+    except (LookupError, ValueError):
+        return body.decode("utf-8", "replace")
+
+
+def _charset(header: bytes) -> str:
+    value = first_value(header, b"content-type")
+    content_type = parse_content_type(value) if value is not None else None
+    if content_type is not None:
+        for name, given in content_type.parameters:
+            if name.lower() == b"charset":
+                return given.decode("ascii", "replace")
+    return "utf-8"
