@@ -15,7 +15,6 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, RedirectResponse
 from mailwire.directory.v1 import directory_pb2 as wire
 from starlette.staticfiles import StaticFiles
-from swagger_ui_bundle import swagger_ui_path
 
 from admin_api import metrics
 from admin_api.edge import accounts, guard, problems, queue, tenants
@@ -56,7 +55,7 @@ def build(directory: Any, outgoing: Any, token: str, request_octets: int) -> Fas
     problems.install(app)
     for part in (tenants, accounts, queue):
         app.include_router(part.router, dependencies=[Depends(guard.BEARER)], responses=ERRORS)  # type: ignore[arg-type]
-    app.mount("/docs/assets", StaticFiles(directory=swagger_ui_path), name="docs-assets")
+    app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -65,7 +64,7 @@ def build(directory: Any, outgoing: Any, token: str, request_octets: int) -> Fas
             title="Posthouse admin API",
             swagger_js_url="/docs/assets/swagger-ui-bundle.js",
             swagger_css_url="/docs/assets/swagger-ui.css",
-            swagger_favicon_url="/docs/assets/favicon-32x32.png",
+            swagger_favicon_url="/docs/assets/favicon.png",
         )
 
     @app.get("/", include_in_schema=False)
