@@ -1,13 +1,13 @@
 """Domain names as DNS takes them: normal form, validity, what lies below what, names of addresses."""
 
 import re
-import unicodedata
 from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import idna
 
 Address = IPv4Address | IPv6Address
 
 MAX_NAME_OCTETS = 253
-MAX_LABEL_OCTETS = 63
 
 # DNS takes any octets (RFC 2181 §11) and SPF's macros make such names; no backslash, which escapes in zone files.
 _LABEL = re.compile(r"[ -\-/-\[\]-~]{1,63}")
@@ -15,18 +15,24 @@ _HOST_LABEL = re.compile(r"[0-9A-Za-z_-]{1,63}")
 
 
 def normal_name(name: str) -> str:
-    """Lower case, no final dot, U-labels as A-labels (RFC 5890 §2.3). What is no name stays none; see `is_name`."""
+    """Lower case, no final dot, U-labels as A-labels (RFC 5891, UTS 46). What is no name stays none; see `is_name`."""
     name = name.removesuffix(".")
-    if not name.isascii():
-        name = ".".join([label if label.isascii() else _a_label(label) for label in name[:1024].split(".")])
+    if not name.isascii() and len(name) <= MAX_NAME_OCTETS:
+        try:
+            return idna.encode(name, uts46=True).decode("ascii").removesuffix(".")
+        except UnicodeError:  # idna's own error is one
+            return name.lower()
     return name.lower()
 
 
-def _a_label(label: str) -> str:
-    # IDNA 2008: the label as it is, where IDNA 2003 (Python's codec) would make another domain of some (ß becomes ss).
-    if len(label) > MAX_LABEL_OCTETS:
-        return label
-    return "xn--" + unicodedata.normalize("NFC", label.lower()).encode("punycode").decode("ascii")
+def written_forms(name: str) -> set[str]:
+    """All forms in lower case in which a name may be written: with A-labels, with U-labels, as it was given."""
+    forms = {name.lower().removesuffix("."), normal_name(name)}
+    try:
+        forms.add(idna.decode(normal_name(name)))
+    except UnicodeError:
+        pass
+    return forms
 
 
 def is_name(name: str) -> bool:

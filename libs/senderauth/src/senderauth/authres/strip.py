@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from senderauth.authres.read import without_comments
-from senderauth.names import normal_name
+from senderauth.names import written_forms
 
 _NAME = b"authentication-results"
 
@@ -21,7 +21,7 @@ _LINE_END = re.compile(r"\r?\n")
 
 def forged_ranges(header: bytes, authserv_ids: Collection[str]) -> Iterator[tuple[int, int]]:
     """Where in a header block such fields lie, from and to, in order. `authserv_ids` are all names of ours."""
-    ours = {normal_name(name) for name in authserv_ids}
+    ours = set().union(*map(written_forms, authserv_ids))
     position = 0
     while position < len(header):
         found = _FIELD.match(header, position)
@@ -59,5 +59,5 @@ def _names(value: bytes) -> set[str]:
     for reading in (text, without_comments(text), _LINE_END.sub("", text)):
         for plain in (reading, reading.replace("\\", "").replace('"', "")):
             head = plain.partition(";")[0]
-            found.update(normal_name(word) for word in _WORD.findall(head))
+            found.update([word.lower().removesuffix(".") for word in _WORD.findall(head)])
     return found

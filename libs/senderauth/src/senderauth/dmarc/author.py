@@ -13,6 +13,8 @@ from mailmsg.header import fields, unfold
 from senderauth.names import is_qualified_name, normal_name
 
 MAX_FROM_OCTETS = 16 * 1024
+MAX_DOMAINS = 64
+"""Different spellings of domains in one field; more are several domains, whatever they say."""
 
 
 class AuthorFault(Enum):
@@ -40,15 +42,18 @@ def author_domain(header: bytes) -> str | AuthorFault:
     if len(values[0]) > MAX_FROM_OCTETS:
         return AuthorFault.TOO_LONG
     value = unfold(values[0])
-    domains = {_name(each.domain) for each in mailboxes(value) if each.domain}
+    written = {each.domain for each in mailboxes(value) if each.domain}
+    # Another "@" outside quotes, in the display name or a comment, is what some reader shows or takes as the address.
+    mentioned = set(_AFTER_AT.findall(_QUOTED.sub(b" ", value)))
+    if len(written | mentioned) > MAX_DOMAINS:
+        return AuthorFault.SEVERAL_DOMAINS
+    domains = {_name(domain) for domain in written}
     if len(domains) > 1:
         return AuthorFault.SEVERAL_DOMAINS
     domain = next(iter(domains), "")
     if not is_qualified_name(domain):
         return AuthorFault.NO_DOMAIN
-    # Another "@" outside quotes, in the display name or a comment, is what some reader shows or takes as the address.
-    others = {_name(found) for found in _AFTER_AT.findall(_QUOTED.sub(b" ", value))}
-    return domain if others <= {domain} else AuthorFault.AMBIGUOUS
+    return domain if {_name(each) for each in mentioned} <= {domain} else AuthorFault.AMBIGUOUS
 
 
 def _name(domain: bytes) -> str:
