@@ -9,6 +9,7 @@ from mailproto.imap.mailbox_options import ListReturn, ListSelect, StatusItem
 from mailproto.imap.message_set import MessageSet
 from mailproto.imap.search_keys import SearchKey
 from mailproto.imap.search_returns import Partial, SearchReturns
+from mailproto.imap.sort_keys import SortCriterion, ThreadAlgorithm
 
 
 class Plain(Enum):
@@ -171,6 +172,20 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Sort:
+    criteria: tuple[SortCriterion, ...]
+    key: SearchKey
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    algorithm: ThreadAlgorithm
+    key: SearchKey
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch:
     """`vanished` only with `changed_since` (RFC 7162 §3.2.6)."""
 
@@ -246,6 +261,8 @@ Command = (
     | Replace
     | UidExpunge
     | Search
+    | Sort
+    | Thread
     | Fetch
     | Store
     | Copy

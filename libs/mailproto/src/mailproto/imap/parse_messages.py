@@ -7,6 +7,7 @@ from mailproto.imap import commands as c
 from mailproto.imap.cursor import Cursor, ParseError
 from mailproto.imap.parse_fetch import parse_items
 from mailproto.imap.parse_search import parse_search
+from mailproto.imap.parse_sort import parse_sort, parse_thread
 from mailproto.imap.search_returns import Partial
 
 STORE = re.compile(rb"([+-]?FLAGS)(\.SILENT)?", re.IGNORECASE)
@@ -134,6 +135,8 @@ def _both(
 PARSERS: dict[bytes, Callable[[Cursor], c.Command]] = {
     b"APPEND": _append,
     **_both(_search, b"SEARCH"),
+    **_both(parse_sort, b"SORT"),
+    **_both(parse_thread, b"THREAD"),
     **_both(_fetch, b"FETCH"),
     **_both(_store, b"STORE"),
     **_both(_replace, b"REPLACE"),

@@ -68,6 +68,11 @@ def search(numbers: Sequence[int], modseq: int | None = None) -> bytes:
     return b"* SEARCH%b\r\n" % words.encode("ascii")
 
 
+def sort(numbers: Sequence[int]) -> bytes:
+    """SORT (RFC 5256 §4)."""
+    return b"* SORT%b\r\n" % "".join(f" {number}" for number in numbers).encode("ascii")
+
+
 def vanished(uids: Sequence[int], *, earlier: bool = False) -> bytes:
     """VANISHED (RFC 7162 §3.2.10)."""
     return b"* VANISHED %b%b\r\n" % (b"(EARLIER) " if earlier else b"", compact(uids))

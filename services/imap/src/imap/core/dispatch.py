@@ -7,6 +7,7 @@ from mailproto.imap import commands as c
 
 from imap.core import (
     appending,
+    conversing,
     enabling,
     fetching,
     listing,
@@ -14,6 +15,7 @@ from imap.core import (
     replacing,
     searching,
     selecting,
+    sorting,
     status,
     storing,
 )
@@ -21,7 +23,7 @@ from imap.core.answer import Answer, Bad, ok
 from imap.core.session import Session
 
 # While their sequence numbers could be meant, no EXPUNGE may be told (RFC 3501 §7.4.1).
-HOLD_EXPUNGE = (c.Fetch, c.Store, c.Search)
+HOLD_EXPUNGE = (c.Fetch, c.Store, c.Search, c.Sort, c.Thread)
 ID = b'* ID ("name" "Posthouse" "vendor" "Posthouse")\r\n'
 
 
@@ -63,6 +65,10 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
             return await storing.store(session, command)
         case c.Search():
             return await searching.search(session, command, tag)
+        case c.Sort():
+            return await sorting.sort(session, command)
+        case c.Thread():
+            return await conversing.thread(session, command)
         case c.Copy():
             return await storing.copy(session, command)
         case c.Move():

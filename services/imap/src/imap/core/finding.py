@@ -69,13 +69,15 @@ async def _with_columns(session: Session, candidates: Sequence[Candidate]) -> As
         for message in stored:
             candidate = by_uid[message.uid]
             candidate.stored = message
-            if message.header or not message.header_octets:
-                candidate.header = message.prefix + message.header
-            else:
-                candidate.header = await session.store.read(
-                    message, 0, len(message.prefix) + message.header_octets
-                )
+            candidate.header = await full_header(session, message)
             yield candidate
+
+
+async def full_header(session: Session, message: StoredMessage) -> bytes:
+    """The header with what stands before it; a long one is read. Fetched with Columns.HEADER and BODY."""
+    if message.header or not message.header_octets:
+        return message.prefix + message.header
+    return await session.store.read(message, 0, len(message.prefix) + message.header_octets)
 
 
 async def _read_texts(session: Session, candidates: Sequence[Candidate]) -> None:

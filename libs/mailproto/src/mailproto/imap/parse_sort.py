@@ -1,0 +1,43 @@
+"""SORT and THREAD (RFC 5256 §5)."""
+
+from mailproto.imap import commands as c
+from mailproto.imap.cursor import Cursor, ParseError
+from mailproto.imap.parse_search import parse_charset_and_keys
+from mailproto.imap.sort_keys import Direction, SortCriterion, SortKey, ThreadAlgorithm
+
+CRITERIA = 20
+
+
+def parse_sort(cursor: Cursor, by: c.By) -> c.Command:
+    """sort = "SORT" SP sort-criteria SP search-criteria"""
+    cursor.expect(b"(")
+    criteria = [_criterion(cursor)]
+    while not cursor.take(b")"):
+        cursor.space()
+        criteria.append(_criterion(cursor))
+        if len(criteria) > CRITERIA:
+            raise ParseError(f"at most {CRITERIA} criteria", "LIMIT")
+    cursor.space()
+    return c.Sort(tuple(criteria), parse_charset_and_keys(cursor), by)
+
+
+def _criterion(cursor: Cursor) -> SortCriterion:
+    """sort-criterion = ["REVERSE" SP] sort-key"""
+    word = cursor.word()
+    direction = Direction.ASCENDING
+    if word == "REVERSE":
+        direction = Direction.DESCENDING
+        cursor.space()
+        word = cursor.word()
+    if word not in SortKey.__members__:
+        raise ParseError("there is no such criterion")
+    return SortCriterion(SortKey[word], direction)
+
+
+def parse_thread(cursor: Cursor, by: c.By) -> c.Command:
+    """thread = "THREAD" SP thread-alg SP search-criteria"""
+    word = cursor.word()
+    if word not in ThreadAlgorithm.__members__:
+        raise ParseError("there is no such algorithm")
+    cursor.space()
+    return c.Thread(ThreadAlgorithm[word], parse_charset_and_keys(cursor), by)

@@ -1,0 +1,38 @@
+"""What SORT and THREAD can be asked for (RFC 5256, RFC 5957)."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class SortKey(Enum):
+    """What messages are compared by."""
+
+    ARRIVAL = "ARRIVAL"
+    CC = "CC"
+    DATE = "DATE"
+    DISPLAYFROM = "DISPLAYFROM"
+    DISPLAYTO = "DISPLAYTO"
+    FROM = "FROM"
+    SIZE = "SIZE"
+    SUBJECT = "SUBJECT"
+    TO = "TO"
+
+
+class Direction(Enum):
+    """Which comes first."""
+
+    ASCENDING = "ascending"
+    DESCENDING = "descending"
+
+
+@dataclass(frozen=True, slots=True)
+class SortCriterion:
+    key: SortKey
+    direction: Direction
+
+
+class ThreadAlgorithm(Enum):
+    """How messages belong together."""
+
+    ORDEREDSUBJECT = "ORDEREDSUBJECT"
+    REFERENCES = "REFERENCES"

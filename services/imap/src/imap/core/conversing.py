@@ -1,0 +1,91 @@
+"""THREAD (RFC 5256): the messages that match, as trees."""
+
+import re
+from collections.abc import Sequence
+
+from mailmodel.base_subject import base_subject
+from mailmodel.threads import Member, Node, by_references, by_subject
+from mailmsg.header import first_value
+from mailmsg.words import decode_words
+from mailproto.imap.commands import By, Thread
+from mailproto.imap.sort_keys import ThreadAlgorithm
+from mailstore import Columns, MailboxMissing, StoredMessage
+
+from imap.core.answer import NO_MAILBOX, Answer, No, ok
+from imap.core.finding import find, full_header
+from imap.core.session import Session
+from imap.core.sorting import run_apart, sent_at
+
+# The first of more references, and the last: what lies between makes no thread.
+REFERENCES = 200
+MESSAGE_ID = re.compile(rb'<\s*+((?:"(?:[^"\\]|\\.)*+"|[^<>"\s])++)\s*+>')
+QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)"')
+
+
+async def thread(session: Session, command: Thread) -> Answer:
+    """Numbers in nested parentheses."""
+    found = {each.uid: each.number for each in await find(session, command.key)}
+    members: list[Member] = []
+    mailbox_id = session.need_selected().mailbox_id
+    columns = Columns.HEADER | Columns.BODY | Columns.SENT
+    try:
+        async for stored in session.store.fetch(session.account, mailbox_id, list(found), columns):
+            for message in stored:
+                number = message.uid if command.by is By.UID else found[message.uid]
+                members.append(_member(message, await full_header(session, message), number))
+    except MailboxMissing:
+        raise No(*NO_MAILBOX) from None
+    build = by_subject if command.algorithm is ThreadAlgorithm.ORDEREDSUBJECT else by_references
+    roots = await run_apart(len(members), lambda: build(members))
+    await session.say(b"* THREAD%b\r\n" % _shown(roots))
+    return ok("THREAD completed")
+
+
+def _member(message: StoredMessage, header: bytes, number: int) -> Member:
+    references = _ids(first_value(header, b"references"))
+    if not references:
+        references = _ids(first_value(header, b"in-reply-to"))[:1]
+    if len(references) > REFERENCES:
+        references = references[:1] + references[1 - REFERENCES :]
+    subject = decode_words(first_value(header, b"subject") or b"")
+    return Member(
+        number,
+        sent_at(message),
+        base_subject(subject),
+        next(iter(_ids(first_value(header, b"message-id"))), ""),
+        tuple(references),
+    )
+
+
+def _ids(value: bytes | None) -> list[str]:
+    """The Message-IDs in a field, the same however they are quoted (RFC 5256 §3)."""
+    if value is None:
+        return []
+    return [
+        QUOTED.sub(lambda q: re.sub(rb"\\(.)", rb"\1", q[1]), found[1]).decode("utf-8", "replace")
+        for found in MESSAGE_ID.finditer(value)
+    ]
+
+
+def _shown(roots: Sequence[Node]) -> bytes:
+    """thread-data = "THREAD" [SP 1*thread-list], without recursion."""
+    out: list[str] = []
+    for root in roots:
+        waiting: list[Node | str] = [")", root, "("]
+        while waiting:
+            each = waiting.pop()
+            if isinstance(each, str):
+                out.append(each)
+                continue
+            children = list(each.children)
+            if each.member is not None:
+                out.append(str(each.member.number))
+                if not children:
+                    continue
+                out.append(" ")
+                if len(children) == 1:
+                    waiting.append(children[0])
+                    continue
+            for child in reversed(children):
+                waiting += [")", child, "("]
+    return (" " + "".join(out) if out else "").encode("ascii")
