@@ -46,18 +46,20 @@ def _is_forged(field: bytes, ours: set[str]) -> bool:
     # A bare CR ends a line for some readers.
     for line in field.split(b"\r"):
         name, _, value = line.lstrip(b"\n").partition(b":")
-        if name.strip(b" \t").lower() == _NAME and _names(value) & ours:
+        if name.strip(b" \t").lower() == _NAME and _mentions(value, ours):
             return True
     name, _, value = field.partition(b":")
-    return name.strip(b" \t").lower() == _NAME and bool(_names(value) & ours)
+    return name.strip(b" \t").lower() == _NAME and _mentions(value, ours)
 
 
-def _names(value: bytes) -> set[str]:
-    """All words that somebody could take for the authserv-id."""
-    text = value.decode("utf-8", "replace").replace("\0", "")
-    found: set[str] = set()
-    for reading in (text, without_comments(text), _LINE_END.sub("", text)):
-        for plain in (reading, reading.replace("\\", "").replace('"', "")):
-            head = plain.partition(";")[0]
-            found.update([word.lower().removesuffix(".") for word in _WORD.findall(head)])
-    return found
+def _mentions(value: bytes, ours: set[str]) -> bool:
+    """True where somebody could take one of our names for the field's authserv-id."""
+    text = value.decode("utf-8", "replace").replace("\0", "").lower()
+    readings = {text, without_comments(text), _LINE_END.sub("", text)}
+    readings |= {reading.replace("\\", "").replace('"', "") for reading in readings}
+    heads = {reading.partition(";")[0] for reading in readings}
+    return any(
+        any(name in head for name in ours)
+        and not ours.isdisjoint(word.removesuffix(".") for word in _WORD.findall(head))
+        for head in heads
+    )
