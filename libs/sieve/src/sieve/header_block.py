@@ -66,6 +66,11 @@ class HeaderBlock:
     def __len__(self) -> int:
         return len(self._before) + len(self._fields) + len(self._after)
 
+    @property
+    def names(self) -> list[bytes]:
+        """The names of all fields, lower case, each once."""
+        return [name for name, found in self._by_name.items() if found]
+
     def named(self, name: bytes) -> list[HeaderField]:
         """The fields with this name (lower case), from the top."""
         return self._by_name.get(name, [])

@@ -83,6 +83,7 @@ class Machine:
         self.tracks: dict[tuple[str, bytes], Track] = {}
         self.flags = Held(" ".join(situation.flags).encode(), True)
         self.header_edits = 0
+        self.includes = 0
         self.steps = 0
         self.globals: dict[str, Held] = {}
         self.included: set[tuple[Location, str]] = set()

@@ -1,10 +1,18 @@
-"""The text of an HTML part, as well as it can be had in one pass (RFC 5173 §5.3): tags, scripts and styles go out."""
+"""The text of an HTML part, as well as it can be had in one pass (RFC 5173 §5.3): tags, scripts and styles go out,
+white space becomes one blank, as a browser has it."""
 
 from __future__ import annotations
 
 import html
+import re
 
 _SILENT = ("script", "style")
+_INLINE = frozenset(
+    {"a", "abbr", "b", "big", "em", "font", "i", "ins", "mark", "s", "small", "span", "strong", "u", "wbr"}
+)
+"""Tags that do not part words."""
+_TAG_NAME = re.compile(r"/?([a-z]++)")
+_WHITE_SPACE = re.compile(r"\s+")
 
 
 def text_of_html(markup: str) -> str:
@@ -24,13 +32,15 @@ def text_of_html(markup: str) -> str:
             close = markup.find("-->", opening + 4)
             position = close + 3
         else:
+            found = _TAG_NAME.match(lowered, opening + 1)
+            name = "" if found is None else found[1]
             close = markup.find(">", opening + 1)
             position = close + 1
-            silent = next((name for name in _SILENT if lowered.startswith(name, opening + 1)), None)
-            if silent is not None and close >= 0:
-                close = lowered.find(f"</{silent}", position)
+            if name in _SILENT and lowered[opening + 1] != "/" and close >= 0:
+                close = lowered.find(f"</{name}", position)
                 position = close
+            if name not in _INLINE:
+                pieces.append(" ")
         if close < 0:
             break
-        pieces.append(" ")
-    return html.unescape("".join(pieces))
+    return _WHITE_SPACE.sub(" ", html.unescape("".join(pieces)))

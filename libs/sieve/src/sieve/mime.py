@@ -30,14 +30,15 @@ MAX_CONTINUATIONS = 64
 class Part:
     """One part: the message itself, a body part, or the message within a message/rfc822 part."""
 
-    __slots__ = ("_header", "_is_changed", "_parent", "_slot", "children", "entity", "section", "source")
+    __slots__ = ("_header", "_is_changed", "_slot", "children", "entity", "parent", "section", "source")
 
     def __init__(self, source: bytes, entity: Entity, parent: Part | None, section: tuple[int, ...]) -> None:
         self.source = source
         self.entity = entity
         self.section = section
         """Numbers of children on the way down from the message; empty for the message."""
-        self._parent = parent
+        self.parent = parent
+        """The part that it lies in, None for the message."""
         self._slot = (entity.header_offset, entity.body_end)
         self._header: HeaderBlock | None = None
         self._is_changed = False
@@ -91,10 +92,10 @@ class Part:
         part: Part | None = self
         while part is not None:
             part._is_changed = True
-            part = part._parent
+            part = part.parent
 
     def _adopt(self, parent: Part, section: tuple[int, ...]) -> None:
-        self._parent = parent
+        self.parent = parent
         self.section = section
         for number, child in enumerate(self.children, 1):
             child._adopt(self, (*section, number))

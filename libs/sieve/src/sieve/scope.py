@@ -65,7 +65,7 @@ class Scope:
     def _namespaces(self) -> frozenset[str] | None:
         if "variables" not in self.required:
             return None
-        return frozenset({"global"}) if self.has("include") else frozenset()
+        return frozenset({"global"}) if "include" in self.required else frozenset()
 
     def text(self, source: bytes, line: int) -> Text:
         """A string literal's meaning."""
