@@ -1,5 +1,6 @@
 """Messages of our own: plain text and delivery status notifications."""
 
+import dataclasses
 import email
 import email.policy
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mailmsg.compose import build_text
-from mailmsg.dsn import RecipientStatus, Subject, build_delay, build_failure
+from mailmsg.dsn import Action, RecipientStatus, Subject, build_delay, build_failure, build_final
 from mailmsg.facts import examine
 
 NOW = datetime(2026, 11, 21, 5, 0, tzinfo=UTC)
@@ -125,3 +126,24 @@ def test_international_recipient() -> None:
     )
     assert b"Content-Type: message/global-delivery-status\r\n" in octets
     assert "Final-Recipient: utf-8; jörg@b.test\r\n".encode() in octets
+
+
+def test_success_says_what_was_asked_for_and_brings_only_the_header_back() -> None:
+    status = RecipientStatus("a@b.test", "2.1.5", original_recipient="RFC822;A+b@b.test")
+    octets = build_final(SUBJECT, [status], Action.DELIVERED, message_id="<d@x>", sent_at=NOW)
+    assert b"Original-Recipient: RFC822; A+b@b.test\r\n" in octets
+    assert b"Action: delivered\r\nStatus: 2.1.5\r\n" in octets
+    assert b"Subject: Delivered mail\r\n" in octets
+    with pytest.raises(ValueError):
+        build_final(SUBJECT, [status], Action.DELAYED, message_id="<d@x>", sent_at=NOW)
+
+
+def test_a_failure_can_bring_the_whole_message_back() -> None:
+    content = b"From: a@b.test\r\nSubject: lost\r\n\r\nall of it\r\n"
+    subject = dataclasses.replace(SUBJECT, content=content)
+    message: Any = email.message_from_bytes(
+        build_failure(subject, [RecipientStatus("a@b.test", "5.1.1")], message_id="<d@x>", sent_at=NOW)
+    )
+    returned = message.get_payload()[2]
+    assert returned.get_content_type() == "message/rfc822"
+    assert returned.get_payload()[0].get_payload() == "all of it\r\n"

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mailproto.smtp.dsn_request import MessageRequest, Notify, Ret
 from smtp_gateway.core.roles import Role
 from spool import OutcomeUnknown, Source, SpoolUnavailable
 
@@ -11,6 +12,7 @@ from tests.support.fake_gateway import FakeGate, converse
 HELLO = b"EHLO c.test\r\n"
 ENVELOPE = b"MAIL FROM:<x@peer.test>\r\nRCPT TO:<jones@foo.com>\r\n"
 MESSAGE = b"Subject: hi\r\n\r\n..dot\r\nbody\r\n.\r\n"
+FROM_JONES = b"From: jones@foo.com\r\n" + MESSAGE
 WHOLE = [HELLO, ENVELOPE, b"DATA\r\n", MESSAGE, b"QUIT\r\n"]
 
 
@@ -231,3 +233,33 @@ def test_replies_stay_in_ascii_where_more_was_not_allowed() -> None:
     assert "250 2.1.5 <büro@foo.com>".encode() in said
     said, _, _ = converse(Role.MSA, [HELLO, login, lookup.replace(b" SMTPUTF8", b""), b"QUIT\r\n"])
     assert said.isascii()
+
+
+def test_what_the_sender_wants_to_be_told_is_in_the_letter() -> None:
+    login = b"AUTH PLAIN AGpvbmVzQGZvby5jb20AcmlnaHQ=\r\n"
+    envelope = (
+        b"MAIL FROM:<jones@foo.com> RET=FULL ENVID=id+2B1\r\n"
+        b"RCPT TO:<sales@foo.com> NOTIFY=SUCCESS ORCPT=rfc822;Sales@foo.com\r\n"
+        b"RCPT TO:<far@elsewhere.test> NOTIFY=NEVER\r\n"
+    )
+    _, gate, _ = converse(Role.MSA, [HELLO, login, envelope, b"DATA\r\n", FROM_JONES, b"QUIT\r\n"])
+    [letter] = gate.letters
+    assert letter.request == MessageRequest(Ret.FULL, "id+2B1")
+    # Success is told of once, though there are two behind the alias.
+    assert {recipient.address: recipient.request.notify for recipient in letter.recipients} == {
+        "jones@foo.com": Notify.SUCCESS,
+        "brown@foo.com": Notify.NEVER,
+        "far@elsewhere.test": Notify.NEVER,
+    }
+    assert letter.recipients[0].request.original_recipient == "rfc822;Sales@foo.com"
+
+
+def test_strangers_are_not_asked_what_they_want_to_be_told() -> None:
+    said, _, _ = converse(
+        Role.MX,
+        [HELLO, b"MAIL FROM:<victim@peer.test>\r\nRCPT TO:<jones@foo.com> NOTIFY=SUCCESS\r\n", b"QUIT\r\n"],
+    )
+    assert b"555 5.5.4" in said
+    assert b"DSN" not in said
+    said, _, _ = converse(Role.MX, [HELLO, b"QUIT\r\n"], dsn_roles=("mx", "msa"))
+    assert b"250-DSN\r\n" in said

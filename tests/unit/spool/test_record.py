@@ -6,6 +6,8 @@ from hashlib import sha256
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mailproto.smtp.dsn_request import MessageRequest, Notify, RecipientRequest, Ret
+from mailwire.spool.v1 import spool_pb2 as wire
 from spool import Envelope, EnvelopeRecipient, Malformed, Source, read_records
 from spool.codec import decode_envelope, encode_envelope
 from spool.record import head_of
@@ -14,7 +16,16 @@ texts = st.text(max_size=30)
 instants = st.datetimes(
     min_value=datetime(1990, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC)
 )
-recipients = st.builds(EnvelopeRecipient, texts, texts, st.one_of(st.none(), texts.filter(bool)))
+wishes = st.sampled_from(
+    [None, Notify.NEVER, Notify.SUCCESS, Notify.FAILURE | Notify.DELAY, Notify.SUCCESS | Notify.DELAY]
+)
+recipients = st.builds(
+    EnvelopeRecipient,
+    texts,
+    texts,
+    st.one_of(st.none(), texts.filter(bool)),
+    st.builds(RecipientRequest, wishes, texts),
+)
 
 
 def envelope_of(content: bytes, **values: object) -> Envelope:
@@ -43,12 +54,24 @@ def envelope_of(content: bytes, **values: object) -> Envelope:
     instants,
     st.binary(max_size=50),
     st.sampled_from(Source),
+    st.builds(MessageRequest, st.sampled_from([None, *Ret]), texts),
 )
 def test_an_envelope_survives_the_wire(
-    to: tuple[EnvelopeRecipient, ...], reverse_path: str, at: datetime, prefix: bytes, source: Source
+    to: tuple[EnvelopeRecipient, ...],
+    reverse_path: str,
+    at: datetime,
+    prefix: bytes,
+    source: Source,
+    request: MessageRequest,
 ) -> None:
     envelope = envelope_of(
-        b"x", recipients=to, reverse_path=reverse_path, arrived_at=at, trace_prefix=prefix, source=source
+        b"x",
+        recipients=to,
+        reverse_path=reverse_path,
+        arrived_at=at,
+        trace_prefix=prefix,
+        source=source,
+        request=request,
     )
     assert decode_envelope(encode_envelope(envelope)) == envelope
 
@@ -74,3 +97,12 @@ def test_a_cut_object_is_refused_and_not_guessed_at(cut: int) -> None:
 def test_what_is_no_envelope_is_refused(data: bytes) -> None:
     with pytest.raises(Malformed):
         decode_envelope(data)
+
+
+def test_what_a_newer_writer_asks_for_is_not_asked_for_here() -> None:
+    message = wire.Envelope.FromString(encode_envelope(envelope_of(b"x")))
+    message.recipients[0].notify.extend([2, 99])
+    message.ret = 77
+    envelope = decode_envelope(message.SerializeToString())
+    assert envelope.recipients[0].request == RecipientRequest(Notify.SUCCESS)
+    assert envelope.request == MessageRequest()

@@ -28,13 +28,17 @@ class Action(Enum):
 
     FAILED = "failed"
     DELAYED = "delayed"
+    DELIVERED = "delivered"
+    # Handed to a system that tells nothing itself.
+    RELAYED = "relayed"
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientStatus:
     """One recipient's fate. `status` is an enhanced code (RFC 3463); `diagnostic` the peer's SMTP reply as text.
 
-    `original_address` is what the sender wrote, where the address was changed on the way (ORCPT or an alias).
+    `original_address` is what the sender wrote, where the address was changed on the way (an alias);
+    `original_recipient` what ORCPT said, decoded: `type;address` (RFC 3461 §4.2).
     """
 
     address: str
@@ -42,6 +46,7 @@ class RecipientStatus:
     diagnostic: str = ""
     remote_mta: str = ""
     original_address: str = ""
+    original_recipient: str = ""
     last_attempt_at: datetime | None = None
 
 
@@ -50,6 +55,7 @@ class Subject:
     """The message that a notification is about, and who tells.
 
     `reporting_mta` is our host name; `reverse_path` the address to tell; `header` its header block as it was sent on.
+    `content` is the whole message where it is to be returned (RFC 3461 §4.3), else empty. `envelope_id`: ENVID, decoded.
     """
 
     reporting_mta: str
@@ -58,6 +64,7 @@ class Subject:
     header: bytes
     queue_id: str = ""
     envelope_id: str = ""
+    content: bytes = b""
 
 
 def build_failure(
@@ -81,6 +88,31 @@ def build_failure(
         message_id=message_id,
         sent_at=sent_at,
     )
+
+
+def build_final(
+    subject: Subject,
+    recipients: Sequence[RecipientStatus],
+    action: Action,
+    *,
+    message_id: str,
+    sent_at: datetime,
+) -> bytes:
+    """The notification of what will not change any more: FAILED, DELIVERED or RELAYED (RFC 3464 §2.3.3).
+
+    Raises ValueError without recipients, and for DELAYED.
+    """
+    if action is Action.DELAYED:
+        raise ValueError("what is delayed is not final")
+    if action is Action.FAILED:
+        return build_failure(subject, recipients, message_id=message_id, sent_at=sent_at)
+    if action is Action.DELIVERED:
+        title, said = "Delivered mail", ["Your message was delivered to:", "", *_listed(recipients)]
+    else:
+        title = "Relayed mail"
+        last = "That system takes no requests to tell you more, so you will hear of it only if something goes wrong."
+        said = ["Your message was handed to the next system for:", "", *_listed(recipients), "", last]
+    return _build(*(subject, recipients, action, None, title, said), message_id=message_id, sent_at=sent_at)
 
 
 def build_delay(
@@ -138,9 +170,17 @@ def _build(
         raise ValueError("a notification needs a recipient to tell of")
     introduction = f"This is the mail system at {_clean(subject.reporting_mta)}.\r\n\r\n"
     encoding, text = encode_text(introduction + "\r\n".join(said) + "\r\n")
-    international = not all(_clean(item.address + item.original_address).isascii() for item in recipients)
+    international = not all(
+        _clean(item.address + item.original_address + item.original_recipient).isascii()
+        for item in recipients
+    )
     status = _status(subject, recipients, action, retry_until)
-    returned = _returned_header(subject.header)
+    returned = subject.content or _returned_header(subject.header)
+    returned_type = b"text/rfc822-headers; charset=utf-8"
+    if subject.content:
+        # RFC 6522 §3; what has a header beyond ASCII is message/global (RFC 6533 §6).
+        header_is_ascii = subject.content.partition(b"\r\n\r\n")[0].isascii()
+        returned_type = b"message/rfc822" if header_is_ascii else b"message/global"
     eight_bit = b"8bit" if international or not returned.isascii() else b"7bit"
     boundary = _boundary(message_id, status, text, returned)
     status_type = b"message/global-delivery-status" if international else b"message/delivery-status"
@@ -161,7 +201,7 @@ def _build(
             b"--" + boundary + b"\r\nContent-Type: " + status_type + b"\r\n",
             b"Content-Transfer-Encoding: 8bit\r\n" * international,
             b"\r\n" + status + b"\r\n",
-            b"--" + boundary + b"\r\nContent-Type: text/rfc822-headers; charset=utf-8\r\n",
+            b"--" + boundary + b"\r\nContent-Type: " + returned_type + b"\r\n",
             b"Content-Transfer-Encoding: " + (b"7bit" if returned.isascii() else b"8bit") + b"\r\n\r\n",
             returned + b"\r\n--" + boundary + b"--\r\n",
         ],
@@ -180,7 +220,10 @@ def _status(
     lines.append(f"Arrival-Date: {format_date(subject.arrived_at).decode()}")
     for recipient in recipients:
         lines.append("")
-        if recipient.original_address:
+        if recipient.original_recipient:
+            kind, _, original = _clean(recipient.original_recipient).partition(";")
+            lines.append(f"Original-Recipient: {kind}; {original}")
+        elif recipient.original_address:
             lines.append(f"Original-Recipient: {_typed(recipient.original_address)}")
         lines.append(f"Final-Recipient: {_typed(recipient.address)}")
         lines.append(f"Action: {action.value}")

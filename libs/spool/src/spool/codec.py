@@ -8,11 +8,23 @@ from blobstore import BodyReference
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 from mailmsg.facts import MessageFacts
+from mailproto.smtp.dsn_request import MessageRequest, Notify, RecipientRequest, Ret
 from mailwire.spool.v1 import spool_pb2 as wire
 
 from spool.envelope import Envelope, EnvelopeRecipient, Source
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+NOTIFY = {
+    Notify.NEVER: wire.NOTIFY_NEVER,
+    Notify.SUCCESS: wire.NOTIFY_SUCCESS,
+    Notify.FAILURE: wire.NOTIFY_FAILURE,
+    Notify.DELAY: wire.NOTIFY_DELAY,
+}
+NOTIFY_BACK = {value: key for key, value in NOTIFY.items()}
+RET = {None: wire.RET_UNSPECIFIED, Ret.FULL: wire.RET_FULL, Ret.HEADERS: wire.RET_HEADERS}
+RET_BACK = {value: key for key, value in RET.items()}
 
 
 class Malformed(Exception):
@@ -51,6 +63,8 @@ def envelope_to_wire(envelope: Envelope) -> wire.Envelope:
                 address=recipient.address,
                 original_address=recipient.original_address,
                 account_id=recipient.account_id or "",
+                notify=[NOTIFY[each] for each in recipient.request.notify or ()],
+                original_recipient=recipient.request.original_recipient,
             )
             for recipient in envelope.recipients
         ],
@@ -65,6 +79,8 @@ def envelope_to_wire(envelope: Envelope) -> wire.Envelope:
         smtputf8=envelope.smtputf8,
         eight_bit=envelope.eight_bit or envelope.binary,
         binary=envelope.binary,
+        ret=RET[envelope.request.ret],
+        envelope_id=envelope.request.envelope_id,
     )
 
 
@@ -85,6 +101,7 @@ def envelope_from_wire(message: wire.Envelope) -> Envelope:
                 recipient.address,
                 recipient.original_address,
                 recipient.account_id if recipient.recipient_class == wire.RECIPIENT_CLASS_LOCAL else None,
+                RecipientRequest(_notify(recipient.notify), recipient.original_recipient),
             )
             for recipient in message.recipients
         ),
@@ -99,7 +116,16 @@ def envelope_from_wire(message: wire.Envelope) -> Envelope:
         smtputf8=message.smtputf8,
         eight_bit=message.eight_bit,
         binary=message.binary,
+        request=MessageRequest(RET_BACK.get(message.ret), message.envelope_id),
     )
+
+
+def _notify(values: Iterable[wire.Notify.ValueType]) -> Notify | None:
+    """What a newer writer may mean by a value that is not known here is not asked for."""
+    found = Notify(0)
+    for value in values:
+        found |= NOTIFY_BACK.get(value, Notify(0))
+    return found or None
 
 
 def encode_envelope(envelope: Envelope) -> bytes:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT, MessageRequest, RecipientRequest
+
 
 class Source(Enum):
     """Which door a message came through."""
@@ -15,11 +17,12 @@ class Source(Enum):
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeRecipient:
-    """One recipient; `account_id` is None for a remote address."""
+    """One recipient; `account_id` is None for a remote address. `request`: what the sender wants to be told."""
 
     address: str
     original_address: str
     account_id: str | None
+    request: RecipientRequest = RECIPIENT_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +48,4 @@ class Envelope:
     smtputf8: bool
     eight_bit: bool
     binary: bool = False
+    request: MessageRequest = MESSAGE_DEFAULT

@@ -116,7 +116,9 @@ def _envelopes(letter: Letter, digest: bytes) -> list[Envelope]:
     by_tenant: dict[str, list[EnvelopeRecipient]] = {}
     for recipient in letter.recipients:
         by_tenant.setdefault(recipient.tenant_id, []).append(
-            EnvelopeRecipient(recipient.address, recipient.original_address, recipient.account_id)
+            EnvelopeRecipient(
+                recipient.address, recipient.original_address, recipient.account_id, recipient.request
+            )
         )
     return [
         Envelope(
@@ -135,6 +137,7 @@ def _envelopes(letter: Letter, digest: bytes) -> list[Envelope]:
             smtputf8=letter.smtputf8,
             eight_bit=letter.eight_bit,
             binary=letter.binary,
+            request=letter.request,
         )
         for tenant_id, recipients in by_tenant.items()
     ]

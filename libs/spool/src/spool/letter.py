@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT, MessageRequest, RecipientRequest
+
 from spool.envelope import Source
 
 
@@ -17,6 +19,7 @@ class Recipient:
     original_address: str
     tenant_id: str
     account_id: str | None
+    request: RecipientRequest = RECIPIENT_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +43,4 @@ class Letter:
     smtputf8: bool = False
     eight_bit: bool = False
     binary: bool = False
+    request: MessageRequest = MESSAGE_DEFAULT

@@ -1,13 +1,17 @@
 """`python -m mda`: the wiring."""
 
 from blobstore import BlobStore
+from directoryclient import DirectoryClient
 from eventbus import EventBus, subjects
 from mailstore import MailStore, bus_notifier
+from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
+from spool import Spool
 
 from mda.adapters.quarantine import BlobQuarantine
 from mda.edge.filing import Filing
+from mda.edge.receipts import Receipts
 from mda.settings import Settings
 
 
@@ -35,10 +39,15 @@ async def wire(service: Service[Settings]) -> None:
     # Filing again what was filed costs a look-up, so what a dead process had taken may come again soon.
     source = await bus.consume("mda", subjects.MAIL_LOCAL, ack_wait_seconds=settings.ack_wait_seconds)
     service.on_close(source.give_back)
+    channel = rpc.channel(settings.directory_target)
+    service.on_close(lambda: channel.close(None))
+    directory = DirectoryClient(channel, door="mda", hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     filing = Filing(
         source,
         mailboxes,
         BlobQuarantine(blobs),
+        Receipts(settings.hostname, Spool(blobs, bus), directory),
         service.draining,
         batch_messages=settings.batch_messages,
         retry_seconds=settings.retry_seconds,

@@ -15,3 +15,4 @@ WAITED_SECONDS = Histogram(
     "Time from acceptance at the gate to the mailbox",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
+RECEIPTS = Counter("mda_receipts_total", "Notices of delivery that senders had asked for")

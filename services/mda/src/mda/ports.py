@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mailstore import Delivery
+from spool import SpooledLetter
 
 
 class Mailboxes(Protocol):
@@ -36,6 +37,13 @@ class Source(Protocol):
 
     async def fetch(self, limit: int, wait_seconds: float) -> Sequence[Item]:
         """What has come, at most `limit`."""
+
+
+class Receipts(Protocol):
+    """Who tells a sender that the message was filed, where the sender wants to know."""
+
+    async def tell(self, letter: SpooledLetter) -> None:
+        """Raises directoryclient.Unavailable, SpoolUnavailable or OutcomeUnknown: it is to be tried again."""
 
 
 class Quarantine(Protocol):

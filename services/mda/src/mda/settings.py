@@ -2,14 +2,21 @@
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
-from servicekit.settings import BlobSettings, BusSettings, DatabaseSettings, ServiceSettings
+from servicekit.settings import (
+    BlobSettings,
+    BusSettings,
+    DatabaseSettings,
+    DirectorySettings,
+    ServiceSettings,
+)
 
 
-class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings):
+class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, DirectorySettings):
     """What the mda can be told."""
 
     model_config = SettingsConfigDict(env_prefix="MDA_")
 
+    hostname: str = Field("localhost", description="the name that notices of delivery come from")
     batch_messages: int = Field(
         256, description="messages of one transaction at most; fewer when fewer have come", ge=1, le=1024
     )

@@ -27,7 +27,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A notice that is due: which recipients of which message failed, and how."""
+    """A notice that is due: which recipients of which message failed, or got it where nobody else tells."""
 
     tenant_id: str
     queue_id: str

@@ -27,6 +27,10 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DirectorySettings, Tl
         "refused",
         description="BODY=BINARYMIME (RFC 3030): what is taken so is never converted, and comes back from next systems without it",
     )
+    dsn_roles: tuple[Literal["mx", "msa"], ...] = Field(
+        ("msa",),
+        description="doors where DSN (RFC 3461) is offered; at the mx a stranger could have us tell a forged sender of success",
+    )
     inflight_octets: int = Field(
         512 * 1024 * 1024, description="messages being received at once, together; beyond it 452", ge=1 << 20
     )

@@ -149,7 +149,13 @@ class Services:
         }
 
     def _mda(self) -> dict[str, object]:
-        return {**self._bus(), **self._blobs(), **self._database("store")}
+        return {
+            **self._bus(),
+            **self._blobs(),
+            **self._database("store"),
+            **self._asks_directory(),
+            "HOSTNAME": "localhost",
+        }
 
     def _imap(self) -> dict[str, object]:
         return {

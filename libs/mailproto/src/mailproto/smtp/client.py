@@ -22,7 +22,9 @@ from enum import Enum
 from typing import assert_never
 
 from mailproto.smtp.body import BodyType, Transfer
+from mailproto.smtp.client_parameters import dsn_of_mail, dsn_of_rcpt
 from mailproto.smtp.client_replies import ReplyInvalid, ReplyReader
+from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT, MessageRequest, RecipientRequest
 from mailproto.smtp.reply import Charset, Reply
 
 
@@ -65,6 +67,9 @@ class Outgoing:
     size_octets: int
     body: BodyType = BodyType.SEVEN_BIT
     header_charset: Charset = Charset.ASCII
+    request: MessageRequest = MESSAGE_DEFAULT
+    # For each forward-path, or none at all.
+    recipient_requests: tuple[RecipientRequest, ...] = ()
 
     @property
     def needs_smtputf8(self) -> bool:
@@ -96,11 +101,22 @@ class ContentWanted:
     transfer: Transfer = Transfer.DATA
 
 
+class Passed(Enum):
+    """What became of the sender's wishes."""
+
+    ON = "passed on"
+    NOT_ON = "not passed on: we are the last who can tell"
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The message is settled: for each forward-path, in order, the reply that decided."""
+    """The message is settled: for each forward-path, in order, the reply that decided.
+
+    `dsn` says whether the server knows what the sender wants to be told, and will see to it (RFC 3461 §5.2).
+    """
 
     replies: tuple[Reply, ...]
+    dsn: Passed = Passed.ON
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +140,7 @@ EMPTY_END = b".\r\n"
 @dataclass
 class _Transaction:
     outgoing: Outgoing
+    dsn: Passed
     mail: Reply | None = None
     recipients: list[Reply] = field(default_factory=list)
 
@@ -144,7 +161,9 @@ class _Transaction:
             last = self.mail
         known = self.recipients + [last] * (len(self.outgoing.forward_paths) - len(self.recipients))
         mail_failed = self.mail is not None and not self.mail.is_positive
-        return Finished(tuple(last if mail_failed or reply.is_positive else reply for reply in known))
+        return Finished(
+            tuple(last if mail_failed or reply.is_positive else reply for reply in known), self.dsn
+        )
 
 
 class ClientMachine:
@@ -195,7 +214,9 @@ class ClientMachine:
         """Begin a transaction; the session is Ready."""
         if self._expected or self._transaction is not None:
             raise RuntimeError("the session is not ready")
-        transaction = self._transaction = _Transaction(outgoing)
+        transaction = self._transaction = _Transaction(
+            outgoing, Passed.ON if "DSN" in self._extensions else Passed.NOT_ON
+        )
         limit = self._extensions.get("SIZE", "")
         if limit.isdigit() and 0 < int(limit) < outgoing.size_octets:
             self._queued = transaction.settle(TOO_BIG)
@@ -210,7 +231,14 @@ class ClientMachine:
             line += f" BODY={outgoing.body.value}"
         if outgoing.needs_smtputf8:
             line += " SMTPUTF8"
-        group = [(Asked.MAIL, line), *((Asked.RCPT, f"RCPT TO:<{path}>") for path in outgoing.forward_paths)]
+        requests: tuple[RecipientRequest, ...] = (RECIPIENT_DEFAULT,) * len(outgoing.forward_paths)
+        if transaction.dsn is Passed.ON:
+            line += dsn_of_mail(outgoing.request)
+            requests = outgoing.recipient_requests or requests
+        charset = Charset.UTF_8 if outgoing.needs_smtputf8 else Charset.ASCII
+        group = [(Asked.MAIL, line)]
+        for path, request in zip(outgoing.forward_paths, requests, strict=True):
+            group.append((Asked.RCPT, f"RCPT TO:<{path}>" + dsn_of_rcpt(request, charset)))
         if transaction.transfer is Transfer.DATA:
             group.append((Asked.DATA, "DATA"))
         self._unsent = deque((asked, _line(text)) for asked, text in group)

@@ -31,6 +31,7 @@ from typing import assert_never
 
 from mailproto.smtp import server_events as events
 from mailproto.smtp.body import BodyType
+from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT
 from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.server_auth import AuthDialogue
 from mailproto.smtp.server_commands import (
@@ -46,10 +47,11 @@ from mailproto.smtp.server_commands import (
     Vrfy,
     parse,
 )
-from mailproto.smtp.server_config import Binary, State, Waiting
+from mailproto.smtp.server_config import Binary, Dsn, State, Waiting
 from mailproto.smtp.server_data import Flaw
 from mailproto.smtp.server_incoming import Chunk
 from mailproto.smtp.server_offers import Offers
+from mailproto.smtp.server_parameters import UNKNOWN_PARAMETER
 from mailproto.smtp.server_recipients import RcptGroup
 from mailproto.smtp.server_session import ServerSession, line_refusal
 
@@ -124,11 +126,15 @@ class ServerMachine(ServerSession):
             self._say(Reply.of(503, "5.5.1", text))
             return None
         limit = self.config.size_limit_octets
-        if mail.size_octets is not None and mail.size_octets > limit:
+        given = mail.given
+        if given.size_octets is not None and given.size_octets > limit:
             # RFC 1870 §6.1: refused before it is sent.
             self._say(Reply.of(552, "5.3.4", f"A message has at most {limit} octets here"))
             return None
-        if mail.body is BodyType.BINARY and self.config.binary is Binary.REFUSED:
+        if given.request != MESSAGE_DEFAULT and self.config.dsn is Dsn.REFUSED:
+            self._say(UNKNOWN_PARAMETER)
+            return None
+        if given.body is BodyType.BINARY and self.config.binary is Binary.REFUSED:
             self._say(Reply.of(501, "5.5.4", "BINARYMIME is not offered"))
             return None
         self._sender = mail
@@ -140,25 +146,30 @@ class ServerMachine(ServerSession):
             self._say(Reply.of(503, "5.5.1", "Say MAIL first"))
             return None
         group = self._rcpts = RcptGroup(self.config.recipients_allowed - self.recipients_accepted)
-        group.add(self._in_charset(first))
+        group.add(self._allowed(first))
         while not group.is_full and self._input.holds_line_of(b"RCPT"):
             line = self._input.next_line()
             if isinstance(line, bytes):
                 command = parse(line)
                 assert isinstance(command, Rcpt | Reply)
-                group.add(self._in_charset(command))
+                group.add(self._allowed(command))
             elif line is not None:
                 group.add(line_refusal(line))
         self._waiting = Waiting.RCPT
         if not group.asked:
             self.answer_rcpt([])
             return None
-        return events.RcptAsked(tuple(rcpt.forward_path for rcpt in group.asked))
+        return events.RcptAsked(tuple(group.asked))
 
-    def _in_charset(self, rcpt: Rcpt | Reply) -> Rcpt | Reply:
-        if isinstance(rcpt, Reply) or rcpt.forward_path.isascii():
+    def _allowed(self, rcpt: Rcpt | Reply) -> Rcpt | Reply:
+        """The recipient where its form is one that was offered, else the refusal."""
+        if isinstance(rcpt, Reply):
             return rcpt
-        if self._sender is not None and self._sender.charset is Charset.UTF_8:
+        if rcpt.request != RECIPIENT_DEFAULT and self.config.dsn is Dsn.REFUSED:
+            return UNKNOWN_PARAMETER
+        if rcpt.forward_path.isascii() and rcpt.request.original_recipient.isascii():
+            return rcpt
+        if self._sender is not None and self._sender.given.charset is Charset.UTF_8:
             return rcpt
         return NON_ASCII_RECIPIENT
 
@@ -193,7 +204,7 @@ class ServerMachine(ServerSession):
 
     @property
     def _is_binary(self) -> bool:
-        return self._sender is not None and self._sender.body is BodyType.BINARY
+        return self._sender is not None and self._sender.given.body is BodyType.BINARY
 
     def _no_message_now(self, *states: State) -> Reply | None:
         if self.state in states and self.recipients_accepted:

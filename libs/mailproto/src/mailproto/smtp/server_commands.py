@@ -3,14 +3,20 @@
 A line comes without its CRLF. Verbs are case-insensitive.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
 from mailproto.smtp.address import HELO_NAME, AddressInvalid, parse_forward_path, parse_reverse_path
-from mailproto.smtp.body import BodyType
+from mailproto.smtp.dsn_request import RECIPIENT_DEFAULT, RecipientRequest
 from mailproto.smtp.reply import Charset, Reply
+from mailproto.smtp.server_parameters import (
+    NO_PARAMETERS,
+    MailParameters,
+    ParameterInvalid,
+    parse_mail_parameters,
+    parse_rcpt_parameters,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +29,18 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """MAIL FROM. `reverse_path` is "" for <>; `size_octets` is None where SIZE= was not given.
-
-    `charset` is UTF_8 where SMTPUTF8 was (RFC 6531 §3.4): of addresses and of the message's header.
-    """
+    """MAIL FROM. `reverse_path` is "" for <>."""
 
     reverse_path: str
-    size_octets: int | None = None
-    body: BodyType = BodyType.SEVEN_BIT
-    charset: Charset = Charset.ASCII
+    given: MailParameters = NO_PARAMETERS
 
 
 @dataclass(frozen=True, slots=True)
 class Rcpt:
-    """RCPT TO."""
+    """RCPT TO. `request` is what the sender wants to be told of this recipient."""
 
     forward_path: str
+    request: RecipientRequest = RECIPIENT_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,6 @@ Command = Hello | Mail | Rcpt | Auth | Vrfy | Expn | Help | Bdat | Plain
 # RFC 6531 §3.5
 NON_ASCII_SENDER = Reply.of(550, "5.6.7", "An address outside ASCII needs MAIL with SMTPUTF8")
 NON_ASCII_RECIPIENT = Reply.of(553, "5.6.7", "An address outside ASCII needs MAIL with SMTPUTF8")
-UNKNOWN_PARAMETER = Reply.of(555, "5.5.4", "Unknown parameter")
-# xtext of AUTH= (RFC 4954 §5), already decoded characters excluded
-XTEXT = re.compile(rb"(?:[\x21-\x2a\x2c-\x3c\x3e-\x7e]|\+[0-9A-F]{2})+")
 
 
 def _syntax(form: str) -> Reply:
@@ -125,42 +124,14 @@ def _mail(argument: bytes) -> Command | Reply:
         return _syntax("MAIL FROM:<address>")
     try:
         parsed = parse_reverse_path(argument[5:].lstrip(b" "))
+        given = parse_mail_parameters(parsed.rest)
     except AddressInvalid as error:
         return Reply.of(501, "5.1.7", f"Bad sender address: {error}")
-    size: int | None = None
-    body = BodyType.SEVEN_BIT
-    charset = Charset.ASCII
-    seen = set()
-    for word in parsed.rest.split():
-        key, equals, value = word.partition(b"=")
-        key = key.upper()
-        if key in seen:
-            return Reply.of(501, "5.5.4", "A parameter is given twice")
-        seen.add(key)
-        if key == b"SIZE":
-            if not value.isdigit() or len(value) > 20:
-                return _syntax("SIZE=octets")
-            size = int(value)
-        elif key == b"BODY":
-            try:
-                body = BodyType(value.upper().decode("ascii", "replace"))
-            except ValueError:
-                return _syntax("BODY=7BIT, BODY=8BITMIME or BODY=BINARYMIME")
-        elif key == b"AUTH":
-            # Who submitted it first (RFC 4954 §5): we trust nobody with that and keep nothing of it.
-            if not XTEXT.fullmatch(value):
-                return _syntax("AUTH=xtext")
-        elif key == b"SMTPUTF8":
-            if equals:
-                return _syntax("SMTPUTF8 without a value")
-            charset = Charset.UTF_8
-        else:
-            return UNKNOWN_PARAMETER
-    if charset is Charset.ASCII and not parsed.address.isascii():
+    except ParameterInvalid as error:
+        return error.reply
+    if given.charset is Charset.ASCII and not parsed.address.isascii():
         return NON_ASCII_SENDER
-    if parsed.rest and not parsed.rest.startswith(b" "):
-        return _syntax("MAIL FROM:<address>")
-    return Mail(parsed.address, size, body, charset)
+    return Mail(parsed.address, given)
 
 
 def _rcpt(argument: bytes) -> Command | Reply:
@@ -168,11 +139,11 @@ def _rcpt(argument: bytes) -> Command | Reply:
         return _syntax("RCPT TO:<address>")
     try:
         parsed = parse_forward_path(argument[3:].lstrip(b" "))
+        return Rcpt(parsed.address, parse_rcpt_parameters(parsed.rest))
     except AddressInvalid as error:
         return Reply.of(501, "5.1.3", f"Bad recipient address: {error}")
-    if parsed.rest.strip():
-        return UNKNOWN_PARAMETER if parsed.rest.startswith(b" ") else _syntax("RCPT TO:<address>")
-    return Rcpt(parsed.address)
+    except ParameterInvalid as error:
+        return error.reply
 
 
 def _auth(argument: bytes) -> Command | Reply:

@@ -27,6 +27,13 @@ class Waiting(Enum):
     TLS = "tls"
 
 
+class Dsn(Enum):
+    """Whether senders may say what they want to be told (RFC 3461)."""
+
+    REFUSED = "refused"
+    OFFERED = "offered"
+
+
 class Binary(Enum):
     """Whether BODY=BINARYMIME (RFC 3030 §3) is offered."""
 
@@ -49,3 +56,4 @@ class ServerConfig:
     junk_allowed: int = 100
     recipients_allowed: int = 1000
     binary: Binary = Binary.REFUSED
+    dsn: Dsn = Dsn.REFUSED

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mailproto.sasl import Credentials
 from mailproto.smtp.reply import Charset, Reply
-from mailproto.smtp.server_commands import Mail
+from mailproto.smtp.server_commands import Mail, Rcpt
 from mailproto.smtp.server_data import Flaw
 
 
@@ -19,7 +19,12 @@ class MailAsked:
 class RcptAsked:
     """One or more RCPT that came together. Answer with `answer_rcpt`, a reply for each."""
 
-    forward_paths: tuple[str, ...]
+    rcpts: tuple[Rcpt, ...]
+
+    @property
+    def forward_paths(self) -> tuple[str, ...]:
+        """Only the addresses."""
+        return tuple(rcpt.forward_path for rcpt in self.rcpts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mailproto.smtp.reply import Reply
-from mailproto.smtp.server_config import Binary, ServerConfig
+from mailproto.smtp.server_config import Binary, Dsn, ServerConfig
 
 # One line for each command, as HELP gives it (RFC 5321 §4.1.1.8).
 SYNTAX = {
@@ -44,6 +44,8 @@ class Offers:
             # RFC 9422 §3.2: more recipients than this are told 452.
             f"LIMITS RCPTMAX={config.recipients_allowed}",
         ]
+        if config.dsn is Dsn.OFFERED:
+            lines.append("DSN")
         if config.binary is Binary.OFFERED:
             lines.append("BINARYMIME")
         if self.starttls:

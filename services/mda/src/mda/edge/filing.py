@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from blobstore import BlobUnavailable
+from directoryclient import Unavailable
 from mailstore import Delivery, StoreUnavailable
 from servicekit import logs
-from spool import Envelope, Malformed, decode
+from spool import Malformed, OutcomeUnknown, SpooledLetter, SpoolUnavailable, decode
 
 from mda import metrics
 from mda.core.plan import plan
-from mda.ports import Item, Mailboxes, Quarantine, Source
+from mda.ports import Item, Mailboxes, Quarantine, Receipts, Source
 
 FETCH_SECONDS = 1.0
 
@@ -30,7 +31,7 @@ class Job:
     """One message and the deliveries it asks for."""
 
     item: Item
-    envelope: Envelope
+    letter: SpooledLetter
     deliveries: list[Delivery]
 
 
@@ -42,6 +43,7 @@ class Filing:
         source: Source,
         mailboxes: Mailboxes,
         quarantine: Quarantine,
+        receipts: Receipts,
         draining: asyncio.Event,
         *,
         batch_messages: int,
@@ -51,6 +53,7 @@ class Filing:
         self._source = source
         self._mailboxes = mailboxes
         self._quarantine = quarantine
+        self._receipts = receipts
         self._draining = draining
         self._batch_messages = batch_messages
         self._retry_seconds = retry_seconds
@@ -71,7 +74,7 @@ class Filing:
         for item in items:
             try:
                 letter = decode(item.payload)
-                jobs.append(Job(item, letter.envelope, plan(letter)))
+                jobs.append(Job(item, letter, plan(letter)))
             except (Malformed, ValueError) as error:
                 await self._poison(item, str(error))
         if jobs:
@@ -94,7 +97,7 @@ class Filing:
             elif jobs[0].item.deliveries >= self._poison_tries:
                 await self._poison(jobs[0].item, str(error))
             else:
-                self._log.exception("filing_failed", queue_id=jobs[0].envelope.queue_id)
+                self._log.exception("filing_failed", queue_id=jobs[0].letter.envelope.queue_id)
                 await jobs[0].item.retry_later(self._retry_seconds)
 
     async def _commit(self, jobs: Sequence[Job]) -> None:
@@ -107,9 +110,17 @@ class Filing:
         metrics.REPEATED.inc(len(outcomes) - filed)
         now = datetime.now(UTC)
         for job in jobs:
+            envelope = job.letter.envelope
+            try:
+                await self._receipts.tell(job.letter)
+            except (Unavailable, SpoolUnavailable, OutcomeUnknown) as error:
+                # It is filed, and comes again for the receipt only.
+                self._log.warning("receipt_postponed", queue_id=envelope.queue_id, error=str(error))
+                await job.item.retry_later(self._retry_seconds)
+                continue
             await job.item.acknowledge()
-            metrics.WAITED_SECONDS.observe(max(0.0, (now - job.envelope.arrived_at).total_seconds()))
-            self._log.debug("message_filed", queue_id=job.envelope.queue_id, recipients=len(job.deliveries))
+            metrics.WAITED_SECONDS.observe(max(0.0, (now - envelope.arrived_at).total_seconds()))
+            self._log.debug("message_filed", queue_id=envelope.queue_id, recipients=len(job.deliveries))
 
     async def _poison(self, item: Item, reason: str) -> None:
         try:

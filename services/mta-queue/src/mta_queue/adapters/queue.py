@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
+from mailproto.smtp.client import Passed
+from mailproto.smtp.dsn_request import RECIPIENT_DEFAULT
 from mailproto.smtp.reply import Reply
 from pgkit import OPERATOR, Connection, Pool, transaction
-from spool import Malformed, SpooledLetter, decode
+from spool import Envelope, Malformed, SpooledLetter, decode
 
 from mta_queue.core.attempt import Attempt
-from mta_queue.core.outcome import Outcome, Verdict
+from mta_queue.core.outcome import Outcome, Verdict, is_to_be_told, judge
 from mta_queue.ports import Due, Item, Postponed
 
 LEASE = """
@@ -49,7 +51,7 @@ class SqlQueue:
         envelope = letter.envelope
         tenant = UUID(envelope.tenant_id)
         async with transaction(self._pool, envelope.tenant_id) as connection:
-            await _settle(connection, tenant, envelope.queue_id, payload, envelope.reverse_path, settled)
+            await _settle(connection, envelope, payload, settled)
             for each in postponed:
                 await connection.execute(
                     """INSERT INTO queue_item (tenant_id, queue_id, domain, reverse_path, recipients, payload, attempts,
@@ -117,7 +119,7 @@ class SqlQueue:
                 )
             if done.endswith(" 0"):
                 return False
-            await _settle(connection, tenant, envelope.queue_id, item.payload, envelope.reverse_path, settled)
+            await _settle(connection, envelope, item.payload, settled)
             await _keep(connection, tenant, envelope.queue_id, attempts)
         return True
 
@@ -156,13 +158,18 @@ def dues(rows: Sequence[asyncpg.Record]) -> list[Due]:
             str(tenant_id),
             queue_id,
             group[0]["notice_due"],
-            tuple(
-                Outcome(row["address"], Verdict.FAILED, parse_reply(row["reply"], row["status"]), row["host"])
-                for row in group
-            ),
+            tuple(_outcome(row) for row in group),
         )
         for (tenant_id, queue_id), group in by_message.items()
     ]
+
+
+def _outcome(row: asyncpg.Record) -> Outcome:
+    """Success is only told of where nobody else will; what expired failed with a reply that was not final."""
+    reply = parse_reply(row["reply"], row["status"])
+    if judge(reply) is Verdict.DELIVERED:
+        return Outcome(row["address"], Verdict.DELIVERED, reply, row["host"], Passed.NOT_ON)
+    return Outcome(row["address"], Verdict.FAILED, reply, row["host"])
 
 
 def _item(row: asyncpg.Record) -> Item:
@@ -204,29 +211,29 @@ async def _keep(connection: Connection, tenant: UUID, queue_id: str, attempts: S
 
 
 async def _settle(
-    connection: Connection,
-    tenant: UUID,
-    queue_id: str,
-    payload: bytes,
-    reverse_path: str,
-    settled: Sequence[Outcome],
+    connection: Connection, envelope: Envelope, payload: bytes, settled: Sequence[Outcome]
 ) -> None:
     if not settled:
         return
+    requests = {recipient.address: recipient.request for recipient in envelope.recipients}
     await connection.execute(
         """INSERT INTO relay_outcome (tenant_id, queue_id, address, outcome, status, reply, host, notice_due)
-           SELECT $1, $2, a, o, s, r, h, CASE WHEN o = 'failed' AND $8 THEN $9::bytea END
-           FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) AS t(a, o, s, r, h)
+           SELECT $1, $2, a, o, s, r, h, CASE WHEN n THEN $9::bytea END
+           FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bool[]) AS t(a, o, s, r, h, n)
            ON CONFLICT DO NOTHING""",
-        tenant,
-        queue_id,
+        UUID(envelope.tenant_id),
+        envelope.queue_id,
         [outcome.address for outcome in settled],
         [outcome.verdict.value for outcome in settled],
         [outcome.status for outcome in settled],
         [reply_text(outcome.reply) for outcome in settled],
         [outcome.host for outcome in settled],
         # RFC 5321 §6.1: never a notice to the null reverse-path.
-        bool(reverse_path),
+        [
+            bool(envelope.reverse_path)
+            and is_to_be_told(outcome, requests.get(outcome.address, RECIPIENT_DEFAULT))
+            for outcome in settled
+        ],
         payload,
     )
 

@@ -26,6 +26,7 @@ from mailproto.smtp.client import (
     TlsWanted,
 )
 from mailproto.smtp.client_content import BareLineBreak, encode
+from mailproto.smtp.dsn_request import RECIPIENT_DEFAULT
 from mailproto.smtp.reply import Charset, Reply
 from servicekit import logs
 from spool import Envelope, SpooledLetter
@@ -161,7 +162,7 @@ class Relay:
                     return trail.end(place.address, all_alike(recipients, reply, place.host))
                 metrics.ATTEMPTS.labels("answered").inc()
                 asked = recipients[: len(result.replies)]
-                return trail.end(place.address, outcomes(asked, result.replies, place.host))
+                return trail.end(place.address, outcomes(asked, result.replies, place.host, result.dsn))
             trail.begin()
             answer = Reply.of(451, "4.4.4", f"{route or domain} has no host with an address")
         except NullMx as error:
@@ -272,13 +273,17 @@ class Relay:
     def _begin(session: Session, letter: SpooledLetter, recipients: tuple[str, ...]) -> None:
         envelope = letter.envelope
         session.messages += 1
+        recipients = recipients[: session.recipients_taken_at_most or None]
+        requests = {recipient.address: recipient.request for recipient in envelope.recipients}
         session.machine.send(
             Outgoing(
                 envelope.reverse_path,
-                recipients[: session.recipients_taken_at_most or None],
+                recipients,
                 len(envelope.trace_prefix) + envelope.size_octets,
                 _body_type(envelope),
                 _header_charset(letter),
+                envelope.request,
+                tuple(requests.get(address, RECIPIENT_DEFAULT) for address in recipients),
             )
         )
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
+from mailproto.smtp.client import Passed
+from mailproto.smtp.dsn_request import Notify, RecipientRequest
 from mailproto.smtp.reply import Reply
 
 EXPIRED = "5.4.7"
@@ -19,12 +21,16 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One recipient of one attempt. `host` is "" where no host was reached."""
+    """One recipient of one attempt. `host` is "" where no host was reached.
+
+    `dsn` says whether the next system took over what the sender wants to be told.
+    """
 
     address: str
     verdict: Verdict
     reply: Reply
     host: str
+    dsn: Passed = Passed.ON
 
     @property
     def diagnostic(self) -> str:
@@ -56,11 +62,27 @@ def judge(reply: Reply) -> Verdict:
     return Verdict.FAILED if 500 <= reply.code < 600 else Verdict.DEFERRED
 
 
-def outcomes(addresses: tuple[str, ...], replies: tuple[Reply, ...], host: str) -> list[Outcome]:
+def outcomes(
+    addresses: tuple[str, ...], replies: tuple[Reply, ...], host: str, dsn: Passed = Passed.ON
+) -> list[Outcome]:
     """One for each recipient of a transaction."""
     return [
-        Outcome(address, judge(reply), reply, host) for address, reply in zip(addresses, replies, strict=True)
+        Outcome(address, judge(reply), reply, host, dsn)
+        for address, reply in zip(addresses, replies, strict=True)
     ]
+
+
+def is_to_be_told(outcome: Outcome, request: RecipientRequest) -> bool:
+    """Whether the sender gets a notice of it (RFC 3461 §5.2.2, §5.2.6)."""
+    match outcome.verdict:
+        case Verdict.DELIVERED:
+            return outcome.dsn is Passed.NOT_ON and request.wants(Notify.SUCCESS)
+        case Verdict.FAILED:
+            return request.wants(Notify.FAILURE)
+        case Verdict.DEFERRED:
+            return False
+        case _:
+            assert_never(outcome.verdict)
 
 
 def all_alike(addresses: tuple[str, ...], reply: Reply, host: str = "") -> list[Outcome]:

@@ -1,6 +1,7 @@
 """Delivery status notifications (RFC 3464): made through the one gate, exactly once.
 
-A failure is recorded together with the fact that its notice is due. The notice's
+What the sender is to be told (a failure, or with NOTIFY=SUCCESS that a system was
+reached that tells nothing itself) is recorded together with the fact that its notice is due. The notice's
 queue id is made of the message and its recipients, so that a notice made twice is
 delivered once. Never a notice about a notice (RFC 5321 §6.1).
 """
@@ -11,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 from blobstore import BlobMissing, BlobStore, BlobUnavailable
 from directoryclient import DirectoryClient, Disposition, Unavailable
-from mailmsg.dsn import RecipientStatus, Subject, build_failure
+from mailmsg.dsn import Action, RecipientStatus, Subject, build_final
+from mailproto.smtp.dsn_request import Ret
 from pgkit import DatabaseUnavailable
 from servicekit import logs
 from spool import (
@@ -27,12 +29,15 @@ from spool import (
 )
 
 from mta_queue import metrics
+from mta_queue.core.outcome import Verdict, is_to_be_told
 from mta_queue.ports import Due, Queue
 
 LOG = logs.logger("mta_queue.notices")
 # A notice that was not made right after the failure is made by the sweep, by any process.
 SWEEP_AGE = timedelta(seconds=30)
 SWEEP_SECONDS = 10.0
+RETURNED_MOST_OCTETS = 1024 * 1024
+ACTIONS = {Verdict.FAILED: Action.FAILED, Verdict.DELIVERED: Action.RELAYED}
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -65,14 +70,26 @@ class Notices:
                 LOG.error("notice_unreadable", queue_id=due.queue_id, error=str(error))
             else:
                 if letter.envelope.reverse_path:
-                    await self._send(letter, due)
+                    for verdict, action in ACTIONS.items():
+                        await self._send(letter, due, verdict, action)
             await self._queue.notice_made(due.tenant_id, due.queue_id, addresses)
         except (Unavailable, SpoolUnavailable, OutcomeUnknown, BlobUnavailable, DatabaseUnavailable) as error:
             metrics.NOTICES.labels("postponed").inc()
             LOG.warning("notice_postponed", queue_id=due.queue_id, error=str(error))
 
-    async def _send(self, letter: SpooledLetter, due: Due) -> None:
+    async def _send(self, letter: SpooledLetter, due: Due, verdict: Verdict, action: Action) -> None:
         envelope = letter.envelope
+        known = {recipient.address: recipient for recipient in envelope.recipients}
+        # A bounce that the operator asks for is no reason to tell somebody who said NEVER.
+        outcomes = [
+            outcome
+            for outcome in due.outcomes
+            if outcome.verdict is verdict
+            and outcome.address in known
+            and is_to_be_told(outcome, known[outcome.address].request)
+        ]
+        if not outcomes:
+            return
         [resolution] = await self._directory.resolve([envelope.reverse_path])
         if resolution.disposition is Disposition.REMOTE:
             recipients = [Recipient(envelope.reverse_path, envelope.reverse_path, envelope.tenant_id, None)]
@@ -86,16 +103,17 @@ class Notices:
             LOG.info("notice_dropped", queue_id=envelope.queue_id, reason=resolution.disposition.value)
             return
         now = datetime.now(UTC)
-        addresses = tuple(outcome.address for outcome in due.outcomes)
+        addresses = tuple(outcome.address for outcome in outcomes)
         queue_id = notice_queue_id(envelope.queue_id, addresses)
-        originals = {recipient.address: recipient.original_address for recipient in envelope.recipients}
-        content = build_failure(
+        content = build_final(
             Subject(
                 reporting_mta=self._hostname,
                 reverse_path=envelope.reverse_path,
                 arrived_at=envelope.arrived_at,
                 header=envelope.trace_prefix + await self._header(letter),
                 queue_id=envelope.queue_id,
+                envelope_id=envelope.request.shown_envelope_id,
+                content=await self._content(letter, action),
             ),
             [
                 RecipientStatus(
@@ -103,11 +121,13 @@ class Notices:
                     status=outcome.status,
                     diagnostic=outcome.diagnostic,
                     remote_mta=outcome.host,
-                    original_address=originals.get(outcome.address, ""),
+                    original_address=known[outcome.address].original_address,
+                    original_recipient=known[outcome.address].request.shown_original_recipient,
                     last_attempt_at=now,
                 )
-                for outcome in due.outcomes
+                for outcome in outcomes
             ],
+            action,
             message_id=f"<{queue_id}@{self._hostname}>",
             sent_at=now,
         )
@@ -129,6 +149,19 @@ class Notices:
         LOG.info(
             "notice_made", queue_id=envelope.queue_id, notice_queue_id=queue_id, recipients=len(addresses)
         )
+
+    async def _content(self, letter: SpooledLetter, action: Action) -> bytes:
+        """The whole message where the sender wants it back and it is not too big (RFC 3461 §4.3, §6.2)."""
+        envelope, body = letter.envelope, letter.body
+        wanted = envelope.request.ret is Ret.FULL and action is Action.FAILED and not envelope.binary
+        if not wanted or body.length > RETURNED_MOST_OCTETS:
+            return b""
+        try:
+            return envelope.trace_prefix + await self._blobs.get_range(
+                body.object_key, body.offset, body.length
+            )
+        except BlobMissing:
+            return b""
 
     async def _header(self, letter: SpooledLetter) -> bytes:
         if letter.facts.header:

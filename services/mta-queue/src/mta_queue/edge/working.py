@@ -24,7 +24,7 @@ from spool.codec import encode
 from mta_queue import metrics
 from mta_queue.adapters.queue import reply_text
 from mta_queue.core.attempt import Delivery, attempt_of
-from mta_queue.core.outcome import Outcome, Verdict, all_alike, expired
+from mta_queue.core.outcome import Outcome, Verdict, all_alike, expired, is_to_be_told
 from mta_queue.core.schedule import Schedule
 from mta_queue.core.split import by_domain
 from mta_queue.edge.notices import Notices
@@ -244,9 +244,10 @@ class Work:
     # -- both
 
     async def _notify(self, envelope: Envelope, payload: bytes, settled: list[Outcome]) -> None:
-        failed = tuple(outcome for outcome in settled if outcome.verdict is Verdict.FAILED)
-        if failed:
-            await self._notices.make(Due(envelope.tenant_id, envelope.queue_id, payload, failed))
+        requests = {recipient.address: recipient.request for recipient in envelope.recipients}
+        told = tuple(each for each in settled if is_to_be_told(each, requests[each.address]))
+        if told:
+            await self._notices.make(Due(envelope.tenant_id, envelope.queue_id, payload, told))
 
     def _count(self, queue_id: str, settled: list[Outcome], waiting: list[Outcome]) -> None:
         for outcome in [*settled, *waiting]:

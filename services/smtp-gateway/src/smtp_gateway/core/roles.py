@@ -9,7 +9,9 @@ from typing import assert_never
 
 from directoryclient import Disposition, Identity, Resolution
 from mailproto.smtp.body import BodyType
+from mailproto.smtp.dsn_request import MessageRequest
 from mailproto.smtp.reply import Charset, Reply
+from mailproto.smtp.server_commands import Rcpt
 from spool import Recipient
 
 
@@ -60,21 +62,31 @@ class Transaction:
     body: BodyType
     charset: Charset
     targets_allowed: int
+    request: MessageRequest
     recipients: dict[tuple[str, str | None], Recipient] = field(default_factory=dict)
 
-    def add(self, role: Role, given: str, resolution: Resolution, who: Identity | None) -> Reply:
+    def add(self, role: Role, rcpt: Rcpt, resolution: Resolution, who: Identity | None) -> Reply:
         """RCPT TO. One that leads to places that are there already adds nothing, and is accepted."""
+        given, request = rcpt.forward_path, rcpt.request
         match resolution.disposition:
             case Disposition.UNKNOWN | Disposition.DISABLED | Disposition.LOOP:
                 return REFUSALS[resolution.disposition]
             case Disposition.REMOTE:
                 if role is Role.MX or who is None:
                     return NO_RELAY
-                new = [Recipient(given, given, who.account.tenant_id, None)]
+                new = [Recipient(given, given, who.account.tenant_id, None, request)]
             case Disposition.DELIVER:
+                # Success is told of once, by one of the places (RFC 3461 §5.2.7.3).
+                others = request.without_success()
                 new = [
-                    Recipient(target.address, given, target.tenant_id, target.account_id)
-                    for target in resolution.targets
+                    Recipient(
+                        target.address,
+                        given,
+                        target.tenant_id,
+                        target.account_id,
+                        others if number else request,
+                    )
+                    for number, target in enumerate(resolution.targets)
                 ]
             case _:
                 assert_never(resolution.disposition)

@@ -97,4 +97,5 @@ def _letter(needs: Needs, visit: Visit, transaction: Transaction, content: bytes
         smtputf8=transaction.charset is Charset.UTF_8,
         eight_bit=transaction.body is not BodyType.SEVEN_BIT,
         binary=transaction.body is BodyType.BINARY,
+        request=transaction.request,
     )

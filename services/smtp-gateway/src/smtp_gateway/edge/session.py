@@ -12,7 +12,7 @@ from mailproto.sasl import MECHANISMS
 from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server import ServerMachine
-from mailproto.smtp.server_config import Binary, ServerConfig
+from mailproto.smtp.server_config import Binary, Dsn, ServerConfig
 from servicekit import logs
 from servicekit.tcp import Connection, Handler
 
@@ -52,6 +52,7 @@ class Session:
                 junk_allowed=settings.junk_commands,
                 recipients_allowed=settings.recipients,
                 binary=Binary(settings.binary_mime),
+                dsn=Dsn.OFFERED if role.value in settings.dsn_roles else Dsn.REFUSED,
             ),
             offers_tls=needs.tls is not None and not connection.is_tls,
             offers_auth=role is Role.MSA and self._may_log_in(),
@@ -163,7 +164,11 @@ class Session:
         self._machine.answer(reply)
         if reply.is_positive:
             self._transaction = Transaction(
-                mail.reverse_path, mail.body, mail.charset, self._needs.settings.recipients
+                mail.reverse_path,
+                mail.given.body,
+                mail.given.charset,
+                self._needs.settings.recipients,
+                mail.given.request,
             )
 
     async def _rcpt(self, event: events.RcptAsked) -> None:
@@ -175,8 +180,8 @@ class Session:
             self._machine.answer_rcpt(roles.refuse_all(event.forward_paths, roles.UNWELL))
             return
         replies = [
-            self._transaction.add(self._role, path, resolution, self._who)
-            for path, resolution in zip(event.forward_paths, resolutions, strict=True)
+            self._transaction.add(self._role, rcpt, resolution, self._who)
+            for rcpt, resolution in zip(event.rcpts, resolutions, strict=True)
         ]
         for path, reply in zip(event.forward_paths, replies, strict=True):
             metrics.RECIPIENTS.labels(self._role.value, "accepted" if reply.is_positive else "refused").inc()

@@ -65,6 +65,46 @@ SOURCE_DSN: Source.ValueType  # 3
 """A delivery status notification (RFC 3464) that we made."""
 Global___Source: _TypeAlias = Source  # noqa: Y015
 
+class _Notify:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NotifyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Notify.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NOTIFY_UNSPECIFIED: _Notify.ValueType  # 0
+    NOTIFY_NEVER: _Notify.ValueType  # 1
+    NOTIFY_SUCCESS: _Notify.ValueType  # 2
+    NOTIFY_FAILURE: _Notify.ValueType  # 3
+    NOTIFY_DELAY: _Notify.ValueType  # 4
+
+class Notify(_Notify, metaclass=_NotifyEnumTypeWrapper):
+    """When the sender wants to be told (RFC 3461 §4.1)."""
+
+NOTIFY_UNSPECIFIED: Notify.ValueType  # 0
+NOTIFY_NEVER: Notify.ValueType  # 1
+NOTIFY_SUCCESS: Notify.ValueType  # 2
+NOTIFY_FAILURE: Notify.ValueType  # 3
+NOTIFY_DELAY: Notify.ValueType  # 4
+Global___Notify: _TypeAlias = Notify  # noqa: Y015
+
+class _Ret:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RetEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ret.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RET_UNSPECIFIED: _Ret.ValueType  # 0
+    RET_FULL: _Ret.ValueType  # 1
+    RET_HEADERS: _Ret.ValueType  # 2
+
+class Ret(_Ret, metaclass=_RetEnumTypeWrapper):
+    """How much of the message a failure notice brings back (RFC 3461 §4.3)."""
+
+RET_UNSPECIFIED: Ret.ValueType  # 0
+RET_FULL: Ret.ValueType  # 1
+RET_HEADERS: Ret.ValueType  # 2
+Global___Ret: _TypeAlias = Ret  # noqa: Y015
+
 @_typing.final
 class Recipient(_message.Message):
     """One recipient as the directory resolved it at RCPT."""
@@ -75,6 +115,8 @@ class Recipient(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     ORIGINAL_ADDRESS_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    NOTIFY_FIELD_NUMBER: _builtins.int
+    ORIGINAL_RECIPIENT_FIELD_NUMBER: _builtins.int
     recipient_class: Global___RecipientClass.ValueType
     address: _builtins.str
     """Where it goes: the account's own address (local) or the forward-path (relay)."""
@@ -82,6 +124,12 @@ class Recipient(_message.Message):
     """The address that was given in RCPT."""
     account_id: _builtins.str
     """Local only: the account, a UUID in text form."""
+    original_recipient: _builtins.str
+    """ORCPT as it came, type;xtext; empty where it was not given."""
+    @_builtins.property
+    def notify(self) -> _containers.RepeatedScalarFieldContainer[Global___Notify.ValueType]:
+        """NOTIFY; empty where it was not given."""
+
     def __init__(
         self,
         *,
@@ -89,10 +137,12 @@ class Recipient(_message.Message):
         address: _builtins.str = ...,
         original_address: _builtins.str = ...,
         account_id: _builtins.str = ...,
+        notify: _abc.Iterable[Global___Notify.ValueType] | None = ...,
+        original_recipient: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "address", b"address", "original_address", b"original_address", "recipient_class", b"recipient_class"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "address", b"address", "notify", b"notify", "original_address", b"original_address", "original_recipient", b"original_recipient", "recipient_class", b"recipient_class"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -121,6 +171,8 @@ class Envelope(_message.Message):
     SMTPUTF8_FIELD_NUMBER: _builtins.int
     EIGHT_BIT_FIELD_NUMBER: _builtins.int
     BINARY_FIELD_NUMBER: _builtins.int
+    RET_FIELD_NUMBER: _builtins.int
+    ENVELOPE_ID_FIELD_NUMBER: _builtins.int
     queue_id: _builtins.str
     """A ULID, made by the gate; the same for all tenants that share a message."""
     tenant_id: _builtins.str
@@ -144,6 +196,9 @@ class Envelope(_message.Message):
     eight_bit: _builtins.bool
     binary: _builtins.bool
     """BODY=BINARYMIME (RFC 3030 §3): lines mean nothing in the body. eight_bit is set too, for readers that know no more."""
+    ret: Global___Ret.ValueType
+    """RET, and ENVID as it came (xtext); empty where it was not given."""
+    envelope_id: _builtins.str
     @_builtins.property
     def recipients(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recipient]: ...
     @_builtins.property
@@ -166,10 +221,12 @@ class Envelope(_message.Message):
         smtputf8: _builtins.bool = ...,
         eight_bit: _builtins.bool = ...,
         binary: _builtins.bool = ...,
+        ret: Global___Ret.ValueType = ...,
+        envelope_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "binary", b"binary", "client_address", b"client_address", "digest", b"digest", "eight_bit", b"eight_bit", "helo", b"helo", "queue_id", b"queue_id", "recipients", b"recipients", "reverse_path", b"reverse_path", "sender_account_id", b"sender_account_id", "size_octets", b"size_octets", "smtputf8", b"smtputf8", "source", b"source", "tenant_id", b"tenant_id", "trace_prefix", b"trace_prefix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "binary", b"binary", "client_address", b"client_address", "digest", b"digest", "eight_bit", b"eight_bit", "envelope_id", b"envelope_id", "helo", b"helo", "queue_id", b"queue_id", "recipients", b"recipients", "ret", b"ret", "reverse_path", b"reverse_path", "sender_account_id", b"sender_account_id", "size_octets", b"size_octets", "smtputf8", b"smtputf8", "source", b"source", "tenant_id", b"tenant_id", "trace_prefix", b"trace_prefix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

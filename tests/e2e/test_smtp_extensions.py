@@ -1,0 +1,47 @@
+"""Extensions of SMTP through a whole installation: chunks, and what a sender wants to be told."""
+
+import smtplib
+
+from tests.e2e.letters import after_trace, plain
+from tests.e2e.test_four_scenarios import wait_for_subject
+from tests.support.platform import Platform
+
+
+def test_a_message_in_chunks_arrives_as_it_was_sent(platform: Platform) -> None:
+    bob = platform.account("bob")
+    letter = plain("in-chunks", "x@peer.invalid", bob.address, b"one\r\n.\r\n..two\r\nno line end").content
+    with smtplib.SMTP("127.0.0.1", platform.ports.smtp) as session:
+        session.ehlo("client.invalid")
+        assert session.has_extn("chunking")
+        assert session.mail("x@peer.invalid")[0] == 250
+        assert session.rcpt(bob.address)[0] == 250
+        for start in range(0, len(letter), 50):
+            part = letter[start : start + 50]
+            last = " LAST" if start + 50 >= len(letter) else ""
+            assert session.sock is not None
+            session.sock.sendall(f"BDAT {len(part)}{last}\r\n".encode() + part)
+            assert session.getreply()[0] == 250
+    arrived = wait_for_subject(platform, bob.address, bob.password, "in-chunks")
+    after_trace(arrived, letter)
+
+
+def test_a_sender_who_wants_to_know_is_told_of_the_delivery(platform: Platform) -> None:
+    alice, bob = platform.account("alice"), platform.account("bob")
+    with smtplib.SMTP("127.0.0.1", platform.ports.submission) as session:
+        session.ehlo("client.invalid")
+        session.login(alice.address, alice.password)
+        session.ehlo("client.invalid")
+        assert session.has_extn("dsn")
+        assert session.mail(alice.address, ["ret=HDRS", "envid=wanted+2B1"])[0] == 250
+        options = ["notify=SUCCESS,FAILURE", f"orcpt=rfc822;{bob.address}"]
+        assert session.rcpt(bob.address, options)[0] == 250
+        assert session.data(plain("wanted", alice.address, bob.address).content)[0] == 250
+    wait_for_subject(platform, bob.address, bob.password, "wanted")
+    notice = wait_for_subject(platform, alice.address, alice.password, "Delivered mail")
+    for line in (
+        b"Return-Path: <>\r\n",
+        b"Original-Envelope-Id: wanted+1\r\n",
+        b"Action: delivered\r\n",
+        f"Original-Recipient: rfc822; {bob.address}\r\n".encode(),
+    ):
+        assert line in notice

@@ -1,0 +1,153 @@
+"""Who is told what: NOTIFY, RET and ENVID at the last system that knows of them (RFC 3461 §5.2)."""
+
+import asyncio
+import email
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.message import Message
+from typing import Any, cast
+
+import pytest
+from blobstore import BodyReference
+from directoryclient import Disposition, Resolution, Target
+from mailmsg.facts import examine
+from mailproto.smtp.client import Passed
+from mailproto.smtp.dsn_request import MessageRequest, Notify, RecipientRequest, Ret
+from mailproto.smtp.reply import Reply
+from mta_queue.core.outcome import Outcome, Verdict, is_to_be_told
+from mta_queue.edge.notices import Notices
+from mta_queue.ports import Due
+from spool import Envelope, EnvelopeRecipient, Letter, Source
+from spool.codec import encode, facts_to_wire
+
+CONTENT = b"From: alice@a.test\r\nSubject: hi\r\n\r\nthe whole text\r\n"
+REPLIES = {
+    Verdict.DELIVERED: Reply.of(250, "2.0.0", "taken"),
+    Verdict.DEFERRED: Reply.of(450, "4.2.0", "later"),
+    Verdict.FAILED: Reply.of(550, "5.1.1", "nobody"),
+}
+
+
+def outcome(address: str, verdict: Verdict, dsn: Passed = Passed.NOT_ON) -> Outcome:
+    return Outcome(address, verdict, REPLIES[verdict], "mx.b.test", dsn)
+
+
+@pytest.mark.parametrize(
+    ("notify", "told_of_failure", "told_of_success"),
+    [
+        (None, True, False),
+        (Notify.NEVER, False, False),
+        (Notify.FAILURE, True, False),
+        (Notify.SUCCESS, False, True),
+        (Notify.SUCCESS | Notify.FAILURE, True, True),
+        (Notify.DELAY, False, False),
+    ],
+)
+def test_who_is_told(notify: Notify | None, told_of_failure: bool, told_of_success: bool) -> None:
+    request = RecipientRequest(notify)
+    assert is_to_be_told(outcome("b", Verdict.FAILED), request) is told_of_failure
+    assert is_to_be_told(outcome("b", Verdict.DELIVERED), request) is told_of_success
+    assert not is_to_be_told(outcome("b", Verdict.DELIVERED, Passed.ON), request)
+    assert not is_to_be_told(outcome("b", Verdict.DEFERRED), request)
+
+
+class World:
+    """Queue, gate, storage and directory as far as notices need them."""
+
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+        self.made: list[str] = []
+
+    async def resolve(self, addresses: Sequence[str]) -> list[Resolution]:
+        return [
+            Resolution(Disposition.DELIVER, (Target(each, "id-alice", "tenant-a"),)) for each in addresses
+        ]
+
+    async def accept(self, letter: Letter) -> None:
+        self.letters.append(letter)
+
+    async def get_range(self, key: str, offset: int, length: int) -> bytes:
+        return CONTENT[offset : offset + length]
+
+    async def notice_made(self, tenant_id: str, queue_id: str, addresses: Sequence[str]) -> None:
+        self.made += addresses
+
+
+def tell(outcomes: Sequence[Outcome], requests: dict[str, RecipientRequest], **values: Any) -> World:
+    world = World()
+    envelope = Envelope(
+        **{
+            "queue_id": "01J00000000000000000000000",
+            "tenant_id": "tenant-a",
+            "reverse_path": "alice@a.test",
+            "recipients": tuple(EnvelopeRecipient(each, each, None, requests[each]) for each in requests),
+            "arrived_at": datetime(2026, 11, 21, tzinfo=UTC),
+            "digest": b"",
+            "size_octets": len(CONTENT),
+            "trace_prefix": b"Received: x\r\n",
+            "source": Source.SUBMISSION,
+            "helo": "h",
+            "client_address": "127.0.0.1",
+            "sender_account_id": "id-alice",
+            "smtputf8": False,
+            "eight_bit": False,
+            **values,
+        }
+    )
+    body = BodyReference("key", 0, len(CONTENT), b"")
+    payload = encode(envelope, envelope.recipients, body, facts_to_wire(examine(CONTENT)))
+    anything = cast(Any, world)
+    notices = Notices("mail.test", anything, anything, anything, anything)
+    asyncio.run(notices.make(Due("tenant-a", envelope.queue_id, payload, tuple(outcomes))))
+    return world
+
+
+def parts(letter: Letter) -> list[Message]:
+    [text, status, returned] = email.message_from_bytes(letter.content).get_payload()  # type: ignore[misc]
+    return [text, status, returned]  # type: ignore[list-item]
+
+
+def test_a_failure_and_a_relay_are_told_apart_and_never_is_never() -> None:
+    requests = {
+        "b@b.test": RecipientRequest(None, "rfc822;B+2Bx@b.test"),
+        "c@b.test": RecipientRequest(Notify.SUCCESS),
+        "d@b.test": RecipientRequest(Notify.NEVER),
+    }
+    outcomes = [outcome("b@b.test", Verdict.FAILED), outcome("c@b.test", Verdict.DELIVERED)]
+    world = tell(
+        [*outcomes, outcome("d@b.test", Verdict.FAILED)], requests, request=MessageRequest(None, "id+2B1")
+    )
+    failed, relayed = world.letters
+    assert failed.queue_id != relayed.queue_id
+    status = str(parts(failed)[1])
+    assert "Original-Envelope-Id: id+1" in status
+    assert "Original-Recipient: rfc822; B+x@b.test" in status
+    assert "Action: failed" in status
+    assert "Action: relayed" in str(parts(relayed)[1])
+    assert all("d@b.test" not in letter.content.decode() for letter in world.letters)
+    assert sorted(world.made) == ["b@b.test", "c@b.test", "d@b.test"]
+
+
+@pytest.mark.parametrize(("ret", "whole"), [(Ret.FULL, True), (Ret.HEADERS, False), (None, False)])
+def test_what_comes_back_of_the_message(ret: Ret | None, whole: bool) -> None:
+    world = tell(
+        [outcome("b@b.test", Verdict.FAILED)], {"b@b.test": RecipientRequest()}, request=MessageRequest(ret)
+    )
+    returned = parts(world.letters[0])[2]
+    assert returned.get_content_type() == ("message/rfc822" if whole else "text/rfc822-headers")
+    assert (b"the whole text" in world.letters[0].content) is whole
+
+
+def test_success_brings_only_the_header_back() -> None:
+    world = tell(
+        [outcome("b@b.test", Verdict.DELIVERED)],
+        {"b@b.test": RecipientRequest(Notify.SUCCESS)},
+        request=MessageRequest(Ret.FULL),
+    )
+    assert b"the whole text" not in world.letters[0].content
+
+
+def test_nobody_is_told_where_the_reverse_path_is_null() -> None:
+    world = tell([outcome("b@b.test", Verdict.FAILED)], {"b@b.test": RecipientRequest()}, reverse_path="")
+    assert world.letters == []
+    assert world.made == ["b@b.test"]
