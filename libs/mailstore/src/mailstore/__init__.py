@@ -8,9 +8,14 @@ from mailstore.errors import (
     MailboxHasInferiors,
     MailboxMissing,
     MailboxNameInvalid,
+    ScriptActive,
+    ScriptExists,
+    ScriptMissing,
     StoreUnavailable,
+    TooManyScripts,
 )
 from mailstore.notifier import bus_notifier
+from mailstore.scripts import ScriptInfo, ScriptStore
 from mailstore.store import MailStore
 from mailstore.types import (
     Changes,
@@ -42,8 +47,14 @@ __all__ = [
     "MailboxMissing",
     "MailboxNameInvalid",
     "NewMessage",
+    "ScriptActive",
+    "ScriptExists",
+    "ScriptInfo",
+    "ScriptMissing",
+    "ScriptStore",
     "Snapshot",
     "StoreUnavailable",
     "StoredMessage",
+    "TooManyScripts",
     "bus_notifier",
 ]

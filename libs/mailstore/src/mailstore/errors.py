@@ -24,6 +24,22 @@ class InboxProtected(Exception):
     """INBOX can be neither deleted nor created (RFC 3501 §6.3.3, §6.3.4)."""
 
 
+class ScriptMissing(Exception):
+    """There is no such Sieve script."""
+
+
+class ScriptExists(Exception):
+    """There is a Sieve script of this name already."""
+
+
+class ScriptActive(Exception):
+    """The active script is not deleted (RFC 5804 §2.10)."""
+
+
+class TooManyScripts(Exception):
+    """The account has as many Sieve scripts as it may have."""
+
+
 class BodyCorrupt(Exception):
     """The octets in the object storage are not those that were stored."""
 
@@ -36,5 +52,9 @@ __all__ = [
     "MailboxHasInferiors",
     "MailboxMissing",
     "MailboxNameInvalid",
+    "ScriptActive",
+    "ScriptExists",
+    "ScriptMissing",
     "StoreUnavailable",
+    "TooManyScripts",
 ]

@@ -13,6 +13,7 @@ from mailmodel import AccountRef, Entry, FlagChange, MailboxInfo
 from pgkit import Pool, check, check_durability, open_pool
 
 from mailstore import bodies, filing, flagging, mailboxes, moving, reading, removing, replacing, upkeep
+from mailstore.scripts import ScriptStore
 from mailstore.types import (
     Changes,
     Columns,
@@ -51,6 +52,11 @@ class MailStore:
     async def check(self) -> None:
         """Raise StoreUnavailable while PostgreSQL does not answer."""
         await check(self._pool)
+
+    @property
+    def scripts(self) -> ScriptStore:
+        """The accounts' Sieve scripts."""
+        return ScriptStore(self._pool)
 
     def _told(self, *changes: MailboxChange | None) -> None:
         for change in changes:

@@ -16,6 +16,7 @@ inside a LATERAL with OFFSET 0 (a fence), and changed by `ctid` (rows.CHOSEN).
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKeyConstraint,
@@ -161,6 +162,21 @@ delivery = Table(
     # Both ascend with time: BRIN.
     Index("delivery_queue", "queue_id", postgresql_using="brin"),
     Index("delivery_age", "filed_at", postgresql_using="brin"),
+)
+
+# Sieve scripts (RFC 5804): several, one of them active.
+sieve_script = Table(
+    "sieve_script",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    Column("name", Text, primary_key=True),
+    _uuid("tenant_id"),
+    Column("content", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("active", Boolean, nullable=False, server_default=text("false")),
+    Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    ForeignKeyConstraint(["account_id"], ["account.account_id"], ondelete="CASCADE"),
+    Index("sieve_script_active", "account_id", unique=True, postgresql_where=text("active")),
 )
 
 # Objects whose last message row went: swept when nothing refers to them after the grace time.

@@ -1,0 +1,1 @@
+"""ManageSieve (RFC 5804), the server's side, without I/O."""

@@ -1,0 +1,152 @@
+"""Sieve scripts of accounts: several by name, one of them active (RFC 5804).
+
+A script is kept as the user wrote it; whoever puts it here has checked it.
+Changes lock the account, as all changes do.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from mailmodel import AccountRef
+from pgkit import OPERATOR, Connection, Pool, transaction
+
+from mailstore import rows
+from mailstore.errors import ScriptActive, ScriptExists, ScriptMissing, TooManyScripts
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptInfo:
+    """One script without its content."""
+
+    name: str
+    is_active: bool
+    size_octets: int
+
+
+class ScriptStore:
+    """The scripts in one store. Every method raises StoreUnavailable where PostgreSQL is away."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def listing(self, account: AccountRef) -> list[ScriptInfo]:
+        """All of an account, by name."""
+        async with transaction(self._pool, account.tenant_id) as connection:
+            found = await connection.fetch(
+                "SELECT name, active, octet_length(content) AS size FROM sieve_script WHERE account_id = $1"
+                ' ORDER BY name COLLATE "C"',
+                UUID(account.account_id),
+            )
+        return [ScriptInfo(row["name"], row["active"], row["size"]) for row in found]
+
+    async def get(self, account: AccountRef, name: str) -> bytes:
+        """The content. Raises ScriptMissing."""
+        async with transaction(self._pool, account.tenant_id) as connection:
+            content = await connection.fetchval(
+                "SELECT content FROM sieve_script WHERE account_id = $1 AND name = $2",
+                UUID(account.account_id),
+                name,
+            )
+        if content is None:
+            raise ScriptMissing
+        return bytes(content)
+
+    async def put(self, account: AccountRef, name: str, content: bytes, *, most: int) -> None:
+        """Create or replace; an active one stays active. Raises TooManyScripts above `most`."""
+        async with transaction(self._pool, account.tenant_id) as connection:
+            await rows.lock_account(connection, account)
+            others = await connection.fetchval(
+                "SELECT count(*) FROM sieve_script WHERE account_id = $1 AND name <> $2",
+                UUID(account.account_id),
+                name,
+            )
+            if others >= most:
+                raise TooManyScripts
+            await connection.execute(
+                """INSERT INTO sieve_script (account_id, name, tenant_id, content, digest)
+                   VALUES ($1, $2, $3, $4, $5)
+                   ON CONFLICT (account_id, name)
+                   DO UPDATE SET content = $4, digest = $5, changed_at = now()""",
+                UUID(account.account_id),
+                name,
+                UUID(account.tenant_id),
+                content,
+                hashlib.sha256(content).digest(),
+            )
+
+    async def activate(self, account: AccountRef, name: str) -> None:
+        """Let this one run and no other; "": none. Raises ScriptMissing, and then nothing changes."""
+        async with transaction(self._pool, account.tenant_id) as connection:
+            await rows.lock_account(connection, account)
+            if name and not await _is_there(connection, account, name):
+                raise ScriptMissing
+            await connection.execute(
+                "UPDATE sieve_script SET active = false WHERE account_id = $1 AND active",
+                UUID(account.account_id),
+            )
+            await connection.execute(
+                "UPDATE sieve_script SET active = true WHERE account_id = $1 AND name = $2",
+                UUID(account.account_id),
+                name,
+            )
+
+    async def delete(self, account: AccountRef, name: str) -> None:
+        """Remove one that is not active. Raises ScriptMissing, ScriptActive."""
+        async with transaction(self._pool, account.tenant_id) as connection:
+            await rows.lock_account(connection, account)
+            active = await connection.fetchval(
+                "SELECT active FROM sieve_script WHERE account_id = $1 AND name = $2",
+                UUID(account.account_id),
+                name,
+            )
+            if active is None:
+                raise ScriptMissing
+            if active:
+                raise ScriptActive
+            await connection.execute(
+                "DELETE FROM sieve_script WHERE account_id = $1 AND name = $2", UUID(account.account_id), name
+            )
+
+    async def rename(self, account: AccountRef, name: str, new_name: str) -> None:
+        """Another name; an active one stays active. Raises ScriptMissing, ScriptExists."""
+        async with transaction(self._pool, account.tenant_id) as connection:
+            await rows.lock_account(connection, account)
+            if not await _is_there(connection, account, name):
+                raise ScriptMissing
+            if await _is_there(connection, account, new_name):
+                raise ScriptExists
+            await connection.execute(
+                "UPDATE sieve_script SET name = $3 WHERE account_id = $1 AND name = $2",
+                UUID(account.account_id),
+                name,
+                new_name,
+            )
+
+    async def active_digests(self, account_ids: Sequence[str]) -> dict[str, bytes]:
+        """The digest of the active script of each of these accounts that has one; of any tenant."""
+        async with transaction(self._pool, OPERATOR) as connection:
+            found = await connection.fetch(
+                "SELECT account_id, digest FROM sieve_script WHERE account_id = ANY($1::uuid[]) AND active",
+                [UUID(account_id) for account_id in account_ids],
+            )
+        return {str(row["account_id"]): bytes(row["digest"]) for row in found}
+
+    async def active(self, account: AccountRef) -> bytes | None:
+        """The active script's content, if there is one."""
+        async with transaction(self._pool, account.tenant_id) as connection:
+            content = await connection.fetchval(
+                "SELECT content FROM sieve_script WHERE account_id = $1 AND active", UUID(account.account_id)
+            )
+        return None if content is None else bytes(content)
+
+
+async def _is_there(connection: Connection, account: AccountRef, name: str) -> bool:
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM sieve_script WHERE account_id = $1 AND name = $2)",
+            UUID(account.account_id),
+            name,
+        )
+    )
