@@ -244,6 +244,13 @@ class Enable:
     capabilities: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Compress:
+    """`algorithm` is in upper case (RFC 4978)."""
+
+    algorithm: str
+
+
 Command = (
     Plain
     | Login
@@ -269,6 +276,7 @@ Command = (
     | Move
     | Id
     | Enable
+    | Compress
 )
 
 

@@ -107,6 +107,7 @@ PARSERS: dict[bytes, Callable[[Cursor], c.Command]] = {
     b"AUTHENTICATE": _authenticate,
     b"ID": _id,
     b"ENABLE": _enable,
+    b"COMPRESS": lambda cursor: c.Compress(cursor.word()),
     **parse_select.PARSERS,
     **parse_mailboxes.PARSERS,
     **parse_messages.PARSERS,

@@ -74,6 +74,12 @@ class Reader:
             data = data[dropped:]
         self._buffer += data
 
+    def take_rest(self) -> bytes:
+        """What came after the last command: it is to be read in another way from now on."""
+        rest = bytes(self._buffer)
+        self.forget()
+        return rest
+
     def forget(self) -> None:
         """TLS starts: what came in clear is not there."""
         self._buffer.clear()

@@ -12,12 +12,16 @@ LOGGED_IN = (
 )
 
 
-def capabilities(append_octets: int, *, is_logged_in: bool, offers_tls: bool, may_log_in: bool) -> str:
+def capabilities(
+    append_octets: int, *, is_logged_in: bool, offers_tls: bool, may_log_in: bool, may_compress: bool
+) -> str:
     """The words, separated by spaces. `append_octets`: the largest message taken (RFC 7889)."""
     words = list(ALWAYS)
     if is_logged_in:
         words += LOGGED_IN
         words.append(f"APPENDLIMIT={append_octets}")
+        if may_compress:
+            words.append("COMPRESS=DEFLATE")
     else:
         if offers_tls:
             words.append("STARTTLS")

@@ -82,6 +82,8 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
             return await enabling.enable(session, command)
         case c.Plain():
             return await _plain(session, command)
+        case c.Compress():
+            raise RuntimeError("the connection does that itself")
         case c.Login() | c.Authenticate():
             raise Bad("You have logged in already")
         case _:

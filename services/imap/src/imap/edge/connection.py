@@ -149,6 +149,8 @@ class Imap:
             await self._count_error()
         if tagged.command is c.Plain.LOGOUT:
             raise Over
+        if isinstance(tagged.command, c.Compress) and answer.status == "OK":
+            self._wire.compress()
         if tagged.command is c.Plain.STARTTLS and answer.status == "OK":
             assert self._needs.tls is not None
             await self._wire.start_tls(self._needs.tls)
@@ -214,6 +216,12 @@ class Imap:
             return answer
         if command is c.Plain.IDLE:
             return await idle(self._wire, self._session, self._woken, self._needs.settings)
+        if isinstance(command, c.Compress):
+            if command.algorithm != "DEFLATE":
+                raise Bad("That algorithm is not known", "")
+            if self._wire.is_compressed:
+                raise No("The connection is compressed already", "COMPRESSIONACTIVE")
+            return ok("DEFLATE from now on")
         return await dispatch.run(self._session, command, tag)
 
     def _told(self, mailbox_id: int) -> None:

@@ -47,6 +47,7 @@ class Entrance:
             is_logged_in=self.who is not None,
             offers_tls=self._tls is not None and not self._wire.is_tls,
             may_log_in=self._may_log_in(),
+            may_compress=not self._wire.is_compressed,
         )
 
     async def do(self, command: c.Command) -> Answer:

@@ -10,6 +10,7 @@ from mailproto.imap import reader as r
 from mailproto.imap import responses
 from servicekit.tcp import Connection
 
+from imap.edge.deflating import Deflate, StreamBroken
 from imap.settings import Settings
 
 DRAINING = responses.untagged("BYE", "The server is going down, come back soon")
@@ -32,6 +33,19 @@ class Wire:
         # None once the client has logged in.
         self._login_until: float | None = time.monotonic() + settings.login_seconds
         self._waits = False
+        self._deflate: Deflate | None = None
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether COMPRESS is in force."""
+        return self._deflate is not None
+
+    def compress(self) -> None:
+        """From now on, both ways (RFC 4978 §3)."""
+        self._deflate = Deflate()
+        rest = self._reader.take_rest()
+        if rest:
+            self._reader.feed(self._inward(rest))
 
     @property
     def is_tls(self) -> bool:
@@ -52,8 +66,11 @@ class Wire:
     async def say(self, data: bytes) -> None:
         """Send; waits for a client that reads slowly."""
         if data:
-            self._connection.write(data)
+            self._connection.write(self._outward(data))
             await self._connection.drain()
+
+    def _outward(self, data: bytes) -> bytes:
+        return data if self._deflate is None else self._deflate.deflate(data)
 
     async def end(self, farewell: str) -> None:
         """Say BYE and raise Over."""
@@ -85,6 +102,9 @@ class Wire:
             seconds = self._login_until - time.monotonic()
         else:
             seconds = self._settings.idle_seconds
+        if self._deflate is not None and self._deflate.has_more:
+            self._reader.feed(self._inward(b""))
+            return
         self._waits = True
         try:
             if self._connection.draining.is_set():
@@ -98,12 +118,21 @@ class Wire:
             self._waits = False
         if not data:
             raise Over
-        self._reader.feed(data)
+        self._reader.feed(self._inward(data))
+
+    def _inward(self, data: bytes) -> bytes:
+        if self._deflate is None:
+            return data
+        try:
+            return self._deflate.inflate(data)
+        except StreamBroken:
+            # What it says cannot be understood, and it may not understand us.
+            raise Over from None
 
     def end_if_idle(self) -> None:
         """At the drain: tell a client that is silent, and close."""
         if self._waits:
-            self._connection.write(DRAINING)
+            self._connection.write(self._outward(DRAINING))
             self._connection.end()
 
     def forget(self) -> None:
