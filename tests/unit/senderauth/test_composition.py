@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 from mailmsg.header import header_end
-from senderauth import Result, authres, dkim, dmarc
+from senderauth import Result, arc, authres, dkim, dmarc
+from senderauth.dkim.canonical import hash_body
 from senderauth.dkim.sign import SigningKey
 from senderauth.dmarc import AuthorFault, DmarcResult, Policy
 from senderauth.names import is_name, is_qualified_name, normal_name, written_forms
@@ -211,3 +212,19 @@ def test_normal_names_are_normal(text: str) -> None:
         assert name.isascii()
         assert normal_name(name) == name
         assert name in written_forms(text)
+
+
+async def test_one_view_serves_dkim_and_arc(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = signed(LETTER, BANK)
+    none = await arc.settle(Zone(PUBLISHED), arc.examine(message, now=NOW))
+    message = arc.seal(message, none, "mx.example.com", [], EVIL, now=NOW) + message
+    walks = []
+    monkeypatch.setattr(
+        "senderauth.dkim.message.hash_body", lambda *given: walks.append(given) or hash_body(*given)
+    )
+    view = dkim.MessageView(message)
+    signatures = await dkim.settle(Zone(PUBLISHED), dkim.examine(view, now=NOW))
+    chain = await arc.settle(Zone(PUBLISHED), arc.examine(view, now=NOW))
+    assert [each.result for each in signatures] == [Result.PASS]
+    assert chain.result is Result.PASS
+    assert len(walks) == 1

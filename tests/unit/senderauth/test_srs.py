@@ -130,3 +130,7 @@ def test_nothing_raises(local_part: str, domain: str) -> None:
     OURS.rewrite(f"{local_part}@{domain}", now=NOW)
     OURS.reverse(f"{local_part}@fwd.example", now=NOW)
     OURS.reverse(f"SRS0={local_part}@fwd.example", now=NOW)
+
+
+def test_secrets_are_not_shown() -> None:
+    assert "secret" not in repr(OURS)

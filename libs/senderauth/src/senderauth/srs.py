@@ -16,7 +16,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
@@ -50,7 +50,7 @@ class Srs:
     """Rewrites in the name of `domain`. The first of `secrets` signs, all of them are believed."""
 
     domain: str
-    secrets: Sequence[bytes]
+    secrets: Sequence[bytes] = field(repr=False)
 
     def rewrite(self, reverse_path: str, *, now: datetime) -> str | SrsFault:
         """The reverse-path to forward with, or TOO_LONG. The empty one, and what is in our name already, stay."""

@@ -12,7 +12,7 @@ from senderauth.arc.chain import AAR, AMS, MAX_SETS, SEAL, seal_hash
 from senderauth.arc.verify import ArcResult
 from senderauth.authres.model import MethodResult
 from senderauth.authres.write import payload
-from senderauth.dkim.canonical import Mode, canonical_field, hash_body
+from senderauth.dkim.canonical import Mode, canonical_field
 from senderauth.dkim.message import MessageView
 from senderauth.dkim.sign import SigningKey, finish_field, fold_tags, names_to_sign, sign_field
 from senderauth.result import Result
@@ -41,7 +41,7 @@ def seal(
 
     view = MessageView(message)
     names = [*names_to_sign(view), *[b"dkim-signature"] * view.count(b"dkim-signature")]
-    body = hash_body(message, view.body_offset, {(Mode.RELAXED, None)})[Mode.RELAXED, None]
+    body = view.hash_bodies({(Mode.RELAXED, None)})[Mode.RELAXED, None]
     place = [f"d={key.domain}", f"s={key.selector}", f"t={int(now.timestamp())}"]
     signature_tags = [f"i={instance}", f"a={key.algorithm.value}", "c=relaxed/relaxed", *place]
     own_signature = sign_field(AMS, signature_tags, names, body.digest, view, key)

@@ -14,7 +14,6 @@ from datetime import datetime
 
 from senderauth.arc.chain import Chain, read_chain, seal_digests
 from senderauth.authres.model import AuthResults
-from senderauth.dkim.canonical import hash_body
 from senderauth.dkim.keys import Algorithm, PublishedKey
 from senderauth.dkim.message import MessageView
 from senderauth.dkim.verify import fetch_key, header_digest
@@ -77,7 +76,7 @@ def examine(message: bytes | MessageView, *, now: datetime) -> Examined:
     if not chain.sets:
         return Examined(chain)
     signatures = [each.message_signature for each in chain.sets]
-    bodies = hash_body(view.message, view.body_offset, {(each.body_mode, None) for each in signatures})
+    bodies = view.hash_bodies({(each.body_mode, None) for each in signatures})
     digests: list[bytes | None] = []
     for signature in signatures:
         is_current = signature.expires_at is None or now.timestamp() <= signature.expires_at

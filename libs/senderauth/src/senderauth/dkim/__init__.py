@@ -1,6 +1,7 @@
 """DKIM (RFC 6376): a domain signs for a message."""
 
 from senderauth.dkim.keys import Algorithm
+from senderauth.dkim.message import MessageView
 from senderauth.dkim.sign import SigningKey, generate_pem, sign, signing_key
 from senderauth.dkim.verify import Candidate, DkimResult, examine, key_names, settle, verify
 
@@ -8,6 +9,7 @@ __all__ = [
     "Algorithm",
     "Candidate",
     "DkimResult",
+    "MessageView",
     "SigningKey",
     "examine",
     "generate_pem",

@@ -1,12 +1,12 @@
 """A message as signatures see it: its fields by name from the bottom up, and where its body begins."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from mailmsg.header import Field, fields, header_end
 
-from senderauth.dkim.canonical import Mode, canonical_field
+from senderauth.dkim.canonical import BodyHash, Mode, canonical_field, hash_body
 
 
 class Hash(Protocol):
@@ -18,7 +18,7 @@ class Hash(Protocol):
 
 
 class MessageView:
-    """Made once for a message; remembers canonical fields, as several signatures cover the same ones."""
+    """Made once for a message, it can serve DKIM and ARC: it remembers canonical fields and hashes of the body."""
 
     def __init__(self, message: bytes) -> None:
         self.message = message
@@ -29,6 +29,7 @@ class MessageView:
         for index, field in enumerate(self.fields):
             self._by_name.setdefault(field.name.lower(), []).append(index)
         self._canonical: dict[tuple[int, Mode], bytes] = {}
+        self._bodies: dict[tuple[Mode, int | None], BodyHash] = {}
 
     def named(self, name: bytes) -> list[Field]:
         """The fields with this lower-case name, from the top."""
@@ -37,6 +38,15 @@ class MessageView:
     def count(self, name: bytes) -> int:
         """How many fields have this lower-case name."""
         return len(self._by_name.get(name, ()))
+
+    def hash_bodies(
+        self, wanted: Collection[tuple[Mode, int | None]]
+    ) -> dict[tuple[Mode, int | None], BodyHash]:
+        """Hashes of the body for each (mode, l=), among others; only what was not asked for before is hashed."""
+        missing = {each for each in wanted if each not in self._bodies}
+        if missing:
+            self._bodies.update(hash_body(self.message, self.body_offset, missing))
+        return self._bodies
 
     def hash_fields(self, names: Iterable[bytes], mode: Mode) -> Hash:
         """SHA-256 over the named fields, each name taking the next one upwards (RFC 6376 §5.4.2).

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from senderauth.dkim.canonical import Mode, canonical_field, hash_body
+from senderauth.dkim.canonical import Mode, canonical_field
 from senderauth.dkim.keys import MIN_RSA_BITS, PREHASHED_SHA256, Algorithm
 from senderauth.dkim.message import MessageView
 from senderauth.names import is_name, is_qualified_name, normal_name
@@ -122,7 +122,7 @@ def sign(message: bytes, keys: Sequence[SigningKey], *, now: datetime, lifetime_
         return b""
     view = MessageView(message)
     names = names_to_sign(view)
-    body = hash_body(message, view.body_offset, {(Mode.RELAXED, None)})[Mode.RELAXED, None]
+    body = view.hash_bodies({(Mode.RELAXED, None)})[Mode.RELAXED, None]
     signed_at = int(now.timestamp())
     fields = []
     for key in keys:

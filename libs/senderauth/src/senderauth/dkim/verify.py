@@ -16,7 +16,7 @@ from datetime import datetime
 
 from mailmsg.header import Field
 
-from senderauth.dkim.canonical import canonical_field, hash_body
+from senderauth.dkim.canonical import canonical_field
 from senderauth.dkim.keys import KeyRefused, PublishedKey, parse_key
 from senderauth.dkim.message import MessageView
 from senderauth.dkim.signature import HistoricAlgorithm, Signature, parse_signature
@@ -76,7 +76,7 @@ def examine(message: bytes | MessageView, *, now: datetime) -> tuple[Candidate, 
     view = MessageView(message) if isinstance(message, bytes) else message
     candidates = [_read(field, now) for field in view.named(b"dkim-signature")[:MAX_SIGNATURES]]
     wanted = {(each.signature.body_mode, each.signature.body_length) for each in candidates if each.signature}
-    hashes = hash_body(view.message, view.body_offset, wanted)
+    hashes = view.hash_bodies(wanted)
     examined = []
     for candidate in candidates:
         signature = candidate.signature
