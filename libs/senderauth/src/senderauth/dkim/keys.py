@@ -5,6 +5,7 @@ Refused: RSA of less than 1024 bits (RFC 8301 §3.2), or so large that verifying
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -18,6 +19,8 @@ from senderauth.dkim.tags import Malformed, colon_list, decode_base64, parse_tag
 MIN_RSA_BITS = 1024
 MAX_RSA_BITS = 8192
 MAX_RSA_EXPONENT_BITS = 64
+KEPT_KEYS = 1024
+KEPT_LENGTH = 1024
 
 PREHASHED_SHA256 = Prehashed(hashes.SHA256())
 
@@ -59,7 +62,11 @@ class PublishedKey:
 
 
 def parse_key(record: str) -> PublishedKey:
-    """The key of a TXT record. Raises KeyRefused."""
+    """The key of a TXT record. Raises KeyRefused. The last `KEPT_KEYS` are kept as they were loaded."""
+    return _parse_kept(record) if len(record) <= KEPT_LENGTH else _parse(record)
+
+
+def _parse(record: str) -> PublishedKey:
     try:
         tags = parse_tags(record)
         if "v" in tags and (next(iter(tags)) != "v" or tags["v"] != "DKIM1"):
@@ -83,6 +90,9 @@ def parse_key(record: str) -> PublishedKey:
         key = _rsa(octets)
         return PublishedKey(key, key.key_size, "y" in flags, "s" in flags)
     raise KeyRefused(f"a key of unknown kind: {kind[:20]!a}")
+
+
+_parse_kept = lru_cache(KEPT_KEYS)(_parse)
 
 
 def _ed25519(octets: bytes) -> Ed25519PublicKey:

@@ -13,10 +13,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from senderauth.result import Result
 from senderauth.spf.macro import SyntaxFault, Template, parse_domain_spec, parse_macro_string
+
+KEPT_RECORDS = 1024
+KEPT_LENGTH = 1024
 
 _VERSION = "v=spf1"
 _QUALIFIERS = {"+": Result.PASS, "-": Result.FAIL, "~": Result.SOFTFAIL, "?": Result.NEUTRAL}
@@ -76,7 +80,14 @@ def select_records(texts: Iterable[str]) -> list[str]:
 
 
 def parse_record(text: str) -> Record:
-    """The record in parts. Raises SyntaxFault."""
+    """The record in parts. Raises SyntaxFault.
+
+    The last `KEPT_RECORDS` are kept as they were parsed: a few providers' records stand behind most mail.
+    """
+    return _parse_kept(text) if len(text) <= KEPT_LENGTH else _parse(text)
+
+
+def _parse(text: str) -> Record:
     directives = []
     modifiers: dict[str, Template] = {}
     for term in text[len(_VERSION) :].split(" "):
@@ -94,6 +105,9 @@ def parse_record(text: str) -> Record:
         else:
             modifiers[name] = parse_domain_spec(modifier[2])
     return Record(tuple(directives), modifiers.get("redirect"), modifiers.get("exp"))
+
+
+_parse_kept = lru_cache(KEPT_RECORDS)(_parse)
 
 
 def _parse_directive(term: str) -> Directive:
