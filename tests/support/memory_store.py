@@ -5,7 +5,7 @@ The real one is tested on its own (tests/integration/mailstore).
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -15,6 +15,7 @@ from mailmodel import AccountRef, Entry, FlagChange, Flags, MailboxInfo, SystemF
 from mailmodel.mailbox_name import INBOX, SEPARATOR, canonical, superiors
 from mailmsg.facts import MessageFacts
 from mailstore import (
+    AnnotationsFull,
     Changes,
     Columns,
     CopyResult,
@@ -30,6 +31,7 @@ from mailstore import (
     Snapshot,
     StoredMessage,
 )
+from mailstore.annotations import MOST_ENTRIES
 from mailstore.rows import FIRST_MAILBOXES
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -60,6 +62,7 @@ class Box:
     recent_from_uid: int = 1
     rows: dict[int, Row] = field(default_factory=dict)
     vanished: list[tuple[int, int]] = field(default_factory=list)
+    annotations: dict[str, bytes] = field(default_factory=dict)
 
 
 class Account:
@@ -71,6 +74,7 @@ class Account:
         self._validities = count(1_700_000_000)
         self.boxes: dict[str, Box] = {}
         self.subscribed: set[str] = set()
+        self.annotations: dict[str, bytes] = {}
         for name, use in FIRST_MAILBOXES:
             self.add(name, frozenset({use} - {""}))
             self.subscribed.add(name)
@@ -168,6 +172,7 @@ class MemoryStore:
             raise MailboxExists(new)
         if old == INBOX:
             made = held.add(new, frozenset())
+            made.annotations = dict(held.boxes[INBOX].annotations)
             await self.move(
                 account, held.boxes[INBOX].mailbox_id, list(held.boxes[INBOX].rows), made.mailbox_id
             )
@@ -360,6 +365,25 @@ class MemoryStore:
         result = await self.copy(account, source_id, uids, target_id)
         self._remove(account, source_id, [source for source, _ in result.pairs])
         return result
+
+    # -- annotations
+
+    def _annotations(self, account: AccountRef, mailbox_id: int) -> dict[str, bytes]:
+        held = self.of(account)
+        return held.by_id(mailbox_id).annotations if mailbox_id else held.annotations
+
+    async def get_annotations(self, account: AccountRef, mailbox_id: int) -> dict[str, bytes]:
+        return dict(sorted(self._annotations(account, mailbox_id).items()))
+
+    async def change_annotations(
+        self, account: AccountRef, mailbox_id: int, values: Mapping[str, bytes | None]
+    ) -> None:
+        held = self._annotations(account, mailbox_id)
+        after = {entry: value for entry, value in {**held, **values}.items() if value is not None}
+        if len(after) > MOST_ENTRIES and any(value is not None for value in values.values()):
+            raise AnnotationsFull
+        held.clear()
+        held.update(after)
 
 
 def _stored(row: Row) -> StoredMessage:

@@ -9,7 +9,15 @@ import pytest
 from blobstore import BodyReference
 from mailmodel import AccountRef, FlagAction, FlagChange, Flags, SystemFlag
 from mailmsg.facts import examine
-from mailstore import Columns, EntryCounts, EntryMissing, MailStore, NewMessage
+from mailstore import (
+    AnnotationsFull,
+    Columns,
+    EntryCounts,
+    EntryMissing,
+    MailboxMissing,
+    MailStore,
+    NewMessage,
+)
 
 from tests.support.engines import Engines
 
@@ -100,3 +108,27 @@ async def test_inferiors(store: MailStore, account: AccountRef) -> None:
     assert await store.has_inferiors(account, "a_b")
     assert not await store.has_inferiors(account, "a_b/c")
     assert not await store.has_inferiors(account, "a")
+
+
+async def test_annotations(store: MailStore, account: AccountRef) -> None:
+    mailbox_id = await inbox(store, account, 1)
+    await store.change_annotations(account, 0, {"/private/x": b"of the account"})
+    await store.change_annotations(account, mailbox_id, {"/private/a": b"1\0", "/private/b": b""})
+    await store.change_annotations(account, mailbox_id, {"/private/a": None, "/private/c": b"3"})
+    assert await store.get_annotations(account, mailbox_id) == {"/private/b": b"", "/private/c": b"3"}
+    assert await store.get_annotations(account, 0) == {"/private/x": b"of the account"}
+    with pytest.raises(AnnotationsFull):
+        await store.change_annotations(account, mailbox_id, {f"/private/{n}": b"x" for n in range(99)})
+    assert len(await store.get_annotations(account, mailbox_id)) == 2
+    with pytest.raises(MailboxMissing):
+        await store.change_annotations(account, 10**9, {"/private/a": b"1"})
+    # They are copied with INBOX, and go with a mailbox.
+    await store.rename_mailbox(account, "INBOX", "Old")
+    old = await store.get_mailbox(account, "Old")
+    assert old is not None
+    assert len(await store.get_annotations(account, old.mailbox_id)) == 2
+    await store.delete_mailbox(account, "Old")
+    assert await store.get_annotations(account, old.mailbox_id) == {}
+    stranger = AccountRef(str(uuid4()), str(uuid4()))
+    await store.list_mailboxes(stranger)
+    assert await store.get_annotations(AccountRef(stranger.tenant_id, account.account_id), 0) == {}

@@ -1,6 +1,7 @@
 """How mailboxes rest in PostgreSQL and S3: the only owner of the mailbox tables."""
 
 from mailstore.errors import (
+    AnnotationsFull,
     BodyCorrupt,
     EntryMissing,
     InboxProtected,
@@ -31,6 +32,7 @@ from mailstore.types import (
 )
 
 __all__ = [
+    "AnnotationsFull",
     "BodyCorrupt",
     "Changes",
     "Columns",

@@ -8,6 +8,10 @@ class MailboxMissing(Exception):
     """There is no such mailbox (also: not any more, or not in this tenant)."""
 
 
+class AnnotationsFull(Exception):
+    """A mailbox, or an account, has as many annotations as it may have."""
+
+
 class EntryMissing(Exception):
     """There is no message with that UID in the mailbox (any more)."""
 
@@ -45,6 +49,7 @@ class BodyCorrupt(Exception):
 
 
 __all__ = [
+    "AnnotationsFull",
     "BodyCorrupt",
     "EntryMissing",
     "InboxProtected",

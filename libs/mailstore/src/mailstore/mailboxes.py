@@ -7,7 +7,7 @@ from mailmodel import INBOX, AccountRef, MailboxInfo
 from mailmodel.mailbox_name import SEPARATOR, canonical, is_below, superiors
 from pgkit import Connection, Pool, transaction
 
-from mailstore import moving, removing, rows
+from mailstore import annotations, moving, removing, rows
 from mailstore.errors import InboxProtected, MailboxExists, MailboxHasInferiors, MailboxMissing
 
 
@@ -106,6 +106,7 @@ async def delete(pool: Pool, account: AccountRef, name: str) -> None:
         if await _has_inferiors(connection, account, name):
             raise MailboxHasInferiors(name)
         await removing.remove_all(connection, account, row["mailbox_id"])
+        await annotations.forget(connection, account, row["mailbox_id"])
         await connection.execute(
             "DELETE FROM mailbox WHERE account_id = $1 AND mailbox_id = $2",
             UUID(account.account_id),
@@ -133,6 +134,7 @@ async def rename(pool: Pool, account: AccountRef, old: str, new: str) -> None:
                 await rows.insert_mailbox(connection, account, superior, [])
         if old == INBOX:
             target = await rows.insert_mailbox(connection, account, new, [])
+            await annotations.copy(connection, account, row["mailbox_id"], target)
             await moving.move_all(connection, account, row["mailbox_id"], target, modseq)
             return
         for (inferior,) in await connection.fetch(

@@ -6,13 +6,24 @@ MailboxMissing where a mailbox is not there, not there any more, or not in this
 tenant: the three look the same.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from blobstore import BlobStore, BodyReference
 from mailmodel import AccountRef, Entry, FlagChange, MailboxInfo
 from pgkit import Pool, check, check_durability, open_pool
 
-from mailstore import bodies, filing, flagging, mailboxes, moving, reading, removing, replacing, upkeep
+from mailstore import (
+    annotations,
+    bodies,
+    filing,
+    flagging,
+    mailboxes,
+    moving,
+    reading,
+    removing,
+    replacing,
+    upkeep,
+)
 from mailstore.scripts import ScriptStore
 from mailstore.types import (
     Changes,
@@ -221,6 +232,18 @@ class MailStore:
         result, told = await moving.move(self._pool, account, source_id, uids, target_id)
         self._told(*told)
         return result
+
+    # -- annotations
+
+    async def get_annotations(self, account: AccountRef, mailbox_id: int) -> dict[str, bytes]:
+        """Of a mailbox; of the account itself where the id is 0."""
+        return await annotations.get(self._pool, account, mailbox_id)
+
+    async def change_annotations(
+        self, account: AccountRef, mailbox_id: int, values: Mapping[str, bytes | None]
+    ) -> None:
+        """None removes; all or nothing. Names in lower case. Raises AnnotationsFull."""
+        await annotations.change(self._pool, account, mailbox_id, values)
 
     # -- upkeep
 

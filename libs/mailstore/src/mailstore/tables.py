@@ -150,6 +150,18 @@ vanished = Table(
     Index("vanished_age", "vanished_at", postgresql_using="brin"),
 )
 
+# What clients keep about a mailbox, or (mailbox_id 0) about the account (RFC 5464). Entry names are in lower case.
+annotation = Table(
+    "annotation",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    Column("mailbox_id", BigInteger, primary_key=True),
+    Column("entry", Text, primary_key=True),
+    _uuid("tenant_id"),
+    Column("value", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["account_id"], ["account.account_id"], ondelete="CASCADE"),
+)
+
 # What was filed: (queue id, recipient) once. Outlives the message, so that a repetition finds it.
 delivery = Table(
     "delivery",

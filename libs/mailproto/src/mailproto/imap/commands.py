@@ -244,6 +244,32 @@ class Enable:
     capabilities: tuple[str, ...]
 
 
+class Depth(Enum):
+    """How far below an entry GETMETADATA looks (RFC 5464 §4.2.2)."""
+
+    ENTRY = "0"
+    CHILDREN = "1"
+    ALL = "infinity"
+
+
+@dataclass(frozen=True, slots=True)
+class GetMetadata:
+    """`mailbox` is "" for the server; entry names are in lower case."""
+
+    mailbox: str
+    entries: tuple[str, ...]
+    depth: Depth = Depth.ENTRY
+    largest_octets: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetMetadata:
+    """None removes an entry."""
+
+    mailbox: str
+    values: tuple[tuple[str, bytes | None], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Compress:
     """`algorithm` is in upper case (RFC 4978)."""
@@ -277,6 +303,8 @@ Command = (
     | Id
     | Enable
     | Compress
+    | GetMetadata
+    | SetMetadata
 )
 
 

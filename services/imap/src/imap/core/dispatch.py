@@ -6,6 +6,7 @@ from mailmodel.view import MayExpunge
 from mailproto.imap import commands as c
 
 from imap.core import (
+    annotating,
     appending,
     conversing,
     enabling,
@@ -82,6 +83,10 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
             return await enabling.enable(session, command)
         case c.Plain():
             return await _plain(session, command)
+        case c.GetMetadata():
+            return await annotating.get_metadata(session, command)
+        case c.SetMetadata():
+            return await annotating.set_metadata(session, command)
         case c.Compress():
             raise RuntimeError("the connection does that itself")
         case c.Login() | c.Authenticate():

@@ -1,0 +1,78 @@
+"""Annotations (RFC 5464): small values by name, of a mailbox or of the account."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from mailmodel import AccountRef
+from pgkit import Connection, Pool, transaction
+
+from mailstore import rows
+from mailstore.errors import AnnotationsFull
+
+# In place of a mailbox's id: the account itself.
+OF_ACCOUNT = 0
+MOST_ENTRIES = 100
+
+
+async def get(pool: Pool, account: AccountRef, mailbox_id: int) -> dict[str, bytes]:
+    """All of one mailbox, by name."""
+    async with transaction(pool, account.tenant_id) as connection:
+        found = await connection.fetch(
+            'SELECT entry, value FROM annotation WHERE account_id = $1 AND mailbox_id = $2 ORDER BY entry COLLATE "C"',
+            UUID(account.account_id),
+            mailbox_id,
+        )
+    return {row["entry"]: row["value"] for row in found}
+
+
+async def change(
+    pool: Pool, account: AccountRef, mailbox_id: int, values: Mapping[str, bytes | None]
+) -> None:
+    """Set these, remove those that are None; all or none. Raises MailboxMissing, AnnotationsFull."""
+    async with transaction(pool, account.tenant_id) as connection:
+        await rows.lock_account(connection, account)
+        if mailbox_id != OF_ACCOUNT:
+            await rows.mailbox_row(connection, account, mailbox_id)
+        await connection.execute(
+            "DELETE FROM annotation WHERE account_id = $1 AND mailbox_id = $2 AND entry = ANY($3::text[])",
+            UUID(account.account_id),
+            mailbox_id,
+            list(values),
+        )
+        kept = {entry: value for entry, value in values.items() if value is not None}
+        await connection.execute(
+            """INSERT INTO annotation (account_id, mailbox_id, entry, tenant_id, value)
+               SELECT $1, $2, entry, $3, value FROM unnest($4::text[], $5::bytea[]) AS t(entry, value)""",
+            UUID(account.account_id),
+            mailbox_id,
+            UUID(account.tenant_id),
+            list(kept),
+            list(kept.values()),
+        )
+        entries = await connection.fetchval(
+            "SELECT count(*) FROM annotation WHERE account_id = $1 AND mailbox_id = $2",
+            UUID(account.account_id),
+            mailbox_id,
+        )
+        if kept and entries > MOST_ENTRIES:
+            raise AnnotationsFull
+
+
+async def forget(connection: Connection, account: AccountRef, mailbox_id: int) -> None:
+    """The mailbox goes. The account is locked."""
+    await connection.execute(
+        "DELETE FROM annotation WHERE account_id = $1 AND mailbox_id = $2",
+        UUID(account.account_id),
+        mailbox_id,
+    )
+
+
+async def copy(connection: Connection, account: AccountRef, source_id: int, target_id: int) -> None:
+    """INBOX was renamed: it keeps its own, and the new mailbox has the same (RFC 5464 §4.1). The account is locked."""
+    await connection.execute(
+        """INSERT INTO annotation (account_id, mailbox_id, entry, tenant_id, value)
+           SELECT account_id, $3, entry, tenant_id, value FROM annotation WHERE account_id = $1 AND mailbox_id = $2""",
+        UUID(account.account_id),
+        source_id,
+        target_id,
+    )

@@ -1,0 +1,103 @@
+"""GETMETADATA and SETMETADATA (RFC 5464): what clients keep about a mailbox, or (named "") about the account.
+
+An account sees its own annotations only. So what the RFC calls shared is, of a mailbox, the owner's; of the server it
+can be read and not be set.
+"""
+
+from collections.abc import Mapping
+
+from mailmodel import MailboxInfo
+from mailproto.imap import responses
+from mailproto.imap.commands import Depth, GetMetadata, SetMetadata
+from mailstore import AnnotationsFull, MailboxMissing
+
+from imap.core.answer import NO_MAILBOX, Answer, No, ok
+from imap.core.session import Session
+
+# In place of a mailbox's id.
+SERVER = 0
+LONGEST_VALUE_OCTETS = 32 * 1024
+ADMIN = "/shared/admin"
+SPECIAL_USE = "/private/specialuse"
+
+
+async def get_metadata(session: Session, command: GetMetadata) -> Answer:
+    """Values of the entries asked for; NIL for one that is not there."""
+    info = await _mailbox(session, command.mailbox)
+    held = await session.store.get_annotations(session.account, SERVER if info is None else info.mailbox_id)
+    held.update(_computed(session, info))
+    found = _chosen(command, held)
+    largest = command.largest_octets
+    too_long = [
+        len(value)
+        for value in found.values()
+        if value is not None and largest is not None and len(value) > largest
+    ]
+    shown = b" ".join(
+        b"%b %b" % (entry.encode("ascii"), _value(value))
+        for entry, value in found.items()
+        if value is None or largest is None or len(value) <= largest
+    )
+    if shown:
+        name = b'""' if info is None else session.shown(info.name)
+        await session.say(b"* METADATA %b (%b)\r\n" % (name, shown))
+    return ok("GETMETADATA completed", f"METADATA LONGENTRIES {max(too_long)}" if too_long else "")
+
+
+async def set_metadata(session: Session, command: SetMetadata) -> Answer:
+    """All or none."""
+    info = await _mailbox(session, command.mailbox)
+    values = dict(command.values)
+    for entry, value in values.items():
+        if entry in (ADMIN, SPECIAL_USE) or (info is None and entry.startswith("/shared/")):
+            raise No("That entry cannot be changed", "CANNOT")
+        if value is not None and len(value) > LONGEST_VALUE_OCTETS:
+            raise No("That value is too long", f"METADATA MAXSIZE {LONGEST_VALUE_OCTETS}")
+    try:
+        mailbox_id = SERVER if info is None else info.mailbox_id
+        await session.store.change_annotations(session.account, mailbox_id, values)
+    except AnnotationsFull:
+        raise No("There are too many annotations", "METADATA TOOMANY") from None
+    except MailboxMissing:
+        raise No(*NO_MAILBOX) from None
+    return ok("SETMETADATA completed")
+
+
+async def _mailbox(session: Session, name: str) -> MailboxInfo | None:
+    if not name:
+        return None
+    found = await session.store.get_mailbox(session.account, name)
+    if found is None:
+        raise No(*NO_MAILBOX)
+    return found
+
+
+def _computed(session: Session, info: MailboxInfo | None) -> dict[str, bytes]:
+    """Entries that follow from something else."""
+    if info is None:
+        assert session.who is not None
+        domain = session.who.address.rpartition("@")[2]
+        return {ADMIN: f"mailto:postmaster@{domain}".encode()}
+    # RFC 6154 §4
+    return {SPECIAL_USE: " ".join(sorted(info.special_use)).encode("ascii")} if info.special_use else {}
+
+
+def _chosen(command: GetMetadata, held: Mapping[str, bytes]) -> dict[str, bytes | None]:
+    """DEPTH (RFC 5464 §4.2.2)."""
+    found: dict[str, bytes | None] = {}
+    for entry in command.entries:
+        if entry in held or command.depth is Depth.ENTRY:
+            found[entry] = held.get(entry)
+        for other in held:
+            rest = other.removeprefix(entry + "/")
+            if rest == other or command.depth is Depth.ENTRY:
+                continue
+            if command.depth is Depth.ALL or "/" not in rest:
+                found[other] = held[other]
+    return found
+
+
+def _value(value: bytes | None) -> bytes:
+    if value is None:
+        return b"NIL"
+    return (b"~" if b"\0" in value else b"") + responses.quoted_or_literal(value)
