@@ -101,9 +101,8 @@ def _say_welcome(
 
     say(f"\nPosthouse runs (started in {seconds:.1f} s), on 127.0.0.1:")
     say(f"  SMTP {ports.smtp}   submission {ports.submission} (STARTTLS), {ports.submissions} (TLS)")
-    say(
-        f"  IMAP {ports.imap}, {ports.imaps} (TLS)   POP3 {ports.pop3}, {ports.pop3s} (TLS)   admin API {ports.admin}"
-    )
+    say(f"  IMAP {ports.imap}, {ports.imaps} (TLS)   POP3 {ports.pop3}, {ports.pop3s} (TLS)")
+    say(f"  ManageSieve {ports.managesieve}   admin API {ports.admin}")
     if passwords:
         say("\nThe first accounts (shown this once, and kept in credentials.txt in the data folder):")
         for address, password in passwords.items():
@@ -202,6 +201,7 @@ PORT_NAMES = {
     "smtp-gateway": ("smtp", "submission", "submissions"),
     "imap": ("imap", "imaps"),
     "pop3": ("pop3", "pop3s"),
+    "managesieve": ("managesieve",),
     "admin-api": ("admin",),
     "directory": ("directory_grpc",),
 }

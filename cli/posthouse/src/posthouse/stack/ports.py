@@ -24,6 +24,7 @@ class Ports:
     imaps: int
     pop3: int
     pop3s: int
+    managesieve: int
     admin: int
     postgres: int
     nats: int
@@ -35,6 +36,8 @@ class Ports:
     weed_admin: int
     directory_grpc: int
     queue_grpc: int
+    clamd: int
+    rspamd: int
     status: int
 
     @classmethod
@@ -51,6 +54,7 @@ class Ports:
             imaps=base + 993,
             pop3=base + 110,
             pop3s=base + 995,
+            managesieve=base + 190,
             admin=base + 80,
             postgres=base + 432,
             nats=base + 422,
@@ -62,6 +66,8 @@ class Ports:
             weed_admin=base + 837,
             directory_grpc=base + 701,
             queue_grpc=base + 702,
+            clamd=base + 310,
+            rspamd=base + 333,
             status=base + 600,
         )
 

@@ -13,7 +13,7 @@ from posthouse.stack.ports import Ports
 from posthouse.stack.seaweed import BUCKET, Seaweed
 
 # In the order in which they are started.
-SERVICES = ("directory", "smtp-gateway", "mta-queue", "mda", "imap", "pop3", "admin-api")
+SERVICES = ("directory", "smtp-gateway", "mta-queue", "mda", "imap", "pop3", "managesieve", "admin-api")
 # One process of these: they have a port that cannot be shared.
 SINGLE = ("directory", "admin-api")
 DRAIN_SECONDS = 5
@@ -167,6 +167,17 @@ class Services:
             "HOST": "127.0.0.1",
             "PORT": self._ports.imap,
             "TLS_PORT": self._ports.imaps,
+            "ALLOW_PLAINTEXT_LOGIN": "loopback",
+        }
+
+    def _managesieve(self) -> dict[str, object]:
+        return {
+            "NATS_URL": self._nats.url,
+            **self._database("store"),
+            **self._tls(),
+            **self._asks_directory(),
+            "HOST": "127.0.0.1",
+            "PORT": self._ports.managesieve,
             "ALLOW_PLAINTEXT_LOGIN": "loopback",
         }
 

@@ -1,0 +1,34 @@
+"""What a user's script may require here: the extensions whose actions our delivery carries out.
+
+The language knows more (`sieve.capabilities`); a script that requires the rest is refused when it is put, and not
+when mail comes.
+"""
+
+from __future__ import annotations
+
+from sieve.capabilities import BUILT_IN
+
+OFFERED = BUILT_IN | {
+    "body",
+    "comparator-i;ascii-numeric",
+    "copy",
+    "date",
+    "encoded-character",
+    "envelope",
+    "environment",
+    "ereject",
+    "fileinto",
+    "ihave",
+    "imap4flags",
+    "include",
+    "index",
+    "mailbox",
+    "regex",
+    "reject",
+    "relational",
+    "special-use",
+    "subaddress",
+    "vacation",
+    "vacation-seconds",
+    "variables",
+}

@@ -1,0 +1,1 @@
+"""managesieve: users' Sieve scripts over ManageSieve (RFC 5804)."""
