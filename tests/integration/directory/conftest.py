@@ -4,26 +4,20 @@ import contextlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
-from directory.adapters.accounts import Accounts, Aliases
 from directory.adapters.changes import BusChanges
-from directory.adapters.lookups import SqlLookUps
-from directory.adapters.tenants import Domains, Tenants
+from directory.adapters.journal import Journal
 from directory.core.passwords import Hasher, PasswordHasher, Verdicts
-from directory.edge.orders import Orders
-from directory.edge.questions import Questions
+from directory.wiring import build
 from eventbus import EventBus
 from mailwire.directory.v1 import directory_pb2 as wire
-from mailwire.directory.v1.directory_pb2_grpc import (
-    DirectoryAdminServiceStub,
-    DirectoryServiceStub,
-    add_DirectoryAdminServiceServicer_to_server,
-    add_DirectoryServiceServicer_to_server,
-)
+from mailwire.directory.v1.access_pb2_grpc import DirectoryAccessServiceStub
+from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceStub, DirectoryServiceStub
 from pgkit import open_pool
 
 from tests.support.engines import Engines
@@ -37,6 +31,9 @@ class House:
 
     ask: Any
     order: Any
+    access: Any
+    journal: Journal
+    clock: "Clock"
     hashes: list[str]
     tenant: str = field(default_factory=lambda: f"t-{uuid4().hex[:12]}")
     tenant_id: str = ""
@@ -72,29 +69,48 @@ class House:
         assert [each.address for each in answer.resolutions] == list(addresses)
         return list(answer.resolutions)
 
-    async def log_in(self, login: str, password: str = PASSWORD) -> wire.AuthenticateResponse:
+    async def log_in(
+        self, login: str, password: str = PASSWORD, door: str = "imap", client_address: str = "192.0.2.1"
+    ) -> wire.AuthenticateResponse:
         return await self.ask.Authenticate(
-            wire.AuthenticateRequest(login=login, password=password, door="imap", client_address="192.0.2.1")
+            wire.AuthenticateRequest(login=login, password=password, door=door, client_address=client_address)
         )
 
 
+class Clock:
+    """The time of a test: it goes on when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 21, 8, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
 @contextlib.asynccontextmanager
-async def opened(engines: Engines, hashes: list[str]) -> AsyncIterator[House]:
+async def opened(engines: Engines, hashes: list[str], passes: int = 1) -> AsyncIterator[House]:
     """A directory on these stores."""
     pool = await open_pool(engines.dsn("directory", "app"))
     bus = await EventBus.connect(engines.nats.url, name="directory")
-    hasher, threads = Hasher(8, 1), ThreadPoolExecutor(2)
-    questions = Questions(SqlLookUps(pool), hasher, Verdicts(60.0), threads)
-    orders = Orders(
-        Tenants(pool), Domains(pool), Accounts(pool), Aliases(pool), hasher, threads, BusChanges(bus).tell
-    )
+    hasher, threads = Hasher(8, passes), ThreadPoolExecutor(2)
+    clock = Clock()
+    wiring = build(pool, BusChanges(bus).tell, hasher, Verdicts(60.0), threads, clock)
     server = grpc.aio.server()
-    add_DirectoryServiceServicer_to_server(questions, server)
-    add_DirectoryAdminServiceServicer_to_server(orders, server)
+    wiring.register(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
-    house = House(DirectoryServiceStub(channel), DirectoryAdminServiceStub(channel), hashes)
+    house = House(
+        DirectoryServiceStub(channel),
+        DirectoryAdminServiceStub(channel),
+        DirectoryAccessServiceStub(channel),
+        wiring.journal,
+        clock,
+        hashes,
+    )
     await house.furnish()
     try:
         yield house

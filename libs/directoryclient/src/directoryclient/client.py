@@ -124,9 +124,9 @@ class DirectoryClient:
 
     async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
         """The account whose login and password these are, or None. Raises Unavailable."""
-        digest = hashlib.blake2b(
-            b"%d %s %s" % (len(login), login.encode(), password.encode()), key=self._key, digest_size=32
-        ).digest()
+        # With the address: a program that comes from somewhere else is told to the directory.
+        who_asks = f"{client_address} {len(login)} {login} {password}"
+        digest = hashlib.blake2b(who_asks.encode(), key=self._key, digest_size=32).digest()
         if self._may_recall() and (kept := self._identities.recall(digest, self._clock())) is not None:
             return kept
         changes = self._changes
@@ -139,8 +139,11 @@ class DirectoryClient:
             return None
         who = answer.identity
         identity = Identity(AccountRef(who.tenant_id, who.account_id), who.address, who.store)
-        if changes == self._changes and self._hears_changes() and self._login_seconds > 0:
-            self._identities.keep(digest, identity, self._clock() + self._login_seconds)
+        seconds = self._login_seconds
+        if answer.HasField("remember_seconds"):
+            seconds = min(seconds, answer.remember_seconds)
+        if changes == self._changes and self._hears_changes() and seconds > 0:
+            self._identities.keep(digest, identity, self._clock() + seconds)
         return identity
 
     async def _ask(self, request: wire.AuthenticateRequest) -> wire.AuthenticateResponse:

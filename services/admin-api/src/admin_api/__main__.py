@@ -10,8 +10,9 @@ from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
 
-from admin_api.adapters import directory, queue
+from admin_api.adapters import access, directory, queue
 from admin_api.app import build
+from admin_api.edge.access import attach
 from admin_api.settings import Settings
 
 
@@ -36,6 +37,7 @@ async def wire(service: Service[Settings]) -> None:
         read_secret(settings.token_file),
         settings.request_octets,
     )
+    attach(app, access.stub(channel))
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((settings.host, settings.port))

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from directory.core.app_passwords import AppCredential
 from directory.core.resolving import Found
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What Authenticate needs of an account. `verifier` is None where it has no password."""
+    """What Authenticate needs of an account.
+
+    `verifier` is None where it has no password. `app` is the app password that was given, if it is one.
+    """
 
     account_id: str
     tenant_id: str
@@ -18,6 +22,7 @@ class Login:
     store: str
     verifier: str | None
     suspended: bool
+    app: AppCredential | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,21 @@ class AliasRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class AppPasswordRecord:
+    """An app password without what would let anybody in. `expires_at` is None where it does not expire."""
+
+    app_password_id: str
+    account_id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    last_used_service: str
+    last_used_address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What listeners must forget."""
 
@@ -75,8 +95,11 @@ class LookUps(Protocol):
     async def found(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Found]:
         """What there is of (local part, domain), for domains that are ours."""
 
-    async def login(self, local_part: str, domain: str) -> Login | None:
-        """The account with this address."""
+    async def login(self, local_part: str, domain: str, app_verifier: str) -> Login | None:
+        """The account with this address, and its app password with this verifier ("" where none was given)."""
+
+    async def replace_verifier(self, login: Login, verifier: str) -> None:
+        """The same password, hashed anew. Nothing happens where it was changed meanwhile."""
 
 
 class Missing(Exception):

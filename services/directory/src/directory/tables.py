@@ -21,7 +21,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 metadata = MetaData()
 
@@ -113,10 +113,19 @@ credential = Table(
     Column("credential_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
     Column("account_id", UUID(as_uuid=True), nullable=False, index=True),
     Column("tenant_id", ForeignKey("tenant.tenant_id"), nullable=False),
-    # "password": an argon2id hash in PHC form.
+    # "password" (one): an argon2id hash in PHC form. "app" (several): an app password, "sha256$" and hex.
     Column("kind", Text, nullable=False),
     Column("verifier", Text, nullable=False),
     _created_at(),
+    # Of an app password: what its owner calls it, the doors that it opens, its end, its last use.
+    Column("name", Text, nullable=False, server_default=""),
+    Column("scopes", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("last_used_at", DateTime(timezone=True)),
+    Column("last_used_service", Text, nullable=False, server_default=""),
+    Column("last_used_address", Text, nullable=False, server_default=""),
+    Index("credential_password", "account_id", unique=True, postgresql_where=text("kind = 'password'")),
+    Index("credential_app_name", "account_id", "name", unique=True, postgresql_where=text("kind = 'app'")),
     ForeignKeyConstraint(
         ["account_id", "tenant_id"],
         ["account.account_id", "account.tenant_id"],

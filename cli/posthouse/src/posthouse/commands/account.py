@@ -1,4 +1,4 @@
-"""posthouse account: create, import, list, show, password, suspend, restore, delete."""
+"""posthouse account: create, import, list, show, password, suspend, restore, delete; app-password."""
 
 import csv
 import sys
@@ -9,12 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from posthouse.api import Api, named
+from posthouse.commands import app_password
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.errors import Problem, Refused, Unreachable
 from posthouse.output import as_json, console, errors, guarded, table
 from posthouse.passwords import made_up
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: who has mailboxes and may log in.")
+app.add_typer(app_password.app, name="app-password")
 COLUMNS = ("address", "display_name", "tenant", "suspended", "created_at")
 Address = Annotated[str, typer.Argument(help="The account's address, e.g. carol@example.org.")]
 PasswordStdin = Annotated[

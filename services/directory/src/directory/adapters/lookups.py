@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pgkit import OPERATOR, Pool, transaction
 
+from directory.core.app_passwords import AppCredential
 from directory.core.resolving import Found
 from directory.ports import Login
 
@@ -29,12 +30,14 @@ ORDER BY a.domain, a.created_at, a.local_part"""
 LOGIN = """
 SELECT c.account_id, c.tenant_id, c.store, p.local_part || '@' || p.domain AS address,
        c.suspended OR t.suspended OR d.suspended AS suspended,
-       (SELECT verifier FROM credential v WHERE v.account_id = c.account_id AND v.kind = 'password') AS verifier
+       (SELECT verifier FROM credential v WHERE v.account_id = c.account_id AND v.kind = 'password') AS verifier,
+       k.credential_id, k.scopes, k.expires_at
 FROM address a
 JOIN account c ON c.account_id = a.account_id
 JOIN tenant t ON t.tenant_id = c.tenant_id
 JOIN domain d ON d.name = a.domain
 JOIN address p ON p.account_id = c.account_id AND p.is_primary
+LEFT JOIN credential k ON k.account_id = c.account_id AND k.kind = 'app' AND k.verifier = $3
 WHERE a.domain = $2 AND a.local_part = $1"""
 
 
@@ -71,9 +74,9 @@ class SqlLookUps:
                     )
         return answers
 
-    async def login(self, local_part: str, domain: str) -> Login | None:
+    async def login(self, local_part: str, domain: str, app_verifier: str) -> Login | None:
         async with transaction(self._pool, OPERATOR) as connection:
-            row = await connection.fetchrow(LOGIN, local_part, domain)
+            row = await connection.fetchrow(LOGIN, local_part, domain, app_verifier)
         if row is None:
             return None
         return Login(
@@ -83,4 +86,17 @@ class SqlLookUps:
             store=row["store"],
             verifier=row["verifier"],
             suspended=row["suspended"],
+            app=AppCredential(str(row["credential_id"]), tuple(row["scopes"]), row["expires_at"])
+            if row["credential_id"] is not None
+            else None,
         )
+
+    async def replace_verifier(self, login: Login, verifier: str) -> None:
+        async with transaction(self._pool, login.tenant_id) as connection:
+            await connection.execute(
+                """UPDATE credential SET verifier = $3
+                   WHERE account_id = $1::uuid AND kind = 'password' AND verifier = $2""",
+                login.account_id,
+                login.verifier,
+                verifier,
+            )

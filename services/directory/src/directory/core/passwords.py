@@ -9,7 +9,7 @@ import hmac
 import os
 from collections import OrderedDict
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 REMEMBERED = 20_000
@@ -20,6 +20,8 @@ class Hasher:
 
     def __init__(self, memory_kib: int, passes: int) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
+        self._memory_kib = memory_kib
+        self._passes = passes
         self._nobody = self._hasher.hash(os.urandom(16).hex())
 
     def hash(self, password: str) -> str:
@@ -36,6 +38,11 @@ class Hasher:
         except (VerifyMismatchError, InvalidHashError):
             return False
         return right and encoded is not None
+
+    def is_weak(self, encoded: str) -> bool:
+        """Whether a hash was made with less memory or fewer passes than the settings want now."""
+        made_with = extract_parameters(encoded)
+        return made_with.memory_cost < self._memory_kib or made_with.time_cost < self._passes
 
 
 class Verdicts:

@@ -16,6 +16,7 @@ from directory.adapters.tenants import Domains, Tenants
 from directory.core import names
 from directory.core.passwords import Hasher
 from directory.edge.answers import order
+from directory.edge.finding import account_of
 from directory.ports import AccountRecord, AliasRecord, Change, DomainRecord, Missing, TenantRecord
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -106,10 +107,7 @@ class Orders(DirectoryAdminServiceServicer):
         return (await self._tenants.get(tenant)).tenant_id if tenant else None
 
     async def _account_of(self, address_or_id: str) -> AccountRecord:
-        if names.is_id(address_or_id):
-            return await self._accounts.get_by_id(address_or_id)
-        key = names.split(address_or_id)
-        return await self._accounts.get("@".join(key) if key is not None else address_or_id)
+        return await account_of(self._accounts, address_or_id)
 
     async def _tenant_of(self, address: str) -> str:
         domain = address.rpartition("@")[2]

@@ -1,8 +1,5 @@
 """DirectoryService: ResolveRecipients and Authenticate."""
 
-import asyncio
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -11,9 +8,9 @@ from mailwire.directory.v1.directory_pb2_grpc import DirectoryServiceServicer
 
 from directory import metrics
 from directory.core import names
-from directory.core.passwords import Hasher, Verdicts
 from directory.core.resolving import Disposition, resolve
 from directory.edge.answers import mapped
+from directory.edge.signing_in import Attempt, SigningIn
 from directory.ports import LookUps
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -25,19 +22,14 @@ DISPOSITIONS = {
     Disposition.LOOP: wire.DISPOSITION_LOOP,
 }
 ADDRESSES = 1000
-DOORS = ("smtp", "imap", "pop3")
 
 
 class Questions(DirectoryServiceServicer):
     """Answers the mail services."""
 
-    def __init__(
-        self, lookups: LookUps, hasher: Hasher, verdicts: Verdicts, threads: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, lookups: LookUps, signing_in: SigningIn) -> None:
         self._lookups = lookups
-        self._hasher = hasher
-        self._verdicts = verdicts
-        self._threads = threads
+        self._signing_in = signing_in
 
     @mapped
     async def ResolveRecipients(
@@ -73,28 +65,11 @@ class Questions(DirectoryServiceServicer):
         self, request: wire.AuthenticateRequest, context: Context
     ) -> wire.AuthenticateResponse:
         """Wrong password, unknown login and suspended account look the same and take the same time."""
-        door = request.door if request.door in DOORS else "other"
-        key = names.split(request.login)
-        login = await self._lookups.login(*key) if key is not None else None
-        verifier = login.verifier if login is not None else None
-        now = time.monotonic()
-        if verifier is not None and self._verdicts.knows(verifier, request.password, now):
-            right = True
-        else:
-            loop = asyncio.get_running_loop()
-            with metrics.HASH_SECONDS.time():
-                right = await loop.run_in_executor(
-                    self._threads,
-                    self._hasher.verify,
-                    verifier,
-                    request.password[: names.PASSWORD_OCTETS + 1],
-                )
-            if right and verifier is not None:
-                self._verdicts.remember(verifier, request.password, now)
-        if not right or login is None or login.suspended:
-            metrics.LOGINS.labels(door, "denied").inc()
+        attempt = Attempt(request.login, request.password, request.door, request.client_address)
+        entry = await self._signing_in.decide(attempt)
+        if entry is None:
             return wire.AuthenticateResponse(granted=False)
-        metrics.LOGINS.labels(door, "granted").inc()
+        login = entry.login
         return wire.AuthenticateResponse(
             granted=True,
             identity=wire.Identity(
@@ -103,4 +78,5 @@ class Questions(DirectoryServiceServicer):
                 address=login.address,
                 store=login.store,
             ),
+            remember_seconds=entry.remember_seconds,
         )

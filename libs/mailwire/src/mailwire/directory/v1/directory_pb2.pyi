@@ -169,8 +169,9 @@ class AuthenticateRequest(_message.Message):
     """The login name: an address of the account."""
     password: _builtins.str
     door: _builtins.str
-    """Which door: smtp, imap, pop3."""
+    """Which door: smtp, imap, pop3, sieve. An app password is good for some of them only."""
     client_address: _builtins.str
+    """Without a port."""
     def __init__(
         self,
         *,
@@ -193,8 +194,11 @@ class AuthenticateResponse(_message.Message):
 
     GRANTED_FIELD_NUMBER: _builtins.int
     IDENTITY_FIELD_NUMBER: _builtins.int
+    REMEMBER_SECONDS_FIELD_NUMBER: _builtins.int
     granted: _builtins.bool
     """False for a wrong password, an unknown login and a suspended account alike."""
+    remember_seconds: _builtins.float
+    """How long a yes may be remembered at most; unset: as long as the door likes."""
     @_builtins.property
     def identity(self) -> Global___Identity: ...
     def __init__(
@@ -202,12 +206,15 @@ class AuthenticateResponse(_message.Message):
         *,
         granted: _builtins.bool = ...,
         identity: Global___Identity | None = ...,
+        remember_seconds: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_remember_seconds", b"_remember_seconds", "identity", b"identity", "remember_seconds", b"remember_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["granted", b"granted", "identity", b"identity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_remember_seconds", b"_remember_seconds", "granted", b"granted", "identity", b"identity", "remember_seconds", b"remember_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__remember_seconds: _TypeAlias = _typing.Literal["remember_seconds"]  # noqa: Y015
+    _WhichOneofArgType__remember_seconds: _TypeAlias = _typing.Literal["_remember_seconds", b"_remember_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__remember_seconds) -> _WhichOneofReturnType__remember_seconds | None: ...
 
 Global___AuthenticateResponse: _TypeAlias = AuthenticateResponse  # noqa: Y015
 

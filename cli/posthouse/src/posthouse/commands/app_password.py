@@ -1,0 +1,84 @@
+"""posthouse account app-password: create, list, delete."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from posthouse.api import Api, named
+from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.errors import Problem
+from posthouse.output import as_json, console, guarded, table
+
+app = typer.Typer(no_args_is_help=True, help="App passwords: one for each program of an account.")
+COLUMNS = ("name", "scopes", "expires_at", "last_used_at", "last_used_service", "last_used_address")
+Address = Annotated[str, typer.Argument(help="The account's address, e.g. carol@example.org.")]
+Name = Annotated[str, typer.Argument(help="What the app password is called, e.g. phone.")]
+
+
+@app.command()
+@guarded
+def create(
+    address: Address,
+    name: Name,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="smtp, imap, pop3 or sieve; several times. Without it: all.")
+    ] = None,
+    days: Annotated[int, typer.Option(help="After so many days it expires; 0: never.", min=0, max=36500)] = 0,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Make an app password and print it; it is not shown again."""
+    expires_at = (datetime.now(UTC) + timedelta(days=days)).isoformat() if days else None
+    made = client(data, url, token, token_file).call(
+        "POST", _path(address), {"name": name, "scopes": scope or [], "expires_at": expires_at}
+    )
+    as_json(made) if json else console.print(made["password"], markup=False)
+
+
+@app.command("list")
+@guarded
+def listing(
+    address: Address,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """List the app passwords of an account, and where each was used last."""
+    found = client(data, url, token, token_file).every(_path(address))
+    as_json(found) if json else table(found, COLUMNS, "The account has no app passwords.")
+
+
+@app.command()
+@guarded
+def delete(
+    address: Address,
+    name: Annotated[str, typer.Argument(help="Its name, or its id.")],
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Revoke an app password: it opens nothing from now on."""
+    api = client(data, url, token, token_file)
+    app_password_id = _id_of(api, address, name)
+    api.call("DELETE", f"{_path(address)}/{quote(app_password_id, safe='')}")
+    as_json({"deleted": name}) if json else console.print(f"app password {name} deleted", markup=False)
+
+
+def _path(address: str) -> str:
+    return f"{named('accounts', address)}/app-passwords"
+
+
+def _id_of(api: Api, address: str, name_or_id: str) -> str:
+    for each in api.every(_path(address)):
+        if name_or_id in (each["name"], each["app_password_id"]):
+            return str(each["app_password_id"])
+    raise Problem(f"{address} has no app password {name_or_id}.")

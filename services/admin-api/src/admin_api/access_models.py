@@ -1,0 +1,43 @@
+"""Who may enter, as the OpenAPI document shows it."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from admin_api.models import Wire
+
+Scope = Literal["smtp", "imap", "pop3", "sieve"]
+
+
+class AppPassword(BaseModel):
+    """A password of one program of an account, good for some doors only."""
+
+    app_password_id: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: Annotated[datetime | None, Field(description="null: it does not expire")]
+    last_used_at: Annotated[datetime | None, Field(description="null: it was never used")]
+    last_used_service: str
+    last_used_address: str
+
+
+class NewAppPassword(Wire):
+    name: Annotated[str, Field(description="unique within the account", max_length=100, examples=["phone"])]
+    scopes: Annotated[
+        list[Scope],
+        Field(
+            description="the doors that it opens; none given: all of them",
+            max_length=10,
+            examples=[["imap", "smtp"]],
+            default_factory=list,
+        ),
+    ]
+    expires_at: Annotated[AwareDatetime | None, Field(description="left out: it does not expire")] = None
+
+
+class MadeAppPassword(AppPassword):
+    """The only answer that ever shows the password."""
+
+    password: Annotated[str, Field(examples=["abcd-efgh-ijkl-mnop-qrst-uvwx"])]

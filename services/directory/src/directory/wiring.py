@@ -1,0 +1,65 @@
+"""What the directory answers with, put together: the process and the tests do it the same way."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+import grpc
+from mailwire.directory.v1.access_pb2_grpc import add_DirectoryAccessServiceServicer_to_server
+from mailwire.directory.v1.directory_pb2_grpc import (
+    add_DirectoryAdminServiceServicer_to_server,
+    add_DirectoryServiceServicer_to_server,
+)
+from pgkit import Pool
+
+from directory.adapters.accounts import Accounts, Aliases
+from directory.adapters.app_passwords import AppPasswords
+from directory.adapters.journal import Journal
+from directory.adapters.lookups import SqlLookUps
+from directory.adapters.tenants import Domains, Tenants
+from directory.core.passwords import Hasher, Verdicts
+from directory.edge.access import Access
+from directory.edge.orders import Orders
+from directory.edge.questions import Questions
+from directory.edge.signing_in import SigningIn, utc_now
+from directory.ports import Change
+
+SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.DirectoryAdminService",
+            "mailwire.directory.v1.DirectoryAccessService"]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The three gRPC services, and the journal that somebody must run."""
+
+    questions: Questions
+    orders: Orders
+    access: Access
+    journal: Journal
+
+    def register(self, server: grpc.aio.Server) -> list[str]:
+        """Give them to a server; their names."""
+        add_DirectoryServiceServicer_to_server(self.questions, server)
+        add_DirectoryAdminServiceServicer_to_server(self.orders, server)
+        add_DirectoryAccessServiceServicer_to_server(self.access, server)
+        return SERVICES
+
+
+def build(
+    pool: Pool,
+    tell: Callable[[Change], None],
+    hasher: Hasher,
+    verdicts: Verdicts,
+    threads: ThreadPoolExecutor,
+    clock: Callable[[], datetime] = utc_now,
+) -> Wiring:
+    """All of it around one pool."""
+    lookups, accounts, journal = SqlLookUps(pool), Accounts(pool), Journal(pool)
+    signing_in = SigningIn(lookups, hasher, verdicts, threads, journal, clock)
+    return Wiring(
+        questions=Questions(lookups, signing_in),
+        orders=Orders(Tenants(pool), Domains(pool), accounts, Aliases(pool), hasher, threads, tell),
+        access=Access(accounts, AppPasswords(pool), tell, clock),
+        journal=journal,
+    )
