@@ -199,7 +199,8 @@ async def _deliver_to_tenant(
         fresh.append(key in new)
         if key in new:
             new.remove(key)
-            filed.append((places[place], delivery.new))
+            if delivery.new is not None:
+                filed.append((places[place], delivery.new))
     if filed:
         await insert(connection, tenant_id, filed)
     return fresh, list(places.values())

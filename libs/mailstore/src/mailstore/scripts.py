@@ -7,6 +7,7 @@ Changes lock the account, as all changes do.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from mailmodel import AccountRef
@@ -132,6 +133,46 @@ class ScriptStore:
                 [UUID(account_id) for account_id in account_ids],
             )
         return {str(row["account_id"]): bytes(row["digest"]) for row in found}
+
+    async def remember(self, account: AccountRef, handle: bytes, seconds: int) -> bool:
+        """Note a handle for so long; False where it is noted still: nothing changes then."""
+        async with transaction(self._pool, account.tenant_id) as connection:
+            noted = await connection.fetchval(
+                """INSERT INTO sieve_memory (account_id, handle, tenant_id, kept_until)
+                   VALUES ($1, $2, $3, now() + $4::interval)
+                   ON CONFLICT (account_id, handle) DO UPDATE SET kept_until = now() + $4::interval
+                   WHERE sieve_memory.kept_until <= now() RETURNING true""",
+                UUID(account.account_id),
+                handle,
+                UUID(account.tenant_id),
+                timedelta(seconds=seconds),
+            )
+        return bool(noted)
+
+    async def prolong(self, account: AccountRef, handle: bytes, seconds: int) -> None:
+        """Note a handle for so long from now, whether it was noted or not."""
+        async with transaction(self._pool, account.tenant_id) as connection:
+            await connection.execute(
+                """INSERT INTO sieve_memory (account_id, handle, tenant_id, kept_until)
+                   VALUES ($1, $2, $3, now() + $4::interval)
+                   ON CONFLICT (account_id, handle) DO UPDATE SET kept_until = now() + $4::interval""",
+                UUID(account.account_id),
+                handle,
+                UUID(account.tenant_id),
+                timedelta(seconds=seconds),
+            )
+
+    async def remembers(self, account: AccountRef, handle: bytes) -> bool:
+        """Whether a handle is noted still."""
+        async with transaction(self._pool, account.tenant_id) as connection:
+            return bool(
+                await connection.fetchval(
+                    """SELECT EXISTS (SELECT FROM sieve_memory
+                       WHERE account_id = $1 AND handle = $2 AND kept_until > now())""",
+                    UUID(account.account_id),
+                    handle,
+                )
+            )
 
     async def active(self, account: AccountRef) -> bytes | None:
         """The active script's content, if there is one."""

@@ -191,6 +191,18 @@ sieve_script = Table(
     Index("sieve_script_active", "account_id", unique=True, postgresql_where=text("active")),
 )
 
+# What scripts must remember until then: who was answered (RFC 5230 §4.2), which ids were seen (RFC 7352).
+sieve_memory = Table(
+    "sieve_memory",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    Column("handle", LargeBinary, primary_key=True),
+    _uuid("tenant_id"),
+    Column("kept_until", DateTime(timezone=True), nullable=False),
+    ForeignKeyConstraint(["account_id"], ["account.account_id"], ondelete="CASCADE"),
+    Index("sieve_memory_age", "kept_until"),
+)
+
 # Objects whose last message row went: swept when nothing refers to them after the grace time.
 orphan_object = Table(
     "orphan_object",

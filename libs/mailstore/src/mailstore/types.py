@@ -27,13 +27,16 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message for one recipient; (queue_id, recipient) is filed once per account, however often it comes."""
+    """A message for one recipient; (queue_id, recipient) is filed once per account, however often it comes.
+
+    `new` is None where nothing is to be filed (a script discarded it): it only counts as settled.
+    """
 
     account: AccountRef
     queue_id: str
     recipient: str
     mailbox_name: str
-    new: NewMessage
+    new: NewMessage | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,9 @@ async def prune(
         forgotten += rows
         if rows < PRUNED_ROWS:
             break
+    async with transaction(pool, OPERATOR) as connection:
+        done = await connection.execute("DELETE FROM sieve_memory WHERE kept_until <= now()")
+    forgotten += int(done.split()[1])
     return forgotten + await _prune_vanished(pool, vanished_kept)
 
 
