@@ -2,7 +2,9 @@
 
 import smtplib
 
-from tests.e2e.letters import after_trace, plain
+from imapclient import IMAPClient
+
+from tests.e2e.letters import plain
 from tests.e2e.test_four_scenarios import wait_for_subject
 from tests.support.platform import Platform
 
@@ -22,7 +24,7 @@ def test_a_message_in_chunks_arrives_as_it_was_sent(platform: Platform) -> None:
             session.sock.sendall(f"BDAT {len(part)}{last}\r\n".encode() + part)
             assert session.getreply()[0] == 250
     arrived = wait_for_subject(platform, bob.address, bob.password, "in-chunks")
-    after_trace(arrived, letter)
+    assert arrived.endswith(letter)
 
 
 def test_a_sender_who_wants_to_know_is_told_of_the_delivery(platform: Platform) -> None:
@@ -45,3 +47,32 @@ def test_a_sender_who_wants_to_know_is_told_of_the_delivery(platform: Platform) 
         f"Original-Recipient: rfc822; {bob.address}\r\n".encode(),
     ):
         assert line in notice
+
+
+def test_what_a_submitter_left_out_is_there_and_blind_copies_are_not(platform: Platform) -> None:
+    alice, bob = platform.account("alice"), platform.account("bob")
+    content = f"From: {alice.address}\r\nBcc: {bob.address}\r\nSubject: left-out\r\n\r\ntext\r\n".encode()
+    with smtplib.SMTP("127.0.0.1", platform.ports.submission) as session:
+        session.login(alice.address, alice.password)
+        session.sendmail(alice.address, [bob.address], content)
+    arrived = wait_for_subject(platform, bob.address, bob.password, "left-out")
+    assert b"Bcc" not in arrived
+    with IMAPClient("127.0.0.1", port=platform.ports.imap, ssl=False) as session_:
+        session_.login(bob.address, bob.password)
+        session_.select_folder("INBOX", readonly=True)
+        [uid] = session_.search(["SUBJECT", "left-out"])
+        envelope = session_.fetch([uid], ["ENVELOPE"])[uid][b"ENVELOPE"]
+    assert envelope.date is not None
+    domain = alice.address.rpartition("@")[2].encode()
+    assert envelope.message_id.endswith(b"@" + domain + b">")
+    assert b"Message-ID: " + envelope.message_id + b"\r\n" in arrived
+
+
+def test_a_user_does_not_write_as_somebody_else(platform: Platform) -> None:
+    alice, bob = platform.account("alice"), platform.account("bob")
+    with smtplib.SMTP("127.0.0.1", platform.ports.submission) as session:
+        session.login(alice.address, alice.password)
+        session.mail(alice.address)
+        session.rcpt(bob.address)
+        code, text = session.data(plain("forged", bob.address, bob.address).content)
+        assert (code, text[:5]) == (550, b"5.7.1")

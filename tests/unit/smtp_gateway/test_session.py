@@ -132,7 +132,7 @@ def test_more_recipients_than_allowed_are_told_452() -> None:
     login = b"AUTH PLAIN AGpvbmVzQGZvby5jb20AcmlnaHQ=\r\n"
     said, gate, _ = converse(
         Role.MSA,
-        [HELLO, login, b"MAIL FROM:<jones@foo.com>\r\n", many, b"DATA\r\n", MESSAGE, b"QUIT\r\n"],
+        [HELLO, login, b"MAIL FROM:<jones@foo.com>\r\n", many, b"DATA\r\n", FROM_JONES, b"QUIT\r\n"],
         recipients=100,
     )
     assert said.count(b"250 2.1.5") == 100

@@ -11,9 +11,7 @@ OPENING = {
 }
 LOGIN = b"AUTH PLAIN AGpvbmVzQGZvby5jb20AcmlnaHQ=\r\n"
 ENVELOPE = b"MAIL FROM:<jones@foo.com>\r\nRCPT TO:<brown@foo.com>\r\n"
-SMUGGLED = (
-    b"MAIL FROM:<smith@foo.com>\r\nRCPT TO:<jones@foo.com>\r\nDATA\r\nSubject: smuggled\r\n\r\nx\r\n.\r\n"
-)
+SMUGGLED = b"MAIL FROM:<smith@foo.com>\r\nRCPT TO:<jones@foo.com>\r\nDATA\r\nFrom: smith@foo.com\r\nSubject: smuggled\r\n\r\nx\r\n.\r\n"
 ENDS = [
     b"\n.\n",
     b"\n.\r\n",
@@ -54,7 +52,7 @@ def play(role: Role, data: bytes, cut: int | None = None) -> tuple[int, int]:
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("end", ENDS, ids=[repr(end) for end in ENDS])
 def test_nothing_else_ends_a_message(role: Role, end: bytes) -> None:
-    data = b"Subject: outer\r\n\r\nouter" + end + SMUGGLED
+    data = b"From: jones@foo.com\r\nSubject: outer\r\n\r\nouter" + end + SMUGGLED
     cuts: list[int | None] = [None, *range(1, len(data))]
     for cut in cuts if role is Role.MX else cuts[::7]:
         stored, accepted = play(role, data, cut)
@@ -111,14 +109,17 @@ def test_octets_sent_together_with_data_are_not_a_message() -> None:
 
 CHUNKED = [
     # Ends of DATA, in chunks, mean nothing; neither does a chunk that is shorter or longer than said to another eye.
-    *(b"Subject: outer\r\n\r\nouter" + end + SMUGGLED for end in (*ENDS, b"\r\n.\r\n")),
-    b"Subject: outer\r\n\r\nBDAT 4 LAST\r\nx\r\n\r\n" + SMUGGLED,
-    b"Subject: outer\r\n\r\nRSET\r\n" + SMUGGLED,
+    *(
+        b"From: jones@foo.com\r\nSubject: outer\r\n\r\nouter" + end + SMUGGLED
+        for end in (*ENDS, b"\r\n.\r\n")
+    ),
+    b"From: jones@foo.com\r\nSubject: outer\r\n\r\nBDAT 4 LAST\r\nx\r\n\r\n" + SMUGGLED,
+    b"From: jones@foo.com\r\nSubject: outer\r\n\r\nRSET\r\n" + SMUGGLED,
 ]
 
 
 @pytest.mark.parametrize("role", list(Role))
-@pytest.mark.parametrize("content", CHUNKED, ids=[repr(content[22:40]) for content in CHUNKED])
+@pytest.mark.parametrize("content", CHUNKED, ids=[repr(content[43:60]) for content in CHUNKED])
 def test_what_is_counted_ends_nothing(role: Role, content: bytes) -> None:
     for size in (0, 1, 25, 30, len(content) - 1, len(content)):
         said_size = b"BDAT %d\r\n" % size + content[:size]

@@ -1,6 +1,7 @@
 """The gate in memory: the order of steps, what each failure leaves behind, packing."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -194,3 +195,17 @@ def test_queue_ids_sort_by_time_and_never_repeat() -> None:
     assert len(set(ids)) == 10_000
     assert all(len(each) == 26 for each in ids)
     assert sorted(each[:10] for each in ids) == [each[:10] for each in ids]
+
+
+async def test_fields_that_were_put_in_front_count_as_the_messages_own(spool: Spool, bus: Bus) -> None:
+    added = b"Date: Sat, 21 Nov 2026 12:00:00 +0000\r\nMessage-ID: <made@a.test>\r\n"
+    sent = dataclasses.replace(letter(LOCAL), added_fields=added)
+    await spool.accept(sent)
+    [[(_, payload)]] = bus.published
+    got = decode(payload)
+    assert got.envelope.trace_prefix == b"Received: here\r\n" + added
+    assert got.facts.envelope.startswith(b'("Sat, 21 Nov 2026 12:00:00 +0000" "hi" ')
+    assert got.facts.envelope.endswith(b'"<made@a.test>")')
+    assert got.facts.sent_at == datetime(2026, 11, 21, 12, tzinfo=UTC)
+    assert got.facts.header == b"Subject: hi\r\n\r\n"
+    assert got.envelope.size_octets == len(sent.content)

@@ -11,6 +11,7 @@ accepted mail.
 
 import asyncio
 import hashlib
+from dataclasses import replace
 
 from blobstore import BlobStore, BlobUnavailable, BodyReference
 from eventbus import BusUnavailable, EventBus
@@ -58,9 +59,9 @@ class Spool:
             raise SpoolUnavailable("not connected to the bus")
         content = letter.content
         if len(content) >= THREAD_OCTETS:
-            facts, digest = await asyncio.to_thread(_learn, content)
+            facts, digest = await asyncio.to_thread(_learn, content, letter.added_fields)
         else:
-            facts, digest = _learn(content)
+            facts, digest = _learn(content, letter.added_fields)
         envelopes = _envelopes(letter, digest)
         try:
             places = await asyncio.gather(*(self._packer.write(envelope, content) for envelope in envelopes))
@@ -107,8 +108,13 @@ def to_publish(envelope: Envelope, body: BodyReference, facts: wire.Facts) -> li
     return messages
 
 
-def _learn(content: bytes) -> tuple[MessageFacts, bytes]:
-    return examine(content), hashlib.sha256(content).digest()
+def _learn(content: bytes, added_fields: bytes) -> tuple[MessageFacts, bytes]:
+    facts = examine(content)
+    if added_fields:
+        # Only what says who, when and what changes; where the parts lie does not.
+        whole = examine(added_fields + content[: facts.header_octets])
+        facts = replace(facts, envelope=whole.envelope, sent_at=whole.sent_at)
+    return facts, hashlib.sha256(content).digest()
 
 
 def _envelopes(letter: Letter, digest: bytes) -> list[Envelope]:
@@ -129,7 +135,7 @@ def _envelopes(letter: Letter, digest: bytes) -> list[Envelope]:
             arrived_at=letter.arrived_at,
             digest=digest,
             size_octets=len(letter.content),
-            trace_prefix=letter.trace_prefix,
+            trace_prefix=letter.trace_prefix + letter.added_fields,
             source=letter.source,
             helo=letter.helo,
             client_address=letter.client_address,

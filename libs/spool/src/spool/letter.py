@@ -27,7 +27,9 @@ class Letter:
     """A message with its envelope, as accepted from one client.
 
     `content` is the message exactly as received; `trace_prefix` the trace fields
-    that the door made (Received ...), each ended by CRLF.
+    that the door made (Received ...), each ended by CRLF. `added_fields` are fields
+    that the message lacked (Date, Message-ID): they stand after the trace fields and
+    count as the message's own where its header is described.
     """
 
     queue_id: str
@@ -44,3 +46,4 @@ class Letter:
     eight_bit: bool = False
     binary: bool = False
     request: MessageRequest = MESSAGE_DEFAULT
+    added_fields: bytes = b""

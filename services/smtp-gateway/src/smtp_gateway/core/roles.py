@@ -39,19 +39,14 @@ REFUSALS = {
 }
 
 
-def judge_sender(role: Role, reverse_path: str, who: Identity | None) -> Reply:
-    """MAIL FROM. A user may only send as himself: otherwise one tenant could speak for another."""
-    match role:
-        case Role.MX:
-            return SENDER_OK
-        case Role.MSA:
-            if who is None:
-                return AUTH_FIRST
-            if reverse_path and reverse_path.lower() != who.address:
-                return NOT_YOURS
-            return SENDER_OK
-        case _:
-            assert_never(role)
+def owns(who: Identity, resolution: Resolution) -> bool:
+    """Whether an address is the user's: it leads to the account, and the tenant whose domain it is is the user's.
+
+    Without the second another tenant's alias that names the account would let it speak for that tenant.
+    """
+    if resolution.tenant_id != who.account.tenant_id:
+        return False
+    return any(target.account_id == who.account.account_id for target in resolution.targets)
 
 
 @dataclass

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from directoryclient import Identity
+from directoryclient import Identity, Unavailable
+from mailmsg.date import format_date
 from mailproto.smtp.body import BodyType
 from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.server_commands import Hello
@@ -13,11 +14,22 @@ from spool import Letter, OutcomeUnknown, Source, SpoolUnavailable, new_queue_id
 
 from smtp_gateway import metrics
 from smtp_gateway.core import roles, trace
+from smtp_gateway.core.heading import (
+    Heading,
+    missing_fields,
+    read_heading,
+    refuse_ambiguous,
+    without_blind_copies,
+)
 from smtp_gateway.core.roles import Role, Transaction
 from smtp_gateway.edge.needs import Needs
+from smtp_gateway.edge.owning import all_owned
 
 LOG = logs.logger("smtp_gateway.accepting")
 LOOP = Reply.of(554, "5.4.6", "The message has come round too often")
+
+
+NOT_THE_AUTHOR = Reply.of(550, "5.7.1", "From, Sender or a Resent field names an address that is not yours")
 
 
 class Dropped(Exception):
@@ -40,7 +52,21 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
     if trace.count_hops(content) > needs.settings.hops:
         metrics.REFUSED.labels(visit.role.value, "loop").inc()
         return LOOP
-    letter = _letter(needs, visit, transaction, content)
+    refusal = refuse_ambiguous(content)
+    heading = None
+    if refusal is None and visit.who is not None:
+        try:
+            heading = await _heading_of(needs, visit.who, content)
+        except Unavailable as error:
+            LOG.warning("authors_unresolved", error=str(error))
+            heading = roles.UNWELL
+    if isinstance(heading, Reply):
+        refusal, heading = heading, None
+    if refusal is not None:
+        metrics.REFUSED.labels(visit.role.value, "header").inc()
+        LOG.info("header_refused", connection=visit.connection.id, code=refusal.code, reason=refusal.text)
+        return refusal
+    letter = _letter(needs, visit, transaction, content, heading)
     try:
         await needs.gate.accept(letter)
     except SpoolUnavailable as error:
@@ -66,8 +92,23 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
     return Reply.of(250, "2.0.0", f"Accepted as {letter.queue_id}")
 
 
-def _letter(needs: Needs, visit: Visit, transaction: Transaction, content: bytes) -> Letter:
+async def _heading_of(needs: Needs, who: Identity, content: bytes) -> Heading | Reply:
+    """The heading of what a user submits, or why it is refused. Raises Unavailable."""
+    heading = read_heading(content)
+    if isinstance(heading, Reply):
+        return heading
+    return heading if await all_owned(needs.directory, who, heading.authors) else NOT_THE_AUTHOR
+
+
+def _letter(
+    needs: Needs, visit: Visit, transaction: Transaction, content: bytes, heading: Heading | None
+) -> Letter:
     queue_id, now = new_queue_id(), datetime.now(UTC)
+    added = b""
+    if heading is not None and visit.who is not None:
+        content = without_blind_copies(content, heading)
+        domain = visit.who.address.rpartition("@")[2]
+        added = missing_fields(heading, format_date(now), f"<{queue_id}@{domain}>".encode())
     connection = visit.connection
     recipients = tuple(transaction.recipients.values())
     arrival = trace.Arrival(
@@ -89,6 +130,7 @@ def _letter(needs: Needs, visit: Visit, transaction: Transaction, content: bytes
         recipients=recipients,
         content=content,
         trace_prefix=trace.received_field(arrival),
+        added_fields=added,
         source=Source.MX if visit.role is Role.MX else Source.SUBMISSION,
         arrived_at=now,
         helo=visit.hello.name,

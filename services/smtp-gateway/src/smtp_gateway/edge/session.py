@@ -22,6 +22,7 @@ from smtp_gateway.core.roles import Role, Transaction
 from smtp_gateway.edge.accepting import Dropped, Visit, accept
 from smtp_gateway.edge.intake import Intake
 from smtp_gateway.edge.needs import Needs
+from smtp_gateway.edge.owning import all_owned
 
 LOG = logs.logger("smtp_gateway.session")
 DATA_GO = Reply.of(354, "", "End data with <CR><LF>.<CR><LF>")
@@ -125,7 +126,7 @@ class Session:
         while (event := self._machine.next_event()) is not None:
             match event:
                 case events.MailAsked():
-                    self._mail(event)
+                    await self._mail(event)
                 case events.RcptAsked():
                     await self._rcpt(event)
                 case events.DataAsked():
@@ -154,13 +155,10 @@ class Session:
                     assert_never(event)
         return True
 
-    def _mail(self, event: events.MailAsked) -> None:
+    async def _mail(self, event: events.MailAsked) -> None:
         self._transaction = None
-        if not self._needs.health.connected:
-            self._machine.answer(roles.UNWELL)
-            return
         mail = event.mail
-        reply = roles.judge_sender(self._role, mail.reverse_path, self._who)
+        reply = await self._judge_sender(mail.reverse_path)
         self._machine.answer(reply)
         if reply.is_positive:
             self._transaction = Transaction(
@@ -170,6 +168,21 @@ class Session:
                 self._needs.settings.recipients,
                 mail.given.request,
             )
+
+    async def _judge_sender(self, reverse_path: str) -> Reply:
+        """A user may only send as himself: otherwise one tenant could speak for another."""
+        if not self._needs.health.connected:
+            return roles.UNWELL
+        if self._role is Role.MX:
+            return roles.SENDER_OK
+        if self._who is None:
+            return roles.AUTH_FIRST
+        try:
+            owned = not reverse_path or await all_owned(self._needs.directory, self._who, [reverse_path])
+        except Unavailable as error:
+            LOG.warning("sender_unresolved", error=str(error))
+            return roles.UNWELL
+        return roles.SENDER_OK if owned else roles.NOT_YOURS
 
     async def _rcpt(self, event: events.RcptAsked) -> None:
         assert self._transaction is not None

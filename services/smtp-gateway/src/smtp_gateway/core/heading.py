@@ -1,0 +1,113 @@
+"""What the gateway reads of a message's header: who says to be the author, what is missing, what must not travel.
+
+The octets that came are not rewritten. What is missing is said to be, and put in front; the fields that tell of blind
+copies are cut out whole, because RFC 5322 §3.6.3 lets them go to nobody else.
+"""
+
+import re
+from dataclasses import dataclass
+
+from mailmsg.address import mailboxes
+from mailmsg.header import fields, header_end, unfold
+from mailproto.smtp.reply import Reply
+
+NOT_ONE_FROM = Reply.of(550, "5.6.0", "A message has one From field (RFC 5322 3.6)")
+NO_FROM = Reply.of(550, "5.6.0", "A message has a From field with an address (RFC 5322 3.6)")
+CONTINUED = Reply.of(550, "5.6.0", "A message does not begin with white space")
+TOO_MANY_AUTHORS = Reply.of(550, "5.6.0", "That are too many authors")
+
+AUTHOR_FIELDS = frozenset((b"from", b"sender", b"resent-from", b"resent-sender"))
+AUTHORS = 100
+BLIND = re.compile(
+    rb"^(?:resent-)?bcc[ \t]*+:(?:[^\n]*+\n(?=[ \t]))*+[^\n]*+\n?", re.IGNORECASE | re.MULTILINE
+)
+QUOTED = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+COMMENT = re.compile(rb"\([^()]*+\)")
+BETWEEN = re.compile(rb"[\s<>,;:()\\]+")
+COMMENT_DEPTH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """`authors`: the addresses of From, Sender, Resent-From and Resent-Sender, "" among them for one without a domain.
+
+    `octets` is the header's length with its blank line.
+    """
+
+    octets: int
+    authors: frozenset[str]
+    has_date: bool
+    has_message_id: bool
+    has_blind_copies: bool
+
+
+def refuse_ambiguous(content: bytes) -> Reply | None:
+    """What every door refuses: a header that two readers may read in two ways."""
+    if content[:1] in (b" ", b"\t"):
+        # It would continue the trace field that we put in front.
+        return CONTINUED
+    header = content[: header_end(content) or len(content)]
+    return NOT_ONE_FROM if sum(field.name.lower() == b"from" for field in fields(header)) > 1 else None
+
+
+def read_heading(content: bytes) -> Heading | Reply:
+    """Of a message that a user submits; the reply where it is none that we take (RFC 6409 §6.3, §8)."""
+    octets = header_end(content) or len(content)
+    seen: dict[bytes, list[bytes]] = {}
+    for field in fields(content[:octets]):
+        seen.setdefault(field.name.lower(), []).append(unfold(field.value))
+    if len(seen.get(b"from", ())) != 1 or not mailboxes(seen[b"from"][0]):
+        return NO_FROM
+    authors: set[str] = set()
+    for name in AUTHOR_FIELDS:
+        for value in seen.get(name, ()):
+            authors |= _addresses(value)
+            if len(authors) > AUTHORS:
+                return TOO_MANY_AUTHORS
+    return Heading(
+        octets=octets,
+        authors=frozenset(authors),
+        has_date=b"date" in seen,
+        has_message_id=b"message-id" in seen,
+        has_blind_copies=b"bcc" in seen or b"resent-bcc" in seen,
+    )
+
+
+def without_blind_copies(content: bytes, heading: Heading) -> bytes:
+    """The message as it travels."""
+    if not heading.has_blind_copies:
+        return content
+    return BLIND.sub(b"", content[: heading.octets]) + content[heading.octets :]
+
+
+def missing_fields(heading: Heading, date: bytes, message_id: bytes) -> bytes:
+    """The fields to put in front (RFC 6409 §8.2, §8.3), each ended by CRLF."""
+    added = b"" if heading.has_date else b"Date: " + date + b"\r\n"
+    return added if heading.has_message_id else added + b"Message-ID: " + message_id + b"\r\n"
+
+
+def _addresses(value: bytes) -> set[str]:
+    """Every address that a reader could take the field to name: those of the grammar, and what looks like one.
+
+    Names in quotes and comments are words for people, and not looked at.
+    """
+    found = {_text(each.address if each.domain and not each.route else b"") for each in mailboxes(value)}
+    bare = QUOTED.sub(b" ", value)
+    for _ in range(COMMENT_DEPTH):
+        inner = COMMENT.sub(b" ", bare)
+        if inner == bare:
+            break
+        bare = inner
+    for word in BETWEEN.split(bare):
+        local_part, at, domain = word.rpartition(b"@")
+        if at and local_part and domain:
+            found.add(_text(word))
+    return found
+
+
+def _text(address: bytes) -> str:
+    """ "" for what is no UTF-8: nobody owns it."""
+    try:
+        return address.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""

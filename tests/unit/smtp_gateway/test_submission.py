@@ -1,0 +1,217 @@
+"""What a submission agent owes (RFC 6409): whose addresses, what is missing, what must not travel."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mailproto.smtp.reply import Reply
+from smtp_gateway.core.heading import Heading, read_heading, refuse_ambiguous, without_blind_copies
+from smtp_gateway.core.roles import Role
+
+from tests.support.fake_gateway import FakeGate, converse
+
+OPENING = [b"EHLO c.test\r\n", b"AUTH PLAIN AGpvbmVzQGZvby5jb20AcmlnaHQ=\r\n"]
+DATED = b"Date: Sat, 21 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@foo.com>\r\n"
+
+
+def submit(
+    header: bytes, reverse_path: bytes = b"jones@foo.com", body: bytes = b"text\r\n"
+) -> tuple[bytes, FakeGate]:
+    """Jones submits this; what was said to it, and the gate."""
+    envelope = b"MAIL FROM:<" + reverse_path + b">\r\nRCPT TO:<far@elsewhere.test>\r\n"
+    content = header + b"\r\n" + body
+    bdat = b"BDAT %d LAST\r\n" % len(content) + content
+    said, gate, _ = converse(Role.MSA, [*OPENING, envelope + bdat, b"QUIT\r\n"])
+    return said, gate
+
+
+@pytest.mark.parametrize(
+    "reverse_path", [b"jones@foo.com", b"JONES@foo.com", b"", b"jones.alias@foo.com", b"sales@foo.com"]
+)
+def test_a_reverse_path_of_ones_own(reverse_path: bytes) -> None:
+    said, gate = submit(b"From: jones@foo.com\r\n", reverse_path)
+    assert b"250 2.0.0 Accepted" in said
+    assert gate.letters[0].reverse_path.encode() == reverse_path
+
+
+@pytest.mark.parametrize(
+    "reverse_path",
+    [b"brown@foo.com", b"nobody@foo.com", b"trap@other.com", b"x@elsewhere.test", b"jones@other.com"],
+)
+def test_a_reverse_path_of_somebody_else(reverse_path: bytes) -> None:
+    said, gate = submit(b"From: jones@foo.com\r\n", reverse_path)
+    assert b"550 5.7.1 That sender address is not yours" in said
+    assert gate.letters == []
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"From: jones@foo.com\r\n",
+        b"From: Jones <JONES@FOO.COM>\r\n",
+        b'From: "brown@foo.com" <jones@foo.com>\r\n',
+        b"From: jones@foo.com (brown@foo.com)\r\n",
+        b"From: jones@foo.com <jones@foo.com>\r\n",
+        b"From: Sales <sales@foo.com>\r\nSender: jones@foo.com\r\n",
+        b"From: jones@foo.com,\r\n jones.alias@foo.com\r\n",
+        b"FROM : jones@foo.com\r\n",
+        b"From: =?utf-8?q?J=C3=B6nes?= <jones@foo.com>\r\nReply-To: x@elsewhere.test\r\n",
+        b"From: jones@foo.com\r\nResent-From: jones@foo.com\r\nResent-Sender: jones.alias@foo.com\r\nResent-To: x@y.test\r\n",
+    ],
+)
+def test_authors_of_ones_own(header: bytes) -> None:
+    said, gate = submit(header)
+    assert b"250 2.0.0 Accepted" in said
+    assert len(gate.letters) == 1
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"From: brown@foo.com\r\n",
+        b"From: trap@other.com\r\n",
+        b"From: president@elsewhere.test\r\n",
+        b"From: jones@foo.com, brown@foo.com\r\n",
+        b"From: jones@foo.com\r\nSender: brown@foo.com\r\n",
+        b"From: jones@foo.com\r\nSender: jones@foo.com\r\nSender: brown@foo.com\r\n",
+        b"From: jones@foo.com\r\nResent-From: brown@foo.com\r\n",
+        b"From: jones@foo.com\r\nResent-Sender: brown@foo.com\r\n",
+        b"From: jones@foo.com\r\nResent-From: jones@foo.com\r\nResent-From: brown@foo.com\r\n",
+        b"From: brown@foo.com <jones@foo.com>\r\n",
+        b"From: <jones@foo.com> brown@foo.com\r\n",
+        b"From: jones@foo.com <brown@foo.com>\r\n",
+        b"From: <jones@foo.com>, <brown@foo.com>\r\n",
+        b"From: group: jones@foo.com, brown@foo.com;\r\n",
+        b"From: <@brown.test:jones@foo.com>\r\n",
+        b"From: jones\r\n",
+        b'From: "jones@foo.com" <brown@foo.com>\r\n',
+        b'From: "jones@foo.com\r\n',
+        b"From:\r\n\tbrown@foo.com\r\n",
+        b"From: (jones@foo.com) brown@foo.com\r\n",
+        b"From: \xff@foo.com\r\n",
+        "From: büro@elsewhere.test\r\n".encode(),
+    ],
+)
+def test_authors_who_are_somebody_else(header: bytes) -> None:
+    said, gate = submit(DATED + header)
+    assert b"550 5.7.1 From, Sender" in said
+    assert gate.letters == []
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Subject: nobody\r\n",
+        b"From:\r\n",
+        b"From: undisclosed:;\r\n",
+        b"From: ((jones@foo.com) <brown@foo.com>\r\n",
+        b"From: jones@foo.com\r\nFrom: jones@foo.com\r\n",
+        b"From: jones@foo.com\r\nSubject: x\r\nfrom : brown@foo.com\r\n",
+        b" From: brown@foo.com\r\nFrom: jones@foo.com\r\n",
+        b"\tx\r\nFrom: jones@foo.com\r\n",
+    ],
+)
+def test_a_header_that_is_none_is_refused(header: bytes) -> None:
+    said, gate = submit(header)
+    assert b"550 5.6.0" in said
+    assert gate.letters == []
+
+
+def test_more_than_one_from_is_refused_of_strangers_too() -> None:
+    for header in (b"From: a@b.test\r\nFROM: c@d.test\r\n", b" continued\r\n"):
+        content = header + b"\r\ntext\r\n.\r\n"
+        chunks = [
+            b"EHLO c.test\r\n",
+            b"MAIL FROM:<a@b.test>\r\nRCPT TO:<jones@foo.com>\r\n",
+            b"DATA\r\n",
+            content,
+        ]
+        said, gate, _ = converse(Role.MX, [*chunks, b"QUIT\r\n"])
+        assert b"550 5.6.0" in said
+        assert gate.letters == []
+
+
+def test_what_is_missing_is_put_in_front_and_nothing_is_rewritten() -> None:
+    header = b"From: jones@foo.com\r\nSubject: hi\r\n"
+    _, gate = submit(header)
+    [letter] = gate.letters
+    assert letter.content == header + b"\r\ntext\r\n"
+    assert re.fullmatch(
+        rb"Date: \w{3}, \d{1,2} \w{3} \d{4} [0-9:]{8} \+0000\r\nMessage-ID: <%s@foo\.com>\r\n"
+        % letter.queue_id.encode(),
+        letter.added_fields,
+    )
+    _, gate = submit(DATED + header)
+    assert gate.letters[0].added_fields == b""
+    _, gate = submit(b"Message-id: <x@y>\r\n" + header)
+    assert gate.letters[0].added_fields.startswith(b"Date: ")
+    assert b"Message-ID" not in gate.letters[0].added_fields
+
+
+def test_strangers_messages_are_left_as_they_are() -> None:
+    content = b"Bcc: x@y.test\r\n\r\ntext\r\n"
+    chunks = [b"EHLO c.test\r\n", b"MAIL FROM:<a@b.test>\r\nRCPT TO:<jones@foo.com>\r\n", b"DATA\r\n"]
+    _, gate, _ = converse(Role.MX, [*chunks, content + b".\r\n", b"QUIT\r\n"])
+    [letter] = gate.letters
+    assert (letter.content, letter.added_fields) == (content, b"")
+
+
+def test_blind_copies_do_not_travel() -> None:
+    header = (
+        b"From: jones@foo.com\r\nBcc: secret@elsewhere.test,\r\n\tother@elsewhere.test\r\nSubject: hi\r\n"
+        b"BCC : third@elsewhere.test\r\nX-Bcc: stays\r\nresent-bcc:\r\n fourth@elsewhere.test\r\n"
+    )
+    _, gate = submit(header, body=b"Bcc: this is text\r\n")
+    [letter] = gate.letters
+    assert letter.content == (
+        b"From: jones@foo.com\r\nSubject: hi\r\nX-Bcc: stays\r\n\r\nBcc: this is text\r\n"
+    )
+
+
+FIELDS = st.lists(
+    st.sampled_from(
+        [
+            *(b"Bcc: a@b.test\r\n", b"bcc:\r\n x@y\r\n", b"Bcc:\r\n", b"Resent-Bcc: q@r.test,\r\n\ts@t\r\n"),
+            *(
+                b"Subject: Bcc: no\r\n",
+                b"From: jones@foo.com\r\n",
+                b"X: a\r\n Bcc: folded\r\n",
+                b"Date: x\r\n",
+            ),
+        ]
+    ),
+    max_size=8,
+)
+
+
+@given(FIELDS, st.sampled_from([b"", b"\r\n", b"\r\nBcc: body\r\n"]))
+def test_exactly_the_blind_fields_are_cut(header: list[bytes], rest: bytes) -> None:
+    content = b"".join(header) + rest
+    heading = read_heading(content)
+    if isinstance(heading, Reply):
+        return
+    kept = b"".join(each for each in header if not each.lower().startswith((b"bcc", b"resent-bcc")))
+    assert without_blind_copies(content, heading) == kept + rest
+
+
+@given(st.binary(max_size=200))
+def test_any_octets_have_an_answer(content: bytes) -> None:
+    refuse_ambiguous(content)
+    heading = read_heading(content)
+    assert isinstance(heading, Heading | Reply)
+    heading = read_heading(b"From: " + content)
+    assert isinstance(heading, Heading | Reply)
+
+
+def test_a_hostile_header_is_read_in_linear_time() -> None:
+    for hostile in (
+        b"(" * 60_000,
+        b"@" * 60_000,
+        b"<a@" * 20_000,
+        b'"' * 60_001,
+        b"a@b," * 15_000,
+        b"(()" * 20_000,
+    ):
+        read_heading(b"From: " + hostile + b"\r\n\r\n")
+    assert isinstance(read_heading(b"From: a@b\r\n" + b"Bcc: x\r\n" * 50_000 + b"\r\n"), Heading)
