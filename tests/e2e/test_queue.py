@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.letters import plain
 from tests.support.dnsserver import DnsServer
 from tests.support.platform import Platform
 from tests.support.sink import SmtpSink
@@ -40,7 +41,7 @@ class Desk:
         with smtplib.SMTP("127.0.0.1", self.platform.ports.submission) as client:
             client.starttls(context=context)
             client.login(alice.address, alice.password)
-            client.sendmail(alice.address, recipients, b"Subject: out\r\n\r\nhello\r\n")
+            client.sendmail(alice.address, recipients, plain("out", alice.address, recipients[0]).content)
 
     def waiting(self, *words: str) -> Any:
         return until(lambda: self.json("list", *words))
@@ -72,7 +73,7 @@ def until(look: Callable[[], Any]) -> Any:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with DnsServer() as dns, SmtpSink(script={"RCPT": "451 4.2.1 come back later"}) as sink:
-        for domain in ("one.test", "two.test", "three.test"):
+        for domain in ("one.test", "two.test", "three.test", "four.test", "five.test"):
             dns.mx(domain, f"mx.{domain}")
         folder = tmp_path_factory.mktemp("queue")
         with Platform.start(folder, dns_server=dns.address, relay_port=sink.port) as platform:
@@ -122,6 +123,36 @@ def test_bounce_tells_the_sender_and_reroute_goes_elsewhere(desk: Desk) -> None:
     assert desk.command("bounce", two["queue_id"], "--reason", "we do not").returncode == 0
     returned = until(desk.newest)
     assert b"Returned by the operator: we do not" in returned
+
+
+def test_what_is_suspended_waits_untried_until_it_is_lifted(desk: Desk) -> None:
+    desk.answer("250 ok")
+    done = desk.command("suspend", "--domain", "four.test", "--for", "1h", "--reason", "they asked us to")
+    assert done.stdout.strip() == "mail to four.test suspended"
+    assert [each["reason"] for each in desk.json("suspensions")] == ["they asked us to"]
+    # Every process knows within a moment.
+    time.sleep(2)
+    desk.send("a@four.test")
+    [item] = desk.waiting("--domain", "four.test")
+    assert (item["attempts"], item["status"]) == (0, "waiting")
+    assert desk.command("resume", "--domain", "four.test").returncode == 0
+    until(lambda: [taken for taken in desk.sink.taken if "four.test" in taken.recipients[0]])
+    assert desk.json("suspensions") == []
+
+
+def test_a_schedule_is_set_for_a_tenant_and_warns_the_sender(desk: Desk) -> None:
+    desk.answer("451 4.2.1 come back later")
+    made = desk.json("schedule", "--tenant", "demo", "--domain", "five.test", "--first", "1m", "--warn", "1s")
+    assert (made["tenant"], made["first_seconds"], made["warn_seconds"]) == ("demo", 60.0, 1.0)
+    desk.send("a@five.test")
+    [item] = desk.waiting("--domain", "five.test")
+    assert item["next_attempt_at"] < item["expires_at"]
+    returned = until(lambda: newest if b"Delayed mail" in (newest := desk.newest()) else b"")
+    assert b"Action: delayed" in returned
+    assert b"a@five.test" in returned
+    assert desk.command("unschedule", "--tenant", "demo", "--domain", "five.test").returncode == 0
+    assert [each["domain"] for each in desk.json("schedules")] == [""]
+    assert desk.command("delete", "--domain", "five.test").returncode == 0
 
 
 def test_what_is_used_wrongly_has_its_exit_code(desk: Desk) -> None:

@@ -16,8 +16,10 @@ from mta_queue.adapters import changes as changes_module
 from mta_queue.adapters.changes import Changes
 from mta_queue.adapters.items import Items
 from mta_queue.adapters.queue import SqlQueue
+from mta_queue.adapters.rules import RuleBook
 from mta_queue.core.attempt import Attempt
 from mta_queue.core.outcome import Outcome, Verdict
+from mta_queue.core.schedule import Schedule
 from mta_queue.edge.jobs import Jobs
 from mta_queue.edge.notices import Notices
 from mta_queue.edge.orders import Orders
@@ -26,9 +28,10 @@ from mta_queue.tables import metadata
 from pgkit import OPERATOR, Pool, open_pool, transaction
 from spool import SpooledLetter
 
-from tests.integration.mta_queue.test_queue import LATER, NOW, letter
+from tests.integration.mta_queue.test_queue import LATER, NOW, lease_due, letter
 from tests.support.engines import Engines
 
+DEFAULT = Schedule(300.0, 3600.0, 432_000.0, warn_seconds=14_400.0)
 OPERATOR_CALLER = wire.Caller(actor="operator", client_address="192.0.2.9")
 
 
@@ -68,7 +71,7 @@ class Desk:
             spooled,
             payload,
             [],
-            [Postponed(domain, payload, recipients, replies, due, NOW + timedelta(days=5), "mx")],
+            [Postponed(domain, payload, recipients, replies, 1, due, NOW + timedelta(days=5), None, "mx")],
             [tried],
         )
         return spooled
@@ -102,7 +105,9 @@ async def desk(engines: Engines) -> AsyncIterator[Desk]:
     changes = Changes(pool)
     jobs = Jobs(changes, cast(Notices, told), asyncio.Event())
     server = grpc.aio.server()
-    add_QueueAdminServiceServicer_to_server(Orders(Items(pool), changes, jobs), server)
+    add_QueueAdminServiceServicer_to_server(
+        Orders(Items(pool), changes, jobs, RuleBook(pool, DEFAULT)), server
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -162,7 +167,7 @@ async def test_show_tells_what_waits_what_is_settled_and_what_was_tried(desk: De
     spooled = await desk.put("a@y.test", "b@y.test")
     item = next(
         each
-        for each in await desk.queue.lease_due(5000, 60.0, NOW + timedelta(hours=2))
+        for each in await lease_due(desk.pool, NOW + timedelta(hours=2))
         if each.letter.envelope.queue_id == spooled.envelope.queue_id
     )
     assert (await desk.item(spooled)).status == wire.ITEM_STATUS_SENDING
@@ -192,7 +197,7 @@ async def test_hold_release_retry(desk: Desk) -> None:
     assert (held.status, held.hold_reason) == (wire.ITEM_STATUS_HELD, "a question")
 
     async def is_taken() -> bool:
-        taken = await desk.queue.lease_due(5000, 60.0, datetime.now(UTC))
+        taken = await lease_due(desk.pool, datetime.now(UTC))
         return spooled.envelope.queue_id in [each.letter.envelope.queue_id for each in taken]
 
     job = await desk.change(wire.Change(retry=wire.Retry()), queue_ids=ids)
@@ -213,7 +218,7 @@ async def test_what_is_held_while_it_is_sent_stays_held_when_that_fails(desk: De
     await desk.change(wire.Change(retry=wire.Retry()), queue_ids=ids)
     item = next(
         each
-        for each in await desk.queue.lease_due(5000, 60.0, datetime.now(UTC) + timedelta(seconds=1))
+        for each in await lease_due(desk.pool, datetime.now(UTC) + timedelta(seconds=1))
         if each.letter.envelope.queue_id == ids[0]
     )
     await desk.change(wire.Change(hold=wire.Hold(reason="stop")), queue_ids=ids)
@@ -252,7 +257,7 @@ async def test_what_is_being_sent_is_not_given_up(desk: Desk) -> None:
     spooled = await desk.put("a@y.test")
     ids = [spooled.envelope.queue_id]
     await desk.change(wire.Change(retry=wire.Retry()), queue_ids=ids)
-    await desk.queue.lease_due(5000, 60.0, datetime.now(UTC) + timedelta(seconds=1))
+    await lease_due(desk.pool, datetime.now(UTC) + timedelta(seconds=1))
     job = await desk.change(wire.Change(delete=wire.Delete()), queue_ids=ids)
     assert (job.changed, job.skipped) == (0, 1)
     assert (await desk.item(spooled)).status == wire.ITEM_STATUS_SENDING
@@ -320,6 +325,62 @@ async def test_every_order_is_in_the_audit_and_stays_there(desk: Desk) -> None:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with transaction(desk.pool, OPERATOR) as connection:
                 await connection.execute(statement)
+
+
+async def test_suspend_and_resume(desk: Desk) -> None:
+    spooled = await desk.put("a@y.test")
+    tenant_id, domain = spooled.envelope.tenant_id, f"{uuid4().hex}.test"
+    end = datetime.now(UTC) + timedelta(hours=2)
+    for values in (
+        {"tenant_id": tenant_id, "reason": "a first word"},
+        {"tenant_id": tenant_id, "reason": "payment"},
+        {"domain": domain.upper(), "reason": "they asked", "expires_at": end},
+    ):
+        await desk.stub.Suspend(wire.SuspendRequest(caller=OPERATOR_CALLER, **values))
+    rules = await RuleBook(desk.pool, DEFAULT).load()
+    now = datetime.now(UTC)
+    found = rules.suspension_of(tenant_id, "y.test", now)
+    assert found is not None
+    assert (found.reason, found.actor, found.expires_at) == ("payment", "operator", None)
+    assert rules.suspension_of("u", domain, now) is not None
+    assert rules.suspension_of("u", domain, end) is None
+    listed = await desk.stub.ListSuspensions(wire.ListSuspensionsRequest(caller=OPERATOR_CALLER))
+    assert {"payment", "they asked"} <= {each.reason for each in listed.suspensions}
+    await desk.stub.Resume(wire.ResumeRequest(caller=OPERATOR_CALLER, tenant_id=tenant_id))
+    await desk.stub.Resume(wire.ResumeRequest(caller=OPERATOR_CALLER, domain=domain))
+    rules = await RuleBook(desk.pool, DEFAULT).load()
+    assert rules.suspension_of(tenant_id, "y.test", now) is None
+    async with refused(grpc.StatusCode.NOT_FOUND):
+        await desk.stub.Resume(wire.ResumeRequest(caller=OPERATOR_CALLER, tenant_id=tenant_id))
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT):
+        await desk.stub.Suspend(wire.SuspendRequest(caller=OPERATOR_CALLER, reason="all?"))
+    audit = await desk.stub.ListAudit(wire.ListAuditRequest(caller=OPERATOR_CALLER, tenant_id=tenant_id))
+    assert [each.action for each in audit.entries] == ["resume", "suspend", "suspend"]
+
+
+async def test_schedules_are_data(desk: Desk) -> None:
+    tenant_id = str(uuid4())
+    asked = wire.Schedule(
+        tenant_id=tenant_id,
+        first_seconds=60,
+        longest_seconds=600,
+        expire_seconds=7200,
+        jitter=0.1,
+        warn_seconds=0,
+    )
+    me = wire.Caller(actor="me", tenant_id=tenant_id)
+    await desk.stub.SetSchedule(wire.SetScheduleRequest(caller=me, schedule=asked))
+    rules = await RuleBook(desk.pool, DEFAULT).load()
+    assert rules.schedule_of(tenant_id, "y.test") == Schedule(60.0, 600.0, 7200.0, 0.1, 0.0)
+    assert rules.schedule_of(str(uuid4()), "y.test") == DEFAULT
+    listed = await desk.stub.ListSchedules(wire.ListSchedulesRequest(caller=me))
+    assert [each.tenant_id for each in listed.schedules] == ["", tenant_id]
+    asked.first_seconds = 0
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT):
+        await desk.stub.SetSchedule(wire.SetScheduleRequest(caller=me, schedule=asked))
+    await desk.stub.DeleteSchedule(wire.DeleteScheduleRequest(caller=me, tenant_id=tenant_id))
+    rules = await RuleBook(desk.pool, DEFAULT).load()
+    assert rules.schedule_of(tenant_id, "y.test") == DEFAULT
 
 
 async def test_a_tenant_sees_and_changes_its_own_only(desk: Desk) -> None:

@@ -6,8 +6,12 @@ from typing import Any, cast
 import pytest
 from blobstore import BlobUnavailable
 from eventbus import BusMessage
+from mta_queue.core.rules import Rules
 from mta_queue.core.schedule import Schedule
-from mta_queue.edge.working import Work
+from mta_queue.core.turns import Caps
+from mta_queue.edge.current import CurrentRules
+from mta_queue.edge.firsts import Firsts
+from mta_queue.edge.slots import Slots
 
 
 class Poisoned:
@@ -55,19 +59,14 @@ async def test_a_poison_envelope_is_put_aside(away: bool) -> None:
     draining = asyncio.Event()
     message, shelf = Poisoned(draining), Shelf(away=away)
     nothing: Any = None
-    work = Work(
-        Once(message),
-        nothing,
-        nothing,
-        nothing,
-        shelf,
-        Schedule(1.0, 1.0, 1.0),
-        draining,
-        attempts_at_once=1,
-        lease_seconds=1.0,
-        poll_seconds=1.0,
-    )
-    await work.run_first()
+    rules = Rules({}, {}, Schedule(1.0, 1.0, 1.0))
+
+    async def load() -> Rules:
+        return rules
+
+    slots = Slots(1, Caps(1, 1))
+    firsts = Firsts(Once(message), nothing, nothing, shelf, slots, CurrentRules(load, rules), draining)
+    await firsts.run()
     if away:
         assert (message.fate, shelf.kept) == (["retried"], [])
     else:

@@ -17,7 +17,7 @@ from mailwire.directory.v1 import directory_pb2 as wire
 from starlette.staticfiles import StaticFiles
 
 from admin_api import metrics
-from admin_api.edge import accounts, guard, problems, queue, tenants
+from admin_api.edge import accounts, guard, problems, queue, queue_pace, tenants
 from admin_api.models import Health, Problem
 
 DESCRIPTION = """Tenants, domains, accounts and aliases of a Posthouse installation, and its queue of outgoing mail.
@@ -53,7 +53,7 @@ def build(directory: Any, outgoing: Any, token: str, request_octets: int) -> Fas
     queue.attach(app, outgoing)
     token = guard.check(token)
     problems.install(app)
-    for part in (tenants, accounts, queue):
+    for part in (tenants, accounts, queue, queue_pace):
         app.include_router(part.router, dependencies=[Depends(guard.BEARER)], responses=ERRORS)  # type: ignore[arg-type]
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
 

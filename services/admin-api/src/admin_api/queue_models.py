@@ -121,6 +121,55 @@ class Job(BaseModel):
     error: str
 
 
+class NewSuspension(Wire):
+    """A tenant, a domain, or a tenant's mail to a domain."""
+
+    tenant: Annotated[str, Field(description="its name or id; empty: all", max_length=100)] = ""
+    domain: Annotated[str, Field(description="the recipients'; empty: all", max_length=255)] = ""
+    everything: Annotated[bool, Field(description="all mail: neither tenant nor domain")] = False
+    reason: Reason
+    expires_at: Annotated[AwareDatetime | None, Field(description="it lifts itself then")] = None
+
+
+class Suspension(BaseModel):
+    """No attempts. What waits goes on waiting, and is given up when its time is over."""
+
+    tenant: str
+    tenant_id: str
+    domain: str
+    reason: str
+    actor: str
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class Pace(Wire):
+    """How often is tried; waits double from the first to the longest. All in seconds."""
+
+    first_seconds: Annotated[float, Field(description="the wait after the first attempt", gt=0)]
+    longest_seconds: Annotated[float, Field(gt=0)]
+    expire_seconds: Annotated[float, Field(description="from arrival; then mail is given up", gt=0)]
+    jitter: Annotated[float, Field(description="a share of each wait, up and down", ge=0, le=0.5)] = 0.2
+    warn_seconds: Annotated[
+        float, Field(description="from arrival; then the sender is told of the delay; 0: never", ge=0)
+    ] = 14_400.0
+
+
+class NewSchedule(Pace):
+    """For a tenant, a domain, a tenant's mail to a domain, or with neither for everything."""
+
+    tenant: Annotated[str, Field(max_length=100)] = ""
+    domain: Annotated[str, Field(max_length=255)] = ""
+
+
+class Schedule(Pace):
+    """The nearest to tenant and domain counts."""
+
+    tenant: str
+    tenant_id: str
+    domain: str
+
+
 class AuditEntry(BaseModel):
     """Who asked for what."""
 

@@ -1,5 +1,7 @@
 """`python -m mta_queue`: the wiring."""
 
+from datetime import timedelta
+
 import grpc
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
@@ -14,14 +16,22 @@ from spool import Spool
 
 from mta_queue.adapters.changes import Changes
 from mta_queue.adapters.items import Items
+from mta_queue.adapters.lanes import Lanes
 from mta_queue.adapters.quarantine import BlobQuarantine
 from mta_queue.adapters.queue import SqlQueue
 from mta_queue.adapters.relay import Relay
+from mta_queue.adapters.rules import RuleBook
 from mta_queue.core.schedule import Schedule
+from mta_queue.core.turns import Caps
+from mta_queue.edge.attempts import Attempts
+from mta_queue.edge.current import CurrentRules
+from mta_queue.edge.firsts import Firsts
 from mta_queue.edge.jobs import Jobs
+from mta_queue.edge.laters import Laters
 from mta_queue.edge.notices import Notices
 from mta_queue.edge.orders import Orders
-from mta_queue.edge.working import Work
+from mta_queue.edge.slots import Slots
+from mta_queue.edge.upkeep import Upkeep
 from mta_queue.settings import Settings
 
 
@@ -52,21 +62,34 @@ async def wire(service: Service[Settings]) -> None:
     service.on_close(source.give_back)
     relay = Relay(settings, Resolver(parse_servers(settings.dns_servers)), blobs)
     service.on_close(relay.close)
-    work = Work(
-        source,
+    schedule = Schedule(
+        settings.retry_first_seconds,
+        max(settings.retry_first_seconds, settings.retry_longest_seconds),
+        settings.expire_seconds,
+        warn_seconds=settings.warn_seconds,
+    )
+    book = RuleBook(pool, schedule)
+    rules = CurrentRules(book.load, await book.load())
+    lanes = Lanes(pool)
+    attempts = Attempts(relay, notices, lanes)
+    slots = Slots(
+        settings.attempts_at_once, Caps(settings.attempts_a_destination, settings.attempts_a_tenant)
+    )
+    firsts = Firsts(source, queue, attempts, BlobQuarantine(blobs), slots, rules, service.draining)
+    laters = Laters(
+        lanes,
         queue,
-        relay,
-        notices,
-        BlobQuarantine(blobs),
-        Schedule(settings.retry_first_seconds, settings.retry_longest_seconds, settings.expire_seconds),
+        attempts,
+        slots,
+        rules,
         service.draining,
-        attempts_at_once=settings.attempts_at_once,
         lease_seconds=settings.lease_seconds,
         poll_seconds=settings.poll_seconds,
     )
+    upkeep = Upkeep(queue, timedelta(days=settings.history_days), service.draining)
     changes = Changes(pool)
     jobs = Jobs(changes, notices, service.draining)
-    orders = Orders(Items(pool), changes, jobs)
+    orders = Orders(Items(pool), changes, jobs, book)
 
     def register(server: grpc.aio.Server) -> list[str]:
         add_QueueAdminServiceServicer_to_server(orders, server)
@@ -75,8 +98,9 @@ async def wire(service: Service[Settings]) -> None:
     if settings.grpc_port:
         await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register)
     service.spawn(jobs.run(), name="jobs")
-    service.spawn(work.run_first(), name="first-attempts")
-    service.spawn(work.run_due(), name="due-items")
+    service.spawn(firsts.run(), name="first-attempts")
+    service.spawn(laters.run(), name="due-items")
+    service.spawn(upkeep.run(), name="upkeep")
     service.spawn(notices.sweep(service.draining), name="notice-sweep")
     service.ready_when("bus", bus.check)
     service.ready_when("queue", lambda: check(pool))

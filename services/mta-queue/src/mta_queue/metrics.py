@@ -4,6 +4,10 @@ from prometheus_client import Counter, Gauge, Histogram
 
 RECIPIENTS = Counter("mta_queue_recipients_total", "Recipients settled or postponed", ["outcome"])
 ATTEMPTS = Counter("mta_queue_attempts_total", "Sessions with other systems", ["result"])
+PUT_OFF = Counter(
+    "mta_queue_messages_put_off_total",
+    "Messages of the bus that wait for their turn without having been tried",
+)
 POISONED = Counter("mta_queue_messages_poisoned_total", "Messages put aside because they cannot be read")
 UNCERTAIN = Counter(
     "mta_queue_uncertain_total",

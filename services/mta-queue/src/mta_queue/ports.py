@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from spool import SpooledLetter
+from spool import Envelope, SpooledLetter
 
 from mta_queue.core.attempt import Attempt, Delivery
 from mta_queue.core.outcome import Outcome
+from mta_queue.core.rules import Rules
+from mta_queue.core.turns import Caps, UnderWay
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,54 @@ class Postponed:
     domain: str
     payload: bytes
     recipients: tuple[str, ...]
-    # The last reply to each recipient.
+    # The last reply to each recipient; "" where it has not been tried.
     replies: tuple[str, ...]
+    attempts: int
     next_attempt_at: datetime
     expires_at: datetime
+    # When the sender is to be told that it takes longer.
+    warn_at: datetime | None
     last_host: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """What was not tried at all, at one domain."""
+
+    envelope: Envelope
+    postponed: Postponed
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """An item whose sender is to be told that it takes longer. `outcomes` are its recipients' last replies."""
+
+    item_id: int
+    tenant_id: str
+    queue_id: str
+    payload: bytes
+    outcomes: tuple[Outcome, ...]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Items under lease. `is_capped`: more is due, of lanes whose destination or tenant has all its places."""
+
+    items: list[Item]
+    is_capped: bool
+
+
+class Lanes(Protocol):
+    """What is due, in turns. Every method raises pgkit.DatabaseUnavailable."""
+
+    async def take(
+        self, room: int, firsts: UnderWay, caps: Caps, rules: Rules, lease_seconds: float, now: datetime
+    ) -> Taken | None:
+        """At most `room` items, for so long; None while another process takes. `firsts` have no leases."""
+
+    async def pause(self, domain: str, until: datetime) -> None:
+        """No turns for a destination that does not answer."""
 
 
 class Queue(Protocol):
@@ -65,8 +110,8 @@ class Queue(Protocol):
     ) -> None:
         """What the first attempt came to, in one transaction."""
 
-    async def lease_due(self, limit: int, lease_seconds: float, now: datetime) -> list[Item]:
-        """Take items that are due, for so long."""
+    async def put_off(self, untried: Sequence[PutOff]) -> None:
+        """What is not tried now, of any tenants, in one transaction."""
 
     async def record_retry(
         self,
@@ -83,6 +128,18 @@ class Queue(Protocol):
 
     async def notice_made(self, tenant_id: str, queue_id: str, addresses: Sequence[str]) -> None:
         """It is in the spool, or none is to be made."""
+
+    async def delayed(self, limit: int, now: datetime, again_at: datetime) -> list[Delayed]:
+        """Items whose sender is to be told of the delay; this process has until `again_at` to do it."""
+
+    async def warned(self, tenant_id: str, item_id: int) -> None:
+        """The sender has been told, or need not be."""
+
+    async def give_up_overdue(self, limit: int, expired_before: datetime) -> int:
+        """Items that had no turn before their end: failed, with their notices due. Returns how many."""
+
+    async def forget_attempts(self, limit: int, before: datetime) -> int:
+        """History that is old enough. Returns how many rows."""
 
     async def waiting(self) -> int:
         """How many items wait."""

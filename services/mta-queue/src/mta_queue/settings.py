@@ -32,7 +32,22 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     retry_first_seconds: float = Field(300.0, description="wait after the first attempt that failed", gt=0)
     retry_longest_seconds: float = Field(3600.0, description="waits double up to this", gt=0)
     expire_seconds: float = Field(432_000.0, description="a message is given up after so long (5 days)", gt=0)
+    warn_seconds: float = Field(
+        14_400.0, description="the sender is told of a delay after so long (4 h); 0: never", ge=0
+    )
     attempts_at_once: int = Field(64, description="transactions with other systems under way at once", ge=1)
+    attempts_a_destination: int = Field(
+        20, description="of these to one domain, counted over all processes for what has waited", ge=1
+    )
+    attempts_a_tenant: int = Field(48, description="of these for one tenant, counted so too", ge=1)
+    history_days: float = Field(30.0, description="how long attempts can be looked up", gt=0, le=3650)
+    dead_host_seconds: float = Field(
+        60.0,
+        description="a host that does not answer is not asked again for so long, then twice as long, up to 16 times;"
+        " never longer at first than the first wait",
+        gt=0,
+        le=3600,
+    )
     messages_a_connection: int = Field(
         100, description="messages sent on one connection before it is closed", ge=1, le=10_000
     )

@@ -10,6 +10,13 @@ nothing any more.
 the bus (and a respool) that there is nothing left to do, and it keeps a notice
 that is due until it is in the spool.
 
+`queue_lane` is one tenant's mail for one domain, and when its turn comes: work is
+taken lane by lane, so that nobody's backlog delays another's mail. A trigger of
+the steps makes lanes for what is written to queue_item.
+
+`queue_suspension` stops a destination or a tenant for a while; `queue_schedule`
+says how often is tried, where that is not the setting.
+
 `queue_attempt` is what was tried, one row for each session with another system.
 
 `queue_job` is a change of many items under way: done in batches, each with its
@@ -25,6 +32,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
+    Double,
     Identity,
     Index,
     Integer,
@@ -32,6 +40,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
     func,
     text,
 )
@@ -75,7 +84,62 @@ queue_item = Table(
     Index("queue_item_several", "domain", "item_id", postgresql_where=text("recipients[2] IS NOT NULL")),
     Index("queue_item_held", "item_id", postgresql_where=text("status = 'held'")),
     Index("queue_item_age", "created_at"),
+    # When the sender is to be told that it takes longer; NULL: it has been, or is not to be.
+    Column("warn_at", DateTime(timezone=True)),
+    Index(
+        "queue_item_warning", "warn_at", postgresql_where=text("warn_at IS NOT NULL AND status = 'waiting'")
+    ),
+    Index(
+        "queue_item_lane",
+        "tenant_id",
+        "domain",
+        "next_attempt_at",
+        postgresql_where=text("status = 'waiting'"),
+    ),
+    Index("queue_item_expiry", "expires_at", postgresql_where=text("status = 'waiting'")),
     Index("queue_item_leased", "domain", postgresql_where=text("lease_until IS NOT NULL")),
+)
+
+queue_lane = Table(
+    "queue_lane",
+    metadata,
+    Column("tenant_id", UUID(as_uuid=True), primary_key=True),
+    Column("domain", Text, primary_key=True),
+    # When its turn comes: when its next item is due, or now again, at the tail, where it has more that are.
+    Column("turn_at", DateTime(timezone=True), nullable=False),
+    Index("queue_lane_turn", "tenant_id", "turn_at"),
+    Index("queue_lane_domain", "domain"),
+)
+
+queue_suspension = Table(
+    "queue_suspension",
+    metadata,
+    Column("suspension_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    # NULL: all tenants.
+    Column("tenant_id", UUID(as_uuid=True)),
+    # "": all domains.
+    Column("domain", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("expires_at", DateTime(timezone=True)),
+    UniqueConstraint("tenant_id", "domain", name="queue_suspension_once", postgresql_nulls_not_distinct=True),
+)
+
+queue_schedule = Table(
+    "queue_schedule",
+    metadata,
+    Column("schedule_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    # NULL: all tenants; "": all domains. The nearest to tenant and domain counts.
+    Column("tenant_id", UUID(as_uuid=True)),
+    Column("domain", Text, nullable=False),
+    # core.schedule.Schedule
+    Column("first_seconds", Double, nullable=False),
+    Column("longest_seconds", Double, nullable=False),
+    Column("expire_seconds", Double, nullable=False),
+    Column("jitter", Double, nullable=False),
+    Column("warn_seconds", Double, nullable=False),
+    UniqueConstraint("tenant_id", "domain", name="queue_schedule_once", postgresql_nulls_not_distinct=True),
 )
 
 queue_attempt = Table(

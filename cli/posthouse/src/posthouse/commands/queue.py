@@ -1,11 +1,11 @@
-"""posthouse queue: list, show, audit, and what queue_changes.py adds."""
+"""posthouse queue: list, show, audit, and what queue_changes.py and queue_pace.py add."""
 
 from typing import Annotated, Any
 
 import typer
 
 from posthouse.api import Api, named
-from posthouse.commands import queue_changes
+from posthouse.commands import queue_changes, queue_pace
 from posthouse.commands.queue_options import Wanted, asking, filtered
 from posthouse.output import as_json as print_json
 from posthouse.output import console, table
@@ -126,6 +126,7 @@ def audit(
 
 
 queue_changes.add_to(app)
+queue_pace.add_to(app)
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:

@@ -220,6 +220,31 @@ def job(message: wire.Job) -> models.Job:
     )
 
 
+def suspension(message: wire.Suspension, names: dict[str, str]) -> models.Suspension:
+    return models.Suspension(
+        tenant=names.get(message.tenant_id, ""),
+        tenant_id=message.tenant_id,
+        domain=message.domain,
+        reason=message.reason,
+        actor=message.actor,
+        created_at=message.created_at.ToDatetime(UTC),
+        expires_at=message.expires_at.ToDatetime(UTC) if message.HasField("expires_at") else None,
+    )
+
+
+def schedule(message: wire.Schedule, names: dict[str, str]) -> models.Schedule:
+    return models.Schedule(
+        tenant=names.get(message.tenant_id, ""),
+        tenant_id=message.tenant_id,
+        domain=message.domain,
+        first_seconds=message.first_seconds,
+        longest_seconds=message.longest_seconds,
+        expire_seconds=message.expire_seconds,
+        jitter=message.jitter,
+        warn_seconds=message.warn_seconds,
+    )
+
+
 def audit(message: wire.AuditEntry, names: dict[str, str]) -> models.AuditEntry:
     return models.AuditEntry(
         audit_id=message.audit_id,

@@ -60,7 +60,7 @@ def conditions(wanted: ItemFilter) -> Conditions:
             wanted.recipient,
         )
     if wanted.domain:
-        made.add("domain = {}", wanted.domain.lower())
+        made.add("domain = {}", domain_of("@" + wanted.domain))
     if wanted.status is not None:
         made.add(STATUSES[wanted.status])
     if wanted.reply:

@@ -1,7 +1,8 @@
 """The queue in PostgreSQL. Any process may take any item; a lease and its number keep two from settling one."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from itertools import zip_longest
 from uuid import UUID
 
 import asyncpg
@@ -9,19 +10,34 @@ from mailproto.smtp.client import Passed
 from mailproto.smtp.dsn_request import RECIPIENT_DEFAULT
 from mailproto.smtp.reply import Reply
 from pgkit import OPERATOR, Connection, Pool, transaction
-from spool import Envelope, Malformed, SpooledLetter, decode
+from spool import Envelope, SpooledLetter
 
 from mta_queue.core.attempt import Attempt
-from mta_queue.core.outcome import Outcome, Verdict, is_to_be_told, judge
-from mta_queue.ports import Due, Item, Postponed
+from mta_queue.core.outcome import EXPIRED, Outcome, Verdict, is_to_be_told, judge
+from mta_queue.ports import Delayed, Due, Item, Postponed, PutOff
 
-LEASE = """
-UPDATE queue_item q SET lease_until = $2::timestamptz, fencing = q.fencing + 1
-FROM (SELECT tenant_id, queue_id, domain FROM queue_item
-      WHERE status = 'waiting' AND next_attempt_at <= $1 AND (lease_until IS NULL OR lease_until < $1)
-      ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED) due
-WHERE q.tenant_id = due.tenant_id AND q.queue_id = due.queue_id AND q.domain = due.domain
-RETURNING q.*"""
+INSERT = """
+INSERT INTO queue_item (tenant_id, queue_id, domain, reverse_path, recipients, payload, attempts, next_attempt_at,
+                        expires_at, last_reply, last_host, replies, warn_at, tried_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, CASE WHEN $7 > 0 THEN now() END)
+ON CONFLICT DO NOTHING"""
+OVERDUE = """
+WITH over AS (
+    SELECT item_id FROM queue_item
+    WHERE status = 'waiting' AND expires_at < $1 AND (lease_until IS NULL OR lease_until <= now())
+    ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED),
+gone AS (
+    DELETE FROM queue_item i USING over WHERE i.item_id = over.item_id
+    RETURNING tenant_id, queue_id, reverse_path, payload, recipients, replies, last_reply, last_host),
+settled AS (
+    INSERT INTO relay_outcome (tenant_id, queue_id, address, outcome, status, reply, host, notice_due)
+    SELECT tenant_id, queue_id, address, 'failed', $3,
+           coalesce(nullif(reply, ''), nullif(last_reply, ''), $4), last_host,
+           CASE WHEN reverse_path <> '' THEN payload END
+    FROM gone CROSS JOIN LATERAL unnest(recipients, replies) AS each(address, reply) WHERE address IS NOT NULL
+    ON CONFLICT DO NOTHING)
+SELECT count(*) FROM gone"""
+NEVER_TRIED = "451 It had no turn before its time was over"
 
 
 class SqlQueue:
@@ -52,40 +68,13 @@ class SqlQueue:
         tenant = UUID(envelope.tenant_id)
         async with transaction(self._pool, envelope.tenant_id) as connection:
             await _settle(connection, envelope, payload, settled)
-            for each in postponed:
-                await connection.execute(
-                    """INSERT INTO queue_item (tenant_id, queue_id, domain, reverse_path, recipients, payload, attempts,
-                                               next_attempt_at, expires_at, last_reply, last_host, replies, tried_at)
-                       VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10, $11, now()) ON CONFLICT DO NOTHING""",
-                    tenant,
-                    envelope.queue_id,
-                    each.domain,
-                    envelope.reverse_path,
-                    list(each.recipients),
-                    each.payload,
-                    each.next_attempt_at,
-                    each.expires_at,
-                    each.replies[-1],
-                    each.last_host,
-                    list(each.replies),
-                )
+            if postponed:
+                await _postpone(connection, [PutOff(envelope, each) for each in postponed])
             await _keep(connection, tenant, envelope.queue_id, attempts)
 
-    async def lease_due(self, limit: int, lease_seconds: float, now: datetime) -> list[Item]:
+    async def put_off(self, untried: Sequence[PutOff]) -> None:
         async with transaction(self._pool, OPERATOR) as connection:
-            rows = await connection.fetch(LEASE, now, now + timedelta(seconds=lease_seconds), limit)
-            items: list[Item] = []
-            for row in rows:
-                try:
-                    items.append(_item(row))
-                except Malformed as error:
-                    # One row that cannot be read must not stop the others; the operator sees it among the held.
-                    await connection.execute(
-                        "UPDATE queue_item SET status = 'held', lease_until = NULL, hold_reason = $2 WHERE item_id = $1",
-                        row["item_id"],
-                        f"its envelope cannot be read: {error}",
-                    )
-        return items
+            await _postpone(connection, untried)
 
     async def record_retry(
         self,
@@ -143,6 +132,58 @@ class SqlQueue:
                 list(addresses),
             )
 
+    async def delayed(self, limit: int, now: datetime, again_at: datetime) -> list[Delayed]:
+        async with transaction(self._pool, OPERATOR) as connection:
+            rows = await connection.fetch(
+                """UPDATE queue_item SET warn_at = $3 WHERE item_id IN (
+                       SELECT item_id FROM queue_item WHERE status = 'waiting' AND warn_at IS NOT NULL AND warn_at <= $2
+                       ORDER BY warn_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+                   RETURNING item_id, tenant_id, queue_id, payload, recipients, replies, last_host, expires_at""",
+                limit,
+                now,
+                again_at,
+            )
+        return [
+            Delayed(
+                item_id=row["item_id"],
+                tenant_id=str(row["tenant_id"]),
+                queue_id=row["queue_id"],
+                payload=row["payload"],
+                outcomes=tuple(
+                    Outcome(
+                        address, Verdict.DEFERRED, parse_reply(reply or NEVER_TRIED, ""), row["last_host"]
+                    )
+                    for address, reply in zip_longest(
+                        row["recipients"], row["replies"][: len(row["recipients"])]
+                    )
+                ),
+                expires_at=row["expires_at"],
+            )
+            for row in rows
+        ]
+
+    async def warned(self, tenant_id: str, item_id: int) -> None:
+        async with transaction(self._pool, tenant_id) as connection:
+            await connection.execute(
+                "UPDATE queue_item SET warn_at = NULL WHERE tenant_id = $1 AND item_id = $2",
+                UUID(tenant_id),
+                item_id,
+            )
+
+    async def give_up_overdue(self, limit: int, expired_before: datetime) -> int:
+        async with transaction(self._pool, OPERATOR) as connection:
+            return int(await connection.fetchval(OVERDUE, expired_before, limit, EXPIRED, NEVER_TRIED))
+
+    async def forget_attempts(self, limit: int, before: datetime) -> int:
+        async with transaction(self._pool, OPERATOR) as connection:
+            done = await connection.execute(
+                """DELETE FROM queue_attempt WHERE (tenant_id, queue_id, attempt_id) IN (
+                       SELECT tenant_id, queue_id, attempt_id FROM queue_attempt WHERE started_at < $2 LIMIT $1)""",
+                limit,
+                before,
+            )
+        return int(done.rpartition(" ")[2])
+
     async def waiting(self) -> int:
         async with transaction(self._pool, OPERATOR) as connection:
             return int(await connection.fetchval("SELECT count(*) FROM queue_item"))
@@ -172,18 +213,27 @@ def _outcome(row: asyncpg.Record) -> Outcome:
     return Outcome(row["address"], Verdict.FAILED, reply, row["host"])
 
 
-def _item(row: asyncpg.Record) -> Item:
-    """Raises Malformed."""
-    return Item(
-        letter=decode(row["payload"]),
-        payload=row["payload"],
-        domain=row["domain"],
-        recipients=tuple(row["recipients"]),
-        attempts=row["attempts"],
-        expires_at=row["expires_at"],
-        fencing=row["fencing"],
-        route=row["route"],
-    )
+async def _postpone(connection: Connection, untried: Sequence[PutOff]) -> None:
+    """In the order of their lanes, so that two that do this at once do not wait for each other in a ring."""
+    rows = [
+        (
+            UUID(each.envelope.tenant_id),
+            each.envelope.queue_id,
+            each.postponed.domain,
+            each.envelope.reverse_path,
+            list(each.postponed.recipients),
+            each.postponed.payload,
+            each.postponed.attempts,
+            each.postponed.next_attempt_at,
+            each.postponed.expires_at,
+            each.postponed.replies[-1],
+            each.postponed.last_host,
+            list(each.postponed.replies),
+            each.postponed.warn_at if each.envelope.reverse_path else None,
+        )
+        for each in untried
+    ]
+    await connection.executemany(INSERT, sorted(rows, key=lambda row: (row[0], row[2])))
 
 
 async def _keep(connection: Connection, tenant: UUID, queue_id: str, attempts: Sequence[Attempt]) -> None:

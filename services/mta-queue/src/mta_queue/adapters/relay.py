@@ -35,6 +35,7 @@ from mta_queue import metrics
 from mta_queue.adapters.connections import Connections
 from mta_queue.adapters.session import Session, SessionBroken, TlsFailed, opportunistic_context
 from mta_queue.core.attempt import Attempt, Delivery, attempt_of
+from mta_queue.core.dead_hosts import Dead, DeadHosts
 from mta_queue.core.destinations import is_public, literal_of
 from mta_queue.core.outcome import Outcome, Verdict, all_alike, outcomes
 from mta_queue.core.route import parse_route
@@ -69,7 +70,14 @@ class Trail:
     def __init__(self, domain: str) -> None:
         self._domain = domain
         self.attempts: list[Attempt] = []
+        # Places that were passed over or failed without a word, and those that spoke.
+        self.dead: list[Dead] = []
+        self.spoke = False
         self.begin()
+
+    def dead_until(self) -> datetime | None:
+        """When the first of the places may be there again, where none of them is."""
+        return None if self.spoke else min((each.until for each in self.dead), default=None)
 
     def begin(self) -> None:
         """Another attempt begins."""
@@ -93,6 +101,9 @@ class Relay:
         self._blobs = blobs
         self._tls = opportunistic_context()
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._dead = DeadHosts(
+            lambda: datetime.now(UTC), min(settings.dead_host_seconds, settings.retry_first_seconds)
+        )
         self._connections = Connections(
             idle_seconds=settings.connection_idle_seconds,
             messages_a_connection=settings.messages_a_connection,
@@ -119,7 +130,7 @@ class Relay:
                 remaining += [each.address for each in part if each.reply.code == 452]
                 part = [each for each in part if each.reply.code != 452]
             settled += part
-        return Delivery(settled, trail.attempts)
+        return Delivery(settled, trail.attempts, trail.dead_until())
 
     async def _deliver_some(
         self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str, trail: Trail
@@ -137,17 +148,29 @@ class Relay:
                         place.address, all_alike(recipients, Reply.of(451, "4.4.3", text), place.host)
                     )
                     continue
+                if (dead := self._dead.is_dead(place.key)) is not None:
+                    trail.dead.append(dead)
+                    text = f"not tried before {dead.until:%H:%M:%S} UTC: {dead.text}"
+                    last = trail.end(
+                        place.address, all_alike(recipients, Reply.of(451, "4.4.1", text), place.host)
+                    )
+                    continue
                 try:
                     with metrics.TRANSACTION_SECONDS.time():
                         result = await self._try(letter, place, recipients, trail)
                 except SessionBroken as broken:
                     metrics.ATTEMPTS.labels("broken").inc()
                     last = trail.end(place.address, all_alike(recipients, broken.reply, place.host))
+                    if broken.asked is None:
+                        trail.dead.append(self._dead.failed(place.key, broken.reply.text))
+                    else:
+                        self._heard(place, trail)
                     if broken.asked is Asked.CONTENT:
                         # It may have been taken: another host must not get it too, now.
                         metrics.UNCERTAIN.inc()
                         return last
                     continue
+                self._heard(place, trail)
                 if isinstance(result, Failed):
                     metrics.ATTEMPTS.labels("refused").inc()
                     # RFC 5321 §4.2.4.2 and practice: a host that refuses the session says nothing about the recipient.
@@ -176,6 +199,11 @@ class Relay:
         except DnsUnavailable as error:
             answer = Reply.of(451, "4.4.3", str(error))
         return last or trail.end("", all_alike(recipients, answer))
+
+    def _heard(self, place: Place, trail: Trail) -> None:
+        """There is somebody, whatever he says."""
+        trail.spoke = True
+        self._dead.answered(place.key)
 
     async def _places(self, domain: str, route: str) -> AsyncIterator[Place]:
         port = self._settings.smtp_port

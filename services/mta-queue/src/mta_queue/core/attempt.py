@@ -35,6 +35,8 @@ class Delivery:
 
     outcomes: list[Outcome]
     attempts: list[Attempt]
+    # None of the destination's hosts is there; nothing of it is tried before.
+    dead_until: datetime | None = None
 
 
 def attempt_of(

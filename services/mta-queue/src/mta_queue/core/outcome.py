@@ -85,6 +85,11 @@ def is_to_be_told(outcome: Outcome, request: RecipientRequest) -> bool:
             assert_never(outcome.verdict)
 
 
+def wants_delay(request: RecipientRequest) -> bool:
+    """Whether the sender is told that it takes longer: who did not say may be (RFC 3461 §4.1)."""
+    return request.notify is None or request.wants(Notify.DELAY)
+
+
 def all_alike(addresses: tuple[str, ...], reply: Reply, host: str = "") -> list[Outcome]:
     """The same fate for all."""
     return outcomes(addresses, (reply,) * len(addresses), host)

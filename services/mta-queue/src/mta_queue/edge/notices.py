@@ -8,11 +8,13 @@ delivered once. Never a notice about a notice (RFC 5321 §6.1).
 
 import asyncio
 import hashlib
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from blobstore import BlobMissing, BlobStore, BlobUnavailable
 from directoryclient import DirectoryClient, Disposition, Unavailable
-from mailmsg.dsn import Action, RecipientStatus, Subject, build_final
+from mailmsg.dsn import Action, RecipientStatus, Subject, build_delay, build_final
 from mailproto.smtp.dsn_request import Ret
 from pgkit import DatabaseUnavailable
 from servicekit import logs
@@ -29,8 +31,8 @@ from spool import (
 )
 
 from mta_queue import metrics
-from mta_queue.core.outcome import Verdict, is_to_be_told
-from mta_queue.ports import Due, Queue
+from mta_queue.core.outcome import Outcome, Verdict, is_to_be_told, wants_delay
+from mta_queue.ports import Delayed, Due, Queue
 
 LOG = logs.logger("mta_queue.notices")
 # A notice that was not made right after the failure is made by the sweep, by any process.
@@ -38,6 +40,10 @@ SWEEP_AGE = timedelta(seconds=30)
 SWEEP_SECONDS = 10.0
 RETURNED_MOST_OCTETS = 1024 * 1024
 ACTIONS = {Verdict.FAILED: Action.FAILED, Verdict.DELIVERED: Action.RELAYED}
+AWAY = (Unavailable, SpoolUnavailable, OutcomeUnknown, BlobUnavailable, DatabaseUnavailable)
+# A sender is told of a delay by the process that claimed it; after so long another may.
+CLAIM = timedelta(minutes=10)
+SWEPT_AT_ONCE = 50
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -73,7 +79,7 @@ class Notices:
                     for verdict, action in ACTIONS.items():
                         await self._send(letter, due, verdict, action)
             await self._queue.notice_made(due.tenant_id, due.queue_id, addresses)
-        except (Unavailable, SpoolUnavailable, OutcomeUnknown, BlobUnavailable, DatabaseUnavailable) as error:
+        except AWAY as error:
             metrics.NOTICES.labels("postponed").inc()
             LOG.warning("notice_postponed", queue_id=due.queue_id, error=str(error))
 
@@ -88,8 +94,48 @@ class Notices:
             and outcome.address in known
             and is_to_be_told(outcome, known[outcome.address].request)
         ]
-        if not outcomes:
-            return
+        if outcomes:
+            queue_id = notice_queue_id(envelope.queue_id, tuple(outcome.address for outcome in outcomes))
+            build = partial(build_final, action=action)
+            await self._post(letter, outcomes, queue_id, build, await self._content(letter, action))
+
+    async def warn(self, delayed: Delayed) -> None:
+        """Tell the sender that it takes longer (RFC 3461 §5.2.6: who did not say may be told).
+
+        When something is away it is tried again when the claim on it is over.
+        """
+        try:
+            letter = decode(delayed.payload)
+            known = {recipient.address: recipient for recipient in letter.envelope.recipients}
+            outcomes = [
+                outcome
+                for outcome in delayed.outcomes
+                if outcome.address in known and wants_delay(known[outcome.address].request)
+            ]
+            if outcomes and letter.envelope.reverse_path:
+                addresses = tuple(outcome.address for outcome in outcomes)
+                queue_id = notice_queue_id(delayed.queue_id, ("delayed", *addresses))
+                build = partial(build_delay, retry_until=delayed.expires_at)
+                await self._post(letter, outcomes, queue_id, build, b"")
+            await self._queue.warned(delayed.tenant_id, delayed.item_id)
+        except Malformed as error:
+            metrics.NOTICES.labels("unreadable").inc()
+            LOG.error("notice_unreadable", queue_id=delayed.queue_id, error=str(error))
+        except AWAY as error:
+            metrics.NOTICES.labels("postponed").inc()
+            LOG.warning("notice_postponed", queue_id=delayed.queue_id, error=str(error))
+
+    async def _post(
+        self,
+        letter: SpooledLetter,
+        outcomes: Sequence[Outcome],
+        queue_id: str,
+        build: Callable[..., bytes],
+        returned: bytes,
+    ) -> None:
+        """Make it and hand it to the gate, if anybody gets it."""
+        envelope = letter.envelope
+        known = {recipient.address: recipient for recipient in envelope.recipients}
         [resolution] = await self._directory.resolve([envelope.reverse_path])
         if resolution.disposition is Disposition.REMOTE:
             recipients = [Recipient(envelope.reverse_path, envelope.reverse_path, envelope.tenant_id, None)]
@@ -103,9 +149,7 @@ class Notices:
             LOG.info("notice_dropped", queue_id=envelope.queue_id, reason=resolution.disposition.value)
             return
         now = datetime.now(UTC)
-        addresses = tuple(outcome.address for outcome in outcomes)
-        queue_id = notice_queue_id(envelope.queue_id, addresses)
-        content = build_final(
+        content = build(
             Subject(
                 reporting_mta=self._hostname,
                 reverse_path=envelope.reverse_path,
@@ -113,7 +157,7 @@ class Notices:
                 header=envelope.trace_prefix + await self._header(letter),
                 queue_id=envelope.queue_id,
                 envelope_id=envelope.request.shown_envelope_id,
-                content=await self._content(letter, action),
+                content=returned,
             ),
             [
                 RecipientStatus(
@@ -127,7 +171,6 @@ class Notices:
                 )
                 for outcome in outcomes
             ],
-            action,
             message_id=f"<{queue_id}@{self._hostname}>",
             sent_at=now,
         )
@@ -147,7 +190,7 @@ class Notices:
         )
         metrics.NOTICES.labels("made").inc()
         LOG.info(
-            "notice_made", queue_id=envelope.queue_id, notice_queue_id=queue_id, recipients=len(addresses)
+            "notice_made", queue_id=envelope.queue_id, notice_queue_id=queue_id, recipients=len(outcomes)
         )
 
     async def _content(self, letter: SpooledLetter, action: Action) -> bytes:
@@ -174,12 +217,30 @@ class Notices:
         end = start.find(b"\r\n\r\n")
         return start if end < 0 else start[: end + 4]
 
+    async def sweep_once(self, draining: asyncio.Event) -> None:
+        """All that is due now. What cannot be made now comes again with the next sweep. Raises DatabaseUnavailable."""
+        seen: set[tuple[str, str]] = set()
+        while not draining.is_set():
+            dues = await self._queue.notices_due(SWEPT_AT_ONCE, datetime.now(UTC) - SWEEP_AGE)
+            fresh = [due for due in dues if (due.tenant_id, due.queue_id) not in seen]
+            for due in fresh:
+                seen.add((due.tenant_id, due.queue_id))
+                await self.make(due)
+            if not fresh:
+                break
+        while not draining.is_set():
+            now = datetime.now(UTC)
+            delayed = await self._queue.delayed(SWEPT_AT_ONCE, now, now + CLAIM)
+            for each in delayed:
+                await self.warn(each)
+            if len(delayed) < SWEPT_AT_ONCE:
+                break
+
     async def sweep(self, draining: asyncio.Event) -> None:
         """Make what a process that died left due, until the drain."""
         while not draining.is_set():
             try:
-                for due in await self._queue.notices_due(50, datetime.now(UTC) - SWEEP_AGE):
-                    await self.make(due)
+                await self.sweep_once(draining)
             except DatabaseUnavailable as error:
                 LOG.warning("notice_sweep_failed", error=str(error))
             try:

@@ -6,6 +6,7 @@ from servicekit import logs
 
 from mta_queue.adapters.changes import Changes
 from mta_queue.adapters.items import Items
+from mta_queue.adapters.rules import RuleBook
 from mta_queue.core.change import action_of
 from mta_queue.core.item_filter import FilterInvalid
 from mta_queue.core.records import Missing
@@ -34,7 +35,8 @@ def _place(token: str) -> int:
 class Orders(QueueAdminServiceServicer):
     """Answers the operator."""
 
-    def __init__(self, items: Items, changes: Changes, jobs: Jobs) -> None:
+    def __init__(self, items: Items, changes: Changes, jobs: Jobs, rules: RuleBook) -> None:
+        self._rules = rules
         self._items = items
         self._changes = changes
         self._jobs = jobs
@@ -88,6 +90,67 @@ class Orders(QueueAdminServiceServicer):
     async def CancelJob(self, request: wire.CancelJobRequest, context: Context) -> wire.CancelJobResponse:
         record = await self._changes.cancel(shapes.caller(request.caller), request.job_id)
         return wire.CancelJobResponse(job=shapes.job(record))
+
+    @mapped
+    async def Suspend(self, request: wire.SuspendRequest, context: Context) -> wire.SuspendResponse:
+        caller = shapes.caller(request.caller)
+        if not (request.tenant_id or request.domain or caller.tenant_id or request.everything):
+            raise FilterInvalid("say which tenant or domain, or that you mean all mail")
+        expires_at = shapes.instant(request.expires_at) if request.HasField("expires_at") else None
+        record = await self._rules.suspend(
+            caller,
+            shapes.text("tenant_id", request.tenant_id),
+            shapes.text("domain", request.domain),
+            shapes.text("reason", request.reason),
+            expires_at,
+        )
+        return wire.SuspendResponse(suspension=shapes.suspension(record))
+
+    @mapped
+    async def Resume(self, request: wire.ResumeRequest, context: Context) -> wire.ResumeResponse:
+        await self._rules.resume(
+            shapes.caller(request.caller),
+            shapes.text("tenant_id", request.tenant_id),
+            shapes.text("domain", request.domain),
+        )
+        return wire.ResumeResponse()
+
+    @mapped
+    async def ListSuspensions(
+        self, request: wire.ListSuspensionsRequest, context: Context
+    ) -> wire.ListSuspensionsResponse:
+        records = await self._rules.suspensions(shapes.caller(request.caller))
+        return wire.ListSuspensionsResponse(suspensions=[shapes.suspension(each) for each in records])
+
+    @mapped
+    async def SetSchedule(
+        self, request: wire.SetScheduleRequest, context: Context
+    ) -> wire.SetScheduleResponse:
+        asked = request.schedule
+        schedule = shapes.schedule_from(asked)
+        scope = (shapes.text("tenant_id", asked.tenant_id), shapes.text("domain", asked.domain))
+        await self._rules.set_schedule(shapes.caller(request.caller), *scope, schedule)
+        return wire.SetScheduleResponse(schedule=shapes.schedule(scope, schedule))
+
+    @mapped
+    async def DeleteSchedule(
+        self, request: wire.DeleteScheduleRequest, context: Context
+    ) -> wire.DeleteScheduleResponse:
+        await self._rules.delete_schedule(
+            shapes.caller(request.caller),
+            shapes.text("tenant_id", request.tenant_id),
+            shapes.text("domain", request.domain),
+        )
+        return wire.DeleteScheduleResponse()
+
+    @mapped
+    async def ListSchedules(
+        self, request: wire.ListSchedulesRequest, context: Context
+    ) -> wire.ListSchedulesResponse:
+        found = await self._rules.schedules(shapes.caller(request.caller))
+        return wire.ListSchedulesResponse(
+            schedules=[shapes.schedule(scope, schedule) for scope, schedule in found.items()]
+        )
 
     @mapped
     async def ListAudit(self, request: wire.ListAuditRequest, context: Context) -> wire.ListAuditResponse:

@@ -18,6 +18,8 @@ from mta_queue.core.records import (
     SettledRecord,
 )
 from mta_queue.core.route import parse_route
+from mta_queue.core.rules import Scope, Suspension
+from mta_queue.core.schedule import Schedule
 
 STATUSES = {
     wire.ITEM_STATUS_WAITING: Status.WAITING,
@@ -37,7 +39,7 @@ QUEUE_IDS_MOST = 1000
 
 def caller(message: wire.Caller) -> Caller:
     return Caller(
-        message.actor[:200] or "unknown", message.client_address[:100], _text("tenant_id", message.tenant_id)
+        message.actor[:200] or "unknown", message.client_address[:100], text("tenant_id", message.tenant_id)
     )
 
 
@@ -46,13 +48,13 @@ def item_filter(message: wire.ItemFilter) -> ItemFilter:
     if len(message.queue_ids) > QUEUE_IDS_MOST:
         raise FilterInvalid(f"at most {QUEUE_IDS_MOST} queue ids at once")
     return ItemFilter(
-        tenant_id=_text("tenant_id", message.tenant_id),
-        queue_ids=tuple(_text("queue_ids", each) for each in message.queue_ids),
-        sender=_text("sender", message.sender),
-        recipient=_text("recipient", message.recipient),
-        domain=_text("domain", message.domain),
+        tenant_id=text("tenant_id", message.tenant_id),
+        queue_ids=tuple(text("queue_ids", each) for each in message.queue_ids),
+        sender=text("sender", message.sender),
+        recipient=text("recipient", message.recipient),
+        domain=text("domain", message.domain),
         status=STATUSES.get(message.status),
-        reply=_text("reply", message.reply),
+        reply=text("reply", message.reply),
         entered_before=instant(message.entered_before) if message.HasField("entered_before") else None,
         entered_after=instant(message.entered_after) if message.HasField("entered_after") else None,
     )
@@ -62,18 +64,18 @@ def change(message: wire.Change) -> Change:
     """Raises FilterInvalid, RouteInvalid."""
     match message.WhichOneof("change"):
         case "hold":
-            return changes.Hold(_text("reason", message.hold.reason))
+            return changes.Hold(text("reason", message.hold.reason))
         case "release":
             return changes.Release()
         case "retry":
             return changes.Retry()
         case "bounce":
             notice = Notice.WITHHELD if message.bounce.silent else Notice.SENT
-            return changes.Bounce(_text("reason", message.bounce.reason), notice)
+            return changes.Bounce(text("reason", message.bounce.reason), notice)
         case "delete":
-            return changes.Delete(_text("reason", message.delete.reason))
+            return changes.Delete(text("reason", message.delete.reason))
         case "reroute":
-            route = _text("route", message.reroute.route)
+            route = text("route", message.reroute.route)
             if route:
                 parse_route(route)
             return changes.Reroute(route)
@@ -162,6 +164,43 @@ def job(record: JobRecord) -> wire.Job:
     )
 
 
+def suspension(record: Suspension) -> wire.Suspension:
+    return wire.Suspension(
+        tenant_id=record.tenant_id,
+        domain=record.domain,
+        reason=record.reason,
+        actor=record.actor,
+        created_at=stamp(record.created_at),
+        expires_at=stamp(record.expires_at),
+    )
+
+
+def schedule(scope: Scope, found: Schedule) -> wire.Schedule:
+    return wire.Schedule(
+        tenant_id=scope[0],
+        domain=scope[1],
+        first_seconds=found.first_seconds,
+        longest_seconds=found.longest_seconds,
+        expire_seconds=found.expire_seconds,
+        jitter=found.jitter,
+        warn_seconds=found.warn_seconds,
+    )
+
+
+def schedule_from(message: wire.Schedule) -> Schedule:
+    """Raises FilterInvalid."""
+    try:
+        return Schedule(
+            message.first_seconds,
+            message.longest_seconds,
+            message.expire_seconds,
+            message.jitter,
+            message.warn_seconds,
+        )
+    except ValueError as error:
+        raise FilterInvalid(str(error)) from error
+
+
 def audit(record: AuditRecord) -> wire.AuditEntry:
     return wire.AuditEntry(
         audit_id=record.audit_id,
@@ -179,7 +218,7 @@ def audit(record: AuditRecord) -> wire.AuditEntry:
     )
 
 
-def _text(name: str, text: str) -> str:
+def text(name: str, text: str) -> str:
     if len(text) > TEXT_MOST or "\0" in text:
         raise FilterInvalid(f"{name} has more than {TEXT_MOST} characters, or a NUL")
     return text

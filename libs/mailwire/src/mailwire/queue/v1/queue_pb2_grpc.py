@@ -60,6 +60,36 @@ class QueueAdminServiceStub:
                 request_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.Suspend = channel.unary_unary(
+                '/mailwire.queue.v1.QueueAdminService/Suspend',
+                request_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.SuspendRequest.SerializeToString,
+                response_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.SuspendResponse.FromString,
+                _registered_method=True)
+        self.Resume = channel.unary_unary(
+                '/mailwire.queue.v1.QueueAdminService/Resume',
+                request_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ResumeRequest.SerializeToString,
+                response_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ResumeResponse.FromString,
+                _registered_method=True)
+        self.ListSuspensions = channel.unary_unary(
+                '/mailwire.queue.v1.QueueAdminService/ListSuspensions',
+                request_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ListSuspensionsRequest.SerializeToString,
+                response_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ListSuspensionsResponse.FromString,
+                _registered_method=True)
+        self.SetSchedule = channel.unary_unary(
+                '/mailwire.queue.v1.QueueAdminService/SetSchedule',
+                request_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.SetScheduleRequest.SerializeToString,
+                response_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.SetScheduleResponse.FromString,
+                _registered_method=True)
+        self.DeleteSchedule = channel.unary_unary(
+                '/mailwire.queue.v1.QueueAdminService/DeleteSchedule',
+                request_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.DeleteScheduleRequest.SerializeToString,
+                response_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.DeleteScheduleResponse.FromString,
+                _registered_method=True)
+        self.ListSchedules = channel.unary_unary(
+                '/mailwire.queue.v1.QueueAdminService/ListSchedules',
+                request_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ListSchedulesRequest.SerializeToString,
+                response_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ListSchedulesResponse.FromString,
+                _registered_method=True)
         self.ListAudit = channel.unary_unary(
                 '/mailwire.queue.v1.QueueAdminService/ListAudit',
                 request_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ListAuditRequest.SerializeToString,
@@ -105,6 +135,44 @@ class QueueAdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Suspend(self, request, context):
+        """Stop the mail of a tenant, to a domain, or of a tenant to a domain, for a while.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resume(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSuspensions(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetSchedule(self, request, context):
+        """How often is tried, when the sender is warned, when mail is given up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSchedule(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSchedules(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAudit(self, request, context):
         """Who asked for what, newest first.
         """
@@ -139,6 +207,36 @@ def add_QueueAdminServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.CancelJobRequest.FromString,
                     response_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'Suspend': grpc.unary_unary_rpc_method_handler(
+                    servicer.Suspend,
+                    request_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.SuspendRequest.FromString,
+                    response_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.SuspendResponse.SerializeToString,
+            ),
+            'Resume': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resume,
+                    request_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ResumeRequest.FromString,
+                    response_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ResumeResponse.SerializeToString,
+            ),
+            'ListSuspensions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSuspensions,
+                    request_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ListSuspensionsRequest.FromString,
+                    response_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ListSuspensionsResponse.SerializeToString,
+            ),
+            'SetSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSchedule,
+                    request_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.SetScheduleRequest.FromString,
+                    response_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.SetScheduleResponse.SerializeToString,
+            ),
+            'DeleteSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSchedule,
+                    request_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.DeleteScheduleRequest.FromString,
+                    response_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.DeleteScheduleResponse.SerializeToString,
+            ),
+            'ListSchedules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSchedules,
+                    request_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ListSchedulesRequest.FromString,
+                    response_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ListSchedulesResponse.SerializeToString,
             ),
             'ListAudit': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAudit,
@@ -282,6 +380,168 @@ class QueueAdminService:
             '/mailwire.queue.v1.QueueAdminService/CancelJob',
             mailwire_dot_queue_dot_v1_dot_queue__pb2.CancelJobRequest.SerializeToString,
             mailwire_dot_queue_dot_v1_dot_queue__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Suspend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.queue.v1.QueueAdminService/Suspend',
+            mailwire_dot_queue_dot_v1_dot_queue__pb2.SuspendRequest.SerializeToString,
+            mailwire_dot_queue_dot_v1_dot_queue__pb2.SuspendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.queue.v1.QueueAdminService/Resume',
+            mailwire_dot_queue_dot_v1_dot_queue__pb2.ResumeRequest.SerializeToString,
+            mailwire_dot_queue_dot_v1_dot_queue__pb2.ResumeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSuspensions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.queue.v1.QueueAdminService/ListSuspensions',
+            mailwire_dot_queue_dot_v1_dot_queue__pb2.ListSuspensionsRequest.SerializeToString,
+            mailwire_dot_queue_dot_v1_dot_queue__pb2.ListSuspensionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.queue.v1.QueueAdminService/SetSchedule',
+            mailwire_dot_queue_dot_v1_dot_queue__pb2.SetScheduleRequest.SerializeToString,
+            mailwire_dot_queue_dot_v1_dot_queue__pb2.SetScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.queue.v1.QueueAdminService/DeleteSchedule',
+            mailwire_dot_queue_dot_v1_dot_queue__pb2.DeleteScheduleRequest.SerializeToString,
+            mailwire_dot_queue_dot_v1_dot_queue__pb2.DeleteScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSchedules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.queue.v1.QueueAdminService/ListSchedules',
+            mailwire_dot_queue_dot_v1_dot_queue__pb2.ListSchedulesRequest.SerializeToString,
+            mailwire_dot_queue_dot_v1_dot_queue__pb2.ListSchedulesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,14 @@ class QueueAdminServiceStub:
     GetJob: _grpc.UnaryUnaryMultiCallable[_queue_pb2.GetJobRequest, _queue_pb2.GetJobResponse]
     CancelJob: _grpc.UnaryUnaryMultiCallable[_queue_pb2.CancelJobRequest, _queue_pb2.CancelJobResponse]
     """What a job has done stays done."""
+    Suspend: _grpc.UnaryUnaryMultiCallable[_queue_pb2.SuspendRequest, _queue_pb2.SuspendResponse]
+    """Stop the mail of a tenant, to a domain, or of a tenant to a domain, for a while."""
+    Resume: _grpc.UnaryUnaryMultiCallable[_queue_pb2.ResumeRequest, _queue_pb2.ResumeResponse]
+    ListSuspensions: _grpc.UnaryUnaryMultiCallable[_queue_pb2.ListSuspensionsRequest, _queue_pb2.ListSuspensionsResponse]
+    SetSchedule: _grpc.UnaryUnaryMultiCallable[_queue_pb2.SetScheduleRequest, _queue_pb2.SetScheduleResponse]
+    """How often is tried, when the sender is warned, when mail is given up."""
+    DeleteSchedule: _grpc.UnaryUnaryMultiCallable[_queue_pb2.DeleteScheduleRequest, _queue_pb2.DeleteScheduleResponse]
+    ListSchedules: _grpc.UnaryUnaryMultiCallable[_queue_pb2.ListSchedulesRequest, _queue_pb2.ListSchedulesResponse]
     ListAudit: _grpc.UnaryUnaryMultiCallable[_queue_pb2.ListAuditRequest, _queue_pb2.ListAuditResponse]
     """Who asked for what, newest first."""
 
@@ -59,6 +67,14 @@ class QueueAdminServiceAsyncStub(QueueAdminServiceStub):
     GetJob: _aio.UnaryUnaryMultiCallable[_queue_pb2.GetJobRequest, _queue_pb2.GetJobResponse]  # type: ignore[assignment]
     CancelJob: _aio.UnaryUnaryMultiCallable[_queue_pb2.CancelJobRequest, _queue_pb2.CancelJobResponse]  # type: ignore[assignment]
     """What a job has done stays done."""
+    Suspend: _aio.UnaryUnaryMultiCallable[_queue_pb2.SuspendRequest, _queue_pb2.SuspendResponse]  # type: ignore[assignment]
+    """Stop the mail of a tenant, to a domain, or of a tenant to a domain, for a while."""
+    Resume: _aio.UnaryUnaryMultiCallable[_queue_pb2.ResumeRequest, _queue_pb2.ResumeResponse]  # type: ignore[assignment]
+    ListSuspensions: _aio.UnaryUnaryMultiCallable[_queue_pb2.ListSuspensionsRequest, _queue_pb2.ListSuspensionsResponse]  # type: ignore[assignment]
+    SetSchedule: _aio.UnaryUnaryMultiCallable[_queue_pb2.SetScheduleRequest, _queue_pb2.SetScheduleResponse]  # type: ignore[assignment]
+    """How often is tried, when the sender is warned, when mail is given up."""
+    DeleteSchedule: _aio.UnaryUnaryMultiCallable[_queue_pb2.DeleteScheduleRequest, _queue_pb2.DeleteScheduleResponse]  # type: ignore[assignment]
+    ListSchedules: _aio.UnaryUnaryMultiCallable[_queue_pb2.ListSchedulesRequest, _queue_pb2.ListSchedulesResponse]  # type: ignore[assignment]
     ListAudit: _aio.UnaryUnaryMultiCallable[_queue_pb2.ListAuditRequest, _queue_pb2.ListAuditResponse]  # type: ignore[assignment]
     """Who asked for what, newest first."""
 
@@ -103,6 +119,50 @@ class QueueAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_queue_pb2.CancelJobResponse, _abc.Awaitable[_queue_pb2.CancelJobResponse]]:
         """What a job has done stays done."""
+
+    @_abc_1.abstractmethod
+    def Suspend(
+        self,
+        request: _queue_pb2.SuspendRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_pb2.SuspendResponse, _abc.Awaitable[_queue_pb2.SuspendResponse]]:
+        """Stop the mail of a tenant, to a domain, or of a tenant to a domain, for a while."""
+
+    @_abc_1.abstractmethod
+    def Resume(
+        self,
+        request: _queue_pb2.ResumeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_pb2.ResumeResponse, _abc.Awaitable[_queue_pb2.ResumeResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListSuspensions(
+        self,
+        request: _queue_pb2.ListSuspensionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_pb2.ListSuspensionsResponse, _abc.Awaitable[_queue_pb2.ListSuspensionsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def SetSchedule(
+        self,
+        request: _queue_pb2.SetScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_pb2.SetScheduleResponse, _abc.Awaitable[_queue_pb2.SetScheduleResponse]]:
+        """How often is tried, when the sender is warned, when mail is given up."""
+
+    @_abc_1.abstractmethod
+    def DeleteSchedule(
+        self,
+        request: _queue_pb2.DeleteScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_pb2.DeleteScheduleResponse, _abc.Awaitable[_queue_pb2.DeleteScheduleResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListSchedules(
+        self,
+        request: _queue_pb2.ListSchedulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_pb2.ListSchedulesResponse, _abc.Awaitable[_queue_pb2.ListSchedulesResponse]]: ...
 
     @_abc_1.abstractmethod
     def ListAudit(

@@ -1,0 +1,80 @@
+"""One attempt and what follows from it, the same for what comes from the bus and what comes from the table."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from blobstore import BlobMissing, BlobUnavailable
+from mailproto.smtp.reply import Reply
+from pgkit import DatabaseUnavailable
+from servicekit import logs
+from spool import Envelope, SpooledLetter
+
+from mta_queue import metrics
+from mta_queue.adapters.queue import reply_text
+from mta_queue.core.attempt import Delivery, attempt_of
+from mta_queue.core.outcome import Outcome, all_alike, is_to_be_told
+from mta_queue.edge.notices import Notices
+from mta_queue.ports import Due, Lanes, Outbound
+
+LOG = logs.logger("mta_queue.attempts")
+PAUSES_KEPT = 10_000
+
+
+class Attempts:
+    """Makes them, counts them, tells of them."""
+
+    def __init__(self, outbound: Outbound, notices: Notices, lanes: Lanes) -> None:
+        self._outbound = outbound
+        self._notices = notices
+        self._lanes = lanes
+        self._paused: dict[str, datetime] = {}
+
+    async def make(
+        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str = ""
+    ) -> Delivery:
+        """An outcome for each recipient. Raises BlobUnavailable, DatabaseUnavailable."""
+        started_at = datetime.now(UTC)
+        try:
+            return await self._outbound.deliver(letter, domain, recipients, route)
+        except BlobMissing:
+            # Accepted and gone: nothing can be sent, and the sender must know.
+            LOG.error("body_missing", queue_id=letter.envelope.queue_id, object_key=letter.body.object_key)
+            reply = Reply.of(554, "5.3.0", "The message was lost by our storage")
+        except (BlobUnavailable, DatabaseUnavailable):
+            raise
+        except Exception:
+            # A bug must not make this message go round for ever: it waits like any other, and ends like any other.
+            LOG.exception("attempt_failed", queue_id=letter.envelope.queue_id, domain=domain)
+            reply = Reply.of(451, "4.3.0", "Something went wrong here")
+        fate = all_alike(recipients, reply)
+        return Delivery(fate, [attempt_of(domain, started_at, 0.0, "", "", fate)])
+
+    async def tell(
+        self, envelope: Envelope, payload: bytes, settled: Sequence[Outcome], waiting: Sequence[Outcome]
+    ) -> None:
+        """After it is recorded: logs, counters, and notices to the sender."""
+        for outcome in (*settled, *waiting):
+            metrics.RECIPIENTS.labels(outcome.verdict.value).inc()
+            LOG.info(
+                f"recipient_{outcome.verdict.value}",
+                queue_id=envelope.queue_id,
+                recipient=outcome.address,
+                host=outcome.host,
+                reply=reply_text(outcome.reply),
+            )
+        requests = {recipient.address: recipient.request for recipient in envelope.recipients}
+        told = tuple(each for each in settled if is_to_be_told(each, requests[each.address]))
+        if told:
+            await self._notices.make(Due(envelope.tenant_id, envelope.queue_id, payload, told))
+
+    async def mind(self, domain: str, delivery: Delivery) -> None:
+        """A destination of which no host answers has no turn for a while, whoever's mail it is."""
+        until = delivery.dead_until
+        if until is None or self._paused.get(domain, until) > until:
+            return
+        if len(self._paused) >= PAUSES_KEPT:
+            self._paused.clear()
+        if self._paused.get(domain) != until:
+            self._paused[domain] = until
+            await self._lanes.pause(domain, until)
+            LOG.info("destination_paused", domain=domain, until=until.isoformat())

@@ -1,0 +1,125 @@
+"""Later attempts, from the table: what is due, in turns (adapters.lanes), under leases."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+
+from blobstore import BlobUnavailable
+from pgkit import DatabaseUnavailable
+from servicekit import logs
+
+from mta_queue.core.outcome import Verdict, expired
+from mta_queue.core.turns import Lane
+from mta_queue.edge.attempts import Attempts
+from mta_queue.edge.current import CurrentRules
+from mta_queue.edge.slots import Slots
+from mta_queue.ports import Item, Lanes, Queue
+
+LOG = logs.logger("mta_queue.laters")
+# Places that become free one by one are not filled one by one.
+SPACING_SECONDS = 0.02
+BUSY_SECONDS = 0.05
+
+
+class Laters:
+    """Takes items as long as there is room for them."""
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        queue: Queue,
+        attempts: Attempts,
+        slots: Slots,
+        rules: CurrentRules,
+        draining: asyncio.Event,
+        *,
+        lease_seconds: float,
+        poll_seconds: float,
+    ) -> None:
+        self._lanes = lanes
+        self._queue = queue
+        self._attempts = attempts
+        self._slots = slots
+        self._rules = rules
+        self._draining = draining
+        self._lease_seconds = lease_seconds
+        self._poll_seconds = poll_seconds
+        self._chance = random.Random()
+
+    async def run(self) -> None:
+        """Until the drain; then what is under way is finished."""
+        async with asyncio.TaskGroup() as tasks:
+            while not self._draining.is_set():
+                try:
+                    await self._rules.refresh()
+                except DatabaseUnavailable as error:
+                    LOG.warning("rules_unknown", error=str(error))
+                room = self._slots.room_for_laters
+                if room == 0:
+                    await self._slots.wait_freed(self._poll_seconds, self._draining)
+                    await asyncio.sleep(SPACING_SECONDS)
+                    continue
+                try:
+                    taken = await self._lanes.take(
+                        room,
+                        self._slots.firsts,
+                        self._slots.caps,
+                        self._rules.now,
+                        self._lease_seconds,
+                        datetime.now(UTC),
+                    )
+                except DatabaseUnavailable as error:
+                    LOG.warning("due_items_unknown", error=str(error))
+                    await self._pause(self._poll_seconds)
+                    continue
+                if taken is None:
+                    # Another process takes.
+                    await self._pause(BUSY_SECONDS)
+                    continue
+                for item in taken.items:
+                    self._slots.enter_later(_lane(item))
+                    tasks.create_task(self._later(item))
+                if taken.items:
+                    await asyncio.sleep(SPACING_SECONDS)
+                elif taken.is_capped:
+                    await self._slots.wait_freed(self._poll_seconds, self._draining)
+                    await asyncio.sleep(SPACING_SECONDS)
+                else:
+                    await self._pause(self._poll_seconds)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._draining.wait()
+        except TimeoutError:
+            return
+
+    async def _later(self, item: Item) -> None:
+        envelope = item.letter.envelope
+        try:
+            delivery = await self._attempts.make(item.letter, item.domain, item.recipients, item.route)
+            now = datetime.now(UTC)
+            waiting = [outcome for outcome in delivery.outcomes if outcome.verdict is Verdict.DEFERRED]
+            settled = [outcome for outcome in delivery.outcomes if outcome.verdict is not Verdict.DEFERRED]
+            schedule = self._rules.now.schedule_of(envelope.tenant_id, item.domain)
+            next_attempt_at = schedule.next_attempt(item.attempts + 1, now, item.expires_at, self._chance)
+            if next_attempt_at is None:
+                settled += [expired(outcome) for outcome in waiting]
+                waiting = []
+            if not await self._queue.record_retry(item, settled, waiting, next_attempt_at, delivery.attempts):
+                LOG.warning("lease_lost", queue_id=envelope.queue_id, domain=item.domain)
+                return
+            await self._attempts.tell(envelope, item.payload, settled, waiting)
+            if not item.route:
+                await self._attempts.mind(item.domain, delivery)
+        except (BlobUnavailable, DatabaseUnavailable) as error:
+            # The lease runs out and the item is taken again.
+            LOG.warning("attempt_postponed", queue_id=envelope.queue_id, error=str(error))
+        except Exception:
+            LOG.exception("attempt_failed", queue_id=envelope.queue_id, domain=item.domain)
+        finally:
+            self._slots.leave_later(_lane(item))
+
+
+def _lane(item: Item) -> Lane:
+    return Lane(item.letter.envelope.tenant_id, item.domain)

@@ -1,0 +1,81 @@
+"""Places for attempts in this process: how many at once in all, to one destination, of one tenant.
+
+First attempts leave a quarter of all places to later ones, so that what waits is never starved by what comes.
+"""
+
+import asyncio
+import contextlib
+
+from mta_queue import metrics
+from mta_queue.core.turns import Caps, Lane, UnderWay
+
+
+class Slots:
+    """Not shared with other processes; leases tell those of later attempts."""
+
+    def __init__(self, total: int, caps: Caps) -> None:
+        self.caps = caps
+        self.firsts = UnderWay()
+        self._laters = UnderWay()
+        self._total = total
+        self._firsts_most = max(1, total - total // 4)
+        self._first_count = 0
+        self._later_count = 0
+        self._freed = asyncio.Event()
+
+    @property
+    def room_for_firsts(self) -> int:
+        """Places that first attempts may take now."""
+        return min(self._firsts_most - self._first_count, self._free)
+
+    @property
+    def room_for_laters(self) -> int:
+        """Places that later attempts may take now."""
+        return max(0, self._free)
+
+    @property
+    def _free(self) -> int:
+        return self._total - self._first_count - self._later_count
+
+    def enter_first(self, lane: Lane) -> bool:
+        """Take a place for a first attempt, if there is one."""
+        if self.room_for_firsts <= 0 or not self.firsts.plus(self._laters).has_room(lane, self.caps):
+            return False
+        self.firsts.enter(lane)
+        self._first_count += 1
+        metrics.UNDER_WAY.inc()
+        return True
+
+    def enter_later(self, lane: Lane) -> None:
+        """Take a place for an item under lease: the caps were minded when the lease was taken."""
+        self._laters.enter(lane)
+        self._later_count += 1
+        metrics.UNDER_WAY.inc()
+
+    def leave_first(self, lane: Lane) -> None:
+        """It is over."""
+        self.firsts.leave(lane)
+        self._first_count -= 1
+        self._left()
+
+    def leave_later(self, lane: Lane) -> None:
+        """It is over."""
+        self._laters.leave(lane)
+        self._later_count -= 1
+        self._left()
+
+    def _left(self) -> None:
+        metrics.UNDER_WAY.dec()
+        self._freed.set()
+
+    async def wait_freed(self, seconds: float, draining: asyncio.Event) -> None:
+        """Until a place is free that was not, the time is over, or the drain begins."""
+        self._freed.clear()
+        waits = [asyncio.ensure_future(each.wait()) for each in (self._freed, draining)]
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
