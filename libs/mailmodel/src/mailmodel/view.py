@@ -139,6 +139,17 @@ class SessionView:
             raise KeyError(uid)
         return self._modseqs[place]
 
+    def rows_of(self, uids: Iterable[int]) -> Iterator[tuple[int, int, int, frozenset[str], int]]:
+        """The same of these UIDs, which are in order; those that are not known are left out."""
+        place, announced, keywords = 0, self._announced, self._keywords
+        for uid in uids:
+            if place >= announced or self._uids[place] != uid:
+                place = bisect_left(self._uids, uid, 0, announced)
+                if place >= announced or self._uids[place] != uid:
+                    continue
+            yield place + 1, uid, self._system[place], keywords.get(uid, NO_KEYWORDS), self._modseqs[place]
+            place += 1
+
     def rows(self) -> Iterator[tuple[int, int, int, frozenset[str], int]]:
         """(sequence number, UID, system flags, keywords, MODSEQ) of every message."""
         keywords = self._keywords

@@ -8,6 +8,7 @@ that is slow.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from operator import itemgetter
 
 from mailmodel import FlagAction, FlagChange, Flags, SystemFlag
 from mailproto.imap.commands import Access, By, Fetch
@@ -18,15 +19,20 @@ from mailstore import Columns, MailboxMissing, StoredMessage
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.features import Feature
 from imap.core.passing import Piece, say_pieces
-from imap.core.rendering import render, viewed
+from imap.core.rendering import render
 from imap.core.resyncing import tell_vanished
-from imap.core.session import Session
+from imap.core.session import Session, flag_words
 
 # Messages whose bodies are read ahead.
 AHEAD = 8
 # Answers made from the view alone are said in groups.
 GROUP = 500
-VIEW_ITEMS = (Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ)
+# Items that the view holds: how they are written, and which of (number, UID, flags, MODSEQ) goes in.
+VIEW_ITEMS: dict[FetchItem, tuple[bytes, int]] = {
+    Attribute.UID: (b"UID %d", 1),
+    Attribute.FLAGS: (b"FLAGS %b", 2),
+    Attribute.MODSEQ: (b"MODSEQ (%d)", 3),
+}
 HEADERS = (Text.HEADER, Text.HEADER_FIELDS, Text.HEADER_FIELDS_NOT)
 COLUMNS = {
     Attribute.ENVELOPE: Columns.ENVELOPE,
@@ -94,12 +100,21 @@ async def _mark_seen(session: Session, uids: Sequence[int]) -> set[int]:
 
 async def _from_view(session: Session, uids: Sequence[int], items: Sequence[FetchItem]) -> None:
     view = session.need_selected().view
+    # One format for all: number, UID, flags and MODSEQ are put in where the client wants them.
+    words = b" ".join(VIEW_ITEMS[item][0] for item in items)
+    template = b"* %d FETCH (" + words + b")\r\n"
+    wanted = itemgetter(0, *(VIEW_ITEMS[item][1] for item in items))
+    recent_from_uid = 1 << 33 if session.is_rev2 else view.recent_from_uid
     for start in range(0, len(uids), GROUP):
-        lines = []
-        for uid in uids[start : start + GROUP]:
-            words = [viewed(session, item, uid) for item in items]
-            lines.append(b"* %d FETCH (%b)\r\n" % (view.number_of(uid) or 0, b" ".join(words)))
-        await session.say(b"".join(lines))
+        await session.say(
+            b"".join(
+                [
+                    template
+                    % wanted((number, uid, flag_words(system, keywords, uid >= recent_from_uid), modseq))
+                    for number, uid, system, keywords, modseq in view.rows_of(uids[start : start + GROUP])
+                ]
+            )
+        )
 
 
 def _columns(items: Sequence[FetchItem]) -> Columns:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from directoryclient import Identity
-from mailmodel import AccountRef, Entry
+from mailmodel import AccountRef, Entry, Flags, SystemFlag
 from mailmodel.view import Exists, Expunged, FlagsChanged, MayExpunge, SessionView
 from mailproto.imap import responses
 from mailproto.imap.commands import Access, By
@@ -24,6 +24,20 @@ class Selected:
     name: str
     access: Access
     view: SessionView
+
+
+# Most messages have no keywords: all that can be said of these, ready.
+PLAIN_WORDS = {
+    recent: [responses.flags(Flags(SystemFlag(n)).to_wire() + ["\\Recent"] * recent) for n in range(32)]
+    for recent in (False, True)
+}
+
+
+def flag_words(system: int, keywords: frozenset[str], is_recent: bool) -> bytes:
+    """A list of flags as it is sent."""
+    if not keywords:
+        return PLAIN_WORDS[is_recent][system]
+    return responses.flags(Flags(SystemFlag(system), keywords).to_wire() + ["\\Recent"] * is_recent)
 
 
 class Session:
@@ -177,10 +191,12 @@ class Session:
     def flags(self, uid: int) -> bytes:
         """A message's flags as this session sees them, \\Recent included where the client knows that."""
         view = self.need_selected().view
-        names = view.flags_of(uid).to_wire()
-        if view.is_recent(uid) and not self.is_rev2:
-            names.append("\\Recent")
-        return responses.flags(names)
+        flags = view.flags_of(uid)
+        return flag_words(flags.system, flags.keywords, self.shows_recent(uid))
+
+    def shows_recent(self, uid: int) -> bool:
+        """Whether a message is \\Recent and the client knows what that is."""
+        return self.need_selected().view.is_recent(uid) and not self.is_rev2
 
     def told(self, entries: Iterable[Entry]) -> None:
         """The client was told of these flags."""
