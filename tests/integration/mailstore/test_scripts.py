@@ -85,3 +85,17 @@ async def test_another_tenants_scripts_look_like_none(scripts: ScriptStore, acco
     assert await scripts.active(stranger) is None
     with pytest.raises(ScriptMissing):
         await scripts.get(stranger, "a")
+
+
+async def test_a_handle_is_remembered_once_until_its_time_is_over(
+    scripts: ScriptStore, account: AccountRef
+) -> None:
+    await put(scripts, account, "a")
+    other = AccountRef(account.tenant_id, str(uuid4()))
+    await put(scripts, other, "a")
+    assert [await scripts.remember(account, b"h", 60) for _ in range(2)] == [True, False]
+    assert await scripts.remember(other, b"h", 60), "each account has its own"
+    assert await scripts.remembers(account, b"h")
+    await scripts.prolong(account, b"h", -1)
+    assert not await scripts.remembers(account, b"h")
+    assert await scripts.remember(account, b"h", 60)

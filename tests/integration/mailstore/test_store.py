@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -85,6 +86,16 @@ async def test_a_repeated_delivery_is_filed_once(store: MailStore, account: Acco
     assert await store.deliver([delivery(account, "q1"), delivery(account, "q3")]) == [False, True]
     assert len((await store.snapshot(account, await inbox(store, account))).uids) == 3
     assert await store.settled(["q1", "q2", "q9"]) == {("q1", "a@b.test"), ("q2", "a@b.test")}
+
+
+async def test_what_a_script_discarded_is_settled_and_not_filed(
+    store: MailStore, account: AccountRef
+) -> None:
+    dropped = replace(delivery(account, "q1"), new=None)
+    assert await store.deliver([dropped, delivery(account, "q2")]) == [True, True]
+    assert await store.deliver([delivery(account, "q1")]) == [False]
+    assert (await store.snapshot(account, await inbox(store, account))).uids == [1]
+    await counters_are_exact(store, account)
 
 
 async def test_a_batch_may_mix_tenants_and_new_accounts(store: MailStore) -> None:
@@ -251,6 +262,7 @@ async def test_no_tenant_and_the_wrong_tenant_see_no_rows(
     await store.append(account, mailbox_id, [new(flags=Flags(SystemFlag.DELETED))])
     await store.expunge(account, mailbox_id)
     await store.scripts.put(account, "one", b"keep;", most=1)
+    await store.scripts.remember(account, b"one", 60)
     await store.change_annotations(account, 0, {"/private/x": b"x"})
     connection = await asyncpg.connect(engines.dsn("store", "app"))
     try:
