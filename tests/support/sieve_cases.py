@@ -121,7 +121,7 @@ class World:
             case SpecialUseExists(mailbox, attribute):
                 return f"{mailbox or 'any'} {attribute}" in facts.get("specialuse", [])
             case SeenBefore(handle, unique_id, seconds):
-                return f"{handle or '-'} {unique_id.decode()}" in facts.get("seen", []) and seconds > 0
+                return f"{handle or '-'} {unique_id.decode(errors='replace')}" in facts.get("seen", []) and seconds > 0
             case ListExists(name):
                 return any(fact.split()[0] == name for fact in facts.get("list", []))
             case ListContains(name, value):
@@ -166,7 +166,7 @@ def play(case: Case) -> list[str]:
         for effect in outcome.effects
     ]
     lines += [
-        f"track {track.handle or '-'} {track.unique_id.decode()} {track.seconds}{' last' if track.extends else ''}"
+        f"track {track.handle or '-'} {track.unique_id.decode(errors='replace')} {track.seconds}{' last' if track.extends else ''}"
         for track in outcome.tracks
     ]
     return lines
@@ -248,7 +248,7 @@ def _action(action: Action) -> str:
             sender = "" if action.sender is None else f" from {action.sender}"
             return (
                 f"vacation to {action.recipient} every {action.interval_seconds}s{sender} "
-                f"subject {action.subject!r} {kind} {action.content.decode()!r}{_copy(action.file_copy)}"
+                f"subject {action.subject!r} {kind} {action.content.decode(errors='replace')!r}{_copy(action.file_copy)}"
             )
         case Notify():
             copies = f" cc {','.join(action.copies)}" if action.copies else ""

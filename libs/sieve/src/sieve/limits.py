@@ -41,7 +41,7 @@ class Limits:
     flags: int = 128
     composed_octets: int = 64 * 1024 * 1024
     """Of a message that "enclose" or "replace" makes."""
-    decoded_octets: int = 16 * 1024 * 1024
+    decoded_octets: int = 4 * 1024 * 1024
     """Of the text of one part that tests look into."""
     regex_states: int = 4000
     vacation_minimum_seconds: int = 60

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import html
 import re
+from io import StringIO
 
 _SILENT = ("script", "style")
 _INLINE = frozenset(
@@ -20,14 +21,14 @@ def text_of_html(markup: str) -> str:
     lowered = markup.lower()
     if len(lowered) != len(markup):  # A few characters grow when they are lowered.
         lowered = markup
-    pieces: list[str] = []
+    seen = StringIO()
     position = 0
     while True:
         opening = markup.find("<", position)
         if opening < 0:
-            pieces.append(markup[position:])
+            seen.write(markup[position:])
             break
-        pieces.append(markup[position:opening])
+        seen.write(markup[position:opening])
         if markup.startswith("<!--", opening):
             close = markup.find("-->", opening + 4)
             position = close + 3
@@ -40,7 +41,7 @@ def text_of_html(markup: str) -> str:
                 close = lowered.find(f"</{name}", position)
                 position = close
             if name not in _INLINE:
-                pieces.append(" ")
+                seen.write(" ")
         if close < 0:
             break
-    return _WHITE_SPACE.sub(" ", html.unescape("".join(pieces)))
+    return _WHITE_SPACE.sub(" ", html.unescape(seen.getvalue()))

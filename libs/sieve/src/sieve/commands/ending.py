@@ -39,7 +39,8 @@ class ErrorCommand:
     message: Text
 
     def run(self, machine: Machine) -> None:
-        raise Fault(shown(self.message.value(machine))[:MAX_REASON_CHARACTERS])
+        reason = shown(self.message.value(machine))[:MAX_REASON_CHARACTERS]
+        raise Fault(reason or "the script ended itself with an error")
 
 
 def _discard(node: CommandNode, bound: Bound, compiler: Compiler) -> Statement:

@@ -81,7 +81,7 @@ class AddressTest:
 
     def _addresses(self, machine: Machine, names: list[bytes]) -> Iterator[Address]:
         for field in self.choice.fields(machine, names):
-            machine.spend(1 + len(field.raw_value) // 64)
+            machine.spend(1 + len(field.raw_value) // 16)
             yield from mailboxes(field.unfolded)
 
     def _values(self, address: Address, separator: bytes) -> Iterator[bytes]:

@@ -52,7 +52,7 @@ class BodyTest:
         if self.transform is Transform.TEXT:
             for part in machine.root.walk():
                 if part.entity.kind is EntityKind.LEAF and part.content_type.maintype == b"text":
-                    machine.spend(5 + min(part.size_octets, limit) // 128)
+                    machine.spend(5 + min(part.size_octets, limit) // 16)
                     yield part.readable_text(limit)
             return
         types = [text.value(machine).lower() for text in self.types]

@@ -27,8 +27,8 @@ from sieve.matching.regex_syntax import (
 Spend = Callable[[int], None]
 """Called with the steps that a search has cost; may raise."""
 
-MAX_TRANSITIONS = 20_000
-"""Remembered by one expression, then forgotten all at once."""
+MAX_REMEMBERED = 100_000
+"""Transitions, and threads in states, that one expression remembers; then it forgets them all at once."""
 
 _ONE, _SPLIT, _JUMP, _SAVE, _START, _END, _MATCH = range(7)
 
@@ -62,7 +62,7 @@ class Regex:
         self._emit(_SAVE, 1)
         self._emit(_MATCH)
         self._states: dict[tuple[tuple[int, ...], bool, bool], _State] = {}
-        self._transitions = 0
+        self._remembered = 0
 
     def search(self, text: str, spend: Spend) -> bool:
         """True where the expression matches somewhere in the text."""
@@ -73,7 +73,7 @@ class Regex:
                 return True
             following = state.next.get(sign)
             if following is None:
-                spend(2 + len(state.threads) // 2)
+                spend(5 + len(state.threads))
                 following = self._step(state, sign)
             state = following
         return state.is_match or state.is_match_at_end
@@ -86,7 +86,7 @@ class Regex:
         for position in range(len(text) + 1):
             if best is None:
                 self._follow(0, blank, position, len(text), threads)
-            spend(1 + len(threads))
+            spend(1 + 2 * len(threads))
             going: list[tuple[int, tuple[int, ...]]] = []
             seen: set[int] = set()
             sign = text[position : position + 1]
@@ -233,14 +233,14 @@ class Regex:
         return self._states.setdefault(key, _State(*key))
 
     def _step(self, state: _State, sign: str) -> _State:
-        if self._transitions >= MAX_TRANSITIONS:
+        if self._remembered >= MAX_REMEMBERED:
             self._states = {}
-            self._transitions = 0
+            self._remembered = 0
         starts = [instruction + 1 for instruction in state.threads if self._takes(instruction, sign)]
         starts.append(0)  # A match may begin anywhere.
         following = self._state(starts, at_start=False)
         state.next[sign] = following
-        self._transitions += 1
+        self._remembered += 4 + len(following.threads)
         return following
 
 
