@@ -13,6 +13,7 @@ class Source(Enum):
     MX = 1
     SUBMISSION = 2
     DSN = 3
+    SIEVE = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ class _SourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Source.ValueTy
     SOURCE_SUBMISSION: _Source.ValueType  # 2
     SOURCE_DSN: _Source.ValueType  # 3
     """A delivery status notification (RFC 3464) that we made."""
+    SOURCE_SIEVE: _Source.ValueType  # 4
+    """What a user's script sends: a redirected message, an answer, a notification."""
 
 class Source(_Source, metaclass=_SourceEnumTypeWrapper):
     """Which door the message came through."""
@@ -63,6 +65,8 @@ SOURCE_MX: Source.ValueType  # 1
 SOURCE_SUBMISSION: Source.ValueType  # 2
 SOURCE_DSN: Source.ValueType  # 3
 """A delivery status notification (RFC 3464) that we made."""
+SOURCE_SIEVE: Source.ValueType  # 4
+"""What a user's script sends: a redirected message, an answer, a notification."""
 Global___Source: _TypeAlias = Source  # noqa: Y015
 
 class _Notify:
