@@ -132,7 +132,11 @@ async def measure(engines: Engines, items: int) -> None:
     ):
         await measured(what, lambda wanted=wanted: count(wanted))  # type: ignore[misc]
     await measured("list, a page in the middle", lambda: count(ItemFilter(), middle))
-    await measured("show one message", lambda: listing.message(OPERATOR, "Q" + str(middle).zfill(25)), 3)
+
+    async def show() -> int:
+        return len((await listing.message(OPERATOR, "Q" + str(middle).zfill(25))).items)
+
+    await measured("show one message", show)
 
     async def change(wanted: ItemFilter, change: Hold | Release) -> str:
         job_id = await changes.begin(OPERATOR, wanted, change)

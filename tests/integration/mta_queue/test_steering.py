@@ -20,6 +20,7 @@ from mta_queue.adapters.rules import RuleBook
 from mta_queue.core.attempt import Attempt
 from mta_queue.core.outcome import Outcome, Verdict
 from mta_queue.core.schedule import Schedule
+from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.jobs import Jobs
 from mta_queue.edge.notices import Notices
 from mta_queue.edge.orders import Orders
@@ -104,10 +105,10 @@ async def desk(engines: Engines) -> AsyncIterator[Desk]:
     told = Told()
     changes = Changes(pool)
     jobs = Jobs(changes, cast(Notices, told), asyncio.Event())
+    book = RuleBook(pool, DEFAULT)
+    current = CurrentRules(book.load, await book.load())
     server = grpc.aio.server()
-    add_QueueAdminServiceServicer_to_server(
-        Orders(Items(pool), changes, jobs, RuleBook(pool, DEFAULT)), server
-    )
+    add_QueueAdminServiceServicer_to_server(Orders(Items(pool), changes, jobs, book, current), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -89,7 +89,7 @@ async def wire(service: Service[Settings]) -> None:
     upkeep = Upkeep(queue, timedelta(days=settings.history_days), service.draining)
     changes = Changes(pool)
     jobs = Jobs(changes, notices, service.draining)
-    orders = Orders(Items(pool), changes, jobs, book)
+    orders = Orders(Items(pool), changes, jobs, book, rules)
 
     def register(server: grpc.aio.Server) -> list[str]:
         add_QueueAdminServiceServicer_to_server(orders, server)

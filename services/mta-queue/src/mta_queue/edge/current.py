@@ -19,5 +19,9 @@ class CurrentRules:
     async def refresh(self) -> None:
         """Read them again where that is a moment ago. Raises DatabaseUnavailable."""
         if time.monotonic() - self._read_at >= FRESH_SECONDS:
-            self.now = await self._load()
-            self._read_at = time.monotonic()
+            await self.reload()
+
+    async def reload(self) -> None:
+        """Read them again: they were changed here. Raises DatabaseUnavailable."""
+        self.now = await self._load()
+        self._read_at = time.monotonic()

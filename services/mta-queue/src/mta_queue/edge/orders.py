@@ -12,6 +12,7 @@ from mta_queue.core.item_filter import FilterInvalid
 from mta_queue.core.records import Missing
 from mta_queue.edge import shapes
 from mta_queue.edge.answers import Context, mapped
+from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.jobs import Jobs
 
 LOG = logs.logger("mta_queue.orders")
@@ -35,8 +36,11 @@ def _place(token: str) -> int:
 class Orders(QueueAdminServiceServicer):
     """Answers the operator."""
 
-    def __init__(self, items: Items, changes: Changes, jobs: Jobs, rules: RuleBook) -> None:
+    def __init__(
+        self, items: Items, changes: Changes, jobs: Jobs, rules: RuleBook, current: CurrentRules
+    ) -> None:
         self._rules = rules
+        self._current = current
         self._items = items
         self._changes = changes
         self._jobs = jobs
@@ -104,6 +108,7 @@ class Orders(QueueAdminServiceServicer):
             shapes.text("reason", request.reason),
             expires_at,
         )
+        await self._current.reload()
         return wire.SuspendResponse(suspension=shapes.suspension(record))
 
     @mapped
@@ -113,6 +118,7 @@ class Orders(QueueAdminServiceServicer):
             shapes.text("tenant_id", request.tenant_id),
             shapes.text("domain", request.domain),
         )
+        await self._current.reload()
         return wire.ResumeResponse()
 
     @mapped
@@ -130,6 +136,7 @@ class Orders(QueueAdminServiceServicer):
         schedule = shapes.schedule_from(asked)
         scope = (shapes.text("tenant_id", asked.tenant_id), shapes.text("domain", asked.domain))
         await self._rules.set_schedule(shapes.caller(request.caller), *scope, schedule)
+        await self._current.reload()
         return wire.SetScheduleResponse(schedule=shapes.schedule(scope, schedule))
 
     @mapped
@@ -141,6 +148,7 @@ class Orders(QueueAdminServiceServicer):
             shapes.text("tenant_id", request.tenant_id),
             shapes.text("domain", request.domain),
         )
+        await self._current.reload()
         return wire.DeleteScheduleResponse()
 
     @mapped
