@@ -7,6 +7,7 @@ from pathlib import Path
 from directoryclient import Disposition, Identity, Resolution, Target
 from mailmodel import AccountRef
 from smtp_gateway.core.budget import Budget
+from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.roles import Role
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.session import Session
@@ -120,6 +121,8 @@ def converse(
             gate,
             Budget(configured.inflight_octets),
             tls=object(),  # type: ignore[arg-type]
+            proxies=Networks(map(str, configured.proxy_networks)),
+            introducers=Networks(map(str, configured.xclient_networks)),
         )
         await Session(needs, role, connection).run()  # type: ignore[arg-type]
         return connection

@@ -10,20 +10,26 @@ from tests.support.fake_gateway import converse
 
 HERE = Path(__file__).parent
 DIALOGUES = sorted(HERE.glob("*.txt"))
+# Settings by the first word of a dialogue's name.
+SETTINGS: dict[str, dict[str, object]] = {
+    "proxy": {"proxy_networks": ("127.0.0.0/8",)},
+    "xclient": {"xclient_networks": ("127.0.0.1",)},
+}
 
 
 @pytest.mark.parametrize("path", DIALOGUES, ids=[path.stem for path in DIALOGUES])
 def test_dialogue(path: Path) -> None:
     dialogue = load(path)
     role = Role.MSA if path.stem.startswith("submission") else Role.MX
+    settings = SETTINGS.get(path.stem.partition("-")[0], {})
     sent: list[bytes] = []
 
     def exchange(data: bytes) -> bytes:
         """The session is played from its start each time; what is new is what it says to the last octets."""
-        before = len(converse(role, sent)[0]) if sent or data else 0
+        before = len(converse(role, sent, **settings)[0]) if sent or data else 0
         if data:
             sent.append(data)
-        return converse(role, sent)[0][before:]
+        return converse(role, sent, **settings)[0][before:]
 
     play(dialogue, exchange)
     assert any(line.who is Who.CLIENT for line in dialogue.lines)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mailproto.smtp.dsn_request import MessageRequest, Notify, Ret
+from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.roles import Role
 from spool import OutcomeUnknown, Source, SpoolUnavailable
 
@@ -263,3 +264,58 @@ def test_strangers_are_not_asked_what_they_want_to_be_told() -> None:
     assert b"DSN" not in said
     said, _, _ = converse(Role.MX, [HELLO, b"QUIT\r\n"], dsn_roles=("mx", "msa"))
     assert b"250-DSN\r\n" in said
+
+
+def test_whom_a_listed_proxy_speaks_for_is_the_client() -> None:
+    preface = b"PROXY TCP6 2001:db8::77 2001:db8::1 5000 25\r\n"
+    for chunks in ([preface, *WHOLE], [preface[:9], preface[9:] + HELLO, *WHOLE[1:]]):
+        _, gate, _ = converse(Role.MX, chunks, proxy_networks=("127.0.0.0/8",))
+        [letter] = gate.letters
+        assert letter.client_address == "2001:db8::77"
+        assert letter.trace_prefix.startswith(b"Received: from c.test ([IPv6:2001:db8::77])\r\n")
+
+
+@pytest.mark.parametrize("first", [HELLO, b"PROXY TCP4 x\r\n", b"", b"GET / HTTP/1.0\r\n"])
+def test_a_listed_proxy_must_speak_its_protocol(first: bytes) -> None:
+    said, gate, connection = converse(Role.MX, [first, *WHOLE[1:]], proxy_networks=("127.0.0.0/8",))
+    assert (said, gate.letters, connection.aborted) == (b"", [], True)
+
+
+def test_a_stranger_may_not_say_for_whom_he_speaks() -> None:
+    lists = {"proxy_networks": ("192.0.2.0/24",), "xclient_networks": ("192.0.2.0/24", "2001:db8::/32")}
+    chunks = [b"PROXY TCP4 192.0.2.1 192.0.2.1 1 1\r\n", b"XCLIENT ADDR=192.0.2.1\r\n", *WHOLE]
+    said, gate, _ = converse(Role.MX, chunks, **lists)
+    assert said.count(b"500 5.5.2") == 2
+    assert b"XCLIENT" not in said
+    assert gate.letters[0].client_address == "127.0.0.1"
+
+
+def test_what_xclient_said_is_in_the_trace_and_ends_a_login() -> None:
+    login = b"AUTH PLAIN AGpvbmVzQGZvby5jb20AcmlnaHQ=\r\n"
+    told = b"XCLIENT ADDR=IPV6:2001:db8::7 NAME=spike.example\r\n"
+    said, gate, _ = converse(Role.MX, [HELLO, told, *WHOLE], xclient_networks=("127.0.0.1",))
+    assert gate.letters[0].trace_prefix.startswith(
+        b"Received: from c.test (spike.example [IPv6:2001:db8::7])\r\n"
+    )
+    said, gate, _ = converse(Role.MSA, [HELLO, login, told, *WHOLE], xclient_networks=("127.0.0.1",))
+    assert b"235 2.7.0" in said
+    assert b"530 5.7.0" in said
+    # The client is not this machine any more: no password in clear.
+    assert said.count(b"AUTH PLAIN") == 1
+    assert gate.letters == []
+
+
+def test_octets_sent_behind_xclient_end_the_session() -> None:
+    said, _, _ = converse(
+        Role.MX, [HELLO, b"XCLIENT ADDR=192.0.2.1\r\nRSET\r\n"], xclient_networks=("127.0.0.1",)
+    )
+    assert b"554 5.5.0" in said
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.9"])
+def test_networks(address: str) -> None:
+    assert address in Networks(["127.0.0.0/8"])
+    assert address not in Networks(["::1", "10.0.0.0/8"])
+    assert "nonsense" not in Networks(["0.0.0.0/0", "::/0"])
+    with pytest.raises(ValueError):
+        Networks(["127.0.0.1/8"])

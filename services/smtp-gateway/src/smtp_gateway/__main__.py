@@ -10,6 +10,7 @@ from servicekit.tls import configured_context
 from spool import Spool
 
 from smtp_gateway.core.budget import Budget
+from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.roles import Role
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.session import handler
@@ -38,7 +39,16 @@ async def wire(service: Service[Settings]) -> None:
     directory = DirectoryClient(channel, door="smtp", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     tls = configured_context(settings.tls_certificate_file, settings.tls_key_file)
-    needs = Needs(settings, directory, spool, bus, Budget(settings.inflight_octets), tls)
+    needs = Needs(
+        settings,
+        directory,
+        spool,
+        bus,
+        Budget(settings.inflight_octets),
+        tls,
+        Networks(map(str, settings.proxy_networks)),
+        Networks(map(str, settings.xclient_networks)),
+    )
     listeners = (
         ("mx", settings.mx_port, Role.MX, None),
         ("submission", settings.submission_port, Role.MSA, None),

@@ -17,3 +17,18 @@ SIZE = Histogram(
     "Size of accepted messages",
     buckets=(1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864),
 )
+DNS_UNANSWERED = Counter(
+    "smtp_gateway_dns_unanswered_total", "Questions of sender checks that DNS gave no answer to in time"
+)
+SENDER_CHECKS = Counter(
+    "smtp_gateway_sender_checks_total", "Results of checks of who is speaking", ["method", "result"]
+)
+SENDER_CHECK_SECONDS = Histogram(
+    "smtp_gateway_sender_check_seconds", "Time that all checks of a message took together"
+)
+DMARC_ACTIONS = Counter("smtp_gateway_dmarc_actions_total", "What was done with a message", ["action"])
+FORGED_RESULTS = Counter(
+    "smtp_gateway_forged_results_total", "Messages with an Authentication-Results field in our name, taken out"
+)
+SIGNED = Counter("smtp_gateway_dkim_signatures_total", "DKIM signatures made", ["algorithm"])
+UNSIGNED = Counter("smtp_gateway_dkim_unsigned_total", "Submitted messages without a signature", ["reason"])

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import BlobSettings, BusSettings, DirectorySettings, ServiceSettings, TlsSettings
 
@@ -51,4 +51,12 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DirectorySettings, Tl
     )
     data_octets_per_second: int = Field(500, description="slower than this, after a minute, is cut off", ge=0)
     login_failures: int = Field(5, description="wrong passwords before a session is ended", ge=1)
+    proxy_networks: tuple[IPvAnyNetwork, ...] = Field(
+        (),
+        description="addresses of proxies that begin every connection with the PROXY protocol (not on the 465 port)",
+    )
+    proxy_seconds: float = Field(5.0, description="how long a proxy's preface may take", gt=0, le=60)
+    xclient_networks: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="addresses that may say with XCLIENT for whom they speak"
+    )
     max_connections: int = Field(10_000, ge=1)

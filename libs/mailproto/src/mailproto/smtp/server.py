@@ -36,6 +36,7 @@ from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.server_auth import AuthDialogue
 from mailproto.smtp.server_commands import (
     NON_ASCII_RECIPIENT,
+    UNKNOWN_COMMAND,
     Auth,
     Bdat,
     Expn,
@@ -45,6 +46,7 @@ from mailproto.smtp.server_commands import (
     Plain,
     Rcpt,
     Vrfy,
+    Xclient,
     parse,
 )
 from mailproto.smtp.server_config import Binary, Dsn, State, Waiting
@@ -54,6 +56,7 @@ from mailproto.smtp.server_offers import Offers
 from mailproto.smtp.server_parameters import UNKNOWN_PARAMETER
 from mailproto.smtp.server_recipients import RcptGroup
 from mailproto.smtp.server_session import ServerSession, line_refusal
+from mailproto.smtp.xclient import XclientInvalid, parse_xclient
 
 __all__ = ["ServerMachine"]
 
@@ -77,6 +80,8 @@ class ServerMachine(ServerSession):
                 return self._begin_auth(command)
             case Bdat():
                 return self._bdat(command)
+            case Xclient():
+                return self._xclient(command)
             case Vrfy():
                 self._note_junk()
                 self._waiting = Waiting.LOOK_UP
@@ -113,6 +118,7 @@ class ServerMachine(ServerSession):
             mechanisms=self.config.mechanisms if self.offers_auth and not self.authenticated else (),
             # Strangers are told nothing (RFC 5321 §7.3), so it is not offered to them.
             expn=self.authenticated,
+            xclient=self.offers_xclient,
         )
 
     def _note_junk(self) -> None:
@@ -238,6 +244,23 @@ class ServerMachine(ServerSession):
                 return self._end(refusal or Flaw.TOO_BIG.reply)
             case _:
                 assert_never(chunk)
+
+    def _xclient(self, xclient: Xclient) -> events.Event | None:
+        if not self.offers_xclient:
+            self._say(UNKNOWN_COMMAND)
+            return None
+        if self.state not in (State.START, State.GREETED):
+            self._say(Reply.of(503, "5.5.1", "XCLIENT comes before MAIL"))
+            return None
+        try:
+            told = parse_xclient(xclient.argument)
+        except XclientInvalid as error:
+            self._say(Reply.of(501, "5.5.4", f"Bad XCLIENT: {error}"))
+            return None
+        if (closing := self._spoke_too_soon()) is not None:
+            return closing
+        self._waiting = Waiting.XCLIENT
+        return events.XclientAsked(told)
 
     def _start_tls(self) -> events.Event | None:
         if not self.offers_tls:

@@ -82,6 +82,13 @@ class Bdat:
     is_last: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Xclient:
+    """XCLIENT, not parsed yet: only who may say it is told what is wrong with it."""
+
+    argument: str
+
+
 class Plain(Enum):
     """Commands without an argument that matters."""
 
@@ -92,8 +99,9 @@ class Plain(Enum):
     STARTTLS = "STARTTLS"
 
 
-Command = Hello | Mail | Rcpt | Auth | Vrfy | Expn | Help | Bdat | Plain
+Command = Hello | Mail | Rcpt | Auth | Vrfy | Expn | Help | Bdat | Xclient | Plain
 
+UNKNOWN_COMMAND = Reply.of(500, "5.5.2", "Unknown command")
 # RFC 6531 §3.5
 NON_ASCII_SENDER = Reply.of(550, "5.6.7", "An address outside ASCII needs MAIL with SMTPUTF8")
 NON_ASCII_RECIPIENT = Reply.of(553, "5.6.7", "An address outside ASCII needs MAIL with SMTPUTF8")
@@ -108,7 +116,7 @@ def parse(line: bytes) -> Command | Reply:
     verb, _, argument = line.partition(b" ")
     parser = PARSERS.get(verb.upper())
     if parser is None:
-        return Reply.of(500, "5.5.2", "Unknown command")
+        return UNKNOWN_COMMAND
     return parser(argument)
 
 
@@ -187,6 +195,10 @@ def _bdat(argument: bytes) -> Command | Reply:
     return Bdat(int(words[0]), len(words) == 2)
 
 
+def _xclient(argument: bytes) -> Command | Reply:
+    return Xclient(argument.decode("ascii", "replace"))
+
+
 def _help(argument: bytes) -> Command | Reply:
     return Help(argument.strip().decode("ascii", "replace"))
 
@@ -209,6 +221,7 @@ PARSERS: dict[bytes, Callable[[bytes], Command | Reply]] = {
     b"AUTH": _auth,
     b"VRFY": _vrfy,
     b"BDAT": _bdat,
+    b"XCLIENT": _xclient,
     b"EXPN": _expn,
     b"HELP": _help,
     **{command.value.encode(): _bare(command) for command in Plain},

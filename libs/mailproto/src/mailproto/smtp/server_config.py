@@ -24,6 +24,7 @@ class Waiting(Enum):
     MESSAGE = "message"
     AUTH = "auth"
     LOOK_UP = "look-up"
+    XCLIENT = "xclient"
     TLS = "tls"
 
 

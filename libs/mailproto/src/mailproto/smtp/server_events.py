@@ -6,6 +6,7 @@ from mailproto.sasl import Credentials
 from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.server_commands import Mail, Rcpt
 from mailproto.smtp.server_data import Flaw
+from mailproto.smtp.xclient import ClientTold
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,13 @@ class ExpnAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class XclientAsked:
+    """XCLIENT of a peer that may say it. Answer with `answer`; a positive one is the greeting of a session anew."""
+
+    told: ClientTold
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """Send what is in `output` and close."""
 
@@ -98,5 +106,6 @@ Event = (
     | AuthAsked
     | VrfyAsked
     | ExpnAsked
+    | XclientAsked
     | Closing
 )

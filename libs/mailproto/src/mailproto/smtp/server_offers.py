@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mailproto.smtp import xclient
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server_config import Binary, Dsn, ServerConfig
 
@@ -21,6 +22,7 @@ SYNTAX = {
     "EXPN": "EXPN address [SMTPUTF8]",
     "STARTTLS": "STARTTLS",
     "AUTH": "AUTH mechanism [initial-response]",
+    "XCLIENT": "XCLIENT attribute=value ...",
 }
 
 
@@ -31,6 +33,7 @@ class Offers:
     starttls: bool
     mechanisms: tuple[bytes, ...]
     expn: bool
+    xclient: bool
 
     def extensions(self, config: ServerConfig) -> list[str]:
         """The lines of EHLO after the first (RFC 5321 §4.1.1.1)."""
@@ -54,6 +57,8 @@ class Offers:
             lines.append("AUTH " + b" ".join(self.mechanisms).decode("ascii"))
         if self.expn:
             lines.append("EXPN")
+        if self.xclient:
+            lines.append(xclient.OFFERED)
         lines.append("HELP")
         return lines
 
@@ -66,6 +71,8 @@ class Offers:
             hidden.add("AUTH")
         if not self.expn:
             hidden.add("EXPN")
+        if not self.xclient:
+            hidden.add("XCLIENT")
         return [verb for verb in SYNTAX if verb not in hidden]
 
     def help(self, topic: str) -> Reply:

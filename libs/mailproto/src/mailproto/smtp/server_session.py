@@ -22,6 +22,8 @@ class ServerSession(ABC):
         self.config = config
         self.offers_tls = offers_tls
         self.offers_auth = offers_auth
+        # Whether the peer may say for whom it speaks.
+        self.offers_xclient = False
         self.state = State.START
         self.hello: Hello | None = None
         self.authenticated = False
@@ -41,9 +43,14 @@ class ServerSession(ABC):
 
     # -- octets
 
+    @property
+    def greeting(self) -> Reply:
+        """220."""
+        return Reply.of(220, "", f"{self.config.hostname} ESMTP Posthouse")
+
     def greet(self) -> None:
         """Say 220."""
-        self._say(Reply.of(220, "", f"{self.config.hostname} ESMTP Posthouse"))
+        self._say(self.greeting)
 
     def feed(self, data: bytes) -> None:
         """Take octets from the peer."""
@@ -95,6 +102,9 @@ class ServerSession(ABC):
                 self.authenticated = reply.is_positive
             case Waiting.LOOK_UP:
                 pass
+            case Waiting.XCLIENT:
+                if reply.is_positive:
+                    self._begin_anew()
             case Waiting.NOTHING | Waiting.RCPT | Waiting.TLS:
                 raise RuntimeError(f"no answer was asked for ({waiting})")
             case _:
@@ -116,11 +126,14 @@ class ServerSession(ABC):
         """TLS is there: everything the peer said in clear is forgotten (RFC 3207 §4.2)."""
         self._waiting = Waiting.NOTHING
         self._input.clear()
+        self._begin_anew()
+        self.offers_tls = False
+
+    def _begin_anew(self) -> None:
         self._reset()
         self.state = State.START
         self.hello = None
         self.authenticated = False
-        self.offers_tls = False
 
     def close(self, reply: Reply) -> None:
         """Say a last reply; nothing the peer sent is looked at any more."""

@@ -18,6 +18,7 @@ TOO_MANY_AUTHORS = Reply.of(550, "5.6.0", "That are too many authors")
 
 AUTHOR_FIELDS = frozenset((b"from", b"sender", b"resent-from", b"resent-sender"))
 AUTHORS = 100
+FROM = re.compile(rb"^from[ \t]*+:", re.IGNORECASE | re.MULTILINE)
 BLIND = re.compile(
     rb"^(?:resent-)?bcc[ \t]*+:(?:[^\n]*+\n(?=[ \t]))*+[^\n]*+\n?", re.IGNORECASE | re.MULTILINE
 )
@@ -46,8 +47,7 @@ def refuse_ambiguous(content: bytes) -> Reply | None:
     if content[:1] in (b" ", b"\t"):
         # It would continue the trace field that we put in front.
         return CONTINUED
-    header = content[: header_end(content) or len(content)]
-    return NOT_ONE_FROM if sum(field.name.lower() == b"from" for field in fields(header)) > 1 else None
+    return NOT_ONE_FROM if len(FROM.findall(content, 0, header_end(content) or len(content))) > 1 else None
 
 
 def read_heading(content: bytes) -> Heading | Reply:

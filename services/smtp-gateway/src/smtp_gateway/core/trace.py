@@ -19,6 +19,7 @@ class Arrival:
     helo: str
     is_extended: bool
     client_address: str
+    client_name: str
     hostname: str
     tls_version: str | None
     tls_cipher: str | None
@@ -41,7 +42,9 @@ def received_field(arrival: Arrival) -> bytes:
     """One field, folded, ended by CRLF."""
     helo = UNSAFE.sub("?", arrival.helo) or "unknown"
     literal = f"IPv6:{arrival.client_address}" if ":" in arrival.client_address else arrival.client_address
-    lines = [f"Received: from {helo} ([{UNSAFE.sub('?', literal)}])"]
+    # TCP-info = address-literal / ( Domain FWS address-literal ) (RFC 5321 §4.4)
+    name = f"{UNSAFE.sub('?', arrival.client_name)} " if arrival.client_name else ""
+    lines = [f"Received: from {helo} ({name}[{UNSAFE.sub('?', literal)}])"]
     if arrival.tls_version:
         lines.append(
             f"\t(using {UNSAFE.sub('?', arrival.tls_version)} with cipher {UNSAFE.sub('?', arrival.tls_cipher or '-')})"

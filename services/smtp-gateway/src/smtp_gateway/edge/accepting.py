@@ -22,6 +22,7 @@ from smtp_gateway.core.heading import (
     without_blind_copies,
 )
 from smtp_gateway.core.roles import Role, Transaction
+from smtp_gateway.edge.client import Client
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.owning import all_owned
 
@@ -42,6 +43,7 @@ class Visit:
 
     role: Role
     connection: Connection
+    client: Client
     hello: Hello
     who: Identity | None
 
@@ -114,7 +116,8 @@ def _letter(
     arrival = trace.Arrival(
         helo=visit.hello.name,
         is_extended=visit.hello.is_extended,
-        client_address=connection.peer_host,
+        client_address=visit.client.host,
+        client_name=visit.client.name,
         hostname=needs.settings.hostname,
         tls_version=connection.tls_version,
         tls_cipher=connection.tls_cipher,
@@ -134,7 +137,7 @@ def _letter(
         source=Source.MX if visit.role is Role.MX else Source.SUBMISSION,
         arrived_at=now,
         helo=visit.hello.name,
-        client_address=connection.peer_host,
+        client_address=visit.client.host,
         sender_account_id=visit.who.account.account_id if visit.who is not None else "",
         smtputf8=transaction.charset is Charset.UTF_8,
         eight_bit=transaction.body is not BodyType.SEVEN_BIT,

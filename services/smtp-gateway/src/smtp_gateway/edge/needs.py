@@ -6,13 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from smtp_gateway.core.budget import Budget
+from smtp_gateway.core.networks import Networks
 from smtp_gateway.ports import Directory, Gate, Health
 from smtp_gateway.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What all sessions of a process share; `clock` counts seconds and never goes back."""
+    """What all sessions of a process share; `clock` counts seconds and never goes back.
+
+    `proxies` speak the PROXY protocol, always; `introducers` may say XCLIENT.
+    """
 
     settings: Settings
     directory: Directory
@@ -20,4 +24,6 @@ class Needs:
     health: Health
     budget: Budget
     tls: ssl.SSLContext | None
+    proxies: Networks
+    introducers: Networks
     clock: Callable[[], float] = time.monotonic

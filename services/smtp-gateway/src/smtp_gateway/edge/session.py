@@ -4,7 +4,6 @@ The session reads, lets the machine find events in what came, answers each, and
 sends all answers of one group together (RFC 2920 §3.2).
 """
 
-from ipaddress import ip_address
 from typing import assert_never
 
 from directoryclient import Identity, Unavailable
@@ -20,6 +19,7 @@ from smtp_gateway import metrics
 from smtp_gateway.core import roles, verifying
 from smtp_gateway.core.roles import Role, Transaction
 from smtp_gateway.edge.accepting import Dropped, Visit, accept
+from smtp_gateway.edge.client import Client, introduce
 from smtp_gateway.edge.intake import Intake
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.owning import all_owned
@@ -39,6 +39,7 @@ class Session:
         self._needs = needs
         self._role = role
         self._connection = connection
+        self._client = Client(connection.peer_host, connection.peer_port)
         self._who: Identity | None = None
         self._transaction: Transaction | None = None
         self._login_failures = 0
@@ -56,22 +57,24 @@ class Session:
                 dsn=Dsn.OFFERED if role.value in settings.dsn_roles else Dsn.REFUSED,
             ),
             offers_tls=needs.tls is not None and not connection.is_tls,
-            offers_auth=role is Role.MSA and self._may_log_in(),
+            offers_auth=False,
         )
 
     def _may_log_in(self) -> bool:
         if self._connection.is_tls:
             return True
-        if self._needs.settings.allow_plaintext_login != "loopback":
-            return False
-        try:
-            return ip_address(self._connection.peer_host).is_loopback
-        except ValueError:
-            return False
+        return self._needs.settings.allow_plaintext_login == "loopback" and self._client.is_loopback
 
     async def run(self) -> None:
         """Until either side ends it."""
+        client = await introduce(self._needs, self._connection)
+        if client is None:
+            self._connection.abort()
+            return
+        self._begin(client)
+        self._machine.offers_xclient = client.host in self._needs.introducers
         self._machine.greet()
+        self._machine.feed(client.early)
         try:
             while await self._handle_events():
                 await self._send()
@@ -86,6 +89,13 @@ class Session:
             self._connection.abort()
         finally:
             self._intake.release()
+
+    def _begin(self, client: Client) -> None:
+        """A session with this client, from its beginning."""
+        self._client = client
+        self._who = None
+        self._transaction = None
+        self._machine.offers_auth = self._role is Role.MSA and self._may_log_in()
 
     async def _send(self) -> None:
         if output := self._machine.output():
@@ -149,6 +159,9 @@ class Session:
                     self._machine.answer(await self._look_up(event))
                 case events.ExpnAsked():
                     self._machine.answer(await self._look_up(event))
+                case events.XclientAsked():
+                    self._machine.answer(self._machine.greeting)
+                    self._begin(self._client.told(event.told))
                 case events.Closing():
                     return False
                 case _:
@@ -207,7 +220,7 @@ class Session:
         hello = self._machine.hello
         assert transaction is not None
         assert hello is not None
-        visit = Visit(self._role, self._connection, hello, self._who)
+        visit = Visit(self._role, self._connection, self._client, hello, self._who)
         try:
             reply = await accept(self._needs, visit, transaction, content)
         finally:
@@ -244,7 +257,7 @@ class Session:
         credentials = event.credentials
         try:
             who = await self._needs.directory.authenticate(
-                credentials.login, credentials.password, self._connection.peer_host
+                credentials.login, credentials.password, self._client.host
             )
         except Unavailable:
             self._machine.answer(Reply.of(454, "4.7.0", "We cannot check that now; try again later"))
@@ -252,7 +265,7 @@ class Session:
         if who is None:
             metrics.LOGINS.labels("denied").inc()
             self._login_failures += 1
-            LOG.info("login_denied", connection=self._connection.id, client=self._connection.peer_host)
+            LOG.info("login_denied", connection=self._connection.id, client=self._client.host)
             self._machine.answer(Reply.of(535, "5.7.8", "The login or the password is wrong"))
             if self._login_failures >= self._needs.settings.login_failures:
                 self._machine.close(Reply.of(421, "4.7.0", "Too many wrong passwords"))
