@@ -45,13 +45,13 @@ from sieve.actions import (
     Target,
     Vacation,
 )
+from sieve.scripts import ScriptNamed
 from sieve.world import (
     ListContains,
     ListExists,
     MailboxExists,
     MailboxIdExists,
     Metadata,
-    ScriptNamed,
     SeenBefore,
     SpecialUseExists,
     YesOrNo,
@@ -121,7 +121,10 @@ class World:
             case SpecialUseExists(mailbox, attribute):
                 return f"{mailbox or 'any'} {attribute}" in facts.get("specialuse", [])
             case SeenBefore(handle, unique_id, seconds):
-                return f"{handle or '-'} {unique_id.decode(errors='replace')}" in facts.get("seen", []) and seconds > 0
+                return (
+                    f"{handle or '-'} {unique_id.decode(errors='replace')}" in facts.get("seen", [])
+                    and seconds > 0
+                )
             case ListExists(name):
                 return any(fact.split()[0] == name for fact in facts.get("list", []))
             case ListContains(name, value):

@@ -8,7 +8,8 @@ import pytest
 from sieve import Limits, Notebook, Outcome, Program, Received, ScriptError, Unanswered, compile_script, run
 from sieve.actions import Edition, FileInto, Keep, Redirect, Reject, Vacation
 from sieve.errors import Place
-from sieve.world import BodyWanted, Location, MailboxExists, Metadata, Question, ScriptNamed, SeenBefore
+from sieve.scripts import Location, ScriptNamed
+from sieve.world import BodyWanted, MailboxExists, Metadata, Question, SeenBefore
 
 from tests.support.sieve_cases import MESSAGES, NOW, situation
 

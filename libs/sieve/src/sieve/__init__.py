@@ -1,12 +1,13 @@
 """The Sieve language (RFC 5228 and its extensions): parse, check, run over a message, give actions. No I/O.
 
 `compile_script` makes a `Program` of a script's octets; `run` holds it over a message (`Received`) in a `Situation`
-and gives an `Outcome`. What a script asks of the world around it (mailboxes, lists, other scripts) goes through
+and gives an `Outcome`, `run_chain` does so for several scripts in a row. What a script asks of the world around it (mailboxes, lists, other scripts) goes through
 `sieve.world`.
 """
 
 from sieve.actions import Outcome
 from sieve.capabilities import DELIVERY, IMAP_EVENTS
+from sieve.chain import Stage, run_chain
 from sieve.errors import RunError, ScriptError
 from sieve.limits import DEFAULT_LIMITS, Limits
 from sieve.message import Received
@@ -28,8 +29,10 @@ __all__ = [
     "RunError",
     "ScriptError",
     "Situation",
+    "Stage",
     "Unanswered",
     "World",
     "compile_script",
     "run",
+    "run_chain",
 ]

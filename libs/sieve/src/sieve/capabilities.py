@@ -60,3 +60,11 @@ IMPLIED = {
 
 CHANGES_READING = frozenset({"encoded-character", "variables"})
 """Extensions that change how the script itself is read: "ihave" can't turn them on (RFC 5463 §4)."""
+
+NOTIFY_METHODS = ("mailto",)
+"""The URI schemes that "notify" knows (RFC 5804 §1.7)."""
+
+
+def advertised(capabilities: frozenset[str]) -> tuple[str, ...]:
+    """The extensions to tell clients about, in order (RFC 5804 §1.7)."""
+    return tuple(sorted(capabilities - BUILT_IN))

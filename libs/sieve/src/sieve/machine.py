@@ -11,11 +11,12 @@ from sieve.errors import Fault, Place
 from sieve.header_block import HeaderBlock
 from sieve.ledger import Ledger
 from sieve.limits import Limits
-from sieve.message import Message, Received
+from sieve.message import Message
 from sieve.mime import Part
+from sieve.scripts import Location, ScriptNamed
 from sieve.situation import Situation
 from sieve.text import MAX_MATCH_INDEX, Reference, Text
-from sieve.world import Location, World, YesOrNo
+from sieve.world import World, YesOrNo
 
 if TYPE_CHECKING:
     from sieve.program import Block, Condition, Program
@@ -70,9 +71,11 @@ class Frame:
 class Machine:
     """One run. Statements and conditions act on it."""
 
-    def __init__(self, program: Program, received: Received, situation: Situation, world: World) -> None:
+    def __init__(
+        self, program: Program, message: Message, situation: Situation, world: World, name: str
+    ) -> None:
         self.limits: Limits = program.limits
-        self.message = Message(received)
+        self.message = message
         self.enclosed: Message | None = None
         """The message before it was enclosed, which is what "redirect" sends (RFC 5703 §6)."""
         self.enclosures = 0
@@ -86,8 +89,8 @@ class Machine:
         self.includes = 0
         self.steps = 0
         self.globals: dict[str, Held] = {}
-        self.included: set[tuple[Location, str]] = set()
-        self.frames: list[Frame] = [Frame(program, Location.PERSONAL, "", None)]
+        self.included: set[ScriptNamed] = set()
+        self.frames: list[Frame] = [Frame(program, Location.PERSONAL, name, None)]
 
     @property
     def frame(self) -> Frame:

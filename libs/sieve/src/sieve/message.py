@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from mailmsg.header import header_end
 
@@ -32,14 +33,22 @@ class Received:
         return cls(content[:split], content[split:], len(content))
 
 
+class Origin(Enum):
+    """What a message was when the run began."""
+
+    RECEIVED = "as received"
+    HEADER_CHANGED = "another header"
+    COMPOSED = "a new message"
+
+
 class Message:
     """A message within one run: what tests see, and what editing actions make of it."""
 
-    def __init__(self, received: Received, *, is_composed: bool = False) -> None:
+    def __init__(self, received: Received, origin: Origin = Origin.RECEIVED) -> None:
         self.received = received
         self.header = HeaderBlock(received.header)
         self.size_octets = received.size_octets
-        self._is_composed = is_composed
+        self._origin = origin
         self._root: Part | None = None
         self._edition: tuple[int, int, Edition | None] | None = None
         self.body_edits = 0
@@ -71,11 +80,11 @@ class Message:
 
     def edition(self) -> Edition | None:
         """The message as it is now, or None where it is as received."""
-        if not (self.header.edits or self.body_edits or self._is_composed):
+        if not (self.header.edits or self.body_edits) and self._origin is Origin.RECEIVED:
             return None
         known = self._edition
         if known is None or known[:2] != (self.header.edits, self.body_edits):
-            body = self.body if self.body_edits or self._is_composed else None
+            body = self.body if self.body_edits or self._origin is Origin.COMPOSED else None
             edition = Edition(self.header.render(), body)
             self._edition = known = (self.header.edits, self.body_edits, edition)
         return known[2]

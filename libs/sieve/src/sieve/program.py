@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sieve.limits import Limits
+from sieve.scripts import ScriptNamed
 
 if TYPE_CHECKING:
     from sieve.arguments import Bound, Shape
@@ -45,11 +46,13 @@ class Program:
     """A compiled script; it holds no state, so one is enough for all messages.
 
     `features` are the extensions that something in it uses, `may_need_body` says whether a run may ask for more of a
-    message than its header and size: an included script may, for all that is known.
+    message than its header and size: an included script may, for all that is known. `includes` are the scripts that
+    it may include itself, for who wants to have them at hand.
     """
 
     block: Block
     required: frozenset[str]
+    includes: frozenset[ScriptNamed]
     features: frozenset[str]
     available: frozenset[str]
     limits: Limits

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from sieve.capabilities import BUILT_IN, CHANGES_READING, IMPLIED
 from sieve.errors import ScriptError, UnavailableError
 from sieve.limits import Limits
+from sieve.scripts import ScriptNamed
 from sieve.text import Reference, Text, read_text, variable_name
 
 MAX_SCRIPT_NAME_OCTETS = 512
@@ -29,6 +30,7 @@ class Scope:
         """The names of the "foreverypart" loops around, empty for one without a name."""
         self.set_variables: set[str] = set()
         """Variables that a "set" further up has named."""
+        self.includes: set[ScriptNamed] = set()
         self.features: set[str] = set()
         """Capabilities that something in the script really uses."""
 

@@ -27,8 +27,14 @@ def compile_script(
         position += 1
     compiler = Compiler(scope, COMMANDS, TESTS)
     block = compiler.block(commands[position:])
-    features = frozenset(scope.features)
-    return Program(block, frozenset(scope.required), features, available, limits)
+    return Program(
+        block=block,
+        required=frozenset(scope.required),
+        includes=frozenset(scope.includes),
+        features=frozenset(scope.features),
+        available=available,
+        limits=limits,
+    )
 
 
 def _require(command: CommandNode, scope: Scope) -> None:

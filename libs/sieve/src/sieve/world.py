@@ -8,18 +8,11 @@ depends on nothing but its inputs, so it takes the same way up to the next quest
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Protocol
 
 from sieve.errors import ScriptError
 from sieve.program import Program
-
-
-class Location(Enum):
-    """Where an included script lies (RFC 6609 §3.2)."""
-
-    PERSONAL = "personal"
-    GLOBAL = "global"
+from sieve.scripts import ScriptNamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +72,6 @@ class ListContains:
 
     name: str
     value: str
-
-
-@dataclass(frozen=True, slots=True)
-class ScriptNamed:
-    """The script with this name (RFC 6609 §3.2)."""
-
-    location: Location
-    name: str
 
 
 YesOrNo = MailboxExists | MailboxIdExists | SpecialUseExists | SeenBefore | ListExists | ListContains

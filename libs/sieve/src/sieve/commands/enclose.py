@@ -15,7 +15,7 @@ from sieve.compiler import Compiler
 from sieve.errors import Fault
 from sieve.header_block import HeaderBlock
 from sieve.machine import Machine
-from sieve.message import Message, Received
+from sieve.message import Message, Origin, Received
 from sieve.program import CommandKind, Statement
 from sieve.syntax import CommandNode
 from sieve.text import Text
@@ -52,7 +52,7 @@ class EncloseCommand:
             )
         )
         machine.enclosed = machine.enclosed or message
-        machine.message = Message(Received(header, parts, len(header) + len(parts)), is_composed=True)
+        machine.message = Message(Received(header, parts, len(header) + len(parts)), Origin.COMPOSED)
         machine.effects.append(MessageEnclosed(machine.place))
 
     def _header(self, machine: Machine, old: HeaderBlock, names: list[bytes], boundary: bytes) -> bytes:

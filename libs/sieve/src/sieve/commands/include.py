@@ -10,25 +10,26 @@ from sieve.errors import Fault, ScriptError
 from sieve.machine import Frame, Machine, Return
 from sieve.program import CommandKind, Program, Statement
 from sieve.scope import script_name
+from sieve.scripts import Location, ScriptNamed
 from sieve.syntax import CommandNode
-from sieve.world import Location, ScriptNamed
 
 
 @dataclass(frozen=True, slots=True)
 class IncludeCommand:
     """Run another script here."""
 
-    location: Location
-    name: str
+    script: ScriptNamed
     once: bool
     is_optional: bool
 
     def run(self, machine: Machine) -> None:
-        key = (self.location, self.name)
-        if self.once and key in machine.included:
+        script = self.script
+        if self.once and script in machine.included:
             return
-        if any((frame.location, frame.name) == key for frame in machine.frames[1:]):
-            raise Fault(f'the script "{self.name}" includes itself')
+        if any(
+            (frame.location, frame.name) == (script.location, script.name) for frame in machine.frames[1:]
+        ):
+            raise Fault(f'the script "{script.name}" includes itself')
         if len(machine.frames) > machine.limits.include_depth:
             raise Fault("scripts include each other too deeply")
         machine.includes += 1
@@ -38,10 +39,13 @@ class IncludeCommand:
         if program is None:
             if self.is_optional:
                 return
-            raise Fault(f'there is no script "{self.name}"')
-        machine.included.add(key)
+            raise Fault(f'there is no script "{script.name}"')
+        unfit = sorted(program.required - machine.frame.program.available)
+        if unfit:
+            raise Fault(f'the script "{script.name}" requires "{unfit[0]}", which is not available here')
+        machine.included.add(script)
         part = machine.part if machine.frame.parts else machine.frame.part
-        machine.frames.append(Frame(program, self.location, self.name, part))
+        machine.frames.append(Frame(program, script.location, script.name, part))
         try:
             machine.run_block(program.block)
         except Return:
@@ -50,9 +54,9 @@ class IncludeCommand:
 
     def _program(self, machine: Machine) -> Program | None:
         try:
-            return machine.world.script(ScriptNamed(self.location, self.name))
+            return machine.world.script(self.script)
         except ScriptError as error:
-            raise Fault(f'the script "{self.name}" has an error: {error}') from None
+            raise Fault(f'the script "{self.script.name}" has an error: {error}') from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,9 @@ class GlobalCommand:
 
 def _include(node: CommandNode, bound: Bound, compiler: Compiler) -> Statement:
     location = Location.GLOBAL if "global" in bound else Location.PERSONAL
-    name = script_name(bound.text(0), node.line)
-    return IncludeCommand(location, name, "once" in bound, "optional" in bound)
+    script = ScriptNamed(location, script_name(bound.text(0), node.line))
+    compiler.scope.includes.add(script)
+    return IncludeCommand(script, "once" in bound, "optional" in bound)
 
 
 def _return(node: CommandNode, bound: Bound, compiler: Compiler) -> Statement:
