@@ -28,13 +28,14 @@ REQUEST_SECONDS = 20.0
 class BusMessage:
     """One message, to be settled once: acknowledge or retry_later."""
 
-    __slots__ = ("_client", "_reply", "deliveries", "payload", "subject")
+    __slots__ = ("_client", "_reply", "arrived_at", "deliveries", "payload", "subject")
 
     def __init__(self, client: Client, message: Msg) -> None:
         self._client = client
         self._reply = message.reply
         self.subject = message.subject
         self.payload = message.data
+        self.arrived_at = time.monotonic()
         # $JS.ACK.<stream>.<consumer>.<deliveries>... or, with a domain, two words more.
         words = message.reply.split(".")
         self.deliveries = int(words[4] if len(words) == 9 else words[6])
@@ -56,8 +57,9 @@ class BusMessage:
 class MailConsumer:
     """One puller. Only one task may fetch."""
 
-    def __init__(self, client: Client, durable: str) -> None:
+    def __init__(self, client: Client, durable: str, ack_wait_seconds: float) -> None:
         self._client = client
+        self._ack_wait_seconds = ack_wait_seconds
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{subjects.MAIL_STREAM}.{durable}"
         self._inbox = client.new_inbox()
         self._arrived: deque[BusMessage] = deque()
@@ -88,7 +90,7 @@ class MailConsumer:
                 max_waiting=512,
             ),
         )
-        consumer = cls(client, durable)
+        consumer = cls(client, durable, ack_wait_seconds)
         await client.subscribe(consumer._inbox, cb=consumer._came)
         return consumer
 
@@ -118,10 +120,17 @@ class MailConsumer:
             self._asked_at = now
             await self._client.publish(self._subject, order, reply=self._inbox)
 
+    def _forget_stale(self) -> None:
+        """What lay here longer than the acknowledgement wait comes again by itself: to work on it would be twice."""
+        oldest = time.monotonic() - self._ack_wait_seconds
+        while self._arrived and self._arrived[0].arrived_at < oldest:
+            self._arrived.popleft()
+
     async def fetch(self, limit: int, wait_seconds: float) -> list[BusMessage]:
         """Up to `limit` messages that have come; waits for the first one at most so long. [] when none came."""
         deadline = time.monotonic() + wait_seconds
         while True:
+            self._forget_stale()
             await self._ask()
             if self._arrived:
                 count = min(limit, len(self._arrived))

@@ -9,9 +9,12 @@ from servicekit.run import Service, run
 from servicekit.settings import read_secret
 from spool import Spool
 
+from mda.adapters.configured import scanners_of
 from mda.adapters.quarantine import BlobQuarantine
+from mda.core.findings import WhenUnscanned
 from mda.edge.filing import Filing
 from mda.edge.receipts import Receipts
+from mda.edge.screening import Screening
 from mda.settings import Settings
 
 
@@ -43,6 +46,17 @@ async def wire(service: Service[Settings]) -> None:
     service.on_close(lambda: channel.close(None))
     directory = DirectoryClient(channel, door="mda", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
+    scanners = scanners_of(settings)
+    screening = None
+    if scanners:
+        screening = Screening(
+            scanners,
+            blobs,
+            when_unscanned=WhenUnscanned(settings.when_unscanned),
+            scans_at_once=settings.scans_at_once,
+            tries=settings.poison_tries,
+            pause_seconds=settings.retry_seconds,
+        )
     filing = Filing(
         source,
         mailboxes,
@@ -52,11 +66,16 @@ async def wire(service: Service[Settings]) -> None:
         batch_messages=settings.batch_messages,
         retry_seconds=settings.retry_seconds,
         poison_tries=settings.poison_tries,
+        screening=screening,
+        hold_seconds=min(2.0, settings.ack_wait_seconds / 4),
     )
     for number in range(settings.filing_tasks):
         service.spawn(filing.run(), name=f"filing-{number}")
     service.ready_when("bus", bus.check)
     service.ready_when("mailboxes", mailboxes.check)
+    if settings.when_unscanned == "wait":
+        for scanner in scanners:
+            service.ready_when(scanner.name, scanner.check)
 
 
 def main() -> None:

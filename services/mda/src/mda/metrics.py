@@ -1,6 +1,6 @@
 """What the mda counts."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 FILED = Counter("mda_deliveries_filed_total", "Messages filed into a mailbox")
 REPEATED = Counter("mda_deliveries_repeated_total", "Deliveries that were filed already when they came again")
@@ -16,3 +16,19 @@ WAITED_SECONDS = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 RECEIPTS = Counter("mda_receipts_total", "Notices of delivery that senders had asked for")
+SCANS = Counter("mda_scans_total", "What scanners found", ["scanner", "verdict"])
+SCAN_SECONDS = Histogram(
+    "mda_scan_seconds",
+    "Time of one scanner for one message",
+    ["scanner"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+SCANNER_UP = Gauge("mda_scanner_up", "Whether a scanner answered when it was last asked", ["scanner"])
+AWAITING_SCAN = Counter("mda_messages_awaiting_scan_total", "Messages given back because a scanner is down")
+JUNK = Counter("mda_deliveries_junk_total", "Deliveries to Junk")
+QUARANTINED = Counter("mda_messages_quarantined_total", "Messages kept back, for their tenant to look at")
+UNSCANNED = Counter(
+    "mda_messages_unscanned_total", "Messages filed that were not scanned, and why", ["reason"]
+)
+WITHOUT_SCANNER = UNSCANNED.labels("no_scanner")
+SCANNER_DOWN = UNSCANNED.labels("scanner_failed")

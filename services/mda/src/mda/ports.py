@@ -3,8 +3,40 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from mailmodel import AccountRef, MailboxInfo
 from mailstore import Delivery
 from spool import SpooledLetter
+
+from mda.core.findings import Finding
+
+
+class ScannerUnavailable(Exception):
+    """The scanner is not there; it has not seen the message."""
+
+
+class ScannerBroke(Exception):
+    """The scanner was there, took the message and gave no answer that can be used."""
+
+
+class Scanner(Protocol):
+    """Looks at messages. Bounded in time and size."""
+
+    @property
+    def name(self) -> str:
+        """One lower-case word, for header fields, metrics and logs."""
+
+    async def scan(self, letter: SpooledLetter, content: bytes) -> Finding:
+        """Look at a message; `content` is as received. Raises ScannerUnavailable or ScannerBroke."""
+
+    async def check(self) -> None:
+        """Raises ScannerUnavailable while it would not answer."""
+
+
+class Bodies(Protocol):
+    """Where message bodies rest."""
+
+    async def get_range(self, key: str, offset: int, length: int) -> bytes:
+        """Raises BlobMissing or BlobUnavailable."""
 
 
 class Mailboxes(Protocol):
@@ -12,6 +44,9 @@ class Mailboxes(Protocol):
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> list[bool]:
         """File all in one transaction; False where one was filed before. Raises StoreUnavailable."""
+
+    async def list_mailboxes(self, account: AccountRef) -> list[MailboxInfo]:
+        """All mailboxes of an account. Raises StoreUnavailable."""
 
 
 class Item(Protocol):
@@ -30,6 +65,9 @@ class Item(Protocol):
 
     async def retry_later(self, delay_seconds: float) -> None:
         """It is to come again."""
+
+    async def keep_working(self) -> None:
+        """It takes longer; it is not to come again yet."""
 
 
 class Source(Protocol):
@@ -51,3 +89,6 @@ class Quarantine(Protocol):
 
     async def put_aside(self, payload: bytes, reason: str) -> None:
         """Keep it for a human. Raises BlobUnavailable."""
+
+    async def hold(self, letter: SpooledLetter, content: bytes, findings: Sequence[Finding]) -> None:
+        """Keep a message that must not reach its recipients, for its tenant. Idempotent. Raises BlobUnavailable."""

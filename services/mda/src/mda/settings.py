@@ -1,5 +1,7 @@
 """Settings of the mda (environment, prefix MDA_)."""
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import (
@@ -29,4 +31,23 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     retry_seconds: float = Field(2.0, description="pause after PostgreSQL was out of reach", gt=0, le=300)
     poison_tries: int = Field(
         3, description="tries of a message that fails by itself before it is put aside", ge=1
+    )
+    clamd: str = Field("", description="host:port of a clamd that looks for viruses; empty: nobody does")
+    rspamd_url: str = Field("", description="http://host:port of an rspamd; empty: nobody looks for spam")
+    spam_score: float = Field(6.0, description="from this score of rspamd on a message is filed into Junk")
+    when_unscanned: Literal["wait", "deliver marked"] = Field(
+        "wait",
+        description="a message whose scanner is down waits, or is delivered with a field that says so; "
+        "what a scanner cannot look through goes to the quarantine, or is delivered so",
+    )
+    scans_at_once: int = Field(
+        8, description="messages being scanned at once, each with its body in memory", ge=1, le=256
+    )
+    scan_seconds: float = Field(
+        30.0, description="a scanner that gives no answer in this time is taken for broken", gt=0, le=600
+    )
+    scan_octets: int = Field(
+        100 * 1024 * 1024,
+        description="larger messages are not given to scanners (clamd: StreamMaxLength)",
+        ge=1,
     )

@@ -1,30 +1,38 @@
 """From an accepted message to the deliveries it asks for."""
 
+from collections.abc import Mapping
+
 from mailmodel import AccountRef, Flags, SystemFlag
 from mailstore import Delivery, NewMessage
 from spool import SpooledLetter
 
+from mda.core.marks import NOT_SCANNED
 from mda.core.trace import delivery_prefix
 
 INBOX = "INBOX"
+NOWHERE_ELSE: Mapping[str, str] = {}
 
 
-def plan(letter: SpooledLetter) -> list[Delivery]:
-    """One delivery for each local recipient, in the order of the envelope. Raises ValueError on what cannot be filed."""
+def plan(
+    letter: SpooledLetter, marks: bytes = NOT_SCANNED, mailboxes: Mapping[str, str] = NOWHERE_ELSE
+) -> list[Delivery]:
+    """One delivery for each local recipient, in the order of the envelope, to INBOX or to the account's in `mailboxes`.
+
+    `marks` are header fields for the prefix. Raises ValueError on what cannot be filed.
+    """
     envelope = letter.envelope
+    trace = marks + envelope.trace_prefix
     deliveries = []
-    for recipient in envelope.recipients:
-        if recipient.account_id is None:
-            raise ValueError("a remote recipient on the local road")
+    for account, address in local_recipients(letter):
         deliveries.append(
             Delivery(
-                account=AccountRef(envelope.tenant_id, recipient.account_id),
+                account=account,
                 queue_id=envelope.queue_id,
-                recipient=recipient.address,
-                mailbox_name=INBOX,
+                recipient=address,
+                mailbox_name=mailboxes.get(account.account_id, INBOX),
                 new=NewMessage(
                     body=letter.body,
-                    prefix=delivery_prefix(envelope.reverse_path, recipient.address, envelope.trace_prefix),
+                    prefix=delivery_prefix(envelope.reverse_path, address, trace),
                     facts=letter.facts,
                     internal_date=envelope.arrived_at,
                     flags=Flags(SystemFlag(0), frozenset()),
@@ -32,3 +40,14 @@ def plan(letter: SpooledLetter) -> list[Delivery]:
             )
         )
     return deliveries
+
+
+def local_recipients(letter: SpooledLetter) -> list[tuple[AccountRef, str]]:
+    """Account and address of each recipient. Raises ValueError where one is remote."""
+    envelope = letter.envelope
+    found = []
+    for recipient in envelope.recipients:
+        if recipient.account_id is None:
+            raise ValueError("a remote recipient on the local road")
+        found.append((AccountRef(envelope.tenant_id, recipient.account_id), recipient.address))
+    return found

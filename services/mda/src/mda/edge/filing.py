@@ -5,6 +5,10 @@ message again, and the store finds (queue id, recipient) filed already. When a
 batch fails by itself (not because PostgreSQL is away), its messages are tried one
 by one, so that one bad message does not hold up its neighbours; what fails alone
 `poison_tries` times is put aside, counted and logged.
+
+Where there are scanners, a batch is screened before its commit, several messages
+at once. What takes longer than `hold_seconds` holds nobody up: the others are
+filed meanwhile.
 """
 
 import asyncio
@@ -12,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import assert_never
 
 from blobstore import BlobUnavailable
 from directoryclient import Unavailable
@@ -20,10 +25,22 @@ from servicekit import logs
 from spool import Malformed, OutcomeUnknown, SpooledLetter, SpoolUnavailable, decode
 
 from mda import metrics
-from mda.core.plan import plan
+from mda.core.findings import Disposition, Verdict
+from mda.core.marks import marks
+from mda.core.plan import INBOX, local_recipients, plan
+from mda.edge.screening import Screened, Screening
 from mda.ports import Item, Mailboxes, Quarantine, Receipts, Source
 
 FETCH_SECONDS = 1.0
+JUNK = "\\Junk"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One message as it came."""
+
+    item: Item
+    letter: SpooledLetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +66,19 @@ class Filing:
         batch_messages: int,
         retry_seconds: float,
         poison_tries: int,
+        screening: Screening | None = None,
+        hold_seconds: float = 2.0,
     ) -> None:
         self._source = source
         self._mailboxes = mailboxes
         self._quarantine = quarantine
+        self._screening = screening
         self._receipts = receipts
         self._draining = draining
         self._batch_messages = batch_messages
         self._retry_seconds = retry_seconds
         self._poison_tries = poison_tries
+        self._hold_seconds = hold_seconds
         self._fetching = asyncio.Lock()
         self._log = logs.logger("mda.filing")
 
@@ -70,15 +91,127 @@ class Filing:
                 await self._file(items)
 
     async def _file(self, items: Sequence[Item]) -> None:
-        jobs = []
+        arrived = []
         for item in items:
             try:
-                letter = decode(item.payload)
-                jobs.append(Job(item, letter, plan(letter)))
-            except (Malformed, ValueError) as error:
+                arrived.append(Arrived(item, decode(item.payload)))
+            except Malformed as error:
                 await self._poison(item, str(error))
+        if self._screening is None:
+            metrics.WITHOUT_SCANNER.inc(len(arrived))
+            await self._file_as_they_are(arrived)
+        else:
+            await self._screen(self._screening, arrived)
+
+    async def _file_as_they_are(self, arrived: Sequence[Arrived]) -> None:
+        jobs = []
+        for each in arrived:
+            try:
+                jobs.append(Job(each.item, each.letter, plan(each.letter)))
+            except ValueError as error:
+                await self._poison(each.item, str(error))
         if jobs:
             await self._file_together(jobs)
+
+    # -- with scanners
+
+    async def _screen(self, screening: Screening, arrived: Sequence[Arrived]) -> None:
+        async with asyncio.TaskGroup() as group:
+            waiting = {group.create_task(screening.screen(each.letter)): each for each in arrived}
+            while waiting:
+                # They may have lain here for a while before they were fetched.
+                for each in waiting.values():
+                    await each.item.keep_working()
+                await asyncio.wait(waiting, timeout=self._hold_seconds)
+                done = [task for task in waiting if task.done()]
+                await self._settle([(waiting.pop(task), task.result()) for task in done])
+        if screening.holds_all:
+            await asyncio.sleep(self._retry_seconds)
+
+    async def _settle(self, screened: Sequence[tuple[Arrived, Screened]]) -> None:
+        jobs = []
+        for arrived, result in screened:
+            match result.disposition:
+                case Disposition.FILE | Disposition.JUNK:
+                    job = await self._job(arrived, result)
+                    if job is not None:
+                        jobs.append(job)
+                case Disposition.QUARANTINE:
+                    await self._hold(arrived, result)
+                case Disposition.WAIT:
+                    metrics.AWAITING_SCAN.inc()
+                    self._log.debug(
+                        "scan_awaited", queue_id=arrived.letter.envelope.queue_id, reason=result.problem
+                    )
+                    await arrived.item.retry_later(self._retry_seconds)
+                case Disposition.UNREADABLE:
+                    await self._not_read(arrived, result)
+                case _:
+                    assert_never(result.disposition)
+        if jobs:
+            await self._file_together(jobs)
+
+    async def _job(self, arrived: Arrived, result: Screened) -> Job | None:
+        letter = arrived.letter
+        try:
+            mailboxes = await self._junk(letter) if result.disposition is Disposition.JUNK else {}
+            job = Job(arrived.item, letter, plan(letter, marks(result.findings), mailboxes))
+        except StoreUnavailable as error:
+            metrics.POSTPONED.inc()
+            self._log.warning("filing_postponed", messages=1, error=str(error))
+            await arrived.item.retry_later(self._retry_seconds)
+            return None
+        except ValueError as error:
+            await self._poison(arrived.item, str(error))
+            return None
+        if result.disposition is Disposition.JUNK:
+            metrics.JUNK.inc(len(job.deliveries))
+            self._log.info("message_junked", queue_id=letter.envelope.queue_id)
+        if any(each.verdict in (Verdict.UNSCANNED, Verdict.UNSCANNABLE) for each in result.findings):
+            metrics.SCANNER_DOWN.inc()
+            self._log.warning("message_filed_unscanned", queue_id=letter.envelope.queue_id)
+        return job
+
+    async def _junk(self, letter: SpooledLetter) -> dict[str, str]:
+        """The Junk mailbox of each account, by its special use, whatever its owner calls it (RFC 6154)."""
+        found = {}
+        for account, _ in local_recipients(letter):
+            for mailbox in await self._mailboxes.list_mailboxes(account):
+                if JUNK in mailbox.special_use:
+                    found[account.account_id] = mailbox.name
+                    break
+            else:
+                found[account.account_id] = INBOX
+        return found
+
+    async def _hold(self, arrived: Arrived, result: Screened) -> None:
+        envelope = arrived.letter.envelope
+        try:
+            await self._quarantine.hold(arrived.letter, result.content, result.findings)
+        except BlobUnavailable as error:
+            self._log.warning("quarantine_postponed", queue_id=envelope.queue_id, error=str(error))
+            await arrived.item.retry_later(self._retry_seconds)
+            return
+        metrics.QUARANTINED.inc()
+        self._log.warning(
+            "message_quarantined",
+            queue_id=envelope.queue_id,
+            tenant_id=envelope.tenant_id,
+            recipients=len(envelope.recipients),
+            findings=[
+                f"{each.scanner}: {each.verdict.value} {each.detail}".strip() for each in result.findings
+            ],
+        )
+        await arrived.item.acknowledge()
+
+    async def _not_read(self, arrived: Arrived, result: Screened) -> None:
+        if arrived.item.deliveries >= self._poison_tries:
+            await self._poison(arrived.item, result.problem)
+            return
+        self._log.error("body_unreadable", queue_id=arrived.letter.envelope.queue_id, error=result.problem)
+        await arrived.item.retry_later(self._retry_seconds)
+
+    # -- the commit
 
     async def _file_together(self, jobs: Sequence[Job]) -> None:
         try:

@@ -1,0 +1,161 @@
+"""Asking the scanners, for one message at a time and several messages at once.
+
+The body is read from S3 only here. A scanner that does not answer makes the
+message wait (or be delivered with a mark, where that is the setting); it is not
+asked again, and no body is read, until a pause is over.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from blobstore import BlobMissing, BlobUnavailable
+from servicekit import logs
+from spool import SpooledLetter
+
+from mda import metrics
+from mda.core.findings import Disposition, Finding, Verdict, WhenUnscanned, decide
+from mda.core.suspects import Suspects
+from mda.ports import Bodies, Scanner, ScannerBroke, ScannerUnavailable
+
+# From this size on a digest is made in a thread.
+THREAD_OCTETS = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """What the scanners say together. `content` is kept for the quarantine only; `problem` says why it waits."""
+
+    disposition: Disposition
+    findings: tuple[Finding, ...] = ()
+    content: bytes = b""
+    problem: str = ""
+
+
+class Desk:
+    """One scanner, and what is known of how it does."""
+
+    def __init__(
+        self, scanner: Scanner, *, tries: int, pause_seconds: float, clock: Callable[[], float]
+    ) -> None:
+        self.name = scanner.name
+        self._scanner = scanner
+        self._pause_seconds = pause_seconds
+        self._clock = clock
+        self._suspects = Suspects(tries)
+        self._alone = asyncio.Lock()
+        self._up = True
+        self._paused_until = float("-inf")
+        self._log = logs.logger("mda.screening")
+        metrics.SCANNER_UP.labels(self.name).set(1)
+
+    @property
+    def is_paused(self) -> bool:
+        """It did not answer a moment ago."""
+        return self._clock() < self._paused_until
+
+    async def look(self, letter: SpooledLetter, content: bytes) -> Finding:
+        """What it finds; UNSCANNED where it does not answer."""
+        started = time.perf_counter()
+        if self._suspects.is_suspect(letter.envelope.queue_id):
+            async with self._alone:
+                finding = await self._ask(letter, content)
+        else:
+            finding = await self._ask(letter, content)
+        metrics.SCANS.labels(self.name, finding.verdict.value).inc()
+        metrics.SCAN_SECONDS.labels(self.name).observe(time.perf_counter() - started)
+        return finding
+
+    async def _ask(self, letter: SpooledLetter, content: bytes) -> Finding:
+        queue_id = letter.envelope.queue_id
+        if self.is_paused:
+            return Finding(self.name, Verdict.UNSCANNED, "down")
+        try:
+            finding = await self._scanner.scan(letter, content)
+        except ScannerUnavailable as error:
+            self._paused_until = self._clock() + self._pause_seconds
+            if self._up:
+                self._up = False
+                metrics.SCANNER_UP.labels(self.name).set(0)
+                self._log.warning("scanner_lost", scanner=self.name, error=str(error))
+            return Finding(self.name, Verdict.UNSCANNED, "down")
+        except ScannerBroke as error:
+            self._log.warning("scan_broken_off", scanner=self.name, queue_id=queue_id, error=str(error))
+            if self._suspects.broke(queue_id):
+                return Finding(self.name, Verdict.UNSCANNABLE, "breaks-the-scanner")
+            return Finding(self.name, Verdict.UNSCANNED, "broken-off")
+        self._suspects.answered(queue_id)
+        if not self._up:
+            self._up = True
+            metrics.SCANNER_UP.labels(self.name).set(1)
+            self._log.info("scanner_found", scanner=self.name)
+        return finding
+
+
+class Screening:
+    """All scanners of this process."""
+
+    def __init__(
+        self,
+        scanners: Sequence[Scanner],
+        bodies: Bodies,
+        *,
+        when_unscanned: WhenUnscanned,
+        scans_at_once: int,
+        tries: int,
+        pause_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._desks = [
+            Desk(scanner, tries=tries, pause_seconds=pause_seconds, clock=clock) for scanner in scanners
+        ]
+        self._bodies = bodies
+        self._when_unscanned = when_unscanned
+        self._room = asyncio.Semaphore(scans_at_once)
+
+    @property
+    def holds_all(self) -> bool:
+        """Whether every message waits at the moment."""
+        return self._when_unscanned is WhenUnscanned.WAIT and any(desk.is_paused for desk in self._desks)
+
+    async def screen(self, letter: SpooledLetter) -> Screened:
+        """Never raises for what scanners and storage do."""
+        async with self._room:
+            if self.holds_all:
+                return Screened(Disposition.WAIT, problem="a scanner is down")
+            content = b""
+            if not all(desk.is_paused for desk in self._desks):
+                try:
+                    content = await self._read(letter)
+                except BlobUnavailable as error:
+                    return Screened(Disposition.WAIT, problem=str(error))
+                except (BlobMissing, ValueError) as error:
+                    return Screened(Disposition.UNREADABLE, problem=f"the body cannot be read: {error}")
+            findings = await self._ask(letter, content)
+        disposition = decide(findings, self._when_unscanned)
+        return Screened(
+            disposition,
+            findings,
+            content if disposition is Disposition.QUARANTINE else b"",
+            "a scanner did not answer" if disposition is Disposition.WAIT else "",
+        )
+
+    async def _ask(self, letter: SpooledLetter, content: bytes) -> tuple[Finding, ...]:
+        if len(self._desks) == 1:
+            return (await self._desks[0].look(letter, content),)
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(desk.look(letter, content)) for desk in self._desks]
+        return tuple(task.result() for task in asked)
+
+    async def _read(self, letter: SpooledLetter) -> bytes:
+        """Raises BlobMissing, BlobUnavailable, ValueError where it is not what was stored."""
+        body = letter.body
+        content = await self._bodies.get_range(body.object_key, body.offset, body.length)
+        if len(content) >= THREAD_OCTETS:
+            matches = await asyncio.to_thread(body.matches, content)
+        else:
+            matches = body.matches(content)
+        if not matches:
+            raise ValueError(f"{body.object_key} was altered at {body.offset}")
+        return content
