@@ -4,6 +4,7 @@ import socket
 import socketserver
 import struct
 import threading
+from ipaddress import ip_address
 from types import TracebackType
 
 import dns.flags
@@ -14,19 +15,25 @@ import dns.rrset
 
 
 class DnsServer:
-    """Answers from a dict; names it does not have are NXDOMAIN. `fail` makes it answer SERVFAIL."""
+    """Answers from a dict; a name that it has nothing at or below is NXDOMAIN.
+
+    Names in `failing` are answered SERVFAIL, those in `silent` not at all (over UDP).
+    """
 
     def __init__(self) -> None:
         self._records: dict[tuple[str, str], list[str]] = {}
         self._lock = threading.Lock()
         self.failing: set[str] = set()
+        self.silent: set[str] = set()
         self.questions: list[tuple[str, str]] = []
         server = self
 
         class Udp(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 data, sock = self.request
-                sock.sendto(server.answer(data), self.client_address)
+                answer = server.answer(data)
+                if not server.is_silent(data):
+                    sock.sendto(answer, self.client_address)
 
         class Tcp(socketserver.BaseRequestHandler):
             def handle(self) -> None:
@@ -61,6 +68,21 @@ class DnsServer:
         self.set(domain, "MX", f"{preference} {host.rstrip('.')}.")
         self.set(host, "A", address)
 
+    def txt(self, name: str, text: str) -> None:
+        """One TXT record, in strings of at most 255 octets (RFC 1035 §3.3)."""
+        pieces = [text[start : start + 255] for start in range(0, len(text), 255)]
+        self.set(name, "TXT", " ".join(f'"{piece}"' for piece in pieces))
+
+    def ptr(self, address: str, host: str) -> None:
+        """The name of an address, and that it leads back."""
+        self.set(ip_address(address).reverse_pointer, "PTR", host.rstrip(".") + ".")
+        self.set(host, "AAAA" if ":" in address else "A", address)
+
+    def is_silent(self, data: bytes) -> bool:
+        """Whether this question is one that gets no answer."""
+        [asked] = dns.message.from_wire(data).question
+        return asked.name.to_text().lower().rstrip(".") in self.silent
+
     def answer(self, data: bytes) -> bytes:
         """The answer to one question."""
         question = dns.message.from_wire(data)
@@ -72,7 +94,7 @@ class DnsServer:
         with self._lock:
             self.questions.append((name, kind))
             values = self._records.get((name, kind))
-            exists = any(known == name for known, _ in self._records)
+            exists = any(known == name or known.endswith("." + name) for known, _ in self._records)
             failing = name in self.failing
         if failing:
             response.set_rcode(dns.rcode.SERVFAIL)

@@ -1,4 +1,4 @@
-"""How we ask DNS: MX and addresses, with a cache and deadlines."""
+"""How we ask DNS: MX, addresses, TXT and PTR, with a cache and deadlines."""
 
 from dnslookup.answers import DnsUnavailable, MailHost, NoSuchDomain, NullMx, parse_servers
 from dnslookup.resolver import Resolver

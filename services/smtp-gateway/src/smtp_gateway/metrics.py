@@ -28,7 +28,8 @@ SENDER_CHECK_SECONDS = Histogram(
 )
 DMARC_ACTIONS = Counter("smtp_gateway_dmarc_actions_total", "What was done with a message", ["action"])
 FORGED_RESULTS = Counter(
-    "smtp_gateway_forged_results_total", "Messages with an Authentication-Results field in our name, taken out"
+    "smtp_gateway_forged_results_total",
+    "Messages with an Authentication-Results field in our name, taken out",
 )
 SIGNED = Counter("smtp_gateway_dkim_signatures_total", "DKIM signatures made", ["algorithm"])
 UNSIGNED = Counter("smtp_gateway_dkim_unsigned_total", "Submitted messages without a signature", ["reason"])

@@ -1,1 +1,1 @@
-"""How the needs in ports.py are met: directoryclient, spool and eventbus satisfy them as they are."""
+"""How the needs in ports.py are met: directoryclient, spool and eventbus satisfy them as they are; DNS is in questions.py."""

@@ -24,9 +24,12 @@ class Questions:
 
     def within(self, seconds: float) -> Resolve:
         """Asks until so many seconds from now."""
-        until = asyncio.get_running_loop().time() + seconds
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
 
         async def resolve(name: str, record_type: RecordType, /) -> Answer:
+            if clock() >= until:
+                return TOO_LATE
             try:
                 async with asyncio.timeout_at(until):
                     records = await self._resolver.records(name, record_type.value)
