@@ -185,11 +185,14 @@ class MemoryStore:
 
     async def subscribe(self, account: AccountRef, name: str) -> None:
         self.of(account).subscribed.add(canonical(name))
+        self._told(account, 0, 0)
 
     async def unsubscribe(self, account: AccountRef, name: str) -> bool:
         held = self.of(account).subscribed
         was = canonical(name) in held
         held.discard(canonical(name))
+        if was:
+            self._told(account, 0, 0)
         return was
 
     async def list_subscriptions(self, account: AccountRef) -> list[str]:
@@ -384,6 +387,12 @@ class MemoryStore:
             raise AnnotationsFull
         held.clear()
         held.update(after)
+        self._told(account, 0, 0)
+
+    async def annotation_digests(self, account: AccountRef) -> dict[tuple[int, str], bytes]:
+        held = self.of(account)
+        places = [(0, held.annotations), *((box.mailbox_id, box.annotations) for box in held.boxes.values())]
+        return {(place, entry): value for place, values in places for entry, value in values.items()}
 
 
 def _stored(row: Row) -> StoredMessage:

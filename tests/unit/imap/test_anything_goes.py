@@ -20,6 +20,7 @@ KEYS = (
     *("SAVEDSINCE 1-Jan-2026", "KEYWORD $x", "(LARGER 10 SMALLER 10000)", "HEADER Subject two", "THREADID x"),
 )
 RETURNS = ("", "RETURN () ", "RETURN (SAVE) ", "RETURN (MIN MAX COUNT SAVE) ", "RETURN (PARTIAL -1:-3) ")
+WATCHED = "(MessageNew MessageExpunge FlagChange)"
 MESSAGE = "Subject: x\r\n\r\ntext\r\n"
 
 
@@ -61,6 +62,8 @@ def command(dice: random.Random) -> str:
             f'SETMETADATA {name} (/private/x "1")',
             f"ENABLE {dice.choice(('CONDSTORE', 'QRESYNC', 'IMAP4rev2', 'X'))}",
             "IDLE",
+            dice.choice(("NOTIFY NONE", f"NOTIFY SET (selected {WATCHED}) (personal {WATCHED})")),
+            f"NOTIFY SET STATUS (selected-delayed {WATCHED}) (subtree a (MailboxName SubscriptionChange))",
         )
     )
 
@@ -77,6 +80,8 @@ class Watched:
         return self._uids is None
 
     def do(self, said: str) -> None:
+        for line in self._client.heard():
+            self._hear(line, "")
         if said == "IDLE":
             answer = self._client.exchange(b"i IDLE\r\n")
             if answer.startswith(b"+"):

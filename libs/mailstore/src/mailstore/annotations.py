@@ -25,6 +25,16 @@ async def get(pool: Pool, account: AccountRef, mailbox_id: int) -> dict[str, byt
     return {row["entry"]: row["value"] for row in found}
 
 
+async def digests(pool: Pool, account: AccountRef) -> dict[tuple[int, str], bytes]:
+    """Of all annotations of an account, by mailbox and name: to see which change."""
+    async with transaction(pool, account.tenant_id) as connection:
+        found = await connection.fetch(
+            "SELECT mailbox_id, entry, sha256(value) AS digest FROM annotation WHERE account_id = $1",
+            UUID(account.account_id),
+        )
+    return {(row["mailbox_id"], row["entry"]): row["digest"] for row in found}
+
+
 async def change(
     pool: Pool, account: AccountRef, mailbox_id: int, values: Mapping[str, bytes | None]
 ) -> None:

@@ -113,10 +113,13 @@ class MailStore:
     async def subscribe(self, account: AccountRef, name: str) -> None:
         """Remember a name, whether or not there is such a mailbox."""
         await mailboxes.subscribe(self._pool, account, name)
+        self._told(MailboxChange(account, 0, 0))
 
     async def unsubscribe(self, account: AccountRef, name: str) -> bool:
         """False when it was not remembered."""
-        return await mailboxes.unsubscribe(self._pool, account, name)
+        was_there = await mailboxes.unsubscribe(self._pool, account, name)
+        self._told(MailboxChange(account, 0, 0) if was_there else None)
+        return was_there
 
     async def list_subscriptions(self, account: AccountRef) -> list[str]:
         """All names remembered."""
@@ -244,6 +247,11 @@ class MailStore:
     ) -> None:
         """None removes; all or nothing. Names in lower case. Raises AnnotationsFull."""
         await annotations.change(self._pool, account, mailbox_id, values)
+        self._told(MailboxChange(account, 0, 0))
+
+    async def annotation_digests(self, account: AccountRef) -> dict[tuple[int, str], bytes]:
+        """Of all annotations of an account, by mailbox id and name."""
+        return await annotations.digests(self._pool, account)
 
     # -- upkeep
 

@@ -7,6 +7,7 @@ from enum import Enum
 from mailproto.imap.fetch_items import FetchItem
 from mailproto.imap.mailbox_options import ListReturn, ListSelect, StatusItem
 from mailproto.imap.message_set import MessageSet
+from mailproto.imap.notify_events import EventGroup
 from mailproto.imap.search_keys import SearchKey
 from mailproto.imap.search_returns import Partial, SearchReturns
 from mailproto.imap.sort_keys import SortCriterion, ThreadAlgorithm
@@ -244,6 +245,21 @@ class Enable:
     capabilities: tuple[str, ...]
 
 
+class TellStatus(Enum):
+    """Whether NOTIFY tells how the watched mailboxes are now."""
+
+    YES = "STATUS"
+    NO = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Without groups: NOTIFY NONE."""
+
+    groups: tuple[EventGroup, ...]
+    status: TellStatus
+
+
 class Depth(Enum):
     """How far below an entry GETMETADATA looks (RFC 5464 §4.2.2)."""
 
@@ -304,6 +320,7 @@ Command = (
     | Enable
     | Compress
     | GetMetadata
+    | Notify
     | SetMetadata
 )
 

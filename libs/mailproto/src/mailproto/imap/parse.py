@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from mailproto.imap import commands as c
-from mailproto.imap import parse_mailboxes, parse_messages, parse_metadata, parse_select
+from mailproto.imap import parse_mailboxes, parse_messages, parse_metadata, parse_notify, parse_select
 from mailproto.imap.cursor import Cursor, ParseError
 from mailproto.imap.names import Dialect
 
@@ -112,4 +112,5 @@ PARSERS: dict[bytes, Callable[[Cursor], c.Command]] = {
     **parse_mailboxes.PARSERS,
     **parse_messages.PARSERS,
     **parse_metadata.PARSERS,
+    **parse_notify.PARSERS,
 }

@@ -36,6 +36,11 @@ def parse_items(cursor: Cursor) -> tuple[FetchItem, ...]:
             return MACROS[found[0].upper()]
         cursor.position = start
         return (_item(cursor),)
+    return parse_item_list(cursor)
+
+
+def parse_item_list(cursor: Cursor) -> tuple[FetchItem, ...]:
+    """fetch-att *(SP fetch-att) ")", the parenthesis taken"""
     items = [_item(cursor)]
     while not cursor.take(b")"):
         cursor.space()

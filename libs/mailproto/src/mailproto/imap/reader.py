@@ -74,6 +74,11 @@ class Reader:
             data = data[dropped:]
         self._buffer += data
 
+    @property
+    def is_between_commands(self) -> bool:
+        """Whether nothing of a command has come yet."""
+        return not self._buffer and not self._skip
+
     def take_rest(self) -> bytes:
         """What came after the last command: it is to be read in another way from now on."""
         rest = bytes(self._buffer)

@@ -13,6 +13,7 @@ from imap.core import (
     fetching,
     listing,
     mailboxes,
+    notifying,
     replacing,
     searching,
     selecting,
@@ -83,6 +84,8 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
             return await enabling.enable(session, command)
         case c.Plain():
             return await _plain(session, command)
+        case c.Notify():
+            return await notifying.notify(session, command)
         case c.GetMetadata():
             return await annotating.get_metadata(session, command)
         case c.SetMetadata():

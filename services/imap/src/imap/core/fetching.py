@@ -76,6 +76,15 @@ async def fetch(session: Session, command: Fetch) -> Answer:
     return ok("FETCH completed")
 
 
+async def fetch_new(session: Session, uids: Sequence[int], items: Sequence[FetchItem]) -> None:
+    """Of messages that have just come, what the client wants to know by NOTIFY; nothing is marked as seen."""
+    items = list(dict.fromkeys([Attribute.UID, *items]))
+    if all(item in VIEW_ITEMS for item in items):
+        await _from_view(session, uids, items)
+    else:
+        await _from_store(session, uids, items, set())
+
+
 async def _tell_vanished(session: Session, command: Fetch) -> None:
     assert command.changed_since is not None
     view = session.need_selected().view

@@ -14,6 +14,7 @@ from mailstore import MailboxMissing, MailStore
 
 from imap.core.answer import NO_MAILBOX, Bad, No
 from imap.core.features import Feature
+from imap.core.watch import Watch
 
 
 @dataclass
@@ -53,6 +54,10 @@ class Session:
         self.who: Identity | None = None
         self.selected: Selected | None = None
         self.features: set[Feature] = set()
+        # NOTIFY (RFC 5465); None until the client uses it.
+        self.watch: Watch | None = None
+        # Messages of the selected mailbox that this client put there.
+        self.own_uids: set[int] = set()
         # UIDs that the last search saved: `$` (RFC 5182).
         self.saved: tuple[int, ...] = ()
         # Something may have changed that this session has not looked at.
@@ -68,6 +73,7 @@ class Session:
         """Another mailbox, or none; nothing is saved of the one before."""
         self.selected = selected
         self.saved = ()
+        self.own_uids = set()
         if selected is not None:
             selected.view.announces_modseqs = self.tells_modseqs
 
@@ -97,7 +103,12 @@ class Session:
             raise Bad("There is no message with that number") from None
 
     async def refresh(self, may_expunge: MayExpunge) -> None:
-        """Look at what has changed and announce it. A mailbox that is gone ends the selection."""
+        """Look at what has changed and announce it."""
+        await self.look()
+        await self.announce(may_expunge)
+
+    async def look(self) -> None:
+        """Look at what has changed. A mailbox that is gone ends the selection."""
         selected = self.selected
         if selected is None:
             return
@@ -111,19 +122,20 @@ class Session:
             )
             return
         view.apply(changes.changed, changes.expunged, changes.highest_modseq, changes.uid_next)
-        await self.announce(may_expunge)
 
-    async def announce(self, may_expunge: MayExpunge) -> None:
-        """Say what the view has heard of."""
+    async def announce(self, may_expunge: MayExpunge, *, tells_flags: bool = True) -> list[int]:
+        """Say what the view has heard of; the UIDs of messages that are new to the client."""
         selected = self.selected
         if selected is None:
-            return
+            return []
         view = selected.view
         lines = []
         vanished = []
+        known = view.messages
         for update in view.flush(may_expunge):
             match update:
                 case Expunged():
+                    known -= 1
                     if Feature.QRESYNC in self.features:
                         vanished.append(update.uid)
                     else:
@@ -135,11 +147,13 @@ class Session:
                     if selected.access is Access.READ_WRITE:
                         await self._claim_recent(selected)
                 case FlagsChanged():
-                    lines.append(self.changed(update.number, update.uid))
+                    if tells_flags:
+                        lines.append(self.changed(update.number, update.uid))
         if vanished:
             lines.insert(0, responses.vanished(sorted(vanished)))
         if lines:
             await self.say(b"".join(lines))
+        return [view.uid_of(number) for number in range(known + 1, view.messages + 1)]
 
     def changed(self, number: int, uid: int) -> bytes:
         """A FETCH response that was not asked for."""

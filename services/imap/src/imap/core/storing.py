@@ -94,6 +94,8 @@ async def copy(session: Session, command: Copy) -> Answer:
         result = await session.store.copy(session.account, selected.mailbox_id, uids, target)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
+    if target == selected.mailbox_id:
+        session.own_uids.update(uid for _, uid in result.pairs)
     return ok("COPY completed", _copy_code(result))
 
 

@@ -23,9 +23,11 @@ from structlog.typing import FilteringBoundLogger
 from imap import metrics
 from imap.core import dispatch
 from imap.core.answer import Answer, Bad, No, ok
+from imap.core.notifying import tell_news, tell_others, tell_unasked
 from imap.core.session import Session
 from imap.edge.entering import Entrance
 from imap.edge.idling import idle
+from imap.edge.waiting import octets_or_news
 from imap.edge.wire import Over, Wire
 from imap.ports import Changes, Directory, Listening
 from imap.settings import Settings
@@ -105,7 +107,16 @@ class Imap:
 
     async def _one(self) -> None:
         """Wait for one command and do it."""
-        event = await self._wire.event()
+        while (event := self._wire.event_at_hand()) is None:
+            if self._session.watch is None or not self._wire.is_between_commands:
+                await self._wire.read()
+            else:
+                await octets_or_news(
+                    self._wire,
+                    self._woken,
+                    lambda: tell_unasked(self._session),
+                    self._needs.settings.poll_seconds,
+                )
         match event:
             case r.Go():
                 await self._wire.say(b"+ Go ahead\r\n")
@@ -167,9 +178,9 @@ class Imap:
         try:
             if session.is_stale or self._woken.is_set() or not self._needs.changes.hears:
                 self._woken.clear()
-                await session.refresh(may_expunge)
-            else:
-                await session.announce(may_expunge)
+                await session.look()
+                await tell_others(session)
+            await tell_news(session, may_expunge)
         except StoreUnavailable:
             session.is_stale = True
         selected = session.selected
@@ -215,7 +226,7 @@ class Imap:
                 self._listening = await self._needs.changes.listen(self._session.account, self._told)
             return answer
         if command is c.Plain.IDLE:
-            return await idle(self._wire, self._session, self._woken, self._needs.settings)
+            return await idle(self._wire, self._session, self._woken, self._needs.settings.poll_seconds)
         if isinstance(command, c.Compress):
             if command.algorithm != "DEFLATE":
                 raise Bad("That algorithm is not known", "")
@@ -226,7 +237,9 @@ class Imap:
 
     def _told(self, mailbox_id: int) -> None:
         selected = self._session.selected
-        if selected is not None and mailbox_id in (0, selected.mailbox_id):
+        if self._session.watch is not None or (
+            selected is not None and mailbox_id in (0, selected.mailbox_id)
+        ):
             self._woken.set()
 
 

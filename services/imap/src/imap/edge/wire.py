@@ -77,11 +77,14 @@ class Wire:
         await self.say(responses.untagged("BYE", farewell))
         raise Over
 
-    async def event(self) -> r.Event:
-        """The client's next whole command, or what is wrong with it. Raises Over."""
-        while (event := self._reader.next_event()) is None:
-            await self.read()
-        return event
+    def event_at_hand(self) -> r.Event | None:
+        """The client's next whole command, or what is wrong with it, where it has come."""
+        return self._reader.next_event()
+
+    @property
+    def is_between_commands(self) -> bool:
+        """Whether nothing of a next command has come."""
+        return self._reader.is_between_commands
 
     async def line(self) -> bytes:
         """The client's next line: an answer to a challenge. Raises Over."""

@@ -1,0 +1,152 @@
+"""How an account's mailboxes were and how they are: what NOTIFY tells of them (RFC 5465 §5)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from mailmodel import MailboxInfo
+from mailmodel.mailbox_name import is_below, superiors
+from mailproto.imap import responses
+from mailproto.imap.mailbox_options import StatusItem
+from mailproto.imap.notify_events import Event
+
+from imap.core import status
+from imap.core.session import Session
+from imap.core.watch import Watch
+
+SERVER = 0
+
+
+@dataclass
+class Compared:
+    """The mailboxes as they are now; the watch holds how they were."""
+
+    mailboxes: dict[int, MailboxInfo]
+    subscriptions: frozenset[str]
+    annotations: dict[tuple[int, str], bytes]
+
+    @classmethod
+    async def read(cls, session: Session, watch: Watch) -> "Compared":
+        """Only what somebody asks for."""
+        found = await session.store.list_mailboxes(session.account)
+        subscriptions: frozenset[str] = frozenset()
+        annotations: dict[tuple[int, str], bytes] = {}
+        if watch.asks(Event.SUBSCRIPTION_CHANGE):
+            subscriptions = frozenset(await session.store.list_subscriptions(session.account))
+        if watch.asks(Event.MAILBOX_METADATA_CHANGE) or watch.asks(Event.SERVER_METADATA_CHANGE):
+            annotations = await session.store.annotation_digests(session.account)
+        return cls({info.mailbox_id: info for info in found}, subscriptions, annotations)
+
+    def keep(self, watch: Watch) -> None:
+        """Next time this is how they were."""
+        watch.mailboxes, watch.subscriptions, watch.annotations = (
+            self.mailboxes,
+            self.subscriptions,
+            self.annotations,
+        )
+
+    def lines(self, session: Session, watch: Watch) -> bytes:
+        """All that changed and is asked for."""
+        return b"".join(
+            [
+                *self._names(session, watch),
+                *self._subscribed(session, watch),
+                *self._counters(session, watch),
+                *self._annotated(session, watch),
+            ]
+        )
+
+    def _names(self, session: Session, watch: Watch) -> Iterator[bytes]:
+        """Created, deleted and renamed mailboxes, and those right above created and deleted ones (§5.4)."""
+        if not watch.asks(Event.MAILBOX_NAME):
+            return
+        before, now = watch.mailboxes, self.mailboxes
+        renamed = {
+            before[i].name: now[i].name for i in before.keys() & now.keys() if before[i].name != now[i].name
+        }
+        told: dict[str, bytes] = {}
+        for old, new in renamed.items():
+            if not any(is_below(old, other) and renamed.get(other) for other in renamed):
+                told[new] = b'"OLDNAME" (%b)' % session.shown(old)
+        for mailbox_id in before.keys() ^ now.keys():
+            name = (before.get(mailbox_id) or now[mailbox_id]).name
+            if name not in told and not (mailbox_id in before and name in self._named):
+                told[name] = b""
+            for upper in superiors(name)[-1:]:
+                told.setdefault(upper, b"")
+        for name in sorted(told):
+            if Event.MAILBOX_NAME in self._events(watch, name):
+                yield self._listed(session, name, told[name])
+
+    def _subscribed(self, session: Session, watch: Watch) -> Iterator[bytes]:
+        for name in sorted(watch.subscriptions ^ self.subscriptions):
+            if Event.SUBSCRIPTION_CHANGE in self._events(watch, name):
+                yield self._listed(session, name)
+
+    def _counters(self, session: Session, watch: Watch) -> Iterator[bytes]:
+        """STATUS of mailboxes that are not selected (§5.1 to §5.3)."""
+        for mailbox_id, info in self.mailboxes.items():
+            before = watch.mailboxes.get(mailbox_id)
+            if before is None or before.highest_modseq == info.highest_modseq:
+                continue
+            if session.selected is not None and session.selected.mailbox_id == mailbox_id:
+                continue
+            items = self._items(session, before, info, self._events(watch, info.name))
+            if items:
+                yield status.line(session, info, items, {})
+
+    @staticmethod
+    def _items(
+        session: Session, before: MailboxInfo, now: MailboxInfo, events: frozenset[Event]
+    ) -> list[StatusItem]:
+        items: list[StatusItem] = []
+        if Event.MESSAGE_NEW in events and (
+            before.uid_next != now.uid_next or before.messages != now.messages
+        ):
+            items += [StatusItem.MESSAGES, StatusItem.UIDNEXT]
+        if Event.FLAG_CHANGE in events and before.unseen != now.unseen:
+            items.append(StatusItem.UNSEEN)
+        if session.tells_modseqs and (items or Event.FLAG_CHANGE in events):
+            items.append(StatusItem.HIGHESTMODSEQ)
+        return [*items, StatusItem.UIDVALIDITY] if items else []
+
+    def _annotated(self, session: Session, watch: Watch) -> Iterator[bytes]:
+        """Names of entries that were set or removed (§5.6, §5.7; RFC 5464 §4.4.2)."""
+        entries: dict[int, list[str]] = {}
+        for place in watch.annotations.keys() | self.annotations.keys():
+            if watch.annotations.get(place) != self.annotations.get(place):
+                entries.setdefault(place[0], []).append(place[1])
+        for mailbox_id, names in sorted(entries.items()):
+            shown = " ".join(sorted(names)).encode("ascii")
+            if mailbox_id == SERVER:
+                if watch.asks(Event.SERVER_METADATA_CHANGE):
+                    yield b'* METADATA "" %b\r\n' % shown
+                continue
+            info = self.mailboxes.get(mailbox_id)
+            if info is not None and Event.MAILBOX_METADATA_CHANGE in self._events(watch, info.name):
+                yield b"* METADATA %b %b\r\n" % (session.shown(info.name), shown)
+
+    @cached_property
+    def _named(self) -> dict[str, MailboxInfo]:
+        return {info.name: info for info in self.mailboxes.values()}
+
+    def _is_subscribed(self, name: str) -> bool:
+        info = self._named.get(name)
+        return name in self.subscriptions or (info is not None and info.subscribed)
+
+    def _events(self, watch: Watch, name: str) -> frozenset[Event]:
+        return watch.events_of(name, is_subscribed=self._is_subscribed(name) or name in watch.subscriptions)
+
+    def _listed(self, session: Session, name: str, extended: bytes = b"") -> bytes:
+        named = self._named
+        words = []
+        info = named.get(name)
+        if info is None:
+            words.append("\\NonExistent")
+        else:
+            has_inferiors = any(is_below(other, name) for other in named)
+            words.append("\\HasChildren" if has_inferiors else "\\HasNoChildren")
+            words += sorted(info.special_use)
+        if self._is_subscribed(name):
+            words.append("\\Subscribed")
+        return responses.listing(b"LIST", words, session.shown(name), extended)

@@ -1,0 +1,60 @@
+"""What a session watches by NOTIFY (RFC 5465 §6), and how the watched was when it looked last."""
+
+from dataclasses import dataclass, field
+
+from mailmodel import MailboxInfo
+from mailmodel.mailbox_name import is_below
+from mailproto.imap.notify_events import OF_SELECTED, Event, EventGroup, Watched
+
+
+@dataclass
+class Watch:
+    """One NOTIFY SET, or NOTIFY NONE where there are no groups. Names in the groups are canonical."""
+
+    groups: tuple[EventGroup, ...]
+    mailboxes: dict[int, MailboxInfo] = field(default_factory=dict)
+    subscriptions: frozenset[str] = frozenset()
+    annotations: dict[tuple[int, str], bytes] = field(default_factory=dict)
+
+    @property
+    def selected(self) -> EventGroup | None:
+        """The group about the selected mailbox."""
+        return next((group for group in self.groups if group.watched in OF_SELECTED), None)
+
+    @property
+    def delays_expunges(self) -> bool:
+        """Whether numbers must stay while no command allows otherwise (RFC 5465 §6.1.2)."""
+        group = self.selected
+        return group is not None and group.watched is Watched.SELECTED_DELAYED
+
+    @property
+    def asks_for_others(self) -> bool:
+        """Whether anything beside the selected mailbox is watched."""
+        return any(group.watched not in OF_SELECTED and group.events for group in self.groups)
+
+    def asks(self, event: Event) -> bool:
+        """Whether any group asks for it."""
+        return any(event in group.events for group in self.groups)
+
+    def events_of(self, name: str, *, is_subscribed: bool) -> frozenset[Event]:
+        """What is to be told of a mailbox that is not selected."""
+        events: frozenset[Event] = frozenset()
+        for group in self.groups:
+            if _matches(group, name, is_subscribed=is_subscribed):
+                events |= group.events
+        return events
+
+
+def _matches(group: EventGroup, name: str, *, is_subscribed: bool) -> bool:
+    match group.watched:
+        # Mail may be filed anywhere: INBOXES is PERSONAL (RFC 5465 §6.3).
+        case Watched.PERSONAL | Watched.INBOXES:
+            return True
+        case Watched.SUBSCRIBED:
+            return is_subscribed
+        case Watched.SUBTREE:
+            return any(name == top or is_below(name, top) for top in group.names)
+        case Watched.MAILBOXES:
+            return name in group.names
+        case _:
+            return False
