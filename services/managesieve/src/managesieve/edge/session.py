@@ -21,6 +21,7 @@ from mailstore import ScriptActive, ScriptExists, ScriptMissing, ScriptStore, St
 from servicekit.addresses import is_loopback
 from servicekit.tcp import Connection
 from sieve import ScriptError, compile_script
+from sieve.capabilities import NOTIFY_METHODS, advertised
 from sieve.limits import DEFAULT_LIMITS
 from sieve.offered import OFFERED
 from structlog.typing import FilteringBoundLogger
@@ -84,9 +85,10 @@ class Session:
         self._machine = ManageSieveServer(
             Offer(
                 implementation="Posthouse",
-                extensions=tuple(sorted(OFFERED)),
+                extensions=advertised(OFFERED),
                 script_octets=settings.script_octets,
                 most_redirects=DEFAULT_LIMITS.redirects,
+                notify=NOTIFY_METHODS,
             ),
             tls_offered=needs.tls is not None,
             tls_active=connection.is_tls,

@@ -1,0 +1,125 @@
+"""What a script's outcome means for one delivery: where it is filed, with which flags, and what is sent.
+
+No I/O: what must be looked up (does that mailbox exist?) comes in as `Places`.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from mailmodel import Flags
+from mailstore import Delivery
+from sieve.actions import (
+    Action,
+    Discard,
+    FileInto,
+    Keep,
+    Notify,
+    NotSent,
+    Redirect,
+    RedirectToList,
+    Reject,
+    Target,
+    Track,
+    Vacation,
+)
+
+from mda.core.plan import INBOX
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+Sending = Redirect | Reject | Vacation | Notify
+# The name of the mailbox that a target means, or None where there is none.
+Places = Callable[[Target], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done, first the sending, then the filing in one commit, then the tracks."""
+
+    deliveries: list[Delivery]
+    sendings: list[Sending]
+    tracks: tuple[Track, ...]
+
+
+def carry_out(
+    delivery: Delivery,
+    actions: Sequence[Action],
+    tracks: tuple[Track, ...],
+    places: Places,
+    *,
+    is_looping: bool,
+) -> Plan:
+    """The plan for one recipient's message. `is_looping`: it was redirected by this recipient before.
+
+    What is kept goes where it would go without a script (Junk for spam, else INBOX). A mailbox that is missing becomes INBOX (RFC 5228 §4.1 leaves that to us): nothing is lost by a typing error.
+    """
+    flags_by_mailbox: dict[str, Flags] = {}
+    sendings: list[Sending] = []
+    for action in actions:
+        match action:
+            case Keep():
+                _put(flags_by_mailbox, delivery.mailbox_name, action.flags)
+            case FileInto():
+                _put(flags_by_mailbox, places(action.target) or INBOX, action.flags)
+            case Redirect() if is_looping:
+                # RFC 5228 §4.2: break the loop, and lose nothing.
+                _put(flags_by_mailbox, INBOX, ())
+            case Redirect() | Reject() | Vacation() | Notify():
+                sendings.append(action)
+            case Discard() | NotSent() | RedirectToList():
+                # Lists are not offered (sieve.offered): no script that runs here has a RedirectToList.
+                pass
+            case _:
+                assert_never(action)
+    return Plan(_deliveries(delivery, flags_by_mailbox), sendings, tracks)
+
+
+def _put(flags_by_mailbox: dict[str, Flags], mailbox: str, names: Sequence[str]) -> None:
+    flags = Flags.from_wire(names)
+    known = flags_by_mailbox.get(mailbox, Flags())
+    # One copy a mailbox, whatever ways led there (RFC 5228 §2.10.3).
+    flags_by_mailbox[mailbox] = Flags(known.system | flags.system, known.keywords | flags.keywords)
+
+
+def _deliveries(delivery: Delivery, flags_by_mailbox: dict[str, Flags]) -> list[Delivery]:
+    new = delivery.new
+    assert new is not None
+    if not flags_by_mailbox:
+        return [replace(delivery, mailbox_name=INBOX, new=None)]
+    made: list[Delivery] = []
+    for mailbox, flags in flags_by_mailbox.items():
+        # (queue id, recipient) is filed once: the further copies are told apart by their mailbox. No address has a
+        # blank at its end.
+        key = f"{delivery.recipient} {mailbox}" if made else delivery.recipient
+        filed = replace(
+            new, flags=Flags(new.flags.system | flags.system, new.flags.keywords | flags.keywords)
+        )
+        made.append(replace(delivery, recipient=key, mailbox_name=mailbox, new=filed))
+    return made
+
+
+def sent_queue_id(queue_id: str, recipient: str, sending: Sending) -> str:
+    """The same for the same action on the same message, so that what is sent twice is delivered once."""
+    what = [type(sending).__name__, str(sending.place)]
+    if isinstance(sending, Redirect):
+        what.append(sending.address)
+    digest = hashlib.sha256("\0".join([queue_id, recipient, *what]).encode()).digest()
+    return queue_id[:10] + "".join(ALPHABET[octet & 31] for octet in digest[:16])
+
+
+def was_redirected_by(header: bytes, address: str) -> bool:
+    """Whether this recipient has seen the message: its Delivered-To stands in the header as received."""
+    wanted = address.lower().encode()
+    for line in header.split(b"\n"):
+        name, colon, value = line.partition(b":")
+        if colon and name.strip().lower() == b"delivered-to" and value.strip().lower() == wanted:
+            return True
+    return False
+
+
+def memory_handle(kind: str, *words: str | bytes) -> bytes:
+    """What is remembered of an answer or an id: a digest of fixed size."""
+    parts = [word if isinstance(word, bytes) else word.encode() for word in (kind, *words)]
+    return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()

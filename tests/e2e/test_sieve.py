@@ -1,0 +1,152 @@
+"""Users' scripts: put by ManageSieve, run at delivery."""
+
+import email
+import imaplib
+import smtplib
+import time
+
+import pytest
+
+from tests.e2e.letters import after_trace, plain
+from tests.e2e.test_four_scenarios import wait_for_subject
+from tests.support.managesieve import ManageSieve
+from tests.support.platform import Account, Platform
+
+
+def sieve(platform: Platform, account: Account) -> ManageSieve:
+    return ManageSieve(platform.ports.managesieve, account.address, account.password)
+
+
+def send(platform: Platform, sender: str, recipient: str, name: str, text: bytes = b"hello\r\n") -> bytes:
+    letter = plain(name, sender, recipient, text)
+    with smtplib.SMTP("127.0.0.1", platform.ports.smtp) as session:
+        session.sendmail(sender, [recipient], letter.content)
+    return letter.content
+
+
+def imap(platform: Platform, account: Account) -> imaplib.IMAP4:
+    session = imaplib.IMAP4("127.0.0.1", platform.ports.imap)
+    session.login(account.address, account.password)
+    return session
+
+
+def mailbox(platform: Platform, account: Account, name: str, count: int) -> list[tuple[bytes, bytes]]:
+    """(what FETCH says of flags, the message) of each, once there are so many."""
+    deadline = time.monotonic() + 30
+    with imap(platform, account) as session:
+        while time.monotonic() < deadline:
+            if session.select(name, readonly=True)[0] == "OK":
+                _, data = session.fetch("1:*", "(FLAGS BODY.PEEK[])")
+                found = [item for item in data if isinstance(item, tuple)]
+                if len(found) >= count:
+                    return [(item[0], item[1]) for item in found]
+            time.sleep(0.05)
+    raise AssertionError(f"{name} did not get {count} messages")
+
+
+def test_the_dialogue_of_managesieve(platform: Platform) -> None:
+    user = platform.create_account("scripter")
+    with sieve(platform, user) as client:
+        assert b'"SASL"' in client.greeting
+        assert b'"STARTTLS"' in client.greeting
+        assert b"STARTTLS" not in client.capabilities
+        assert b"fileinto" in client.capabilities
+        assert client.logged_in.startswith(b"OK")
+        wrong = client.put("bad", 'require "fileinto";\r\nkeep;\r\nfileinto 42;\r\n')
+        assert wrong.startswith(b"NO")
+        assert b"line 3" in wrong
+        assert client.put("unknown", 'require "editheader";').startswith(b"NO")
+        assert client.say(b"LISTSCRIPTS") == b'OK "That is all"\r\n'
+        client.run("keep;")
+        assert client.put("other", "# nothing\r\n").startswith(b"OK")
+        assert client.say(b"LISTSCRIPTS").startswith(b'"main" ACTIVE\r\n"other"\r\nOK')
+        assert client.say(b'DELETESCRIPT "main"').startswith(b"NO (ACTIVE)")
+        assert client.say(b'GETSCRIPT "other"').startswith(b"{11}\r\n# nothing\r\n\r\nOK")
+    with sieve(platform, Account(user.address, "wrong password")) as client:
+        assert client.logged_in.startswith(b"NO")
+
+
+def test_a_script_files_flags_and_discards(platform: Platform) -> None:
+    user = platform.create_account("filer")
+    with sieve(platform, user) as client:
+        client.run(
+            'require ["fileinto", "mailbox", "imap4flags", "body", "variables", "copy"];\r\n'
+            'if header :contains "Subject" "invoice" {\r\n'
+            '  addflag ["\\\\Seen", "money"]; fileinto :create "Papers/2026";\r\n'
+            '} elsif body :contains "unsubscribe" { discard;\r\n'
+            '} elsif header :matches "Subject" "[*] *" { fileinto "Nowhere ${1}";\r\n'
+            '} elsif header :contains "Subject" "both" { fileinto :copy "Archive"; }\r\n'
+        )
+    for name, text in (
+        ("your invoice", b"pay\r\n"),
+        ("an advertisement", b"to unsubscribe, reply\r\n"),
+        ("[list] news", b"x\r\n"),
+        ("both ways", b"x\r\n"),
+        ("for the inbox", b"x\r\n"),
+    ):
+        send(platform, "x@peer.invalid", user.address, name, text)
+    wait_for_subject(platform, user.address, user.password, "for the inbox")
+    [(flags, message)] = mailbox(platform, user, '"Papers/2026"', 1)
+    assert b"\\Seen" in flags
+    assert b"money" in flags
+    assert b"your invoice" in message
+    assert len(mailbox(platform, user, "Archive", 1)) == 1
+    subjects = sorted(
+        str(email.message_from_bytes(each)["Subject"]) for _, each in mailbox(platform, user, "INBOX", 3)
+    )
+    # A mailbox that is not there means INBOX; what was discarded is nowhere.
+    assert subjects == ["[list] news", "both ways", "for the inbox"]
+
+
+def test_a_redirect_arrives_octet_for_octet_and_does_not_go_round(platform: Platform) -> None:
+    first, second = platform.create_accounts(["ping", "pong"])
+    for user, other in ((first, second), (second, first)):
+        with sieve(platform, user) as client:
+            client.run(f'require "copy"; redirect :copy "{other.address}";')
+    sent = send(platform, "x@peer.invalid", first.address, "round and round")
+    for user in (first, second):
+        arrived = wait_for_subject(platform, user.address, user.password, "round and round")
+        assert after_trace(arrived, sent) == sent
+    time.sleep(1)
+    # ping keeps its own and the one that pong sent back, which goes no further.
+    assert len(mailbox(platform, first, "INBOX", 1)) <= 2
+    assert len(mailbox(platform, second, "INBOX", 1)) == 1
+
+
+def test_two_on_holiday_answer_each_other_once_at_most(platform: Platform) -> None:
+    users = platform.create_accounts(["beach", "hills"])
+    for user in users:
+        with sieve(platform, user) as client:
+            client.run('require "vacation"; vacation :days 7 :subject "away" "I am at the sea.";')
+    for number in range(3):
+        send(platform, users[0].address, users[1].address, f"are-you-there-{number}")
+    wait_for_subject(platform, users[1].address, users[1].password, "are-you-there-2")
+    answer = email.message_from_bytes(wait_for_subject(platform, users[0].address, users[0].password, "away"))
+    assert answer["Auto-Submitted"] == "auto-replied"
+    assert answer["Return-Path"] == "<>"
+    assert answer["From"] == users[1].address
+    assert str(answer["In-Reply-To"]).startswith("<are-you-there")
+    time.sleep(1)
+    assert len(mailbox(platform, users[0], "INBOX", 1)) == 1, "one answer for three letters"
+    assert len(mailbox(platform, users[1], "INBOX", 3)) == 3, "no answer to an answer"
+
+
+@pytest.mark.parametrize("command", ["reject", "ereject"])
+def test_a_refusal_tells_the_sender_why(platform: Platform, command: str) -> None:
+    [sender, user] = platform.create_accounts([f"seller-{command}", f"strict-{command}"])
+    with sieve(platform, user) as client:
+        client.run(f'require "{command}"; {command} "No offers, please.";')
+    send(platform, sender.address, user.address, "an offer")
+    notice = wait_for_subject(platform, sender.address, sender.password, "Refused mail")
+    assert b"No offers, please." in notice
+    with imap(platform, user) as session:
+        assert session.select("INBOX")[1] == [b"0"]
+
+
+def test_a_script_that_fails_keeps(platform: Platform) -> None:
+    user = platform.create_account("failing")
+    with sieve(platform, user) as client:
+        redirects = "".join(f'redirect "r{number}@peer.invalid";' for number in range(9))
+        client.run(redirects)
+    send(platform, "x@peer.invalid", user.address, "kept all the same")
+    wait_for_subject(platform, user.address, user.password, "kept all the same")
