@@ -15,8 +15,9 @@ from mta_queue.core.turns import Caps, Lane, UnderWay
 from mta_queue.ports import Item, Postponed, Taken
 from pgkit import OPERATOR, Pool, open_pool, transaction
 
-from tests.integration.mta_queue.test_queue import LATER, letter
+from tests.integration.mta_queue.test_queue import LATER
 from tests.support.engines import Engines
+from tests.support.queued import letter
 
 RULES = Rules({}, {}, Schedule(300.0, 3600.0, 432_000.0))
 CAPS = Caps(a_destination=5, a_tenant=50)

@@ -7,8 +7,6 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from blobstore import BodyReference
-from mailmsg.facts import examine
 from mailproto.smtp.reply import Reply
 from mta_queue.adapters.lanes import Lanes
 from mta_queue.adapters.queue import SqlQueue
@@ -20,10 +18,10 @@ from mta_queue.core.turns import Caps, UnderWay
 from mta_queue.ports import Delayed, Item, Postponed, PutOff
 from mta_queue.tables import metadata
 from pgkit import OPERATOR, Pool, open_pool, transaction
-from spool import Envelope, EnvelopeRecipient, Source, SpooledLetter, new_queue_id
-from spool.codec import encode, facts_to_wire
+from spool import SpooledLetter
 
 from tests.support.engines import Engines
+from tests.support.queued import letter
 
 NOW = datetime.now(UTC)
 LATER = Reply.of(451, "4.3.0", "later")
@@ -39,32 +37,6 @@ async def pool(engines: Engines) -> AsyncIterator[Pool]:
 @pytest.fixture
 def queue(pool: Pool) -> SqlQueue:
     return SqlQueue(pool)
-
-
-def letter(
-    *recipients: str, reverse_path: str = "from@ours.test", tenant_id: str = ""
-) -> tuple[SpooledLetter, bytes]:
-    envelope = Envelope(
-        queue_id=new_queue_id(),
-        tenant_id=tenant_id or str(uuid4()),
-        reverse_path=reverse_path,
-        recipients=tuple(EnvelopeRecipient(each, each, None) for each in recipients),
-        arrived_at=NOW,
-        digest=b"",
-        size_octets=1,
-        trace_prefix=b"",
-        source=Source.MX,
-        helo="",
-        client_address="",
-        sender_account_id="",
-        smtputf8=False,
-        eight_bit=False,
-    )
-    body = BodyReference("k", 0, 1, b"")
-    facts = examine(b"x")
-    return SpooledLetter(envelope, body, facts), encode(
-        envelope, envelope.recipients, body, facts_to_wire(facts)
-    )
 
 
 def soon() -> datetime:

@@ -121,3 +121,23 @@ async def test_a_route_stands_in_place_of_the_mx(dns: DnsServer, blobs: BlobStor
         await one.close()
     assert outcome.verdict is Verdict.DEFERRED
     assert len(sink.taken) == 2
+
+
+async def test_a_host_that_is_away_is_not_asked_for_each_message(dns: DnsServer, blobs: BlobStore) -> None:
+    with SmtpSink(host="127.0.0.3") as sink:
+        dns.set("z.test", "MX", "10 away.z.test.")
+        dns.set("away.z.test", "A", "127.0.0.2")
+        one = relay(dns, blobs, sink.port)
+        sent = await letter(blobs, "a@z.test")
+        first = await one.deliver(sent, "z.test", ("a@z.test",))
+        second = await one.deliver(sent, "z.test", ("a@z.test",))
+        assert first.dead_until is not None
+        assert second.dead_until == first.dead_until
+        assert "not tried before" in second.outcomes[0].reply.text
+        # Where one of several hosts is there the destination is not away.
+        dns.set("x.test", "MX", "10 away.z.test.", "20 here.z.test.")
+        dns.set("here.z.test", "A", "127.0.0.3")
+        third = await one.deliver(await letter(blobs, "a@x.test"), "x.test", ("a@x.test",))
+        await one.close()
+    assert third.dead_until is None
+    assert third.outcomes[0].verdict is Verdict.DELIVERED

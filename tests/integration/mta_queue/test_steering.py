@@ -29,8 +29,9 @@ from mta_queue.tables import metadata
 from pgkit import OPERATOR, Pool, open_pool, transaction
 from spool import SpooledLetter
 
-from tests.integration.mta_queue.test_queue import LATER, NOW, lease_due, letter
+from tests.integration.mta_queue.test_queue import LATER, NOW, lease_due
 from tests.support.engines import Engines
+from tests.support.queued import letter
 
 DEFAULT = Schedule(300.0, 3600.0, 432_000.0, warn_seconds=14_400.0)
 OPERATOR_CALLER = wire.Caller(actor="operator", client_address="192.0.2.9")

@@ -1,0 +1,287 @@
+"""First and later attempts with everything around them in memory: what is tried, put off, recorded, told."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from eventbus import BusMessage
+from mailproto.smtp.reply import Reply
+from mta_queue.core.attempt import Attempt, Delivery
+from mta_queue.core.outcome import Outcome, Verdict, all_alike
+from mta_queue.core.rules import Rules, Suspension
+from mta_queue.core.schedule import Schedule
+from mta_queue.core.turns import Caps, Lane
+from mta_queue.edge.attempts import Attempts
+from mta_queue.edge.current import CurrentRules
+from mta_queue.edge.firsts import Firsts
+from mta_queue.edge.laters import Laters
+from mta_queue.edge.slots import Slots
+from mta_queue.ports import Due, Item, Postponed, PutOff, Taken
+from pgkit import DatabaseUnavailable
+from spool import SpooledLetter, decode
+
+from tests.support.queued import letter
+
+NOW = datetime.now(UTC)
+OK = Reply.of(250, "2.0.0", "ok")
+LATER = Reply.of(451, "4.2.1", "later")
+SCHEDULE = Schedule(300.0, 3600.0, 432_000.0, warn_seconds=14_400.0)
+
+
+class Message:
+    """Satisfies what is used of BusMessage."""
+
+    def __init__(self, payload: bytes, deliveries: int = 1) -> None:
+        self.payload = payload
+        self.deliveries = deliveries
+        self.fate = ""
+        self.over = asyncio.Event()
+
+    async def acknowledge(self) -> None:
+        self.fate = "acknowledged"
+        self.over.set()
+
+    async def retry_later(self, delay_seconds: float) -> None:
+        self.fate = "retried"
+
+    async def keep_working(self) -> None:
+        pass
+
+
+class World:
+    """The ports, in memory. `replies` by domain; a domain in `stuck` answers when `go` is set."""
+
+    def __init__(self) -> None:
+        self.draining = asyncio.Event()
+        self.go = asyncio.Event()
+        self.bus: deque[Message] = deque()
+        self.due: deque[Item] = deque()
+        self.replies: dict[str, Reply | Exception] = {}
+        self.stuck: set[str] = set()
+        self.dead_until: dict[str, datetime] = {}
+        self.settled_before: set[str] = set()
+        self.tried: list[tuple[str, tuple[str, ...]]] = []
+        self.settled: list[Outcome] = []
+        self.postponed: list[Postponed] = []
+        self.together: list[int] = []
+        self.retried: list[tuple[Item, datetime | None]] = []
+        self.told: list[Due] = []
+        self.paused: list[tuple[str, datetime]] = []
+        self.database_away = False
+        self.rules = Rules({}, {}, SCHEDULE)
+        self.slots = Slots(8, Caps(a_destination=2, a_tenant=4))
+        world = cast(Any, self)
+        current = CurrentRules(self._load, self.rules)
+        attempts = Attempts(world, world, world)
+        self.current = current
+        self.firsts = Firsts(world, world, attempts, world, self.slots, current, self.draining)
+        self.laters = Laters(
+            world, world, attempts, self.slots, current, self.draining, lease_seconds=60.0, poll_seconds=0.01
+        )
+
+    async def _load(self) -> Rules:
+        return self.rules
+
+    def send(self, *recipients: str, tenant_id: str = "", deliveries: int = 1) -> Message:
+        message = Message(letter(*recipients, tenant_id=tenant_id)[1], deliveries)
+        self.bus.append(message)
+        return message
+
+    # -- the bus
+
+    async def fetch(self, limit: int, wait_seconds: float) -> Sequence[BusMessage]:
+        if not self.bus:
+            self.draining.set()
+        found = [self.bus.popleft() for _ in range(min(limit, len(self.bus)))]
+        await asyncio.sleep(0)
+        return cast(Sequence[BusMessage], found)
+
+    # -- other systems
+
+    async def deliver(
+        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str = ""
+    ) -> Delivery:
+        self.tried.append((domain, recipients))
+        if domain in self.stuck:
+            await self.go.wait()
+        reply = self.replies.get(domain, OK)
+        if isinstance(reply, Exception):
+            raise reply
+        return Delivery(all_alike(recipients, reply, "mx"), [], self.dead_until.get(domain))
+
+    # -- the table
+
+    async def known(self, tenant_id: str, queue_id: str) -> set[str]:
+        return self.settled_before
+
+    async def record_first(
+        self,
+        letter: SpooledLetter,
+        payload: bytes,
+        settled: Sequence[Outcome],
+        postponed: Sequence[Postponed],
+        attempts: Sequence[Attempt],
+    ) -> None:
+        if self.database_away:
+            raise DatabaseUnavailable("away")
+        self.settled += settled
+        self.postponed += postponed
+
+    async def put_off(self, untried: Sequence[PutOff]) -> None:
+        if self.database_away:
+            raise DatabaseUnavailable("away")
+        self.together.append(len(untried))
+        self.postponed += [each.postponed for each in untried]
+
+    async def record_retry(
+        self,
+        item: Item,
+        settled: Sequence[Outcome],
+        waiting: Sequence[Outcome],
+        next_attempt_at: datetime | None,
+        attempts: Sequence[Attempt],
+    ) -> bool:
+        self.settled += settled
+        self.retried.append((item, next_attempt_at if waiting else None))
+        return True
+
+    async def take(self, room: int, *_: object) -> Taken | None:
+        if not self.due:
+            self.draining.set()
+        return Taken([self.due.popleft() for _ in range(min(room, len(self.due)))], False)
+
+    async def pause(self, domain: str, until: datetime) -> None:
+        self.paused.append((domain, until))
+
+    # -- notices
+
+    async def make(self, due: Due) -> None:
+        self.told.append(due)
+
+
+def item(domain: str, expires_at: datetime = NOW + timedelta(days=5)) -> Item:
+    spooled, payload = letter(f"a@{domain}")
+    return Item(spooled, payload, domain, (f"a@{domain}",), 1, expires_at, 1, "")
+
+
+async def test_each_recipient_has_its_fate() -> None:
+    world = World()
+    world.replies = {"later.test": LATER, "no.test": Reply.of(550, "5.1.1", "nobody")}
+    message = world.send("a@ok.test", "b@later.test", "c@no.test", "d@later.test")
+    await world.firsts.run()
+    assert message.fate == "acknowledged"
+    assert {each.address: each.verdict for each in world.settled} == {
+        "a@ok.test": Verdict.DELIVERED,
+        "c@no.test": Verdict.FAILED,
+    }
+    [waits] = world.postponed
+    assert (waits.recipients, waits.attempts, waits.last_host) == (("b@later.test", "d@later.test"), 1, "mx")
+    assert [each.address for each in decode(waits.payload).envelope.recipients] == list(waits.recipients)
+    assert waits.next_attempt_at < waits.expires_at
+    assert waits.warn_at is not None
+    assert [outcome.address for due in world.told for outcome in due.outcomes] == ["c@no.test"]
+
+
+async def test_what_finds_no_place_is_put_off_together_and_stops_nobody() -> None:
+    world = World()
+    world.stuck = {"slow.test"}
+    messages = [world.send(f"a{number}@slow.test") for number in range(30)]
+    other = world.send("a@fast.test")
+    running = asyncio.create_task(world.firsts.run())
+    await other.over.wait()
+    assert [message.fate for message in messages].count("acknowledged") == 28, "untried, in the table"
+    assert world.together == [28]
+    assert {(each.attempts, each.replies) for each in world.postponed} == {(0, ("",))}
+    world.go.set()
+    await running
+    assert [message.fate for message in messages].count("acknowledged") == 30
+    assert world.slots.room_for_laters == 8
+
+
+async def test_what_is_suspended_is_put_off() -> None:
+    world = World()
+    stopped = Suspension("i", "", "stop.test", "why", "operator", NOW, None)
+    world.rules = Rules({("", "stop.test"): stopped}, {}, SCHEDULE)
+    await world.current.reload()
+    message = world.send("a@stop.test", "b@go.test")
+    await world.firsts.run()
+    assert message.fate == "acknowledged"
+    assert world.tried == [("go.test", ("b@go.test",))]
+    assert [(each.domain, each.attempts) for each in world.postponed] == [("stop.test", 0)]
+
+
+async def test_a_repetition_tries_only_what_is_not_settled() -> None:
+    world = World()
+    world.settled_before = {"a@ok.test"}
+    message = world.send("a@ok.test", "b@ok.test", deliveries=2)
+    await world.firsts.run()
+    assert (message.fate, world.tried) == ("acknowledged", [("ok.test", ("b@ok.test",))])
+
+
+@pytest.mark.parametrize("domain", ["ok.test", "stuck"])
+async def test_without_the_database_nothing_is_acknowledged(domain: str) -> None:
+    world = World()
+    world.database_away = True
+    for _ in range(2):
+        world.slots.enter_first(Lane("other", "stuck"))
+    message = world.send(f"a@{domain}")
+    await world.firsts.run()
+    assert message.fate == "retried"
+
+
+async def test_a_fault_of_ours_waits_like_any_other_failure() -> None:
+    world = World()
+    world.replies = {"bug.test": RuntimeError("a bug")}
+    message = world.send("a@bug.test")
+    await world.firsts.run()
+    assert message.fate == "acknowledged"
+    assert [each.replies for each in world.postponed] == [("451 Something went wrong here",)]
+
+
+async def test_later_attempts_end_or_wait_on() -> None:
+    world = World()
+    world.replies = {"later.test": LATER, "over.test": LATER}
+    world.due.extend([item("ok.test"), item("later.test"), item("over.test", NOW - timedelta(seconds=1))])
+    await world.laters.run()
+    nexts = {each.domain: at for each, at in world.retried}
+    assert nexts["ok.test"] is None
+    assert nexts["over.test"] is None
+    wait = nexts["later.test"]
+    assert wait is not None
+    assert NOW + timedelta(minutes=8) <= wait <= NOW + timedelta(minutes=13), (
+        "the second wait is twice the first"
+    )
+    assert {each.address: each.status for each in world.settled} == {
+        "a@ok.test": "2.0.0",
+        "a@over.test": "5.4.7",
+    }
+    assert world.slots.room_for_laters == 8
+
+
+async def test_a_destination_that_is_away_is_paused_once() -> None:
+    world = World()
+    until = NOW + timedelta(minutes=1)
+    world.replies = {"dead.test": LATER}
+    world.dead_until = {"dead.test": until}
+    world.due.extend([item("dead.test"), item("dead.test"), item("ok.test")])
+    await world.laters.run()
+    assert world.paused == [("dead.test", until)]
+
+
+def test_first_attempts_leave_places_to_later_ones() -> None:
+    slots = Slots(8, Caps(a_destination=8, a_tenant=8))
+    taken = [slots.enter_first(Lane("a", f"d{number}")) for number in range(8)]
+    assert taken.count(True) == 6
+    assert slots.room_for_laters == 2
+
+
+def test_caps_count_first_and_later_attempts_together() -> None:
+    slots = Slots(8, Caps(a_destination=2, a_tenant=3))
+    slots.enter_later(Lane("a", "x"))
+    assert slots.enter_first(Lane("b", "x"))
+    assert not slots.enter_first(Lane("c", "x"))
+    slots.leave_later(Lane("a", "x"))
+    assert slots.enter_first(Lane("c", "x"))
