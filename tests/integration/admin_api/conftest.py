@@ -72,6 +72,7 @@ class Stage:
     """A running pair, and a client that has the token."""
 
     url: str
+    directory_target: str
     client: httpx.Client
     directory: Process
     admin: Process
@@ -125,7 +126,7 @@ def stage(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     url = f"http://127.0.0.1:{port}"
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with httpx.Client(base_url=url, headers=headers, timeout=20, trust_env=False) as client:
-        stage = Stage(url, client, directory, admin)
+        stage = Stage(url, f"127.0.0.1:{grpc_port}", client, directory, admin)
         directory.start()
         admin.start()
         try:

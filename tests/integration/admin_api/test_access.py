@@ -1,6 +1,9 @@
-"""Who may enter, over REST and by the command: app passwords."""
+"""Who may enter, over REST and by the command: app passwords, limits of failed logins."""
 
+import grpc
 import pytest
+from mailwire.directory.v1 import directory_pb2 as wire
+from mailwire.directory.v1.directory_pb2_grpc import DirectoryServiceStub
 
 from .conftest import PASSWORD, Stage
 from .test_command import REFUSED, Command
@@ -60,3 +63,36 @@ def test_an_app_passwords_life_by_the_command(stage: Stage, alice: str) -> None:
     assert command.json(*of, "delete", alice, made["app_password_id"]) == {"deleted": made["app_password_id"]}
     assert "no app password phone" in command(*of, "delete", alice, "phone", code=REFUSED).stderr
     assert command(*of, "list", alice).stdout == "The account has no app passwords.\n"
+
+
+def fail_to_log_in(stage: Stage, login: str, client_address: str, times: int) -> None:
+    """As a door would ask."""
+    with grpc.insecure_channel(stage.directory_target) as channel:
+        ask = DirectoryServiceStub(channel)
+        for number in range(times):
+            request = wire.AuthenticateRequest(
+                login=login, password=f"guess {number}", door="imap", client_address=client_address
+            )
+            assert ask.Authenticate(request).verdict == wire.VERDICT_DENIED
+
+
+def test_limits_are_seen_and_lifted(stage: Stage, alice: str) -> None:
+    command = Command(stage.url)
+    fail_to_log_in(stage, alice, "198.51.100.7", 6)
+    fail_to_log_in(stage, alice, "198.51.100.8", 1)
+    found = stage.call("GET", "/v1/login-limits", account=alice, client_address="198.51.100.7").json()[
+        "items"
+    ]
+    assert [(each["account"], each["prefix"], each["failures"]) for each in found] == [
+        (alice, "198.51.100.7/32", 6)
+    ]
+    assert found[0]["blocked_until"] > found[0]["failed_at"]
+    assert command.json("login", "limits", "--account", alice, "--from", "198.51.100.7") == found
+    assert "198.51.100.8/32" in command("login", "limits").stdout
+    assert command.json("login", "lift", "--account", alice, "--from", "198.51.100.7") == {"lifted": 1}
+    assert command("login", "lift", "--account", alice).stdout == "1 lifted\n"
+    assert command("login", "limits", "--account", alice).stdout == "No failed login counts now.\n"
+    assert stage.call("DELETE", "/v1/login-limits", client_address="198.51.100.7").json() == {"lifted": 1}
+    assert "name an account" in command("login", "lift", code=REFUSED).stderr
+    assert "not an address" in problem(stage.call("GET", "/v1/login-limits", client_address="x"), 422)
+    assert "nobody" in problem(stage.call("GET", "/v1/login-limits", account=f"nobody{alice}"), 404)

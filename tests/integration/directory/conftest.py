@@ -1,8 +1,8 @@
 """The directory's gRPC around real PostgreSQL and NATS, in the test's own process so that hashes can be counted."""
 
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,12 @@ import grpc
 import pytest
 from directory.adapters.changes import BusChanges
 from directory.adapters.journal import Journal
+from directory.adapters.limits import Limits
+from directory.adapters.shared_secret import shared_secret
+from directory.core.limits import Rules
 from directory.core.passwords import Hasher, PasswordHasher, Verdicts
+from directory.edge.hashing import Hashing
+from directory.edge.housekeeping import Housekeeping
 from directory.wiring import build
 from eventbus import EventBus
 from mailwire.directory.v1 import directory_pb2 as wire
@@ -23,6 +28,7 @@ from pgkit import open_pool
 from tests.support.engines import Engines
 
 PASSWORD = "right password"
+_hours = itertools.count()
 
 
 @dataclass
@@ -33,6 +39,8 @@ class House:
     order: Any
     access: Any
     journal: Journal
+    housekeeping: Housekeeping
+    limits: Limits
     clock: "Clock"
     hashes: list[str]
     tenant: str = field(default_factory=lambda: f"t-{uuid4().hex[:12]}")
@@ -78,10 +86,10 @@ class House:
 
 
 class Clock:
-    """The time of a test: it goes on when the test says so."""
+    """The time of a test: it goes on when the test says so. Each test has hours of its own."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 11, 21, 8, tzinfo=UTC)
+        self.now = datetime(2026, 11, 21, 8, tzinfo=UTC) + timedelta(hours=next(_hours))
 
     def __call__(self) -> datetime:
         return self.now
@@ -91,13 +99,17 @@ class Clock:
 
 
 @contextlib.asynccontextmanager
-async def opened(engines: Engines, hashes: list[str], passes: int = 1) -> AsyncIterator[House]:
+async def opened(
+    engines: Engines, hashes: list[str], passes: int = 1, clock: Clock | None = None
+) -> AsyncIterator[House]:
     """A directory on these stores."""
     pool = await open_pool(engines.dsn("directory", "app"))
     bus = await EventBus.connect(engines.nats.url, name="directory")
-    hasher, threads = Hasher(8, passes), ThreadPoolExecutor(2)
-    clock = Clock()
-    wiring = build(pool, BusChanges(bus).tell, hasher, Verdicts(60.0), threads, clock)
+    hashing, secret = Hashing(2), await shared_secret(pool, "logins")
+    clock = clock or Clock()
+    wiring = build(
+        pool, BusChanges(bus).tell, Hasher(8, passes), Verdicts(60.0), hashing, Rules(), secret, clock
+    )
     server = grpc.aio.server()
     wiring.register(server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -108,6 +120,8 @@ async def opened(engines: Engines, hashes: list[str], passes: int = 1) -> AsyncI
         DirectoryAdminServiceStub(channel),
         DirectoryAccessServiceStub(channel),
         wiring.journal,
+        wiring.housekeeping,
+        Limits(pool, Rules()),
         clock,
         hashes,
     )
@@ -119,7 +133,7 @@ async def opened(engines: Engines, hashes: list[str], passes: int = 1) -> AsyncI
         await server.stop(0)
         await bus.close()
         await pool.close()
-        threads.shutdown()
+        hashing.close()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from mailwire.directory.v1 import directory_pb2 as wire
 from tests.support.engines import Engines
 
 from .conftest import PASSWORD, House, opened
+from .test_questions import DENIED
 
 
 async def make(
@@ -63,15 +64,17 @@ async def test_a_wrong_door_account_or_day_is_a_wrong_password_and_costs_the_sam
     of_gone = await make(house, house.at("gone"), "phone")
     await house.order.UpdateAccount(wire.UpdateAccountRequest(account=house.at("gone"), suspended=True))
     assert (await house.log_in(address, made.password)).remember_seconds == 3600
-    for login, password, door in (
-        (address, made.password, "pop3"),
-        (address, made.password, "jmap"),
-        (house.at("bob"), made.password, "imap"),
-        (house.at("nobody"), made.password, "imap"),
-        (address, made.password[:-1] + ("a" if made.password[-1] != "a" else "b"), "imap"),
+    for number, (login, password, door) in enumerate(
+        (
+            (address, made.password, "pop3"),
+            (address, made.password, "jmap"),
+            (house.at("bob"), made.password, "imap"),
+            (house.at("nobody"), made.password, "imap"),
+            (address, made.password[:-1] + ("a" if made.password[-1] != "a" else "b"), "imap"),
+        )
     ):
         before = len(house.hashes)
-        assert await house.log_in(login, password, door) == wire.AuthenticateResponse()
+        assert await house.log_in(login, password, door, f"192.0.2.{number}") == DENIED
         assert len(house.hashes) == before + 1
     assert not (await house.log_in(house.at("gone"), of_gone.password)).granted
     house.clock.advance(3599.5)

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import grpc
 import pytest
-from directoryclient import DirectoryClient, Disposition, Identity, Unavailable
+from directoryclient import DirectoryClient, Disposition, Identity, Throttled, Unavailable
 from directoryclient.client import RETRY_SECONDS
 from mailmodel import AccountRef
 from mailwire.directory.v1 import directory_pb2 as wire
@@ -27,6 +27,8 @@ class Stub:
         self.password = "secret"
         self.fails: list[grpc.StatusCode] = []
         self.meanwhile = lambda: None
+        self.remember_seconds: float | None = None
+        self.wait_seconds = 0.0
 
     def _fail_or_go_on(self) -> None:
         self.meanwhile()
@@ -37,7 +39,12 @@ class Stub:
     async def Authenticate(self, request: Any, timeout: float) -> Any:
         self.logins += 1
         self._fail_or_go_on()
+        if self.wait_seconds:
+            return wire.AuthenticateResponse(
+                verdict=wire.VERDICT_THROTTLED, retry_after_seconds=self.wait_seconds
+            )
         return wire.AuthenticateResponse(
+            remember_seconds=self.remember_seconds,
             granted=request.password == self.password,
             identity=wire.Identity(account_id="a", tenant_id="t", address="alice@a.test", store="default"),
         )
@@ -71,8 +78,10 @@ class Setting:
         )
         cast(Any, self.client)._stub = self.stub
 
-    async def granted(self, login: str = "alice", password: str = "secret") -> bool:
-        who = await self.client.authenticate(login, password, "192.0.2.1")
+    async def granted(
+        self, login: str = "alice", password: str = "secret", address: str = "192.0.2.1"
+    ) -> bool:
+        who = await self.client.authenticate(login, password, address)
         assert who in (None, ALICE)
         return who is not None
 
@@ -100,6 +109,60 @@ async def test_only_the_same_login_and_password_are_remembered() -> None:
     assert not await setting.granted("alice", "wrong")
     assert not await setting.granted("alice s", "ecret")
     assert setting.stub.logins == 4
+
+
+async def test_the_same_password_from_elsewhere_is_asked_for_again() -> None:
+    setting = Setting()
+    assert await setting.granted()
+    assert await setting.granted(address="192.0.2.2")
+    assert setting.stub.logins == 2
+
+
+async def test_the_directory_may_want_a_yes_forgotten_sooner() -> None:
+    setting = Setting()
+    setting.stub.remember_seconds = 5.0
+    await setting.granted()
+    setting.now = 5.0
+    await setting.granted()
+    assert setting.stub.logins == 1
+    setting.now = 5.1
+    await setting.granted()
+    assert setting.stub.logins == 2
+    setting.stub.remember_seconds = 0.0
+    setting.now = 20.0
+    await setting.granted()
+    await setting.granted()
+    assert setting.stub.logins == 4
+
+
+async def test_who_must_wait_is_told_so_and_asks_nobody_meanwhile() -> None:
+    setting = Setting()
+    setting.stub.wait_seconds = 60.0
+    with pytest.raises(Throttled) as caught:
+        await setting.granted()
+    assert caught.value.retry_after_seconds == 60
+    assert isinstance(caught.value, Unavailable), "a door that knows nothing of it says: later"
+    setting.stub.wait_seconds = 0.0
+    setting.now = 4.0
+    with pytest.raises(Throttled) as caught:
+        await setting.granted(password="another")
+    assert caught.value.retry_after_seconds == 1
+    assert setting.stub.logins == 1
+    # Others, and the same one from elsewhere, do not wait.
+    assert await setting.granted(login="bob")
+    assert await setting.granted(address="192.0.2.2")
+    setting.now = 5.1
+    assert await setting.granted()
+
+
+async def test_a_wait_that_was_lifted_is_over_at_once() -> None:
+    setting = Setting()
+    setting.stub.wait_seconds = 60.0
+    with pytest.raises(Throttled):
+        await setting.granted()
+    setting.stub.wait_seconds = 0.0
+    setting.client.changed("directory.changed", b"")
+    assert await setting.granted()
 
 
 async def test_recipients_are_remembered_one_by_one_and_answered_in_order() -> None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 import structlog
-from directoryclient import Identity
+from directoryclient import Identity, Throttled
 from directoryclient import Unavailable as DirectoryUnavailable
 from mailmodel import AccountRef
 from mailproto.pop3.maildrop import DropMessage
@@ -105,6 +105,8 @@ class Book:
     async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
         if password == "away":
             raise DirectoryUnavailable("away")
+        if password == "one guess too many":
+            raise Throttled(2.0)
         return (
             Identity(ALICE, "alice@example.test", "default")
             if (login, password) == ("alice", "secret")
@@ -186,7 +188,11 @@ async def test_a_second_session_is_told_that_the_maildrop_is_in_use() -> None:
 
 @pytest.mark.parametrize(
     ("line", "answer"),
-    [(b"PASS wrong\r\n", b"-ERR [AUTH] "), (b"PASS away\r\n", b"-ERR [SYS/TEMP] ")],
+    [
+        (b"PASS wrong\r\n", b"-ERR [AUTH] "),
+        (b"PASS away\r\n", b"-ERR [SYS/TEMP] "),
+        (b"PASS one guess too many\r\n", b"-ERR [SYS/TEMP] "),
+    ],
 )
 async def test_refused_and_unwell_are_told_apart(line: bytes, answer: bytes) -> None:
     assert answer in await House().play(b"USER alice\r\n" + line)

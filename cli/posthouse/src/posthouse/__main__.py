@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 import typer
 
-from posthouse.commands import account, alias, doctor, domain, queue, respool, running, send, tenant
+from posthouse.commands import account, alias, doctor, domain, login, queue, respool, running, send, tenant
 from posthouse.output import console
 
 HELP = """Posthouse: a multi-tenant mail platform.
@@ -33,6 +33,7 @@ app.add_typer(tenant.app, name="tenant")
 app.add_typer(domain.app, name="domain")
 app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
+app.add_typer(login.app, name="login")
 app.add_typer(queue.app, name="queue")
 
 

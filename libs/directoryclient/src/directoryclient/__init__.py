@@ -4,7 +4,7 @@ Knows: the directory's gRPC, what may be remembered and when it must be forgotte
 Does not know: what a service does with the answer.
 """
 
-from directoryclient.answers import Disposition, Identity, Resolution, Target, Unavailable
+from directoryclient.answers import Disposition, Identity, Resolution, Target, Throttled, Unavailable
 from directoryclient.client import DirectoryClient
 
-__all__ = ["DirectoryClient", "Disposition", "Identity", "Resolution", "Target", "Unavailable"]
+__all__ = ["DirectoryClient", "Disposition", "Identity", "Resolution", "Target", "Throttled", "Unavailable"]

@@ -10,6 +10,14 @@ class Unavailable(Exception):
     """The directory did not answer; asking again later may help."""
 
 
+class Throttled(Unavailable):
+    """Too many failed logins: the password was not looked at. A door says what it says when we are unwell: later."""
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__("too many failed logins")
+        self.retry_after_seconds = retry_after_seconds
+
+
 class Disposition(Enum):
     """What becomes of a recipient."""
 

@@ -1,7 +1,8 @@
 """Asking, and remembering the answers briefly.
 
 A yes to a password is kept under a keyed hash (the password itself is not kept),
-a no never. Everything is forgotten when the directory tells of a change, and
+a no never; that somebody must wait is kept for a moment, so that one who goes on
+all the same asks nobody but us. Everything is forgotten when the directory tells of a change, and
 nothing is remembered while the bus is away, because no change would be heard.
 """
 
@@ -17,13 +18,14 @@ from mailmodel import AccountRef
 from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryServiceStub
 
-from directoryclient.answers import Disposition, Identity, Resolution, Target, Unavailable
+from directoryclient.answers import Disposition, Identity, Resolution, Target, Throttled, Unavailable
 
 ANSWER_SECONDS = 10.0
 # A directory that restarts is away for a second or two: a login waits for it.
 RETRY_SECONDS = 4.0
 MOST_KEPT = 20_000
 RESOLUTION_SECONDS = 30.0
+WAIT_SECONDS = 5.0
 
 DISPOSITIONS = {
     wire.DISPOSITION_DELIVER: Disposition.DELIVER,
@@ -75,20 +77,24 @@ class DirectoryClient:
         self._key = secrets.token_bytes(32)
         self._identities: _Kept[bytes, Identity] = _Kept()
         self._resolutions: _Kept[str, Resolution] = _Kept()
+        self._waits: _Kept[bytes, float] = _Kept()
         # Counts the changes heard: an answer that was under way while one came is not kept.
         self._changes = 0
 
     def changed(self, _subject: str, _payload: bytes) -> None:
         """Something in the directory changed: forget everything. Changes are rare, answers are cheap."""
         self._changes += 1
+        self._forget()
+
+    def _forget(self) -> None:
         self._identities.clear()
         self._resolutions.clear()
+        self._waits.clear()
 
     def _may_recall(self) -> bool:
         if self._hears_changes():
             return True
-        self._identities.clear()
-        self._resolutions.clear()
+        self._forget()
         return False
 
     async def resolve(self, addresses: Sequence[str]) -> list[Resolution]:
@@ -123,28 +129,40 @@ class DirectoryClient:
         return [known[address] for address in addresses]
 
     async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
-        """The account whose login and password these are, or None. Raises Unavailable."""
+        """The account whose login and password these are, or None. Raises Throttled and Unavailable."""
         # With the address: a program that comes from somewhere else is told to the directory.
-        who_asks = f"{client_address} {len(login)} {login} {password}"
-        digest = hashlib.blake2b(who_asks.encode(), key=self._key, digest_size=32).digest()
-        if self._may_recall() and (kept := self._identities.recall(digest, self._clock())) is not None:
-            return kept
+        who = f"{client_address} {len(login)} {login}"
+        digest, pair = self._digest(f"{who} {password}"), self._digest(who)
+        if self._may_recall():
+            now = self._clock()
+            if (kept := self._identities.recall(digest, now)) is not None:
+                return kept
+            if (until := self._waits.recall(pair, now)) is not None:
+                raise Throttled(until - now)
         changes = self._changes
         answer = await self._ask(
             wire.AuthenticateRequest(
                 login=login, password=password, door=self._door, client_address=client_address
             )
         )
+        if answer.verdict == wire.VERDICT_THROTTLED:
+            if changes == self._changes and self._hears_changes():
+                until = self._clock() + min(answer.retry_after_seconds, WAIT_SECONDS)
+                self._waits.keep(pair, until, until)
+            raise Throttled(answer.retry_after_seconds)
         if not answer.granted:
             return None
-        who = answer.identity
-        identity = Identity(AccountRef(who.tenant_id, who.account_id), who.address, who.store)
+        found = answer.identity
+        identity = Identity(AccountRef(found.tenant_id, found.account_id), found.address, found.store)
         seconds = self._login_seconds
         if answer.HasField("remember_seconds"):
             seconds = min(seconds, answer.remember_seconds)
         if changes == self._changes and self._hears_changes() and seconds > 0:
             self._identities.keep(digest, identity, self._clock() + seconds)
         return identity
+
+    def _digest(self, text: str) -> bytes:
+        return hashlib.blake2b(text.encode(), key=self._key, digest_size=32).digest()
 
     async def _ask(self, request: wire.AuthenticateRequest) -> wire.AuthenticateResponse:
         deadline = self._clock() + RETRY_SECONDS

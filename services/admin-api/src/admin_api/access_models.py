@@ -41,3 +41,22 @@ class MadeAppPassword(AppPassword):
     """The only answer that ever shows the password."""
 
     password: Annotated[str, Field(examples=["abcd-efgh-ijkl-mnop-qrst-uvwx"])]
+
+
+class LoginLimit(BaseModel):
+    """Failed logins that still count: of one account from one address prefix, or of a whole prefix."""
+
+    account: Annotated[
+        str, Field(description="empty: of the whole prefix, or of a login that does not exist")
+    ]
+    prefix: Annotated[str, Field(examples=["192.0.2.1/32", "2001:db8::/64"])]
+    whole_prefix: bool
+    failures: int
+    failed_at: datetime
+    blocked_until: Annotated[datetime | None, Field(description="null: nobody waits")]
+
+
+class Lifted(BaseModel):
+    """How many tallies were forgotten."""
+
+    lifted: int

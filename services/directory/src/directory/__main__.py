@@ -1,7 +1,5 @@
 """`python -m directory`: the wiring."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 from eventbus import EventBus
 from pgkit import check, check_durability, open_pool
 from servicekit.rpc import serve_grpc
@@ -9,7 +7,10 @@ from servicekit.run import Service, run
 from servicekit.settings import read_secret
 
 from directory.adapters.changes import BusChanges
+from directory.adapters.shared_secret import shared_secret
+from directory.core.limits import Rules
 from directory.core.passwords import Hasher, Verdicts
+from directory.edge.hashing import Hashing
 from directory.settings import Settings
 from directory.wiring import build
 
@@ -27,10 +28,13 @@ async def wire(service: Service[Settings]) -> None:
         BusChanges(bus).tell,
         Hasher(settings.argon2_memory_kib, settings.argon2_passes),
         Verdicts(settings.verdict_seconds),
-        ThreadPoolExecutor(settings.argon2_threads, thread_name_prefix="argon2"),
+        Hashing(settings.argon2_threads),
+        Rules(everywhere_a_minute=settings.failures_a_minute),
+        await shared_secret(pool, "logins"),
     )
     service.on_close(wiring.journal.close)
     service.spawn(wiring.journal.run(), name="journal")
+    service.spawn(wiring.housekeeping.run(), name="housekeeping")
     await serve_grpc(service, settings.grpc_host, settings.grpc_port, wiring.register)
     service.ready_when("database", lambda: check(pool))
     service.ready_when("bus", bus.check)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from directory.core.app_passwords import AppCredential
+from directory.core.limits import Breadth, Standing
 from directory.core.resolving import Found
 
 
@@ -80,6 +81,34 @@ class AppPasswordRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempted:
+    """Who is being tried from where. `subject` stands for the login, also for one that does not exist.
+
+    `prefix` is "" where the client's address is not known; where `counts_prefix` is False only the pair counts.
+    """
+
+    subject: str
+    prefix: str
+    counts_prefix: bool
+    tenant_id: str | None = None
+    account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRecord:
+    """A tally that is not forgotten. `address` is "" for a prefix, and for logins that do not exist."""
+
+    key: tuple[str, str, str]
+    breadth: Breadth
+    account_id: str
+    address: str
+    prefix: str
+    failures: int
+    failed_at: datetime
+    blocked_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What listeners must forget."""
 
@@ -100,6 +129,19 @@ class LookUps(Protocol):
 
     async def replace_verifier(self, login: Login, verifier: str) -> None:
         """The same password, hashed anew. Nothing happens where it was changed meanwhile."""
+
+
+class LoginLimits(Protocol):
+    """Tallies of failed logins, shared by all processes. Every method raises DatabaseUnavailable."""
+
+    async def standing(self, attempted: Attempted, now: datetime) -> Standing:
+        """What counts against an attempt."""
+
+    async def failed(self, attempted: Attempted, now: datetime) -> None:
+        """Count a wrong password."""
+
+    async def succeeded(self, attempted: Attempted, now: datetime) -> None:
+        """The password was right: forget the pair's failures, and know it again."""
 
 
 class Missing(Exception):

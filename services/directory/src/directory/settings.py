@@ -25,3 +25,8 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings):
         ge=0,
         le=600,
     )
+    failures_a_minute: int = Field(
+        300,
+        description="wrong passwords a minute, over all, from which on each address may fail less without waiting",
+        ge=1,
+    )

@@ -13,6 +13,8 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
@@ -130,6 +132,54 @@ credential = Table(
         ["account_id", "tenant_id"],
         ["account.account_id", "account.tenant_id"],
         name="credential_of_account",
+        ondelete="CASCADE",
+    ),
+)
+
+# Failed logins, by account and prefix ("pair"), by prefix ("prefix"), by minute ("everywhere": core/limits.py).
+login_limit = Table(
+    "login_limit",
+    metadata,
+    Column("breadth", Text, primary_key=True),
+    # The account's id, or a keyed digest of a login that does not exist; the minute of "everywhere".
+    Column("subject", Text, primary_key=True),
+    Column("prefix", Text, primary_key=True),
+    Column("tenant_id", UUID(as_uuid=True)),
+    Column("account_id", UUID(as_uuid=True)),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("failed_at", DateTime(timezone=True)),
+    # Of a pair: when it was let in last; it is familiar then.
+    Column("succeeded_at", DateTime(timezone=True)),
+    Column("touched_at", DateTime(timezone=True), nullable=False, index=True),
+    Index("ix_login_limit_account_id", "account_id", postgresql_where=text("account_id IS NOT NULL")),
+)
+
+# What all processes of the directory must know and nobody else.
+shared_secret = Table(
+    "shared_secret",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("tenant_id", UUID(as_uuid=True)),
+    Column("value", LargeBinary, nullable=False),
+)
+
+# Private keys that sign for a domain: every one of them signs, and `record` is what DNS must say of each.
+dkim_key = Table(
+    "dkim_key",
+    metadata,
+    Column("domain", Text, primary_key=True),
+    Column("selector", Text, primary_key=True),
+    Column("tenant_id", UUID(as_uuid=True), nullable=False),
+    # rsa-sha256 or ed25519-sha256 (RFC 6376 §3.3, RFC 8463)
+    Column("algorithm", Text, nullable=False),
+    # The private key, encrypted (core/sealing.py).
+    Column("sealed", LargeBinary, nullable=False),
+    Column("record", Text, nullable=False),
+    _created_at(),
+    ForeignKeyConstraint(
+        ["domain", "tenant_id"],
+        ["domain.name", "domain.tenant_id"],
+        name="dkim_key_of_domain",
         ondelete="CASCADE",
     ),
 )

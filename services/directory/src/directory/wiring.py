@@ -1,7 +1,6 @@
 """What the directory answers with, put together: the process and the tests do it the same way."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,10 +15,14 @@ from pgkit import Pool
 from directory.adapters.accounts import Accounts, Aliases
 from directory.adapters.app_passwords import AppPasswords
 from directory.adapters.journal import Journal
+from directory.adapters.limits import Limits
 from directory.adapters.lookups import SqlLookUps
 from directory.adapters.tenants import Domains, Tenants
+from directory.core.limits import Rules
 from directory.core.passwords import Hasher, Verdicts
 from directory.edge.access import Access
+from directory.edge.hashing import Hashing
+from directory.edge.housekeeping import Housekeeping
 from directory.edge.orders import Orders
 from directory.edge.questions import Questions
 from directory.edge.signing_in import SigningIn, utc_now
@@ -31,12 +34,13 @@ SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.Dir
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """The three gRPC services, and the journal that somebody must run."""
+    """The three gRPC services, and the two tasks that somebody must run."""
 
     questions: Questions
     orders: Orders
     access: Access
     journal: Journal
+    housekeeping: Housekeeping
 
     def register(self, server: grpc.aio.Server) -> list[str]:
         """Give them to a server; their names."""
@@ -51,15 +55,18 @@ def build(
     tell: Callable[[Change], None],
     hasher: Hasher,
     verdicts: Verdicts,
-    threads: ThreadPoolExecutor,
+    hashing: Hashing,
+    rules: Rules,
+    secret: bytes,
     clock: Callable[[], datetime] = utc_now,
 ) -> Wiring:
-    """All of it around one pool."""
-    lookups, accounts, journal = SqlLookUps(pool), Accounts(pool), Journal(pool)
-    signing_in = SigningIn(lookups, hasher, verdicts, threads, journal, clock)
+    """All of it around one pool. `secret` is the one that all processes share."""
+    lookups, accounts, journal, limits = SqlLookUps(pool), Accounts(pool), Journal(pool), Limits(pool, rules)
+    signing_in = SigningIn(lookups, limits, rules, hasher, verdicts, hashing, journal, secret, clock)
     return Wiring(
         questions=Questions(lookups, signing_in),
-        orders=Orders(Tenants(pool), Domains(pool), accounts, Aliases(pool), hasher, threads, tell),
-        access=Access(accounts, AppPasswords(pool), tell, clock),
+        orders=Orders(Tenants(pool), Domains(pool), accounts, Aliases(pool), hasher, hashing, tell),
+        access=Access(accounts, AppPasswords(pool), limits, tell, clock),
         journal=journal,
+        housekeeping=Housekeeping(limits, clock),
     )

@@ -22,7 +22,7 @@ class Directory(Protocol):
     """Who is who."""
 
     async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
-        """Whose login and password these are. Raises directoryclient.Unavailable."""
+        """Whose login and password these are. Raises directoryclient.Throttled and Unavailable."""
 
 
 class OpenMaildrop(Protocol):

@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from mailwire.directory.v1 import access_pb2 as wire
 from mailwire.directory.v1.access_pb2_grpc import DirectoryAccessServiceStub
 
-from admin_api.access_models import AppPassword, MadeAppPassword
+from admin_api.access_models import AppPassword, LoginLimit, MadeAppPassword
 
 SECONDS = 15.0
 
@@ -42,4 +42,15 @@ def made_app_password(message: wire.CreateAppPasswordResponse) -> MadeAppPasswor
     return MadeAppPassword(
         **app_password(message.app_password).model_dump(),
         password=message.password,
+    )
+
+
+def login_limit(message: wire.LoginLimit) -> LoginLimit:
+    return LoginLimit(
+        account=message.address or message.account_id,
+        prefix=message.prefix,
+        whole_prefix=message.whole_prefix,
+        failures=message.failures,
+        failed_at=message.failed_at.ToDatetime(UTC),
+        blocked_until=message.blocked_until.ToDatetime(UTC) if message.HasField("blocked_until") else None,
     )

@@ -1,12 +1,13 @@
-"""/v1/accounts/{account}/app-passwords."""
+"""/v1/accounts/{account}/app-passwords and /v1/login-limits."""
 
 from fastapi import APIRouter, FastAPI, Request
 from mailwire.directory.v1 import access_pb2 as wire
 from mailwire.directory.v1.access_pb2_grpc import DirectoryAccessServiceStub
 
-from admin_api.access_models import AppPassword, MadeAppPassword, NewAppPassword
+from admin_api.access_models import AppPassword, Lifted, LoginLimit, MadeAppPassword, NewAppPassword
 from admin_api.adapters import access
 from admin_api.adapters.access import SECONDS
+from admin_api.edge.tenants import PageSize, PageToken
 from admin_api.models import Page
 
 router = APIRouter()
@@ -46,3 +47,28 @@ async def delete_app_password(account: str, app_password_id: str, request: Reque
     await request.app.state.access.DeleteAppPassword(
         wire.DeleteAppPasswordRequest(account=account, app_password_id=app_password_id), timeout=SECONDS
     )
+
+
+@router.get("/v1/login-limits", tags=["logins"])
+async def list_login_limits(
+    request: Request, account: str = "", client_address: str = "", size: PageSize = 100, page: PageToken = ""
+) -> Page[LoginLimit]:
+    """Failed logins that still count, of all or of an account or a client's address; and who must wait."""
+    found = await request.app.state.access.ListLoginLimits(
+        wire.ListLoginLimitsRequest(
+            account=account, client_address=client_address, page_size=size, page_token=page
+        ),
+        timeout=SECONDS,
+    )
+    return Page(
+        items=[access.login_limit(each) for each in found.login_limits], next_page=found.next_page_token
+    )
+
+
+@router.delete("/v1/login-limits", tags=["logins"])
+async def lift_login_limits(request: Request, account: str = "", client_address: str = "") -> Lifted:
+    """Forget failed logins of an account, of a client's address, or of one from the other."""
+    lifted = await request.app.state.access.LiftLoginLimits(
+        wire.LiftLoginLimitsRequest(account=account, client_address=client_address), timeout=SECONDS
+    )
+    return Lifted(lifted=lifted.lifted)

@@ -1,4 +1,4 @@
-"""DirectoryAccessService: app passwords."""
+"""DirectoryAccessService: app passwords, and limits of failed logins."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,11 +11,14 @@ from mailwire.directory.v1.access_pb2_grpc import DirectoryAccessServiceServicer
 
 from directory.adapters.accounts import Accounts
 from directory.adapters.app_passwords import AppPasswords
-from directory.core import app_passwords, names
+from directory.adapters.limits import Limits
+from directory.core import app_passwords, limits, names
+from directory.core.limits import Breadth
 from directory.edge.answers import order
 from directory.edge.finding import account_of
+from directory.edge.paging import page_size
 from directory.edge.signing_in import utc_now
-from directory.ports import AccountRecord, AppPasswordRecord, Change, Missing
+from directory.ports import AccountRecord, AppPasswordRecord, Change, LimitRecord, Missing
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -49,6 +52,28 @@ def _app_password(record: AppPasswordRecord) -> wire.AppPassword:
     )
 
 
+def _limit(record: LimitRecord) -> wire.LoginLimit:
+    return wire.LoginLimit(
+        account_id=record.account_id,
+        address=record.address,
+        prefix=record.prefix,
+        failures=record.failures,
+        failed_at=_stamp(record.failed_at),
+        blocked_until=_stamp(record.blocked_until),
+        whole_prefix=record.breadth is Breadth.PREFIX,
+    )
+
+
+def _prefix(client_address: str) -> str:
+    """The prefix of an address, or one as we write it; "" for none. Raises NameInvalid."""
+    if not client_address:
+        return ""
+    prefix = limits.prefix_of(client_address.partition("/")[0])
+    if not prefix:
+        raise names.NameInvalid(f"{client_address} is not an address of a client")
+    return prefix
+
+
 class Access(DirectoryAccessServiceServicer):
     """Answers the operator, through admin-api."""
 
@@ -56,11 +81,13 @@ class Access(DirectoryAccessServiceServicer):
         self,
         accounts: Accounts,
         app_passwords: AppPasswords,
+        login_limits: Limits,
         tell: Callable[[Change], None],
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._accounts = accounts
         self._app_passwords = app_passwords
+        self._limits = login_limits
         self._tell = tell
         self._clock = clock
 
@@ -103,3 +130,37 @@ class Access(DirectoryAccessServiceServicer):
         # Doors remember a yes for a while: this ends it at once.
         self._tell(Change(account.tenant_id, account.account_id, (account.address,)))
         return wire.DeleteAppPasswordResponse()
+
+    @order
+    async def ListLoginLimits(
+        self, request: wire.ListLoginLimitsRequest, context: Context
+    ) -> wire.ListLoginLimitsResponse:
+        account = await self._account(request.account) if request.account else None
+        after = request.page_token.split("|") if request.page_token else ["", "", ""]
+        if len(after) != 3:
+            raise names.NameInvalid("that is no page token")
+        size = page_size(request.page_size)
+        records = await self._limits.listing(
+            account.account_id if account is not None else None,
+            _prefix(request.client_address),
+            after,
+            size,
+            self._clock(),
+        )
+        return wire.ListLoginLimitsResponse(
+            login_limits=[_limit(record) for record in records if record.failures],
+            next_page_token="|".join(records[-1].key) if len(records) == size else "",
+        )
+
+    @order
+    async def LiftLoginLimits(
+        self, request: wire.LiftLoginLimitsRequest, context: Context
+    ) -> wire.LiftLoginLimitsResponse:
+        account = await self._account(request.account) if request.account else None
+        prefix = _prefix(request.client_address)
+        if account is None and not prefix:
+            raise names.NameInvalid("name an account or the address of a client")
+        lifted = await self._limits.lift(account.account_id if account is not None else None, prefix)
+        # Doors remember for a moment that somebody must wait.
+        self._tell(Change(account.tenant_id if account is not None else ""))
+        return wire.LiftLoginLimitsResponse(lifted=lifted)

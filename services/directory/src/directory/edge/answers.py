@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from pgkit import DatabaseUnavailable
 
 from directory.core.names import NameInvalid, check_text
+from directory.edge.hashing import Crowded
 from directory.ports import InUse, Missing, Taken
 
 S = TypeVar("S")
@@ -23,6 +24,7 @@ CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (Taken, grpc.StatusCode.ALREADY_EXISTS),
     (InUse, grpc.StatusCode.FAILED_PRECONDITION),
     (DatabaseUnavailable, grpc.StatusCode.UNAVAILABLE),
+    (Crowded, grpc.StatusCode.RESOURCE_EXHAUSTED),
 )
 
 

@@ -1,8 +1,6 @@
 """DirectoryAdminService: create, read, update, delete. A change is told after its commit."""
 
-import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -17,12 +15,13 @@ from directory.core import names
 from directory.core.passwords import Hasher
 from directory.edge.answers import order
 from directory.edge.finding import account_of
+from directory.edge.hashing import Hashing
+from directory.edge.paging import page_size
 from directory.ports import AccountRecord, AliasRecord, Change, DomainRecord, Missing, TenantRecord
 
 Context = grpc.aio.ServicerContext[Any, Any]
-PAGE = 100
-LARGEST_PAGE = 1000
 ALIAS_TARGETS = 100
+ORDER_RANK = -1
 
 
 def _stamp(at: datetime) -> Timestamp:
@@ -74,10 +73,6 @@ def _alias(record: AliasRecord) -> wire.Alias:
     )
 
 
-def _size(asked: int) -> int:
-    return min(asked, LARGEST_PAGE) if asked > 0 else PAGE
-
-
 class Orders(DirectoryAdminServiceServicer):
     """Answers the operator, through admin-api."""
 
@@ -88,7 +83,7 @@ class Orders(DirectoryAdminServiceServicer):
         accounts: Accounts,
         aliases: Aliases,
         hasher: Hasher,
-        threads: ThreadPoolExecutor,
+        hashing: Hashing,
         tell: Callable[[Change], None],
     ) -> None:
         self._tenants = tenants
@@ -96,12 +91,12 @@ class Orders(DirectoryAdminServiceServicer):
         self._accounts = accounts
         self._aliases = aliases
         self._hasher = hasher
-        self._threads = threads
+        self._hashing = hashing
         self._tell = tell
 
     async def _hash(self, password: str) -> str:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._hasher.hash, names.password(password))
+        # Before every login: the operator waits for it.
+        return await self._hashing.run(ORDER_RANK, self._hasher.hash, names.password(password))
 
     async def _tenant_id(self, tenant: str) -> str | None:
         return (await self._tenants.get(tenant)).tenant_id if tenant else None
@@ -148,7 +143,7 @@ class Orders(DirectoryAdminServiceServicer):
     async def ListTenants(
         self, request: wire.ListTenantsRequest, context: Context
     ) -> wire.ListTenantsResponse:
-        size = _size(request.page_size)
+        size = page_size(request.page_size)
         records = await self._tenants.listing(request.page_token, size)
         return wire.ListTenantsResponse(
             tenants=[_tenant(record) for record in records],
@@ -195,7 +190,7 @@ class Orders(DirectoryAdminServiceServicer):
     async def ListDomains(
         self, request: wire.ListDomainsRequest, context: Context
     ) -> wire.ListDomainsResponse:
-        size = _size(request.page_size)
+        size = page_size(request.page_size)
         records = await self._domains.listing(await self._tenant_id(request.tenant), request.page_token, size)
         return wire.ListDomainsResponse(
             domains=[_domain(record) for record in records],
@@ -247,7 +242,7 @@ class Orders(DirectoryAdminServiceServicer):
     async def ListAccounts(
         self, request: wire.ListAccountsRequest, context: Context
     ) -> wire.ListAccountsResponse:
-        size = _size(request.page_size)
+        size = page_size(request.page_size)
         records = await self._accounts.listing(
             await self._tenant_id(request.tenant),
             names.domain_name(request.domain) if request.domain else None,
@@ -306,7 +301,7 @@ class Orders(DirectoryAdminServiceServicer):
     async def ListAliases(
         self, request: wire.ListAliasesRequest, context: Context
     ) -> wire.ListAliasesResponse:
-        size = _size(request.page_size)
+        size = page_size(request.page_size)
         records = await self._aliases.listing(
             await self._tenant_id(request.tenant),
             names.domain_name(request.domain) if request.domain else None,

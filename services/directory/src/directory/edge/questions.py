@@ -1,6 +1,6 @@
 """DirectoryService: ResolveRecipients and Authenticate."""
 
-from typing import Any
+from typing import Any, assert_never
 
 import grpc
 from mailwire.directory.v1 import directory_pb2 as wire
@@ -10,7 +10,7 @@ from directory import metrics
 from directory.core import names
 from directory.core.resolving import Disposition, resolve
 from directory.edge.answers import mapped
-from directory.edge.signing_in import Attempt, SigningIn
+from directory.edge.signing_in import Attempt, Denied, Entry, SigningIn, Throttled
 from directory.ports import LookUps
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -66,17 +66,32 @@ class Questions(DirectoryServiceServicer):
     ) -> wire.AuthenticateResponse:
         """Wrong password, unknown login and suspended account look the same and take the same time."""
         attempt = Attempt(request.login, request.password, request.door, request.client_address)
-        entry = await self._signing_in.decide(attempt)
-        if entry is None:
-            return wire.AuthenticateResponse(granted=False)
-        login = entry.login
-        return wire.AuthenticateResponse(
-            granted=True,
-            identity=wire.Identity(
-                account_id=login.account_id,
-                tenant_id=login.tenant_id,
-                address=login.address,
-                store=login.store,
-            ),
-            remember_seconds=entry.remember_seconds,
-        )
+        decision = await self._signing_in.decide(attempt)
+        match decision:
+            case Denied():
+                return wire.AuthenticateResponse(granted=False, verdict=wire.VERDICT_DENIED)
+            case Throttled():
+                return wire.AuthenticateResponse(
+                    granted=False,
+                    verdict=wire.VERDICT_THROTTLED,
+                    retry_after_seconds=decision.retry_after_seconds,
+                )
+            case Entry():
+                return _welcome(decision)
+            case _:
+                assert_never(decision)
+
+
+def _welcome(entry: Entry) -> wire.AuthenticateResponse:
+    login = entry.login
+    return wire.AuthenticateResponse(
+        granted=True,
+        verdict=wire.VERDICT_GRANTED,
+        identity=wire.Identity(
+            account_id=login.account_id,
+            tenant_id=login.tenant_id,
+            address=login.address,
+            store=login.store,
+        ),
+        remember_seconds=entry.remember_seconds,
+    )

@@ -14,6 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import assert_never
 
+from directoryclient import Throttled
 from directoryclient import Unavailable as DirectoryUnavailable
 from mailproto.pop3.events import Close, Event, Flush, Login, LoginFailure, Retrieve, StartTls, Update
 from mailproto.pop3.maildrop import Maildrop
@@ -175,6 +176,12 @@ class Session:
                 self._machine.login_failed(LoginFailure.REFUSED)
                 return
             self._maildrop = await self._needs.maildrops.open(who.account)
+        except Throttled as error:
+            metrics.LOGINS.labels("throttled").inc()
+            self._log.info("login_throttled", retry_after_seconds=error.retry_after_seconds)
+            # RFC 3206 §4: not the password's fault, as far as anybody has looked.
+            self._machine.login_failed(LoginFailure.UNAVAILABLE)
+            return
         except (DirectoryUnavailable, Unavailable) as error:
             metrics.LOGINS.labels("unavailable").inc()
             self._log.warning("login_failed", reason=str(error))

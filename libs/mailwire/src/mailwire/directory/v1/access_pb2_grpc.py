@@ -49,6 +49,16 @@ class DirectoryAccessServiceStub:
                 request_serializer=mailwire_dot_directory_dot_v1_dot_access__pb2.DeleteAppPasswordRequest.SerializeToString,
                 response_deserializer=mailwire_dot_directory_dot_v1_dot_access__pb2.DeleteAppPasswordResponse.FromString,
                 _registered_method=True)
+        self.ListLoginLimits = channel.unary_unary(
+                '/mailwire.directory.v1.DirectoryAccessService/ListLoginLimits',
+                request_serializer=mailwire_dot_directory_dot_v1_dot_access__pb2.ListLoginLimitsRequest.SerializeToString,
+                response_deserializer=mailwire_dot_directory_dot_v1_dot_access__pb2.ListLoginLimitsResponse.FromString,
+                _registered_method=True)
+        self.LiftLoginLimits = channel.unary_unary(
+                '/mailwire.directory.v1.DirectoryAccessService/LiftLoginLimits',
+                request_serializer=mailwire_dot_directory_dot_v1_dot_access__pb2.LiftLoginLimitsRequest.SerializeToString,
+                response_deserializer=mailwire_dot_directory_dot_v1_dot_access__pb2.LiftLoginLimitsResponse.FromString,
+                _registered_method=True)
 
 
 class DirectoryAccessServiceServicer:
@@ -73,6 +83,20 @@ class DirectoryAccessServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListLoginLimits(self, request, context):
+        """Failed logins that still count, and who must wait for them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LiftLoginLimits(self, request, context):
+        """Forget failures: nobody waits for them any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DirectoryAccessServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -90,6 +114,16 @@ def add_DirectoryAccessServiceServicer_to_server(servicer, server):
                     servicer.DeleteAppPassword,
                     request_deserializer=mailwire_dot_directory_dot_v1_dot_access__pb2.DeleteAppPasswordRequest.FromString,
                     response_serializer=mailwire_dot_directory_dot_v1_dot_access__pb2.DeleteAppPasswordResponse.SerializeToString,
+            ),
+            'ListLoginLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLoginLimits,
+                    request_deserializer=mailwire_dot_directory_dot_v1_dot_access__pb2.ListLoginLimitsRequest.FromString,
+                    response_serializer=mailwire_dot_directory_dot_v1_dot_access__pb2.ListLoginLimitsResponse.SerializeToString,
+            ),
+            'LiftLoginLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.LiftLoginLimits,
+                    request_deserializer=mailwire_dot_directory_dot_v1_dot_access__pb2.LiftLoginLimitsRequest.FromString,
+                    response_serializer=mailwire_dot_directory_dot_v1_dot_access__pb2.LiftLoginLimitsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -173,6 +207,60 @@ class DirectoryAccessService:
             '/mailwire.directory.v1.DirectoryAccessService/DeleteAppPassword',
             mailwire_dot_directory_dot_v1_dot_access__pb2.DeleteAppPasswordRequest.SerializeToString,
             mailwire_dot_directory_dot_v1_dot_access__pb2.DeleteAppPasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLoginLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.directory.v1.DirectoryAccessService/ListLoginLimits',
+            mailwire_dot_directory_dot_v1_dot_access__pb2.ListLoginLimitsRequest.SerializeToString,
+            mailwire_dot_directory_dot_v1_dot_access__pb2.ListLoginLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiftLoginLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.directory.v1.DirectoryAccessService/LiftLoginLimits',
+            mailwire_dot_directory_dot_v1_dot_access__pb2.LiftLoginLimitsRequest.SerializeToString,
+            mailwire_dot_directory_dot_v1_dot_access__pb2.LiftLoginLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

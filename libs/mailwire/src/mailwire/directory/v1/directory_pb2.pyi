@@ -53,6 +53,29 @@ DISPOSITION_LOOP: Disposition.ValueType  # 5
 """An alias that leads back to itself or too far: 550 5.4.6."""
 Global___Disposition: _TypeAlias = Disposition  # noqa: Y015
 
+class _Verdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VERDICT_UNSPECIFIED: _Verdict.ValueType  # 0
+    """From a directory before this enum: look at `granted`."""
+    VERDICT_GRANTED: _Verdict.ValueType  # 1
+    VERDICT_DENIED: _Verdict.ValueType  # 2
+    VERDICT_THROTTLED: _Verdict.ValueType  # 3
+    """Too many failures: the password was not looked at. Not the client's last word: a temporary refusal."""
+
+class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper): ...
+
+VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
+"""From a directory before this enum: look at `granted`."""
+VERDICT_GRANTED: Verdict.ValueType  # 1
+VERDICT_DENIED: Verdict.ValueType  # 2
+VERDICT_THROTTLED: Verdict.ValueType  # 3
+"""Too many failures: the password was not looked at. Not the client's last word: a temporary refusal."""
+Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
+
 @_typing.final
 class ResolveRecipientsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -195,10 +218,15 @@ class AuthenticateResponse(_message.Message):
     GRANTED_FIELD_NUMBER: _builtins.int
     IDENTITY_FIELD_NUMBER: _builtins.int
     REMEMBER_SECONDS_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
     granted: _builtins.bool
     """False for a wrong password, an unknown login and a suspended account alike."""
     remember_seconds: _builtins.float
     """How long a yes may be remembered at most; unset: as long as the door likes."""
+    verdict: Global___Verdict.ValueType
+    retry_after_seconds: _builtins.float
+    """THROTTLED: after so long the next attempt is looked at."""
     @_builtins.property
     def identity(self) -> Global___Identity: ...
     def __init__(
@@ -207,10 +235,12 @@ class AuthenticateResponse(_message.Message):
         granted: _builtins.bool = ...,
         identity: Global___Identity | None = ...,
         remember_seconds: _builtins.float | None = ...,
+        verdict: Global___Verdict.ValueType = ...,
+        retry_after_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_remember_seconds", b"_remember_seconds", "identity", b"identity", "remember_seconds", b"remember_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_remember_seconds", b"_remember_seconds", "granted", b"granted", "identity", b"identity", "remember_seconds", b"remember_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_remember_seconds", b"_remember_seconds", "granted", b"granted", "identity", b"identity", "remember_seconds", b"remember_seconds", "retry_after_seconds", b"retry_after_seconds", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__remember_seconds: _TypeAlias = _typing.Literal["remember_seconds"]  # noqa: Y015
     _WhichOneofArgType__remember_seconds: _TypeAlias = _typing.Literal["_remember_seconds", b"_remember_seconds"]  # noqa: Y015

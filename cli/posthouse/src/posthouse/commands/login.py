@@ -1,0 +1,49 @@
+"""posthouse login: limits, lift."""
+
+from typing import Annotated
+
+import typer
+
+from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.output import as_json, console, guarded, table
+
+app = typer.Typer(no_args_is_help=True, help="Logins: who failed, who must wait for it.")
+COLUMNS = ("account", "prefix", "whole_prefix", "failures", "failed_at", "blocked_until")
+Account = Annotated[str, typer.Option(help="Only this account's: its address or id.")]
+ClientAddress = Annotated[str, typer.Option("--from", help="Only from this address of a client.")]
+
+
+@app.command()
+@guarded
+def limits(
+    account: Account = "",
+    client_address: ClientAddress = "",
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """List failed logins that still count, and until when somebody must wait."""
+    found = client(data, url, token, token_file).every(
+        "/v1/login-limits", account=account, client_address=client_address
+    )
+    as_json(found) if json else table(found, COLUMNS, "No failed login counts now.")
+
+
+@app.command()
+@guarded
+def lift(
+    account: Account = "",
+    client_address: ClientAddress = "",
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Forget failed logins, of an account, of a client's address, or of one from the other: nobody waits any more."""
+    done = client(data, url, token, token_file).call(
+        "DELETE", "/v1/login-limits", account=account, client_address=client_address
+    )
+    as_json(done) if json else console.print(f"{done['lifted']} lifted")

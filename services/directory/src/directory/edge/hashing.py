@@ -1,0 +1,80 @@
+"""Hashes in threads, the likeliest to be right first: many wrong passwords must not keep a right one waiting.
+
+As many run at once as there are threads. Who waits is taken by rank (the lower the sooner), then in the order of
+coming. When too many wait, the one of the worst rank is sent away.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+
+class Crowded(Exception):
+    """Too many wait, and others have waited longer or are likelier to be right."""
+
+
+@dataclass(order=True, slots=True)
+class _Waiting:
+    rank: int
+    number: int
+    turn: "asyncio.Future[None]" = field(compare=False)
+
+
+class Hashing:
+    """The threads of one process, and the line before them."""
+
+    def __init__(self, threads: int, most_waiting: int = 64) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._free = threads
+        self._most_waiting = most_waiting
+        self._line: list[_Waiting] = []
+        self._number = 0
+
+    async def run(self, rank: int, work: Callable[..., R], *arguments: Any) -> R:
+        """`work` in a thread. Raises Crowded, and what it raises."""
+        loop = asyncio.get_running_loop()
+        if self._free == 0:
+            await self._wait(loop, rank)
+        else:
+            self._free -= 1
+        running = loop.run_in_executor(self._executor, lambda: work(*arguments))
+        # A thread cannot be interrupted: its place is free when it is done, not when nobody waits for it any more.
+        running.add_done_callback(lambda _: self._next())
+        return await asyncio.shield(running)
+
+    async def _wait(self, loop: asyncio.AbstractEventLoop, rank: int) -> None:
+        self._number += 1
+        waiting = _Waiting(rank, self._number, loop.create_future())
+        heapq.heappush(self._line, waiting)
+        if len(self._line) > self._most_waiting:
+            worst = max(self._line)
+            self._line.remove(worst)
+            heapq.heapify(self._line)
+            if not worst.turn.done():
+                worst.turn.set_exception(Crowded())
+        try:
+            await waiting.turn
+        except asyncio.CancelledError:
+            if waiting.turn.done() and not waiting.turn.cancelled() and waiting.turn.exception() is None:
+                self._next()  # It was given the place at the same moment.
+            elif waiting in self._line:
+                self._line.remove(waiting)
+                heapq.heapify(self._line)
+            raise
+
+    def _next(self) -> None:
+        while self._line:
+            first = heapq.heappop(self._line)
+            if not first.turn.done():
+                first.turn.set_result(None)
+                return
+        self._free += 1
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._executor.shutdown(wait=False)

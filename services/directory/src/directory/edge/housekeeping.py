@@ -1,0 +1,33 @@
+"""What nobody needs any more, deleted now and then. Two processes that do it at once do no harm."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from pgkit import DatabaseUnavailable
+
+from directory.adapters.limits import Limits
+from directory.core.limits import FAMILIAR_DAYS
+
+PAUSE_SECONDS = 1800.0
+
+
+class Housekeeping:
+    """Once at the start, then every half an hour."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], datetime]) -> None:
+        self._limits = limits
+        self._clock = clock
+
+    async def once(self) -> None:
+        """Raises DatabaseUnavailable."""
+        await self._limits.prune(self._clock(), FAMILIAR_DAYS)
+
+    async def run(self) -> None:
+        """For as long as the process lives."""
+        while True:
+            try:
+                await self.once()
+            except DatabaseUnavailable:
+                pass  # The next time, then: it was in nobody's way.
+            await asyncio.sleep(PAUSE_SECONDS)
