@@ -4,7 +4,10 @@ import asyncio
 import base64
 import random
 import socket
+import zlib
+from io import BufferedRWPair
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -35,7 +38,7 @@ class Session:
 
     def __init__(self, platform: Platform, account: Account) -> None:
         self._socket = socket.create_connection(("127.0.0.1", platform.ports.imap), 20)
-        self.stream = self._socket.makefile("rwb")
+        self.stream = cast(BufferedRWPair, self._socket.makefile("rwb"))
         assert self.stream.readline().startswith(b"* OK")
         self.say(f"LOGIN {account.address} {account.password}")
 
@@ -92,6 +95,43 @@ def test_a_client_that_was_away_catches_up(platform: Platform) -> None:
     assert heard == b"* VANISHED 7\r\n"
     one.close()
     two.close()
+
+
+def test_what_is_watched_is_told_unasked(platform: Platform) -> None:
+    account = platform.create_account("notify")
+    one, two = Session(platform, account), Session(platform, account)
+    two.say("SELECT INBOX")
+    events = "(MessageNew MessageExpunge FlagChange)"
+    two.say(f"NOTIFY SET (selected {events}) (personal (MessageNew MessageExpunge MailboxName))")
+    one.append(b"Subject: x\r\n\r\nx\r\n")
+    assert two.stream.readline() == b"* 1 EXISTS\r\n"
+    assert two.stream.readline() == b"* 1 RECENT\r\n"
+    one.say("CREATE Work")
+    assert two.stream.readline() == b'* LIST (\\HasNoChildren) "/" Work\r\n'
+    one.say("SELECT INBOX")
+    one.say("COPY 1 Work")
+    assert two.stream.readline().startswith(b"* STATUS Work (MESSAGES 1 UIDNEXT 2 UIDVALIDITY ")
+    one.close()
+    two.close()
+
+
+def test_a_compressed_session(platform: Platform) -> None:
+    session = Session(platform, platform.create_account("squeezed"))
+    session.say("COMPRESS DEFLATE")
+    out, back = zlib.compressobj(6, zlib.DEFLATED, -15), zlib.decompressobj(-15)
+    letter = b"Subject: x\r\n\r\n" + b"much the same " * 100_000
+    for command, answer in (
+        (b"x APPEND INBOX {%d+}\r\n%b\r\n" % (len(letter), letter), b"x OK [APPENDUID"),
+        (b"x SELECT INBOX\r\n", b"x OK [READ-WRITE]"),
+        (b"x FETCH 1 BODY.PEEK[]\r\n", b"x OK FETCH completed"),
+    ):
+        session.stream.write(out.compress(command) + out.flush(zlib.Z_SYNC_FLUSH))
+        session.stream.flush()
+        said = b""
+        while answer not in said:
+            said += back.decompress(session.stream.read1())
+    assert letter in said
+    session.close()
 
 
 def test_a_large_part_comes_decoded_and_by_ranges(platform: Platform) -> None:

@@ -117,6 +117,11 @@ async def test_annotations(store: MailStore, account: AccountRef) -> None:
     await store.change_annotations(account, mailbox_id, {"/private/a": None, "/private/c": b"3"})
     assert await store.get_annotations(account, mailbox_id) == {"/private/b": b"", "/private/c": b"3"}
     assert await store.get_annotations(account, 0) == {"/private/x": b"of the account"}
+    assert sorted(await store.annotation_digests(account)) == [
+        (0, "/private/x"),
+        (mailbox_id, "/private/b"),
+        (mailbox_id, "/private/c"),
+    ]
     with pytest.raises(AnnotationsFull):
         await store.change_annotations(account, mailbox_id, {f"/private/{n}": b"x" for n in range(99)})
     assert len(await store.get_annotations(account, mailbox_id)) == 2
