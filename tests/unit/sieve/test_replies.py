@@ -1,13 +1,16 @@
 """The messages that actions send, read by an independent parser."""
 
+import base64
 import email
 from datetime import UTC, datetime
 from email import policy
 from email.message import Message
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sieve import Received, compile_script, run
-from sieve.actions import Notify, Reject, Vacation
+from sieve.actions import Keep, Notify, Reject, Vacation
 from sieve.replies import build_notification, build_refusal, build_vacation
 
 from tests.support.sieve_cases import situation
@@ -143,3 +146,42 @@ def test_refusal() -> None:
     assert fields["Original-Message-ID"] == "<2@x>"
     assert header.get_content_type() == "text/rfc822-headers"
     assert "Message-ID: <2@x>" in header.get_payload()
+
+
+_ANYTHING = st.text(st.characters(codec="utf-8"), max_size=60)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(_ANYTHING, _ANYTHING)
+def test_nothing_that_a_script_or_a_message_says_becomes_a_field(text: str, subject: str) -> None:
+    content = b"To: roadrunner@acme.example.com\r\nSubject: " + base64_words(subject) + b"\r\n\r\n"
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\0", "").replace("\r", "")
+    script = 'if header :matches "subject" "*" { set "s" "${1}"; }'
+    message = answer(f'{script} vacation :subject "{quoted}${{s}}" "x";', content)
+    assert len(message.keys()) == 9
+    notify = action(
+        f'{script} if true {{ notify :message "{quoted}${{s}}" "mailto:a@example.com"; }}', content
+    )
+    assert isinstance(notify, Notify)
+    built = build_notification(notify, owner=OWNER, message_id="<n@y>", sent_at=SENT_AT)
+    assert len(email.message_from_bytes(built).keys()) == 10
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(_ANYTHING)
+def test_an_added_field_is_one_field(value: str) -> None:
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"').replace("\0", "").replace("\r", "")
+    program = compile_script(f'require "editheader"; addheader "X-Added" "{quoted}";'.encode())
+    outcome = run(program, Received.from_octets(MESSAGE), situation({}))
+    (keep,) = outcome.actions
+    assert isinstance(keep, Keep)
+    if outcome.error is None:
+        assert keep.edition is not None
+        keys = email.message_from_bytes(keep.edition.header).keys()
+        assert keys == ["X-Added", "Message-ID", "References", "Subject", "To"]
+
+
+def base64_words(text: str) -> bytes:
+    """Encoded words that hide whatever they hold."""
+    words = [text[start : start + 10] for start in range(0, len(text), 10)]
+    return b" ".join(b"=?utf-8?B?" + base64.b64encode(word.encode()) + b"?=" for word in words)

@@ -101,6 +101,15 @@ def test_variables_are_limited() -> None:
     assert "256 variables" in str(go(f'require "variables"; {sets}').error)
 
 
+@pytest.mark.parametrize("kind", [":matches", ":regex"])
+def test_patterns_are_limited(kind: str) -> None:
+    long = "?a" * 40_000 if kind == ":matches" else "a" * 80_000
+    with pytest.raises(ScriptError, match="is longer than 65536"):
+        compile_script(f'require ["regex"]; if header {kind} "x" "{long}" {{ stop; }}'.encode())
+    script = f'require ["variables", "regex"]; set "a" "{long[:30_000]}"; if header {kind} "subject" "${{a}}${{a}}${{a}}" {{ stop; }}'
+    assert "is longer than 65536" in str(go(script).error)
+
+
 def test_edits_are_limited() -> None:
     assert "64 times" in str(go('require "editheader";' + 'addheader "X" "y";' * 65).error)
 
@@ -217,6 +226,12 @@ def test_added_and_deleted_fields() -> None:
         b"B: 2\r\nA: 1\r\nFrom nobody\r\nReceived: one\r\nno field\r\nSubject: s\r\nC: 3\r\n\r\n"
     )
     assert edition(outcome).body is None
+
+
+def test_a_line_that_looks_like_a_field_but_is_none() -> None:
+    content = b"no X: 1\r\nX: 1\r\nY: 2\r\n\r\n"
+    outcome = go('require "editheader"; deleteheader "X";', content)
+    assert edition(outcome).header == b"no X: 1\r\nY: 2\r\n\r\n"
 
 
 def test_a_long_value_is_folded() -> None:

@@ -53,7 +53,9 @@ class HeaderBlock:
         self._by_name: dict[bytes, list[HeaderField]] = {}
         position = 0
         for field in fields(header):
-            start = header.find(field.raw, position)
+            start = position
+            while not header.startswith(field.raw, start):  # A line that is no field: `fields` skips it.
+                start = header.index(b"\n", start) + 1
             if start > position:
                 self._opaque[len(self._fields)] = header[position:start]
             entry = HeaderField(field.name.lower(), field.raw, field.value)

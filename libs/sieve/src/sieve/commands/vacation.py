@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mailmsg.header import header_end
 
 from sieve.actions import NotSent, Vacation
-from sieve.addresses import mailbox_list
+from sieve.addresses import mailbox_list, outgoing_address
 from sieve.arguments import Bound, Kind, Shape, Tag
 from sieve.commands.file_copy import FILE_COPY_TAGS, FileCopyChoice, read_file_copy
 from sieve.compiler import Compiler
@@ -50,7 +51,7 @@ class VacationCommand:
 
     def run(self, machine: Machine) -> None:
         header = machine.message.header
-        further = frozenset(shown(address.value(machine)).lower() for address in self.addresses)
+        further = frozenset(self._further(machine))
         sender = self._sender(machine, further)
         content = self.reason.value(machine)
         if self.is_mime:
@@ -74,6 +75,12 @@ class VacationCommand:
             file_copy=None if self.file_copy is None else self.file_copy.copy(machine),
         )
         machine.ledger.vacation(action)
+
+    def _further(self, machine: Machine) -> Iterator[str]:
+        """The user's addresses that ":addresses" lists, with or without names."""
+        for text in self.addresses:
+            value = text.value(machine)
+            yield (outgoing_address(value) or shown(value)).lower()
 
     def _subject(self, machine: Machine, header: HeaderBlock) -> str:
         if self.subject is not None:

@@ -10,8 +10,7 @@ from sieve.arguments import Bound, Kind, Tag
 from sieve.errors import Fault
 from sieve.matching.comparator import Comparator
 from sieve.matching.regex import Regex
-from sieve.matching.regex_syntax import BadRegex
-from sieve.matching.wildcard import Wildcard
+from sieve.matching.wildcard import BadPattern, Wildcard
 from sieve.scope import Scope
 from sieve.text import Text
 from sieve.world import ListContains, ListExists
@@ -73,7 +72,7 @@ class Matcher:
         return self.match_type is MatchType.COUNT
 
     def prepare(self, max_regex_states: int) -> None:
-        """Compile the constant patterns. Raises BadRegex."""
+        """Compile the constant patterns. Raises BadPattern."""
         for key in self._keys:
             if key.is_constant and self.match_type is MatchType.REGEX:
                 self._regexes[key.source] = self._regex(key.source, max_regex_states)
@@ -122,7 +121,7 @@ class Matcher:
             case MatchType.VALUE | MatchType.COUNT:
                 return self._relates(value, key)
             case MatchType.MATCHES:
-                wildcard = self._wildcards.get(key) or Wildcard(comparator.folded(key))
+                wildcard = self._wildcards.get(key) or _wildcard(machine, comparator.folded(key))
                 machine.spend(wildcard.cost * (1 + len(value) // _OCTETS_PER_STEP))
                 found = wildcard.match(comparator.folded(value), value)
                 if found is not None:
@@ -158,9 +157,9 @@ class Matcher:
         if regex is None:
             try:
                 regex = self._regex(key, machine.limits.regex_states)
-            except BadRegex as error:
+            except BadPattern as error:
                 raise Fault(f"a regular expression: {error}") from None
-            machine.spend(1 + len(key))
+            machine.spend(1 + 8 * len(key))
         text = value.decode("utf-8", "surrogateescape")
         if not regex.search(text, machine.spend):
             return None
@@ -179,6 +178,14 @@ class Matcher:
         if not machine.is_so(ListExists(name)):
             raise Fault(f'there is no list "{name[:100]}"')
         return machine.is_so(ListContains(name, value.decode("utf-8", "replace")))
+
+
+def _wildcard(machine: Machine, pattern: bytes) -> Wildcard:
+    machine.spend(1 + 4 * len(pattern))
+    try:
+        return Wildcard(pattern)
+    except BadPattern as error:
+        raise Fault(str(error)) from None
 
 
 def read_matcher(bound: Bound, scope: Scope, keys: tuple[Text, ...]) -> Matcher:
@@ -201,8 +208,9 @@ def read_matcher(bound: Bound, scope: Scope, keys: tuple[Text, ...]) -> Matcher:
     matcher = Matcher(match_type, relation, comparator, keys)
     try:
         matcher.prepare(scope.limits.regex_states)
-    except BadRegex as error:
-        raise bound.error(f"a regular expression: {error}") from None
+    except BadPattern as error:
+        what = "a regular expression: " if match_type is MatchType.REGEX else ""
+        raise bound.error(f"{what}{error}") from None
     return matcher
 
 

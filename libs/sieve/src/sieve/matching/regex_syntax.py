@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sieve.matching.wildcard import MAX_PATTERN_OCTETS, BadPattern
+
 MAX_REPEAT = 255
 MAX_GROUP_DEPTH = 50
 
@@ -31,7 +33,7 @@ _POSIX_CLASSES: dict[str, Callable[[str], bool]] = {
 _SHORTHANDS = {"w": "word", "s": "space", "d": "digit"}
 
 
-class BadRegex(ValueError):
+class BadRegex(BadPattern):
     """The pattern is no regular expression, or one that is not supported."""
 
 
@@ -104,6 +106,8 @@ Tree = One | Anchor | Group | Sequence | Choice | Repeat
 
 def parse_regex(pattern: str) -> tuple[Tree, int]:
     """The tree of a pattern, and how many groups it has. Raises BadRegex."""
+    if len(pattern) > MAX_PATTERN_OCTETS:
+        raise BadRegex(f"the expression is longer than {MAX_PATTERN_OCTETS} characters")
     parser = _Parser(pattern)
     tree = parser.choice(0)
     if parser.position < len(pattern):

@@ -10,6 +10,12 @@ from __future__ import annotations
 
 import re
 
+MAX_PATTERN_OCTETS = 64 * 1024
+
+
+class BadPattern(ValueError):
+    """The pattern can't be used."""
+
 
 class Piece:
     """What stands between two stars: octets, some of them `?`."""
@@ -45,11 +51,13 @@ class Piece:
 
 
 class Wildcard:
-    """A pattern, its octets folded by the comparator already."""
+    """A pattern, its octets folded by the comparator already. Raises BadPattern where it is too long."""
 
     __slots__ = ("_pieces", "cost")
 
     def __init__(self, pattern: bytes) -> None:
+        if len(pattern) > MAX_PATTERN_OCTETS:
+            raise BadPattern(f"a pattern is longer than {MAX_PATTERN_OCTETS} octets")
         pieces: list[list[int | None]] = [[]]
         signs = iter(pattern)
         for sign in signs:
