@@ -13,19 +13,23 @@ from spool.letter import Letter, Recipient
 from spool.queue_id import new_queue_id
 from spool.record import Record, read_records
 from spool.recovery import Findings, Recovery, Span
+from spool.speaker import Handling, Signature, Speaker
 
 __all__ = [
     "Envelope",
     "EnvelopeRecipient",
     "Findings",
+    "Handling",
     "Letter",
     "Malformed",
     "OutcomeUnknown",
     "Recipient",
     "Record",
     "Recovery",
+    "Signature",
     "Source",
     "Span",
+    "Speaker",
     "Spool",
     "SpoolUnavailable",
     "SpooledLetter",

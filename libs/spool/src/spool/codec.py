@@ -12,6 +12,8 @@ from mailproto.smtp.dsn_request import MessageRequest, Notify, RecipientRequest,
 from mailwire.spool.v1 import spool_pb2 as wire
 
 from spool.envelope import Envelope, EnvelopeRecipient, Source
+from spool.speaker import Handling
+from spool.speaker_codec import HANDLING, HANDLING_BACK, speaker_of, speaker_to_wire
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -81,6 +83,8 @@ def envelope_to_wire(envelope: Envelope) -> wire.Envelope:
         binary=envelope.binary,
         ret=RET[envelope.request.ret],
         envelope_id=envelope.request.envelope_id,
+        speaker=speaker_to_wire(envelope.speaker),
+        handling=HANDLING[envelope.handling],
     )
 
 
@@ -117,6 +121,8 @@ def envelope_from_wire(message: wire.Envelope) -> Envelope:
         eight_bit=message.eight_bit,
         binary=message.binary,
         request=MessageRequest(RET_BACK.get(message.ret), message.envelope_id),
+        speaker=speaker_of(message),
+        handling=HANDLING_BACK.get(message.handling, Handling.USUAL),
     )
 
 

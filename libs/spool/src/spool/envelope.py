@@ -6,6 +6,8 @@ from enum import Enum
 
 from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT, MessageRequest, RecipientRequest
 
+from spool.speaker import Handling, Speaker
+
 
 class Source(Enum):
     """Which door a message came through."""
@@ -31,7 +33,8 @@ class Envelope:
     """Who sent what to whom, when, and how it came in.
 
     `digest` is the SHA-256 of the message as received, `size_octets` its length;
-    `trace_prefix` stands before it wherever it is shown or sent on.
+    `trace_prefix` stands before it wherever it is shown or sent on. `speaker` is None
+    where the door checked nothing.
     """
 
     queue_id: str
@@ -50,3 +53,5 @@ class Envelope:
     eight_bit: bool
     binary: bool = False
     request: MessageRequest = MESSAGE_DEFAULT
+    speaker: Speaker | None = None
+    handling: Handling = Handling.USUAL

@@ -144,6 +144,8 @@ def _envelopes(letter: Letter, digest: bytes) -> list[Envelope]:
             eight_bit=letter.eight_bit,
             binary=letter.binary,
             request=letter.request,
+            speaker=letter.speaker,
+            handling=letter.handling,
         )
         for tenant_id, recipients in by_tenant.items()
     ]

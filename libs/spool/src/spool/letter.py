@@ -6,6 +6,7 @@ from datetime import datetime
 from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT, MessageRequest, RecipientRequest
 
 from spool.envelope import Source
+from spool.speaker import Handling, Speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +48,5 @@ class Letter:
     binary: bool = False
     request: MessageRequest = MESSAGE_DEFAULT
     added_fields: bytes = b""
+    speaker: Speaker | None = None
+    handling: Handling = Handling.USUAL

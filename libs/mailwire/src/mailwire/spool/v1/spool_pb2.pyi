@@ -109,6 +109,140 @@ RET_FULL: Ret.ValueType  # 1
 RET_HEADERS: Ret.ValueType  # 2
 Global___Ret: _TypeAlias = Ret  # noqa: Y015
 
+class _CheckResult:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CheckResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CheckResult.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHECK_RESULT_UNSPECIFIED: _CheckResult.ValueType  # 0
+    CHECK_RESULT_NONE: _CheckResult.ValueType  # 1
+    CHECK_RESULT_NEUTRAL: _CheckResult.ValueType  # 2
+    CHECK_RESULT_PASS: _CheckResult.ValueType  # 3
+    CHECK_RESULT_FAIL: _CheckResult.ValueType  # 4
+    CHECK_RESULT_SOFTFAIL: _CheckResult.ValueType  # 5
+    CHECK_RESULT_TEMPERROR: _CheckResult.ValueType  # 6
+    CHECK_RESULT_PERMERROR: _CheckResult.ValueType  # 7
+
+class CheckResult(_CheckResult, metaclass=_CheckResultEnumTypeWrapper):
+    """What a check of the sender came to (RFC 8601 §2.7)."""
+
+CHECK_RESULT_UNSPECIFIED: CheckResult.ValueType  # 0
+CHECK_RESULT_NONE: CheckResult.ValueType  # 1
+CHECK_RESULT_NEUTRAL: CheckResult.ValueType  # 2
+CHECK_RESULT_PASS: CheckResult.ValueType  # 3
+CHECK_RESULT_FAIL: CheckResult.ValueType  # 4
+CHECK_RESULT_SOFTFAIL: CheckResult.ValueType  # 5
+CHECK_RESULT_TEMPERROR: CheckResult.ValueType  # 6
+CHECK_RESULT_PERMERROR: CheckResult.ValueType  # 7
+Global___CheckResult: _TypeAlias = CheckResult  # noqa: Y015
+
+class _Handling:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HandlingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Handling.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HANDLING_UNSPECIFIED: _Handling.ValueType  # 0
+    """Nothing special."""
+    HANDLING_QUARANTINE: _Handling.ValueType  # 1
+    """Filed where junk goes: the author's domain does not speak in it, and its owner wants it kept apart (DMARC)."""
+
+class Handling(_Handling, metaclass=_HandlingEnumTypeWrapper):
+    """What the door wants done with a message that it accepted."""
+
+HANDLING_UNSPECIFIED: Handling.ValueType  # 0
+"""Nothing special."""
+HANDLING_QUARANTINE: Handling.ValueType  # 1
+"""Filed where junk goes: the author's domain does not speak in it, and its owner wants it kept apart (DMARC)."""
+Global___Handling: _TypeAlias = Handling  # noqa: Y015
+
+@_typing.final
+class Signature(_message.Message):
+    """A DKIM signature."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    SELECTOR_FIELD_NUMBER: _builtins.int
+    result: Global___CheckResult.ValueType
+    domain: _builtins.str
+    selector: _builtins.str
+    def __init__(
+        self,
+        *,
+        result: Global___CheckResult.ValueType = ...,
+        domain: _builtins.str = ...,
+        selector: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "result", b"result", "selector", b"selector"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Signature: _TypeAlias = Signature  # noqa: Y015
+
+@_typing.final
+class Speaker(_message.Message):
+    """Who is speaking, as far as the MX door could find out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPF_FIELD_NUMBER: _builtins.int
+    SPF_DOMAIN_FIELD_NUMBER: _builtins.int
+    SPF_HELO_FIELD_NUMBER: _builtins.int
+    IPREV_FIELD_NUMBER: _builtins.int
+    CLIENT_NAME_FIELD_NUMBER: _builtins.int
+    SIGNATURES_FIELD_NUMBER: _builtins.int
+    ARC_FIELD_NUMBER: _builtins.int
+    ARC_SEALERS_FIELD_NUMBER: _builtins.int
+    DMARC_FIELD_NUMBER: _builtins.int
+    AUTHOR_DOMAIN_FIELD_NUMBER: _builtins.int
+    DMARC_WISH_FIELD_NUMBER: _builtins.int
+    spf: Global___CheckResult.ValueType
+    """Of MAIL FROM, or of postmaster@HELO where that is empty; and the domain that was asked."""
+    spf_domain: _builtins.str
+    spf_helo: Global___CheckResult.ValueType
+    iprev: Global___CheckResult.ValueType
+    """Whether the client's address has a name that leads back, and that name."""
+    client_name: _builtins.str
+    arc: Global___CheckResult.ValueType
+    dmarc: Global___CheckResult.ValueType
+    author_domain: _builtins.str
+    """Of From; empty where there is none that all readers agree on."""
+    dmarc_wish: _builtins.str
+    """What the domain's owner asks for this message: none, quarantine, reject."""
+    @_builtins.property
+    def signatures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Signature]: ...
+    @_builtins.property
+    def arc_sealers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The newest last; empty unless arc passes."""
+
+    def __init__(
+        self,
+        *,
+        spf: Global___CheckResult.ValueType = ...,
+        spf_domain: _builtins.str = ...,
+        spf_helo: Global___CheckResult.ValueType = ...,
+        iprev: Global___CheckResult.ValueType = ...,
+        client_name: _builtins.str = ...,
+        signatures: _abc.Iterable[Global___Signature] | None = ...,
+        arc: Global___CheckResult.ValueType = ...,
+        arc_sealers: _abc.Iterable[_builtins.str] | None = ...,
+        dmarc: Global___CheckResult.ValueType = ...,
+        author_domain: _builtins.str = ...,
+        dmarc_wish: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arc", b"arc", "arc_sealers", b"arc_sealers", "author_domain", b"author_domain", "client_name", b"client_name", "dmarc", b"dmarc", "dmarc_wish", b"dmarc_wish", "iprev", b"iprev", "signatures", b"signatures", "spf", b"spf", "spf_domain", b"spf_domain", "spf_helo", b"spf_helo"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Speaker: _TypeAlias = Speaker  # noqa: Y015
+
 @_typing.final
 class Recipient(_message.Message):
     """One recipient as the directory resolved it at RCPT."""
@@ -177,6 +311,8 @@ class Envelope(_message.Message):
     BINARY_FIELD_NUMBER: _builtins.int
     RET_FIELD_NUMBER: _builtins.int
     ENVELOPE_ID_FIELD_NUMBER: _builtins.int
+    SPEAKER_FIELD_NUMBER: _builtins.int
+    HANDLING_FIELD_NUMBER: _builtins.int
     queue_id: _builtins.str
     """A ULID, made by the gate; the same for all tenants that share a message."""
     tenant_id: _builtins.str
@@ -203,10 +339,15 @@ class Envelope(_message.Message):
     ret: Global___Ret.ValueType
     """RET, and ENVID as it came (xtext); empty where it was not given."""
     envelope_id: _builtins.str
+    handling: Global___Handling.ValueType
     @_builtins.property
     def recipients(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recipient]: ...
     @_builtins.property
     def arrived_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def speaker(self) -> Global___Speaker:
+        """MX only; unset where nothing was checked."""
+
     def __init__(
         self,
         *,
@@ -227,10 +368,12 @@ class Envelope(_message.Message):
         binary: _builtins.bool = ...,
         ret: Global___Ret.ValueType = ...,
         envelope_id: _builtins.str = ...,
+        speaker: Global___Speaker | None = ...,
+        handling: Global___Handling.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "speaker", b"speaker"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "binary", b"binary", "client_address", b"client_address", "digest", b"digest", "eight_bit", b"eight_bit", "envelope_id", b"envelope_id", "helo", b"helo", "queue_id", b"queue_id", "recipients", b"recipients", "ret", b"ret", "reverse_path", b"reverse_path", "sender_account_id", b"sender_account_id", "size_octets", b"size_octets", "smtputf8", b"smtputf8", "source", b"source", "tenant_id", b"tenant_id", "trace_prefix", b"trace_prefix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "binary", b"binary", "client_address", b"client_address", "digest", b"digest", "eight_bit", b"eight_bit", "envelope_id", b"envelope_id", "handling", b"handling", "helo", b"helo", "queue_id", b"queue_id", "recipients", b"recipients", "ret", b"ret", "reverse_path", b"reverse_path", "sender_account_id", b"sender_account_id", "size_octets", b"size_octets", "smtputf8", b"smtputf8", "source", b"source", "speaker", b"speaker", "tenant_id", b"tenant_id", "trace_prefix", b"trace_prefix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
