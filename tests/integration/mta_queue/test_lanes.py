@@ -158,6 +158,19 @@ async def test_a_dead_process_leaves_its_items_when_the_lease_is_over(queue: Que
     assert (again.recipients, again.fencing) == (item.recipients, item.fencing + 1)
 
 
+async def test_a_lease_that_is_renewed_is_not_over(queue: Queue) -> None:
+    await queue.put(str(uuid4()), "one.test")
+    [item] = (await queue.take()).items
+    await queue.lanes.renew([item], datetime.now(UTC) + timedelta(seconds=120))
+    assert (await queue.take(later=timedelta(seconds=61))).items == []
+    [again] = (await queue.take(later=timedelta(seconds=121))).items
+    await queue.lanes.renew([item], datetime.now(UTC) + timedelta(hours=9))
+    assert len((await queue.take(later=timedelta(seconds=182))).items) == 1, (
+        "a lease that was lost is not renewed"
+    )
+    assert again.fencing == item.fencing + 1
+
+
 async def test_a_lane_waits_for_its_next_item_and_goes_with_its_last(queue: Queue) -> None:
     await queue.put(str(uuid4()), "one.test")
     [item] = (await queue.take()).items

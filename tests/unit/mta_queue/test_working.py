@@ -1,6 +1,7 @@
 """First and later attempts with everything around them in memory: what is tried, put off, recorded, told."""
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,9 @@ LATER = Reply.of(451, "4.2.1", "later")
 SCHEDULE = Schedule(300.0, 3600.0, 432_000.0, warn_seconds=14_400.0)
 
 
+_item_ids = itertools.count(1)
+
+
 class Message:
     """Satisfies what is used of BusMessage."""
 
@@ -54,7 +58,7 @@ class Message:
 class World:
     """The ports, in memory. `replies` by domain; a domain in `stuck` answers when `go` is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, lease_seconds: float = 60.0) -> None:
         self.draining = asyncio.Event()
         self.go = asyncio.Event()
         self.bus: deque[Message] = deque()
@@ -70,6 +74,7 @@ class World:
         self.retried: list[tuple[Item, datetime | None]] = []
         self.told: list[Due] = []
         self.paused: list[tuple[str, datetime]] = []
+        self.renewed: list[list[str]] = []
         self.database_away = False
         self.rules = Rules({}, {}, SCHEDULE)
         self.slots = Slots(8, Caps(a_destination=2, a_tenant=4))
@@ -79,7 +84,14 @@ class World:
         self.current = current
         self.firsts = Firsts(world, world, attempts, world, self.slots, current, self.draining)
         self.laters = Laters(
-            world, world, attempts, self.slots, current, self.draining, lease_seconds=60.0, poll_seconds=0.01
+            world,
+            world,
+            attempts,
+            self.slots,
+            current,
+            self.draining,
+            lease_seconds=lease_seconds,
+            poll_seconds=0.01,
         )
 
     async def _load(self) -> Rules:
@@ -151,7 +163,11 @@ class World:
     async def take(self, room: int, *_: object) -> Taken | None:
         if not self.due:
             self.draining.set()
-        return Taken([self.due.popleft() for _ in range(min(room, len(self.due)))], False)
+        return Taken([self.due.popleft() for _ in range(min(room, len(self.due)))], False, False)
+
+    async def renew(self, items: Sequence[Item], until: datetime) -> None:
+        self.renewed.append([item.domain for item in items])
+        self.go.set()
 
     async def pause(self, domain: str, until: datetime) -> None:
         self.paused.append((domain, until))
@@ -164,7 +180,7 @@ class World:
 
 def item(domain: str, expires_at: datetime = NOW + timedelta(days=5)) -> Item:
     spooled, payload = letter(f"a@{domain}")
-    return Item(spooled, payload, domain, (f"a@{domain}",), 1, expires_at, 1, "")
+    return Item(next(_item_ids), spooled, payload, domain, (f"a@{domain}",), 1, expires_at, 1, "")
 
 
 async def test_each_recipient_has_its_fate() -> None:
@@ -259,6 +275,29 @@ async def test_later_attempts_end_or_wait_on() -> None:
         "a@over.test": "5.4.7",
     }
     assert world.slots.room_for_laters == 8
+
+
+async def test_a_lease_is_renewed_as_long_as_it_takes() -> None:
+    world = World(lease_seconds=0.003)
+    world.stuck = {"slow.test"}
+    world.due.append(item("slow.test"))
+    await world.laters.run()
+    assert world.renewed[0] == ["slow.test"], "and only then it went on"
+    assert [each.verdict for each in world.settled] == [Verdict.DELIVERED]
+
+
+async def test_what_comes_for_a_destination_that_is_away_is_put_off_until_it_may_be_there() -> None:
+    world = World()
+    until = datetime.now(UTC) + timedelta(minutes=1)
+    world.replies, world.dead_until = {"dead.test": LATER}, {"dead.test": until}
+    world.send("a@dead.test")
+    await world.firsts.run()
+    world.draining.clear()
+    for number in range(5):
+        world.send(f"b{number}@dead.test")
+    await world.firsts.run()
+    assert world.tried == [("dead.test", ("a@dead.test",))]
+    assert [each.next_attempt_at for each in world.postponed[1:]] == [until] * 5
 
 
 async def test_a_destination_that_is_away_is_paused_once() -> None:

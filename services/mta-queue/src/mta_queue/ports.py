@@ -17,6 +17,7 @@ from mta_queue.core.turns import Caps, UnderWay
 class Item:
     """A leased item: the recipients of one message at one domain. `fencing` is the lease's number."""
 
+    item_id: int
     letter: SpooledLetter
     payload: bytes
     domain: str
@@ -76,10 +77,15 @@ class Delayed:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Items under lease. `is_capped`: more is due, of lanes whose destination or tenant has all its places."""
+    """Items under lease.
+
+    `is_capped`: more is due, of lanes whose destination or tenant has all its places. `is_part`: there may be lanes
+    whose turn it is that were not looked at.
+    """
 
     items: list[Item]
     is_capped: bool
+    is_part: bool
 
 
 class Lanes(Protocol):
@@ -89,6 +95,9 @@ class Lanes(Protocol):
         self, room: int, firsts: UnderWay, caps: Caps, rules: Rules, lease_seconds: float, now: datetime
     ) -> Taken | None:
         """At most `room` items, for so long; None while another process takes. `firsts` have no leases."""
+
+    async def renew(self, items: Sequence[Item], until: datetime) -> None:
+        """These are still being worked on; those whose lease was lost are left alone."""
 
     async def pause(self, domain: str, until: datetime) -> None:
         """No turns for a destination that does not answer."""

@@ -55,6 +55,6 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         5.0, description="how long a connection that has sent its message is kept for another", ge=0, le=60
     )
     lease_seconds: float = Field(
-        900.0, description="a waiting item that a dead process had taken is free again after so long", gt=0
+        120.0, description="an item that a dead process had taken is free again after so long", ge=3, le=3600
     )
     poll_seconds: float = Field(1.0, description="how often due items are looked for", gt=0, le=60)

@@ -6,6 +6,7 @@ take ended; of each, the lanes whose turn came first. A lane that was visited go
 to the tail where it has more that is due, else to the moment of its next item.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -87,7 +88,7 @@ class Lanes:
                 return None
             lanes = await self._due_lanes(connection, now)
             if not lanes:
-                return Taken([], False)
+                return Taken([], False, False)
             stopped = {
                 lane: suspension
                 for lane in lanes
@@ -109,7 +110,9 @@ class Lanes:
                     *_columns(list(stopped)),
                     [min(each.expires_at or longest, longest) for each in stopped.values()],
                 )
-        return Taken(items, 0 in given.values())
+        fullest = max(Counter(lane.tenant_id for lane in lanes).values())
+        is_part = len(lanes) >= LANES_SEEN or fullest >= LANES_OF_A_TENANT
+        return Taken(items, 0 in given.values(), is_part)
 
     async def _due_lanes(self, connection: Connection, now: datetime) -> list[Lane]:
         """In a ring over the tenants, from the one after the last; locked."""
@@ -121,6 +124,17 @@ class Lanes:
                 DUE_LANES, FIRST_TENANT, self._last_tenant, now, LANES_OF_A_TENANT, LANES_SEEN - len(rows)
             )
         return [Lane(str(row["tenant_id"]), row["domain"]) for row in rows]
+
+    async def renew(self, items: Sequence[Item], until: datetime) -> None:
+        async with transaction(self._pool, OPERATOR) as connection:
+            await connection.execute(
+                """UPDATE queue_item q SET lease_until = $3
+                   FROM unnest($1::bigint[], $2::bigint[]) AS mine(item_id, fencing)
+                   WHERE q.item_id = mine.item_id AND q.fencing = mine.fencing AND q.lease_until IS NOT NULL""",
+                [item.item_id for item in items],
+                [item.fencing for item in items],
+                until,
+            )
 
     async def pause(self, domain: str, until: datetime) -> None:
         """No turns for a destination that does not answer. What is given up meanwhile is given up by the sweep."""
@@ -163,6 +177,7 @@ async def _readable(connection: Connection, rows: Sequence[asyncpg.Record]) -> l
         try:
             items.append(
                 Item(
+                    item_id=row["item_id"],
                     letter=decode(row["payload"]),
                     payload=row["payload"],
                     domain=row["domain"],

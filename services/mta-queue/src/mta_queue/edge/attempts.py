@@ -67,6 +67,11 @@ class Attempts:
         if told:
             await self._notices.make(Due(envelope.tenant_id, envelope.queue_id, payload, told))
 
+    def away_until(self, domain: str, now: datetime) -> datetime | None:
+        """When a destination may be there again that is not there now."""
+        until = self._paused.get(domain)
+        return until if until is not None and until > now else None
+
     async def mind(self, domain: str, delivery: Delivery) -> None:
         """A destination of which no host answers has no turn for a while, whoever's mail it is."""
         until = delivery.dead_until

@@ -3,7 +3,7 @@
 What cannot be finished now becomes an item in the table; then the bus message is
 acknowledged. So the bus holds what has not been tried, the table what waits. What
 may not be tried now (its destination or tenant has all its places, or is
-suspended) is put off into the table untried: there it has its turn (core.turns),
+suspended, or away) is put off into the table untried: there it has its turn (core.turns),
 and it holds up nobody behind it on the bus.
 """
 
@@ -122,7 +122,8 @@ class Firsts:
         for domain, recipients in by_domain(addresses).items():
             lane = arrived.lane(domain)
             stopped = self._rules.now.suspension_of(lane.tenant_id, domain, now) is not None
-            goes = not stopped and self._slots.enter_first(lane)
+            is_away = self._attempts.away_until(domain, now) is not None
+            goes = not (stopped or is_away) and self._slots.enter_first(lane)
             (arrived.tried if goes else arrived.put_off)[domain] = recipients
         return arrived
 
@@ -243,7 +244,8 @@ class Firsts:
                     recipients=recipients,
                     replies=("",) * len(recipients),
                     attempts=0,
-                    next_attempt_at=now,
+                    # Into the lane of a destination that is away without waking it.
+                    next_attempt_at=self._attempts.away_until(domain, now) or now,
                     expires_at=schedule.expires_at(envelope.arrived_at),
                     warn_at=schedule.warn_at(envelope.arrived_at),
                     last_host="",

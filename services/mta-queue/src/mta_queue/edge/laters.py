@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from blobstore import BlobUnavailable
 from pgkit import DatabaseUnavailable
@@ -19,6 +19,8 @@ LOG = logs.logger("mta_queue.laters")
 # Places that become free one by one are not filled one by one.
 SPACING_SECONDS = 0.02
 BUSY_SECONDS = 0.05
+# Where many lanes have their turn and no place: so many looks at the next ones, then a pause.
+IN_VAIN_MOST = 64
 
 
 class Laters:
@@ -45,9 +47,30 @@ class Laters:
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
         self._chance = random.Random()
+        self._under_lease: dict[tuple[int, int], Item] = {}
 
     async def run(self) -> None:
         """Until the drain; then what is under way is finished."""
+        keeper = asyncio.create_task(self._keep_leases())
+        try:
+            await self._run()
+        finally:
+            keeper.cancel()
+
+    async def _keep_leases(self) -> None:
+        """So that a lease may be short: what a process that dies had taken is soon taken by another."""
+        while True:
+            await asyncio.sleep(self._lease_seconds / 3)
+            items = list(self._under_lease.values())
+            if items:
+                try:
+                    until = datetime.now(UTC) + timedelta(seconds=self._lease_seconds)
+                    await self._lanes.renew(items, until)
+                except DatabaseUnavailable as error:
+                    LOG.warning("leases_not_renewed", items=len(items), error=str(error))
+
+    async def _run(self) -> None:
+        in_vain = 0
         async with asyncio.TaskGroup() as tasks:
             while not self._draining.is_set():
                 try:
@@ -78,8 +101,10 @@ class Laters:
                     continue
                 for item in taken.items:
                     self._slots.enter_later(_lane(item))
+                    self._under_lease[item.item_id, item.fencing] = item
                     tasks.create_task(self._later(item))
-                if taken.items:
+                in_vain = 0 if taken.items else in_vain + 1
+                if taken.items or (taken.is_part and in_vain < IN_VAIN_MOST):
                     await asyncio.sleep(SPACING_SECONDS)
                 elif taken.is_capped:
                     await self._slots.wait_freed(self._poll_seconds, self._draining)
@@ -118,6 +143,7 @@ class Laters:
         except Exception:
             LOG.exception("attempt_failed", queue_id=envelope.queue_id, domain=item.domain)
         finally:
+            del self._under_lease[item.item_id, item.fencing]
             self._slots.leave_later(_lane(item))
 
 
