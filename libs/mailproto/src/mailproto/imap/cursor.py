@@ -46,7 +46,7 @@ class Cursor:
 
     __slots__ = ("_dialect", "data", "position")
 
-    def __init__(self, data: bytes, dialect: Dialect = Dialect.REV1) -> None:
+    def __init__(self, data: bytes | bytearray, dialect: Dialect = Dialect.REV1) -> None:
         self.data = data
         self.position = 0
         self._dialect = dialect
@@ -56,7 +56,7 @@ class Cursor:
 
     def peek(self) -> bytes:
         """The next octet, b"" at the end."""
-        return self.data[self.position : self.position + 1]
+        return bytes(self.data[self.position : self.position + 1])
 
     def match(self, pattern: "re.Pattern[bytes]") -> "re.Match[bytes] | None":
         found = pattern.match(self.data, self.position)
@@ -110,7 +110,8 @@ class Cursor:
         if literal is None:
             raise ParseError("a string expected")
         octets = int(literal[1])
-        content = self.data[self.position : self.position + octets]
+        with memoryview(self.data) as view:
+            content = bytes(view[self.position : self.position + octets])
         if len(content) != octets:
             raise ParseError("a literal is cut off")
         self.position += octets

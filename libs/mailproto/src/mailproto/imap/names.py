@@ -94,10 +94,20 @@ class Pattern:
         if text[:5].upper() == "INBOX" and text[5:6] in ("", separator):
             steps[:5] = "INBOX"
         self._steps = steps
+        # Most patterns are a text and then at most one wildcard.
+        self._front = "".join(steps[:-1])
+        self._is_simple = bool(steps) and not set(steps[:-1]) & {"*", "%"}
 
     def matches(self, name: str) -> bool:
         """Whether the whole name fits."""
         steps = self._steps
+        if self._is_simple:
+            if not name.startswith(self._front):
+                return False
+            rest = name[len(self._front) :]
+            return steps[-1] == "*" or (
+                self._separator not in rest if steps[-1] == "%" else rest == steps[-1]
+            )
         places = self._closure({0})
         for character in name:
             following = set()

@@ -23,7 +23,7 @@ class CommandInvalid(Exception):
         self.code = code
 
 
-def parse(whole: bytes, dialect: Dialect = Dialect.REV1) -> c.Tagged:
+def parse(whole: bytes | bytearray, dialect: Dialect = Dialect.REV1) -> c.Tagged:
     """Raises CommandInvalid; CharsetUnknown from a search."""
     cursor = Cursor(whole, dialect)
     found = cursor.match(TAG)
@@ -72,7 +72,7 @@ def _authenticate(cursor: Cursor) -> c.Command:
     if cursor.at_end():
         return c.Authenticate(mechanism, None)
     cursor.space()
-    initial = cursor.data[cursor.position :]
+    initial = bytes(cursor.data[cursor.position :])
     cursor.position = len(cursor.data)
     return c.Authenticate(mechanism, initial)
 

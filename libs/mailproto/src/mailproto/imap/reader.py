@@ -22,7 +22,7 @@ SKIPPED_OCTETS = 1 << 31
 class Whole:
     """A whole command without its last CRLF, literals inside."""
 
-    octets: bytes
+    octets: bytes | bytearray
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +124,21 @@ class Reader:
                     return event
                 continue
             if literal is None:
-                whole = bytes(self._buffer[:line_end])
-                del self._buffer[: end + 1]
-                self._begin()
-                return Whole(whole)
+                return Whole(self._take(line_end, end + 1))
             event = self._literal(int(literal[1]), not literal[2], end)
             if event is not None or self._skip or self._line_start > len(self._buffer):
                 return event
+
+    def _take(self, octets: int, with_line_end: int) -> bytes | bytearray:
+        """The command that has come; a large one that nothing follows is handed over and not copied."""
+        if octets > LINE_OCTETS and with_line_end == len(self._buffer):
+            whole, self._buffer = self._buffer, bytearray()
+            del whole[octets:]
+            self._begin()
+            return whole
+        copy = bytes(self._buffer[:octets])
+        self._drop(with_line_end)
+        return copy
 
     def _literal(self, octets: int, waits: bool, end: int) -> Event | None:
         """A literal is announced at the end of a line."""

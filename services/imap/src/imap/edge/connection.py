@@ -121,7 +121,11 @@ class Imap:
             case r.Go():
                 await self._wire.say(b"+ Go ahead\r\n")
             case r.Whole():
-                await self._whole(event.octets)
+                tagged = await self._parsed(event.octets)
+                # A message that is appended is held once from here on.
+                del event
+                if tagged is not None:
+                    await self._run(tagged)
             case r.Refused():
                 status, code = ("NO", "TOOBIG") if event.is_too_big else ("BAD", "LIMIT")
                 await self._wire.say(responses.tagged(event.tag, status, event.text, code))
@@ -131,15 +135,15 @@ class Imap:
             case _:
                 assert_never(event)
 
-    async def _whole(self, octets: bytes) -> None:
+    async def _parsed(self, octets: bytes | bytearray) -> c.Tagged | None:
+        """The command, or None where the refusal has been said already."""
         if not octets:
-            return
+            return None
         try:
-            tagged = parse(octets, self._session.dialect)
+            return parse(octets, self._session.dialect)
         except CommandInvalid as error:
             await self._wire.say(responses.tagged(error.tag, "BAD", str(error), error.code))
             await self._count_error()
-            return
         except CharsetUnknown as error:
             if error.saves:
                 self._session.saved = ()
@@ -147,7 +151,9 @@ class Imap:
             await self._wire.say(
                 responses.tagged(tag, "NO", "That charset is not known", "BADCHARSET (UTF-8 US-ASCII)")
             )
-            return
+        return None
+
+    async def _run(self, tagged: c.Tagged) -> None:
         started = time.perf_counter()
         answer = await self._do(tagged.command, tagged.tag)
         name = _name(tagged.command)
