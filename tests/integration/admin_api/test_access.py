@@ -96,3 +96,17 @@ def test_limits_are_seen_and_lifted(stage: Stage, alice: str) -> None:
     assert "name an account" in command("login", "lift", code=REFUSED).stderr
     assert "not an address" in problem(stage.call("GET", "/v1/login-limits", client_address="x"), 422)
     assert "nobody" in problem(stage.call("GET", "/v1/login-limits", account=f"nobody{alice}"), 404)
+
+
+def test_the_sign_in_log(stage: Stage, alice: str) -> None:
+    command = Command(stage.url)
+    assert command("login", "log", alice).stdout == "Nobody came in or tried.\n"
+    fail_to_log_in(stage, alice, "198.51.100.9", 3)
+    path = f"/v1/accounts/{alice}/sign-ins"
+    stage.until(lambda: sum(each["times"] for each in stage.call("GET", path).json()["items"]) == 3)
+    found = command.json("login", "log", alice)
+    assert {(each["service"], each["address"], each["outcome"]) for each in found} == {
+        ("imap", "198.51.100.9", "denied")
+    }
+    assert "198.51.100.9" in command("login", "log", alice, "--most", "1").stdout
+    assert "there is no account" in command("login", "log", f"nobody{alice}", code=REFUSED).stderr

@@ -60,3 +60,14 @@ class Lifted(BaseModel):
     """How many tallies were forgotten."""
 
     lifted: int
+
+
+class SignIn(BaseModel):
+    """Somebody came into the account or tried; what is the same within an hour is one entry."""
+
+    service: Annotated[str, Field(examples=["imap"])]
+    address: str
+    outcome: Annotated[str, Field(description="granted, denied or throttled")]
+    first_at: datetime
+    last_at: datetime
+    times: int

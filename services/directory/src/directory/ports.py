@@ -81,6 +81,19 @@ class AppPasswordRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SignInRecord:
+    """That somebody came in or tried, `times` times within an hour. `outcome`: granted, denied or throttled."""
+
+    account_id: str
+    service: str
+    address: str
+    outcome: str
+    first_at: datetime
+    last_at: datetime
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class Attempted:
     """Who is being tried from where. `subject` stands for the login, also for one that does not exist.
 

@@ -154,6 +154,29 @@ login_limit = Table(
     Index("ix_login_limit_account_id", "account_id", postgresql_where=text("account_id IS NOT NULL")),
 )
 
+# Who came in, or tried: what is the same within an hour is one row.
+sign_in = Table(
+    "sign_in",
+    metadata,
+    Column("account_id", UUID(as_uuid=True), primary_key=True),
+    Column("tenant_id", UUID(as_uuid=True), nullable=False),
+    Column("hour", DateTime(timezone=True), primary_key=True),
+    Column("service", Text, primary_key=True),
+    Column("address", Text, primary_key=True),
+    # "granted", "denied" or "throttled".
+    Column("outcome", Text, primary_key=True),
+    Column("first_at", DateTime(timezone=True), nullable=False),
+    Column("last_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("times", Integer, nullable=False),
+    ForeignKeyConstraint(
+        ["account_id", "tenant_id"],
+        ["account.account_id", "account.tenant_id"],
+        name="sign_in_of_account",
+        ondelete="CASCADE",
+    ),
+    Index("ix_sign_in_account_id_last_at", "account_id", "last_at"),
+)
+
 # What all processes of the directory must know and nobody else.
 shared_secret = Table(
     "shared_secret",

@@ -17,6 +17,7 @@ from directory.adapters.app_passwords import AppPasswords
 from directory.adapters.journal import Journal
 from directory.adapters.limits import Limits
 from directory.adapters.lookups import SqlLookUps
+from directory.adapters.sign_ins import SignIns
 from directory.adapters.tenants import Domains, Tenants
 from directory.core.limits import Rules
 from directory.core.passwords import Hasher, Verdicts
@@ -62,11 +63,12 @@ def build(
 ) -> Wiring:
     """All of it around one pool. `secret` is the one that all processes share."""
     lookups, accounts, journal, limits = SqlLookUps(pool), Accounts(pool), Journal(pool), Limits(pool, rules)
+    sign_ins = SignIns(pool)
     signing_in = SigningIn(lookups, limits, rules, hasher, verdicts, hashing, journal, secret, clock)
     return Wiring(
         questions=Questions(lookups, signing_in),
         orders=Orders(Tenants(pool), Domains(pool), accounts, Aliases(pool), hasher, hashing, tell),
-        access=Access(accounts, AppPasswords(pool), limits, tell, clock),
+        access=Access(accounts, AppPasswords(pool), limits, sign_ins, tell, clock),
         journal=journal,
-        housekeeping=Housekeeping(limits, clock),
+        housekeeping=Housekeeping(limits, sign_ins, clock),
     )

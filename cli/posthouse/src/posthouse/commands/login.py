@@ -1,16 +1,35 @@
-"""posthouse login: limits, lift."""
+"""posthouse login: log, limits, lift."""
 
 from typing import Annotated
 
 import typer
 
+from posthouse.api import named
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.output import as_json, console, guarded, table
 
-app = typer.Typer(no_args_is_help=True, help="Logins: who failed, who must wait for it.")
+app = typer.Typer(no_args_is_help=True, help="Logins: who came in, who failed, who must wait for it.")
+SIGN_INS = ("last_at", "service", "address", "outcome", "times")
 COLUMNS = ("account", "prefix", "whole_prefix", "failures", "failed_at", "blocked_until")
 Account = Annotated[str, typer.Option(help="Only this account's: its address or id.")]
 ClientAddress = Annotated[str, typer.Option("--from", help="Only from this address of a client.")]
+
+
+@app.command()
+@guarded
+def log(
+    address: Annotated[str, typer.Argument(help="The account's address, e.g. carol@example.org.")],
+    most: Annotated[int, typer.Option(help="So many entries at most.", min=1, max=1000)] = 50,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Show who came into an account, or tried; the latest first."""
+    path = f"{named('accounts', address)}/sign-ins"
+    found = client(data, url, token, token_file).call("GET", path, size=str(most))["items"]
+    as_json(found) if json else table(found, SIGN_INS, "Nobody came in or tried.")
 
 
 @app.command()

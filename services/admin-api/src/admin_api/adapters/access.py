@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from mailwire.directory.v1 import access_pb2 as wire
 from mailwire.directory.v1.access_pb2_grpc import DirectoryAccessServiceStub
 
-from admin_api.access_models import AppPassword, LoginLimit, MadeAppPassword
+from admin_api.access_models import AppPassword, LoginLimit, MadeAppPassword, SignIn
 
 SECONDS = 15.0
 
@@ -53,4 +53,15 @@ def login_limit(message: wire.LoginLimit) -> LoginLimit:
         failures=message.failures,
         failed_at=message.failed_at.ToDatetime(UTC),
         blocked_until=message.blocked_until.ToDatetime(UTC) if message.HasField("blocked_until") else None,
+    )
+
+
+def sign_in(message: wire.SignIn) -> SignIn:
+    return SignIn(
+        service=message.service,
+        address=message.address,
+        outcome=message.outcome,
+        first_at=message.first_at.ToDatetime(UTC),
+        last_at=message.last_at.ToDatetime(UTC),
+        times=message.times,
     )

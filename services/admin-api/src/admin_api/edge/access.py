@@ -1,10 +1,10 @@
-"""/v1/accounts/{account}/app-passwords and /v1/login-limits."""
+"""/v1/accounts/{account}/app-passwords, /v1/accounts/{account}/sign-ins and /v1/login-limits."""
 
 from fastapi import APIRouter, FastAPI, Request
 from mailwire.directory.v1 import access_pb2 as wire
 from mailwire.directory.v1.access_pb2_grpc import DirectoryAccessServiceStub
 
-from admin_api.access_models import AppPassword, Lifted, LoginLimit, MadeAppPassword, NewAppPassword
+from admin_api.access_models import AppPassword, Lifted, LoginLimit, MadeAppPassword, NewAppPassword, SignIn
 from admin_api.adapters import access
 from admin_api.adapters.access import SECONDS
 from admin_api.edge.tenants import PageSize, PageToken
@@ -47,6 +47,17 @@ async def delete_app_password(account: str, app_password_id: str, request: Reque
     await request.app.state.access.DeleteAppPassword(
         wire.DeleteAppPasswordRequest(account=account, app_password_id=app_password_id), timeout=SECONDS
     )
+
+
+@router.get("/v1/accounts/{account:path}/sign-ins", tags=["logins"])
+async def list_sign_ins(
+    account: str, request: Request, size: PageSize = 100, page: PageToken = ""
+) -> Page[SignIn]:
+    """Who came into an account, or tried; the latest first. Kept for 90 days, failures for 30."""
+    found = await request.app.state.access.ListSignIns(
+        wire.ListSignInsRequest(account=account, page_size=size, page_token=page), timeout=SECONDS
+    )
+    return Page(items=[access.sign_in(each) for each in found.sign_ins], next_page=found.next_page_token)
 
 
 @router.get("/v1/login-limits", tags=["logins"])

@@ -1,4 +1,4 @@
-"""DirectoryAccessService: app passwords, and limits of failed logins."""
+"""DirectoryAccessService: app passwords, limits of failed logins, the sign-in log."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from mailwire.directory.v1.access_pb2_grpc import DirectoryAccessServiceServicer
 from directory.adapters.accounts import Accounts
 from directory.adapters.app_passwords import AppPasswords
 from directory.adapters.limits import Limits
+from directory.adapters.sign_ins import SignIns
 from directory.core import app_passwords, limits, names
 from directory.core.limits import Breadth
 from directory.edge.answers import order
@@ -82,12 +83,14 @@ class Access(DirectoryAccessServiceServicer):
         accounts: Accounts,
         app_passwords: AppPasswords,
         login_limits: Limits,
+        sign_ins: SignIns,
         tell: Callable[[Change], None],
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._accounts = accounts
         self._app_passwords = app_passwords
         self._limits = login_limits
+        self._sign_ins = sign_ins
         self._tell = tell
         self._clock = clock
 
@@ -164,3 +167,43 @@ class Access(DirectoryAccessServiceServicer):
         # Doors remember for a moment that somebody must wait.
         self._tell(Change(account.tenant_id if account is not None else ""))
         return wire.LiftLoginLimitsResponse(lifted=lifted)
+
+    @order
+    async def ListSignIns(
+        self, request: wire.ListSignInsRequest, context: Context
+    ) -> wire.ListSignInsResponse:
+        account = await self._account(request.account)
+        size = page_size(request.page_size)
+        records = await self._sign_ins.listing(account, _before(request.page_token), size)
+        token = ""
+        if len(records) == size:
+            last = records[-1]
+            token = "|".join((last.last_at.isoformat(), last.service, last.address, last.outcome))
+        return wire.ListSignInsResponse(
+            sign_ins=[
+                wire.SignIn(
+                    service=record.service,
+                    address=record.address,
+                    outcome=record.outcome,
+                    first_at=_stamp(record.first_at),
+                    last_at=_stamp(record.last_at),
+                    times=record.times,
+                )
+                for record in records
+            ],
+            next_page_token=token,
+        )
+
+
+def _before(token: str) -> tuple[datetime, str, str, str] | None:
+    """A page token of ListSignIns. Raises NameInvalid."""
+    if not token:
+        return None
+    try:
+        at, service, address, outcome = token.split("|")
+        last_at = datetime.fromisoformat(at)
+        if last_at.tzinfo is None:
+            raise ValueError
+    except ValueError:
+        raise names.NameInvalid("that is no page token") from None
+    return last_at, service, address, outcome

@@ -7,6 +7,7 @@ from datetime import datetime
 from pgkit import DatabaseUnavailable
 
 from directory.adapters.limits import Limits
+from directory.adapters.sign_ins import SignIns
 from directory.core.limits import FAMILIAR_DAYS
 
 PAUSE_SECONDS = 1800.0
@@ -15,13 +16,15 @@ PAUSE_SECONDS = 1800.0
 class Housekeeping:
     """Once at the start, then every half an hour."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], datetime]) -> None:
+    def __init__(self, limits: Limits, sign_ins: SignIns, clock: Callable[[], datetime]) -> None:
         self._limits = limits
+        self._sign_ins = sign_ins
         self._clock = clock
 
     async def once(self) -> None:
         """Raises DatabaseUnavailable."""
         await self._limits.prune(self._clock(), FAMILIAR_DAYS)
+        await self._sign_ins.prune(self._clock())
 
     async def run(self) -> None:
         """For as long as the process lives."""

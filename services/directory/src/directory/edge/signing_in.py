@@ -28,7 +28,7 @@ from directory.core.limits import Rules, Standing
 from directory.core.passwords import Hasher, Verdicts
 from directory.edge.hashing import Crowded, Hashing
 from directory.edge.turns import Turns
-from directory.ports import Attempted, Login, LoginLimits, LookUps
+from directory.ports import Attempted, Login, LoginLimits, LookUps, SignInRecord
 
 ATTEMPTS_OF_A_PREFIX = 8
 CROWDED_SECONDS = 5.0
@@ -125,7 +125,11 @@ class SigningIn:
                 account_id=login.account_id if login is not None else None,
             )
             decision = await self._judge(attempt, door, login, attempted)
-        metrics.LOGINS.labels(door, OUTCOMES[type(decision)]).inc()
+        outcome = OUTCOMES[type(decision)]
+        metrics.LOGINS.labels(door, outcome).inc()
+        if login is not None:
+            address, now = canonical(attempt.client_address), self._clock()
+            self._journal.came(SignInRecord(login.account_id, door, address, outcome, now, now, times=1))
         return decision
 
     def _nobody(self, name: str) -> str:

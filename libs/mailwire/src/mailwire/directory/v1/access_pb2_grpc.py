@@ -59,6 +59,11 @@ class DirectoryAccessServiceStub:
                 request_serializer=mailwire_dot_directory_dot_v1_dot_access__pb2.LiftLoginLimitsRequest.SerializeToString,
                 response_deserializer=mailwire_dot_directory_dot_v1_dot_access__pb2.LiftLoginLimitsResponse.FromString,
                 _registered_method=True)
+        self.ListSignIns = channel.unary_unary(
+                '/mailwire.directory.v1.DirectoryAccessService/ListSignIns',
+                request_serializer=mailwire_dot_directory_dot_v1_dot_access__pb2.ListSignInsRequest.SerializeToString,
+                response_deserializer=mailwire_dot_directory_dot_v1_dot_access__pb2.ListSignInsResponse.FromString,
+                _registered_method=True)
 
 
 class DirectoryAccessServiceServicer:
@@ -97,6 +102,13 @@ class DirectoryAccessServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSignIns(self, request, context):
+        """Who came into an account, or tried; the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DirectoryAccessServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -124,6 +136,11 @@ def add_DirectoryAccessServiceServicer_to_server(servicer, server):
                     servicer.LiftLoginLimits,
                     request_deserializer=mailwire_dot_directory_dot_v1_dot_access__pb2.LiftLoginLimitsRequest.FromString,
                     response_serializer=mailwire_dot_directory_dot_v1_dot_access__pb2.LiftLoginLimitsResponse.SerializeToString,
+            ),
+            'ListSignIns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSignIns,
+                    request_deserializer=mailwire_dot_directory_dot_v1_dot_access__pb2.ListSignInsRequest.FromString,
+                    response_serializer=mailwire_dot_directory_dot_v1_dot_access__pb2.ListSignInsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -261,6 +278,33 @@ class DirectoryAccessService:
             '/mailwire.directory.v1.DirectoryAccessService/LiftLoginLimits',
             mailwire_dot_directory_dot_v1_dot_access__pb2.LiftLoginLimitsRequest.SerializeToString,
             mailwire_dot_directory_dot_v1_dot_access__pb2.LiftLoginLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSignIns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.directory.v1.DirectoryAccessService/ListSignIns',
+            mailwire_dot_directory_dot_v1_dot_access__pb2.ListSignInsRequest.SerializeToString,
+            mailwire_dot_directory_dot_v1_dot_access__pb2.ListSignInsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class DirectoryAccessServiceStub:
     """Failed logins that still count, and who must wait for them."""
     LiftLoginLimits: _grpc.UnaryUnaryMultiCallable[_access_pb2.LiftLoginLimitsRequest, _access_pb2.LiftLoginLimitsResponse]
     """Forget failures: nobody waits for them any more."""
+    ListSignIns: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListSignInsRequest, _access_pb2.ListSignInsResponse]
+    """Who came into an account, or tried; the latest first."""
 
 @_typing.type_check_only
 class DirectoryAccessServiceAsyncStub(DirectoryAccessServiceStub):
@@ -51,6 +53,8 @@ class DirectoryAccessServiceAsyncStub(DirectoryAccessServiceStub):
     """Failed logins that still count, and who must wait for them."""
     LiftLoginLimits: _aio.UnaryUnaryMultiCallable[_access_pb2.LiftLoginLimitsRequest, _access_pb2.LiftLoginLimitsResponse]  # type: ignore[assignment]
     """Forget failures: nobody waits for them any more."""
+    ListSignIns: _aio.UnaryUnaryMultiCallable[_access_pb2.ListSignInsRequest, _access_pb2.ListSignInsResponse]  # type: ignore[assignment]
+    """Who came into an account, or tried; the latest first."""
 
 class DirectoryAccessServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -90,5 +94,13 @@ class DirectoryAccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.LiftLoginLimitsResponse, _abc.Awaitable[_access_pb2.LiftLoginLimitsResponse]]:
         """Forget failures: nobody waits for them any more."""
+
+    @_abc_1.abstractmethod
+    def ListSignIns(
+        self,
+        request: _access_pb2.ListSignInsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.ListSignInsResponse, _abc.Awaitable[_access_pb2.ListSignInsResponse]]:
+        """Who came into an account, or tried; the latest first."""
 
 def add_DirectoryAccessServiceServicer_to_server(servicer: DirectoryAccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
