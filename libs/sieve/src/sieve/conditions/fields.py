@@ -51,6 +51,8 @@ def read_field_choice(bound: Bound) -> FieldChoice:
     """The choice that a test's tags make. Raises ScriptError."""
     if "last" in bound and "index" not in bound:
         raise bound.error('":last" needs ":index"')
+    if bound.tag_number("index") == 0:
+        raise bound.error('":index" counts from 1')
     if "anychild" in bound and "mime" not in bound:
         raise bound.error('":anychild" needs ":mime"')
     return FieldChoice(bound.tag_number("index"), "last" in bound, "mime" in bound, "anychild" in bound)
