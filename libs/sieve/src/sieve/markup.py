@@ -14,6 +14,8 @@ _INLINE = frozenset(
 """Tags that do not part words."""
 _TAG_NAME = re.compile(r"/?([a-z]++)")
 _WHITE_SPACE = re.compile(r"\s+")
+_LEADING_ZEROS = re.compile(r"&#([xX]?)0++(?=[0-9A-Fa-f])")
+_LONG_NUMBER = re.compile(r"&#(?:[0-9]{8,}+|[xX][0-9A-Fa-f]{7,}+);?")
 
 
 def text_of_html(markup: str) -> str:
@@ -44,4 +46,11 @@ def text_of_html(markup: str) -> str:
                 seen.write(" ")
         if close < 0:
             break
-    return _WHITE_SPACE.sub(" ", html.unescape(seen.getvalue()))
+    return _WHITE_SPACE.sub(" ", _characters(seen.getvalue()))
+
+
+def _characters(text: str) -> str:
+    """The text with its character references resolved; a number that is far too long stands for no character."""
+    if "&#" in text:
+        text = _LONG_NUMBER.sub("\ufffd", _LEADING_ZEROS.sub(r"&#\1", text))
+    return html.unescape(text)
