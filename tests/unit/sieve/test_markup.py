@@ -12,7 +12,7 @@ from sieve.markup import text_of_html
         ("<p>one<p>two", " one two"),
         ("a<br>b", "a b"),
         ("<SCRIPT>x < y</Script>z", " z"),
-        ("<style>p {}", ""),
+        ("<style>p {}", " "),
         ("a<!-- > -->b", "ab"),
         ("a<!-- b", "a"),
         ("1 &lt; 2 &amp; &Auml;&#65;&#x42;", "1 < 2 & ÄAB"),
