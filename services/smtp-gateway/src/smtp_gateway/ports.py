@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from directoryclient import Identity, Resolution
+from senderauth.dns import Resolve
 from spool import Letter
 
 
@@ -30,3 +31,10 @@ class Health(Protocol):
     @property
     def connected(self) -> bool:
         """Whether the bus is there."""
+
+
+class Questions(Protocol):
+    """DNS."""
+
+    def within(self, seconds: float) -> Resolve:
+        """For one message: answers until so many seconds from now, and then says at once that there is no answer."""

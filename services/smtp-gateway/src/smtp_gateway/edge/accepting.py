@@ -1,15 +1,12 @@
 """From a whole message to the answer to its end: checks, trace, the gate."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from directoryclient import Identity, Unavailable
 from mailmsg.date import format_date
 from mailproto.smtp.body import BodyType
 from mailproto.smtp.reply import Charset, Reply
-from mailproto.smtp.server_commands import Hello
 from servicekit import logs
-from servicekit.tcp import Connection
 from spool import Letter, OutcomeUnknown, Source, SpoolUnavailable, new_queue_id
 
 from smtp_gateway import metrics
@@ -22,9 +19,10 @@ from smtp_gateway.core.heading import (
     without_blind_copies,
 )
 from smtp_gateway.core.roles import Role, Transaction
-from smtp_gateway.edge.client import Client
+from smtp_gateway.edge.judging import Judged, judge, without_forged
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.owning import all_owned
+from smtp_gateway.edge.visit import Visit
 
 LOG = logs.logger("smtp_gateway.accepting")
 LOOP = Reply.of(554, "5.4.6", "The message has come round too often")
@@ -37,17 +35,6 @@ class Dropped(Exception):
     """The connection is to be closed without another word."""
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """Who brought the message, and how."""
-
-    role: Role
-    connection: Connection
-    client: Client
-    hello: Hello
-    who: Identity | None
-
-
 async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: bytes) -> Reply:
     """The answer; a positive one only when the message is durable. Raises Dropped when nothing can be said."""
     started = needs.clock()
@@ -57,6 +44,7 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
     refusal = refuse_ambiguous(content)
     heading = None
     if refusal is None and visit.who is not None:
+        content = without_forged(needs, content)
         try:
             heading = await _heading_of(needs, visit.who, content)
         except Unavailable as error:
@@ -68,7 +56,11 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
         metrics.REFUSED.labels(visit.role.value, "header").inc()
         LOG.info("header_refused", connection=visit.connection.id, code=refusal.code, reason=refusal.text)
         return refusal
-    letter = _letter(needs, visit, transaction, content, heading)
+    judged = await judge(needs, visit, transaction, content)
+    if isinstance(judged, Reply):
+        metrics.REFUSED.labels(visit.role.value, "policy").inc()
+        return judged
+    letter = _letter(needs, visit, transaction, judged, heading)
     try:
         await needs.gate.accept(letter)
     except SpoolUnavailable as error:
@@ -103,10 +95,10 @@ async def _heading_of(needs: Needs, who: Identity, content: bytes) -> Heading | 
 
 
 def _letter(
-    needs: Needs, visit: Visit, transaction: Transaction, content: bytes, heading: Heading | None
+    needs: Needs, visit: Visit, transaction: Transaction, judged: Judged, heading: Heading | None
 ) -> Letter:
     queue_id, now = new_queue_id(), datetime.now(UTC)
-    added = b""
+    content, added = judged.content, b""
     if heading is not None and visit.who is not None:
         content = without_blind_copies(content, heading)
         domain = visit.who.address.rpartition("@")[2]
@@ -117,7 +109,7 @@ def _letter(
         helo=visit.hello.name,
         is_extended=visit.hello.is_extended,
         client_address=visit.client.host,
-        client_name=visit.client.name,
+        client_name=visit.client.name or (judged.speaker.client_name if judged.speaker is not None else ""),
         hostname=needs.settings.hostname,
         tls_version=connection.tls_version,
         tls_cipher=connection.tls_cipher,
@@ -132,7 +124,7 @@ def _letter(
         reverse_path=transaction.reverse_path,
         recipients=recipients,
         content=content,
-        trace_prefix=trace.received_field(arrival),
+        trace_prefix=judged.field + trace.received_field(arrival),
         added_fields=added,
         source=Source.MX if visit.role is Role.MX else Source.SUBMISSION,
         arrived_at=now,
@@ -143,4 +135,6 @@ def _letter(
         eight_bit=transaction.body is not BodyType.SEVEN_BIT,
         binary=transaction.body is BodyType.BINARY,
         request=transaction.request,
+        speaker=judged.speaker,
+        handling=judged.handling,
     )

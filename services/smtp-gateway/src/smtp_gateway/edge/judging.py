@@ -1,0 +1,102 @@
+"""What becomes of a message by who is speaking in it: checked, written down, refused or kept apart.
+
+Fields of Authentication-Results in our name are taken out whole, at both doors, before anything is accepted: what is
+stored is what came without them (ADR 3). Signatures are checked on what came.
+"""
+
+from dataclasses import dataclass
+
+from mailmsg.header import header_end
+from mailproto.smtp.reply import Reply
+from senderauth import Result, authres
+from senderauth.dmarc import AuthorFault
+from servicekit import logs
+from spool import Handling, Speaker
+
+from smtp_gateway import metrics
+from smtp_gateway.core import verdicts
+from smtp_gateway.core.roles import Role, Transaction
+from smtp_gateway.core.verdicts import Findings, Limit
+from smtp_gateway.edge.needs import Needs
+from smtp_gateway.edge.visit import Visit
+
+LOG = logs.logger("smtp_gateway.judging")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The message as it is stored, and the field that stands before it; `speaker` is None where nothing was checked."""
+
+    content: bytes
+    field: bytes = b""
+    speaker: Speaker | None = None
+    handling: Handling = Handling.USUAL
+
+
+async def judge(needs: Needs, visit: Visit, transaction: Transaction, content: bytes) -> Judged | Reply:
+    """The Reply refuses it. What comes from our users is not checked here: they are known by their login."""
+    if visit.role is Role.MSA:
+        return Judged(content)
+    kept = without_forged(needs, content)
+    if needs.checker is None:
+        return Judged(kept)
+    findings = await needs.checker.check(
+        visit.client.host, visit.hello.name, transaction.reverse_path, content
+    )
+    if findings is None:
+        return Judged(kept)
+    _count(findings)
+    decision = _decide(needs, findings)
+    action = "refused" if isinstance(decision, Reply) else decision.value
+    metrics.DMARC_ACTIONS.labels(action).inc()
+    LOG.info(
+        "sender_checked",
+        connection=visit.connection.id,
+        client=visit.client.host,
+        spf=findings.spf.result.value,
+        dkim=[f"{each.domain}={each.result.value}" for each in findings.dkim],
+        dmarc=findings.dmarc.result.value if findings.dmarc is not None else "none",
+        author=findings.author.value if isinstance(findings.author, AuthorFault) else findings.author,
+        action=action,
+    )
+    if isinstance(decision, Reply):
+        return decision
+    field = authres.field(_own_name(needs), verdicts.methods(findings))
+    return Judged(kept, field, verdicts.speaker(findings), decision)
+
+
+def without_forged(needs: Needs, content: bytes) -> bytes:
+    """The message without fields of Authentication-Results in our name."""
+    end = header_end(content) or len(content)
+    if b"authentication-results" not in content[:end].lower():
+        return content
+    stripped = authres.strip_forged(content[:end], {_own_name(needs), needs.settings.hostname})
+    if len(stripped) == end:
+        return content
+    metrics.FORGED_RESULTS.inc()
+    return stripped + content[end:]
+
+
+def _own_name(needs: Needs) -> str:
+    return needs.settings.authserv_id or needs.settings.hostname
+
+
+def _decide(needs: Needs, findings: Findings) -> Handling | Reply:
+    if findings.author in verdicts.AMBIGUOUS and needs.settings.ambiguous_authors == "refused":
+        return verdicts.NO_AGREED_AUTHOR
+    trusted = frozenset(each.lower() for each in needs.settings.arc_trusted_sealers)
+    return verdicts.decide(findings, Limit(needs.settings.dmarc), trusted)
+
+
+def _count(findings: Findings) -> None:
+    counted = {"spf": findings.spf.result, "iprev": findings.iprev.result, "arc": findings.arc.result}
+    counted["dkim"] = _best(findings)
+    counted["dmarc"] = Result.NONE if findings.dmarc is None else findings.dmarc.result
+    for method, result in counted.items():
+        metrics.SENDER_CHECKS.labels(method, result.value).inc()
+
+
+def _best(findings: Findings) -> Result:
+    """A message is counted as signed well when one signature is."""
+    results = [each.result for each in findings.dkim]
+    return Result.PASS if Result.PASS in results else next(iter(results), Result.NONE)
