@@ -7,7 +7,7 @@ from enum import Enum
 from mailproto.imap.fetch_items import FetchItem
 from mailproto.imap.mailbox_options import ListReturn, ListSelect, StatusItem
 from mailproto.imap.message_set import MessageSet
-from mailproto.imap.notify_events import EventGroup
+from mailproto.imap.notify_events import EventGroup, Source
 from mailproto.imap.search_keys import SearchKey
 from mailproto.imap.search_returns import Partial, SearchReturns
 from mailproto.imap.sort_keys import SortCriterion, ThreadAlgorithm
@@ -173,10 +173,22 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class MultiSearch:
+    """ESEARCH (RFC 7377): a UID SEARCH of several mailboxes."""
+
+    sources: tuple[Source, ...]
+    key: SearchKey
+    returns: SearchReturns | None
+
+
+@dataclass(frozen=True, slots=True)
 class Sort:
+    """`returns` is None where the client wrote no RETURN (RFC 5267 §3)."""
+
     criteria: tuple[SortCriterion, ...]
     key: SearchKey
     by: By
+    returns: SearchReturns | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +322,7 @@ Command = (
     | Replace
     | UidExpunge
     | Search
+    | MultiSearch
     | Sort
     | Thread
     | Fetch

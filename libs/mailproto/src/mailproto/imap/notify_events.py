@@ -15,11 +15,21 @@ class Watched(Enum):
     PERSONAL = "PERSONAL"
     SUBSCRIBED = "SUBSCRIBED"
     SUBTREE = "SUBTREE"
+    # Only in a search of several mailboxes (RFC 7377 §2.2): one level of inferiors.
+    SUBTREE_ONE = "SUBTREE-ONE"
     MAILBOXES = "MAILBOXES"
 
 
 OF_SELECTED = (Watched.SELECTED, Watched.SELECTED_DELAYED)
-NAMED = (Watched.SUBTREE, Watched.MAILBOXES)
+NAMED = (Watched.SUBTREE, Watched.SUBTREE_ONE, Watched.MAILBOXES)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Mailboxes that are searched (RFC 7377 §2.2)."""
+
+    watched: Watched
+    names: tuple[str, ...]
 
 
 class Event(Enum):

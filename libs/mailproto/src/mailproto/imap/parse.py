@@ -4,7 +4,14 @@ import re
 from collections.abc import Callable
 
 from mailproto.imap import commands as c
-from mailproto.imap import parse_mailboxes, parse_messages, parse_metadata, parse_notify, parse_select
+from mailproto.imap import (
+    parse_mailboxes,
+    parse_messages,
+    parse_metadata,
+    parse_multisearch,
+    parse_notify,
+    parse_select,
+)
 from mailproto.imap.cursor import Cursor, ParseError
 from mailproto.imap.names import Dialect
 
@@ -113,4 +120,5 @@ PARSERS: dict[bytes, Callable[[Cursor], c.Command]] = {
     **parse_messages.PARSERS,
     **parse_metadata.PARSERS,
     **parse_notify.PARSERS,
+    **parse_multisearch.PARSERS,
 }

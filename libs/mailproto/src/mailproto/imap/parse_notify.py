@@ -42,12 +42,12 @@ def _group(cursor: Cursor) -> EventGroup:
     """event-group = "(" filter-mailboxes SP events ")" """
     cursor.expect(b"(")
     watched = WATCHED.get(cursor.word())
-    if watched is None:
+    if watched is None or watched is Watched.SUBTREE_ONE:
         raise ParseError("there are no such mailboxes to watch")
     cursor.space()
     names: tuple[str, ...] = ()
     if watched in NAMED:
-        names = _names(cursor)
+        names = parse_names(cursor)
         cursor.space()
     group = _events(cursor, watched, names)
     cursor.expect(b")")
@@ -55,7 +55,7 @@ def _group(cursor: Cursor) -> EventGroup:
     return group
 
 
-def _names(cursor: Cursor) -> tuple[str, ...]:
+def parse_names(cursor: Cursor) -> tuple[str, ...]:
     """one-or-more-mailbox = mailbox / many-mailboxes"""
     if not cursor.take(b"("):
         return (cursor.mailbox(),)

@@ -49,10 +49,7 @@ class CharsetUnknown(Exception):
 
 def parse_search(cursor: Cursor) -> tuple[SearchReturns | None, SearchKey]:
     """search = "SEARCH" [search-return-opts] SP search-program; the cursor stands after SEARCH and a space."""
-    returns = None
-    if cursor.match(RETURN) is not None:
-        returns = _returns(cursor)
-        cursor.space()
+    returns = parse_returns(cursor)
     try:
         return returns, parse_program(cursor)
     except CharsetUnknown as error:
@@ -80,8 +77,10 @@ def _charset(name: bytes) -> None:
         raise CharsetUnknown(name.decode("ascii", "replace"))
 
 
-def _returns(cursor: Cursor) -> SearchReturns:
-    """search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")" """
+def parse_returns(cursor: Cursor) -> SearchReturns | None:
+    """[search-return-opts SP] = "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")" SP"""
+    if cursor.match(RETURN) is None:
+        return None
     options: set[SearchReturn] = set()
     partial: Partial | None = None
     first = True
@@ -99,6 +98,7 @@ def _returns(cursor: Cursor) -> SearchReturns:
             raise ParseError("there is no such result option")
     if partial is not None and SearchReturn.ALL in options:
         raise ParseError("PARTIAL and ALL exclude each other")
+    cursor.space()
     return SearchReturns(frozenset(options), partial)
 
 

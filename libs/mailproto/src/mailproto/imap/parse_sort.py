@@ -2,14 +2,18 @@
 
 from mailproto.imap import commands as c
 from mailproto.imap.cursor import Cursor, ParseError
-from mailproto.imap.parse_search import parse_charset_and_keys
+from mailproto.imap.parse_search import parse_charset_and_keys, parse_returns
+from mailproto.imap.search_returns import SearchReturn
 from mailproto.imap.sort_keys import Direction, SortCriterion, SortKey, ThreadAlgorithm
 
 CRITERIA = 20
 
 
 def parse_sort(cursor: Cursor, by: c.By) -> c.Command:
-    """sort = "SORT" SP sort-criteria SP search-criteria"""
+    """sort = "SORT" [search-return-opts] SP sort-criteria SP search-criteria (RFC 5256 §5, RFC 5267 §3)"""
+    returns = parse_returns(cursor)
+    if returns is not None and (returns.partial is not None or SearchReturn.SAVE in returns.options):
+        raise ParseError("a sorted result is given whole and not saved")
     cursor.expect(b"(")
     criteria = [_criterion(cursor)]
     while not cursor.take(b")"):
@@ -18,7 +22,7 @@ def parse_sort(cursor: Cursor, by: c.By) -> c.Command:
         if len(criteria) > CRITERIA:
             raise ParseError(f"at most {CRITERIA} criteria", "LIMIT")
     cursor.space()
-    return c.Sort(tuple(criteria), parse_charset_and_keys(cursor), by)
+    return c.Sort(tuple(criteria), parse_charset_and_keys(cursor), by, returns)
 
 
 def _criterion(cursor: Cursor) -> SortCriterion:

@@ -78,10 +78,10 @@ def vanished(uids: Sequence[int], *, earlier: bool = False) -> bytes:
     return b"* VANISHED %b%b\r\n" % (b"(EARLIER) " if earlier else b"", compact(uids))
 
 
-def esearch(tag: str, is_uid: bool, items: Sequence[tuple[str, bytes]]) -> bytes:
-    """ESEARCH (RFC 4731 §4); the items' values are ready."""
+def esearch(tag: str, is_uid: bool, items: Sequence[tuple[str, bytes]], of: bytes = b"") -> bytes:
+    """ESEARCH (RFC 4731 §4); the items' values are ready, `of` are correlators beside the tag (RFC 7377 §2.1)."""
     words = b"".join(b" %b %b" % (name.encode("ascii"), value) for name, value in items)
-    return b'* ESEARCH (TAG "%b")%b%b\r\n' % (tag.encode("ascii"), b" UID" if is_uid else b"", words)
+    return b'* ESEARCH (TAG "%b"%b)%b%b\r\n' % (tag.encode("ascii"), of, b" UID" if is_uid else b"", words)
 
 
 def internal_date(at: datetime) -> bytes:

@@ -13,6 +13,7 @@ from imap.core import (
     fetching,
     listing,
     mailboxes,
+    multisearching,
     notifying,
     replacing,
     searching,
@@ -67,8 +68,10 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
             return await storing.store(session, command)
         case c.Search():
             return await searching.search(session, command, tag)
+        case c.MultiSearch():
+            return await multisearching.esearch(session, command, tag)
         case c.Sort():
-            return await sorting.sort(session, command)
+            return await sorting.sort(session, command, tag)
         case c.Thread():
             return await conversing.thread(session, command)
         case c.Copy():

@@ -1,15 +1,16 @@
 """Which messages match a search, in stages: each reads only of the messages that the stage before left open."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from mailmodel.view import SessionView
 from mailproto.imap.search_keys import SearchKey
 from mailstore import BodyCorrupt, Columns, MailboxMissing, StoredMessage
 
 from imap.core.answer import NO_MAILBOX, No
-from imap.core.matching import Candidate, Context, matches
+from imap.core.matching import Candidate, Context, matches, needed_columns
 from imap.core.session import Session
 from imap.core.texts import read_text, text_parts
 
@@ -26,51 +27,68 @@ class Found:
 
     uid: int
     number: int
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A mailbox that is searched: its messages, and the UIDs that `$` means."""
+
+    mailbox_id: int
+    view: SessionView
+    saved: Sequence[int] = ()
 
 
 async def find(session: Session, key: SearchKey) -> list[Found]:
-    """The messages that match, in the mailbox's order. Raises No where the mailbox is gone."""
-    view = session.need_selected().view
-    context = Context(view, session.saved, datetime.now(UTC))
+    """The messages of the selected mailbox that match, in its order. Raises No where it is gone."""
+    selected = session.need_selected()
+    try:
+        return await find_in(session, Where(selected.mailbox_id, selected.view, session.saved), key)
+    except MailboxMissing:
+        raise No(*NO_MAILBOX) from None
+
+
+async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]:
+    """Of any mailbox. Raises MailboxMissing.
+
+    What is read of a message is let go of before more are read: a search of bodies holds a few hundred at a time.
+    """
+    view = where.view
+    context = Context(view, where.saved, datetime.now(UTC))
     found: list[Found] = []
-    open_: list[Candidate] = []
+    open_: dict[int, Candidate] = {}
 
     def look(candidate: Candidate) -> bool:
         """False where more must be read."""
         result = matches(key, candidate, context)
         if result:
-            found.append(Found(candidate.uid, candidate.number))
+            found.append(Found(candidate.uid, candidate.number, candidate.modseq))
         return result is not None
 
     for number, uid, system, keywords, modseq in view.rows():
         candidate = Candidate(number, uid, system, keywords, modseq, view.is_recent(uid))
         if not look(candidate):
-            open_.append(candidate)
-    if open_:
-        try:
-            still_open = [each async for each in _with_columns(session, open_) if not look(each)]
-            for start in range(0, len(still_open), GROUP):
-                group = still_open[start : start + GROUP]
-                await _read_texts(session, group)
-                for each in group:
-                    look(each)
-                    each.text = None
-        except MailboxMissing:
-            raise No(*NO_MAILBOX) from None
+            open_[uid] = candidate
+    if not open_:
+        return found
+    columns = needed_columns(key)
+    async for stored in session.store.fetch(session.account, where.mailbox_id, list(open_), columns):
+        still_open = []
+        for message in stored:
+            candidate = open_.pop(message.uid)
+            candidate.stored = message
+            if columns & Columns.HEADER:
+                candidate.header = await full_header(session, message)
+            if not look(candidate):
+                still_open.append(candidate)
+        for start in range(0, len(still_open), GROUP):
+            group = still_open[start : start + GROUP]
+            await _read_texts(session, group)
+            for each in group:
+                look(each)
+                each.text = None
     found.sort(key=lambda each: each.uid)
     return found
-
-
-async def _with_columns(session: Session, candidates: Sequence[Candidate]) -> AsyncIterator[Candidate]:
-    by_uid = {candidate.uid: candidate for candidate in candidates}
-    columns = Columns.HEADER | Columns.BODY | Columns.SENT
-    mailbox_id = session.need_selected().mailbox_id
-    async for stored in session.store.fetch(session.account, mailbox_id, list(by_uid), columns):
-        for message in stored:
-            candidate = by_uid[message.uid]
-            candidate.stored = message
-            candidate.header = await full_header(session, message)
-            yield candidate
 
 
 async def full_header(session: Session, message: StoredMessage) -> bytes:

@@ -38,7 +38,7 @@ from mailproto.imap.search_keys import (
     When,
     WithinKey,
 )
-from mailstore import StoredMessage
+from mailstore import Columns, StoredMessage
 
 from imap.core.object_ids import email_object
 
@@ -206,3 +206,26 @@ def _holds(value: bytes, sought: str) -> bool:
     if sought in written.decode("utf-8", "replace").lower():
         return True
     return b"=?" in written and sought in decode_words(written).lower()
+
+
+def needed_columns(key: SearchKey) -> Columns:
+    """What must be read of messages that the view alone does not decide."""
+    match key:
+        case NotKey():
+            return needed_columns(key.key)
+        case OrKey():
+            return needed_columns(key.either) | needed_columns(key.other)
+        case AndKey():
+            columns = Columns(0)
+            for each in key.keys:
+                columns |= needed_columns(each)
+            return columns
+        case SentKey():
+            return Columns.SENT
+        case HeaderKey() | TextKey():
+            # A long header is read like a body.
+            return Columns.HEADER | Columns.BODY
+        case BodyKey():
+            return Columns.BODY
+        case _:
+            return Columns(0)

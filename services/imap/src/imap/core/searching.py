@@ -29,30 +29,37 @@ async def search(session: Session, command: Search, tag: str) -> Answer:
     if tells_modseq:
         await session.enable(Feature.CONDSTORE)
     if returns is None:
-        highest = _highest(session, found) if tells_modseq and found else None
+        highest = highest_modseq(found) if tells_modseq and found else None
         await session.say(responses.search([_number(each, command.by) for each in found], highest))
         return ok("SEARCH completed")
     if saves:
-        session.saved = tuple(each.uid for each in _chosen(returns, found))
+        save(session, returns, found)
     if saves and returns.partial is None and len(returns.options) == 1:
         return ok("SEARCH completed, the result is saved")
-    items = _items(returns, [_number(each, command.by) for each in found])
-    if tells_modseq and found:
-        items.append(("MODSEQ", b"%d" % _highest(session, _chosen(returns, found))))
+    items = result_items(returns, found, command.by, tells_modseq=tells_modseq)
     await session.say(responses.esearch(tag, command.by is By.UID, items))
     return ok("SEARCH completed")
+
+
+def save(session: Session, returns: SearchReturns, found: Sequence[Found]) -> None:
+    """`$` from now on (RFC 5182)."""
+    session.saved = tuple(each.uid for each in _chosen(returns, found))
 
 
 def _number(found: Found, by: By) -> int:
     return found.uid if by is By.UID else found.number
 
 
-def _highest(session: Session, found: Sequence[Found]) -> int:
-    view = session.need_selected().view
-    return max((view.modseq_of(each.uid) for each in found), default=0)
+def highest_modseq(found: Sequence[Found]) -> int:
+    """Of these messages."""
+    return max((each.modseq for each in found), default=0)
 
 
-def _items(returns: SearchReturns, numbers: Sequence[int]) -> list[tuple[str, bytes]]:
+def result_items(
+    returns: SearchReturns, found: Sequence[Found], by: By, *, tells_modseq: bool = False
+) -> list[tuple[str, bytes]]:
+    """What ESEARCH tells of what was found, which is in its order."""
+    numbers = [_number(each, by) for each in found]
     options = returns.options
     items: list[tuple[str, bytes]] = []
     if numbers:
@@ -67,6 +74,8 @@ def _items(returns: SearchReturns, numbers: Sequence[int]) -> list[tuple[str, by
     if returns.partial is not None:
         part = compact(returns.partial.of(numbers)) or b"NIL"
         items.append(("PARTIAL", b"(%b %b)" % (returns.partial.encode(), part)))
+    if tells_modseq and found:
+        items.append(("MODSEQ", b"%d" % highest_modseq(_chosen(returns, found))))
     return items
 
 

@@ -8,12 +8,14 @@ from typing import TypeVar, assert_never
 from mailmodel.base_subject import base_subject, collation_key
 from mailproto.imap import responses
 from mailproto.imap.commands import By, Sort
+from mailproto.imap.search_keys import asks_modseq
 from mailproto.imap.sort_keys import Direction, SortCriterion, SortKey
 from mailstore import Columns, MailboxMissing, StoredMessage
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.envelopes import Envelope, read_envelope
 from imap.core.finding import find
+from imap.core.searching import result_items
 from imap.core.session import Session
 
 T = TypeVar("T")
@@ -26,9 +28,9 @@ OF_ENVELOPE = (
 )
 
 
-async def sort(session: Session, command: Sort) -> Answer:
+async def sort(session: Session, command: Sort, tag: str) -> Answer:
     """The numbers that match, sorted; equal ones stay in the mailbox's order."""
-    found = {each.uid: each.number for each in await find(session, command.key)}
+    found = {each.uid: each for each in await find(session, command.key)}
     keys = [criterion.key for criterion in command.criteria]
     columns = Columns(0)
     if SortKey.DATE in keys:
@@ -43,8 +45,17 @@ async def sort(session: Session, command: Sort) -> Answer:
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     ordered = await run_apart(len(rows), lambda: _ordered(rows, command.criteria))
-    numbers = ordered if command.by is By.UID else [found[uid] for uid in ordered]
-    await session.say(responses.sort(numbers))
+    is_uid = command.by is By.UID
+    if command.returns is None:
+        await session.say(responses.sort([uid if is_uid else found[uid].number for uid in ordered]))
+    else:
+        items = result_items(
+            command.returns,
+            [found[uid] for uid in ordered],
+            command.by,
+            tells_modseq=asks_modseq(command.key),
+        )
+        await session.say(responses.esearch(tag, is_uid, items))
     return ok("SORT completed")
 
 

@@ -1,9 +1,10 @@
 """What a session watches by NOTIFY (RFC 5465 §6), and how the watched was when it looked last."""
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from mailmodel import MailboxInfo
-from mailmodel.mailbox_name import is_below
+from mailmodel.mailbox_name import SEPARATOR, is_below
 from mailproto.imap.notify_events import OF_SELECTED, Event, EventGroup, Watched
 
 
@@ -40,21 +41,26 @@ class Watch:
         """What is to be told of a mailbox that is not selected."""
         events: frozenset[Event] = frozenset()
         for group in self.groups:
-            if _matches(group, name, is_subscribed=is_subscribed):
+            if is_meant(group.watched, group.names, name, is_subscribed=is_subscribed):
                 events |= group.events
         return events
 
 
-def _matches(group: EventGroup, name: str, *, is_subscribed: bool) -> bool:
-    match group.watched:
+def is_meant(watched: Watched, names: tuple[str, ...], name: str, *, is_subscribed: bool) -> bool:
+    """Whether a mailbox is one of these. Which one is selected is not known here."""
+    match watched:
         # Mail may be filed anywhere: INBOXES is PERSONAL (RFC 5465 §6.3).
         case Watched.PERSONAL | Watched.INBOXES:
             return True
         case Watched.SUBSCRIBED:
             return is_subscribed
         case Watched.SUBTREE:
-            return any(name == top or is_below(name, top) for top in group.names)
+            return any(name == top or is_below(name, top) for top in names)
+        case Watched.SUBTREE_ONE:
+            return name in names or name.rpartition(SEPARATOR)[0] in names
         case Watched.MAILBOXES:
-            return name in group.names
-        case _:
+            return name in names
+        case Watched.SELECTED | Watched.SELECTED_DELAYED:
             return False
+        case _:
+            assert_never(watched)
