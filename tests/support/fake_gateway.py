@@ -1,16 +1,16 @@
 """The smtp-gateway's session around fakes: a connection in memory, a directory of three, a gate that keeps letters."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from directoryclient import Disposition, Identity, Resolution, Target
 from mailmodel import AccountRef
-from senderauth.dns import Resolve
 from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.roles import Role
-from smtp_gateway.edge.checking import Checker
+from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.session import Session
 from smtp_gateway.settings import Settings
@@ -106,39 +106,20 @@ def settings(**values: object) -> Settings:
     return Settings(**{**defaults, **values})  # type: ignore[arg-type]
 
 
-class FakeQuestions:
-    """Every message asks the same zone."""
-
-    def __init__(self, resolve: Resolve) -> None:
-        self._resolve = resolve
-
-    def within(self, seconds: float) -> Resolve:
-        return self._resolve
-
-
-def _checker(zone: Resolve, configured: Settings) -> Checker:
-    exempt = Networks(map(str, configured.sender_checks_exempt))
-    return Checker(FakeQuestions(zone), configured.hostname, exempt, configured.sender_check_seconds)
-
-
 def converse(
     role: Role,
     chunks: Sequence[bytes],
     gate: FakeGate | None = None,
     *,
-    client: str = "127.0.0.1",
-    zone: Resolve | None = None,
+    controls: Controls | None = None,
+    clock: Callable[[], float] = time.monotonic,
     **values: object,
 ) -> tuple[bytes, FakeGate, FakeConnection]:
-    """Play what a client sends, chunk by chunk; what the gateway said, and what it accepted.
-
-    With a zone it is asked who is speaking.
-    """
+    """Play what a client sends, chunk by chunk; what the gateway said, and what it accepted."""
     gate = gate or FakeGate()
 
     async def play() -> FakeConnection:
         connection = FakeConnection()
-        connection.peer_host = client
         connection.incoming = [chunk for chunk in chunks if chunk]
         configured = settings(**values)
         needs = Needs(
@@ -150,7 +131,8 @@ def converse(
             tls=object(),  # type: ignore[arg-type]
             proxies=Networks(map(str, configured.proxy_networks)),
             introducers=Networks(map(str, configured.xclient_networks)),
-            checker=None if zone is None else _checker(zone, configured),
+            controls=controls or Controls.of(configured),
+            clock=clock,
         )
         await Session(needs, role, connection).run()  # type: ignore[arg-type]
         return connection

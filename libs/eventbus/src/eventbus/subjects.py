@@ -5,6 +5,7 @@
 | mail.local.<shard> | mailwire.spool.v1.SpooledMessage | the spool library | mda | JetStream MAIL, until acknowledged |
 | mail.relay.<shard> | mailwire.spool.v1.SpooledMessage | the spool library | mta-queue | JetStream MAIL, until acknowledged |
 | mailbox.changed.<account> | mailwire.mailbox.v1.MailboxChanged | mailstore, after a commit | imap | not |
+| limits.spent | JSON: who, and what it let through | smtp-gateway, once a second | the other gateways | not |
 | directory.changed | mailwire.directory.v1.DirectoryChanged | directory, after a commit | all that cache answers | not |
 """
 
@@ -16,6 +17,7 @@ MAIL_RELAY = "mail.relay.*"
 ALL_MAIL = "mail.>"
 MAILBOX_CHANGED = "mailbox.changed"
 DIRECTORY_CHANGED = "directory.changed"
+LIMITS_SPENT = "limits.spent"
 
 # One stream today; the subjects already say how it would be split over several.
 SHARDS = 8

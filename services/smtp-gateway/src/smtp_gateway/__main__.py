@@ -1,8 +1,9 @@
 """`python -m smtp_gateway`: the wiring."""
 
+import time
+
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
-from dnslookup import Resolver, parse_servers
 from eventbus import EventBus, subjects
 from servicekit import rpc
 from servicekit.run import Service, run
@@ -10,13 +11,13 @@ from servicekit.settings import read_secret
 from servicekit.tls import configured_context
 from spool import Spool
 
-from smtp_gateway.adapters.questions import QUESTION_SECONDS, Questions
 from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.roles import Role
-from smtp_gateway.edge.checking import Checker
+from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.session import handler
+from smtp_gateway.edge.sharing import Sharing
 from smtp_gateway.settings import Settings
 
 OVERFLOW = b"421 4.3.2 Too many connections; try again later\r\n"
@@ -42,6 +43,10 @@ async def wire(service: Service[Settings]) -> None:
     directory = DirectoryClient(channel, door="smtp", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     tls = configured_context(settings.tls_certificate_file, settings.tls_key_file)
+    controls = Controls.of(settings)
+    sharing = Sharing(controls.limits, bus.tell, time.monotonic)
+    await sharing.listen(bus)
+    service.spawn(sharing.run(service.draining), name="sharing")
     needs = Needs(
         settings,
         directory,
@@ -51,7 +56,7 @@ async def wire(service: Service[Settings]) -> None:
         tls,
         Networks(map(str, settings.proxy_networks)),
         Networks(map(str, settings.xclient_networks)),
-        checker=_checker(settings),
+        controls,
     )
     listeners = (
         ("mx", settings.mx_port, Role.MX, None),
@@ -71,14 +76,6 @@ async def wire(service: Service[Settings]) -> None:
             )
     service.ready_when("spool", spool.check)
     service.ready_when("directory", directory.check)
-
-
-def _checker(settings: Settings) -> Checker | None:
-    if settings.sender_checks == "off":
-        return None
-    resolver = Resolver(parse_servers(settings.dns_servers), deadline_seconds=QUESTION_SECONDS)
-    exempt = Networks(map(str, settings.sender_checks_exempt))
-    return Checker(Questions(resolver), settings.hostname, exempt, settings.sender_check_seconds)
 
 
 def main() -> None:

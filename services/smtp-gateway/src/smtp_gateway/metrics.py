@@ -10,6 +10,7 @@ OUTCOMES_UNKNOWN = Counter(
     "smtp_gateway_outcomes_unknown_total",
     "Connections dropped because it was not known whether a message was stored",
 )
+LIMITED = Counter("smtp_gateway_limited_total", "Refusals because a limit was reached", ["role", "limit"])
 INFLIGHT = Gauge("smtp_gateway_inflight_octets", "Octets of messages being received")
 ACCEPT_SECONDS = Histogram("smtp_gateway_accept_seconds", "Time from the final dot to the answer")
 SIZE = Histogram(

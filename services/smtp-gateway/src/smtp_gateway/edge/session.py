@@ -6,11 +6,12 @@ sends all answers of one group together (RFC 2920 §3.2).
 
 from typing import assert_never
 
-from directoryclient import Identity, Unavailable
+from directoryclient import Identity, Resolution, Unavailable
 from mailproto.sasl import MECHANISMS
 from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server import ServerMachine
+from mailproto.smtp.server_commands import Rcpt
 from mailproto.smtp.server_config import Binary, Dsn, ServerConfig
 from servicekit import logs
 from servicekit.tcp import Connection, Handler
@@ -18,12 +19,12 @@ from servicekit.tcp import Connection, Handler
 from smtp_gateway import metrics
 from smtp_gateway.core import roles, verifying
 from smtp_gateway.core.roles import Role, Transaction
-from smtp_gateway.edge.accepting import Dropped, accept
+from smtp_gateway.edge.accepting import Dropped, Visit, accept
+from smtp_gateway.edge.allowance import Allowance
 from smtp_gateway.edge.client import Client, introduce
 from smtp_gateway.edge.intake import Intake
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.owning import all_owned
-from smtp_gateway.edge.visit import Visit
 
 LOG = logs.logger("smtp_gateway.session")
 DATA_GO = Reply.of(354, "", "End data with <CR><LF>.<CR><LF>")
@@ -45,6 +46,7 @@ class Session:
         self._transaction: Transaction | None = None
         self._login_failures = 0
         self._intake = Intake(needs)
+        self._allowance = Allowance(needs.controls, needs.settings, role)
         settings = needs.settings
         self._machine = ServerMachine(
             ServerConfig(
@@ -72,11 +74,13 @@ class Session:
         if client is None:
             self._connection.abort()
             return
-        self._begin(client)
-        self._machine.offers_xclient = client.host in self._needs.introducers
-        self._machine.greet()
-        self._machine.feed(client.early)
         try:
+            if (refusal := self._begin(client)) is not None:
+                await self._say_last(refusal)
+                return
+            self._machine.offers_xclient = client.host in self._needs.introducers
+            self._machine.greet()
+            self._machine.feed(client.early)
             while await self._handle_events():
                 await self._send()
                 data = await self._read()
@@ -90,13 +94,15 @@ class Session:
             self._connection.abort()
         finally:
             self._intake.release()
+            self._allowance.close()
 
-    def _begin(self, client: Client) -> None:
-        """A session with this client, from its beginning."""
+    def _begin(self, client: Client) -> Reply | None:
+        """A session with this client, from its beginning; why there can be none."""
         self._client = client
         self._who = None
         self._transaction = None
         self._machine.offers_auth = self._role is Role.MSA and self._may_log_in()
+        return self._allowance.connect(client.host, self._needs.clock())
 
     async def _send(self) -> None:
         if output := self._machine.output():
@@ -161,8 +167,10 @@ class Session:
                 case events.ExpnAsked():
                     self._machine.answer(await self._look_up(event))
                 case events.XclientAsked():
-                    self._machine.answer(self._machine.greeting)
-                    self._begin(self._client.told(event.told))
+                    refusal = self._begin(self._client.told(event.told))
+                    self._machine.answer(refusal or self._machine.greeting)
+                    if refusal is not None:
+                        return False
                 case events.Closing():
                     return False
                 case _:
@@ -173,6 +181,8 @@ class Session:
         self._transaction = None
         mail = event.mail
         reply = await self._judge_sender(mail.reverse_path)
+        if reply.is_positive:
+            reply = self._allowance.message(self._needs.clock()) or reply
         self._machine.answer(reply)
         if reply.is_positive:
             self._transaction = Transaction(
@@ -207,7 +217,7 @@ class Session:
             self._machine.answer_rcpt(roles.refuse_all(event.forward_paths, roles.UNWELL))
             return
         replies = [
-            self._transaction.add(self._role, rcpt, resolution, self._who)
+            self._name(self._transaction, rcpt, resolution)
             for rcpt, resolution in zip(event.rcpts, resolutions, strict=True)
         ]
         for path, reply in zip(event.forward_paths, replies, strict=True):
@@ -215,6 +225,16 @@ class Session:
             if not reply.is_positive:
                 LOG.info("recipient_refused", connection=self._connection.id, code=reply.code, recipient=path)
         self._machine.answer_rcpt(replies)
+
+    def _name(self, transaction: Transaction, rcpt: Rcpt, resolution: Resolution) -> Reply:
+        """One recipient, where there may be another in this time."""
+        now = self._needs.clock()
+        if (refusal := self._allowance.may_name_another(now)) is not None:
+            return refusal
+        reply = transaction.add(self._role, rcpt, resolution, self._who)
+        if reply.is_positive:
+            self._allowance.named_another(now)
+        return reply
 
     async def _message(self, content: bytes) -> None:
         transaction, self._transaction = self._transaction, None
@@ -253,6 +273,7 @@ class Session:
         self._machine.offers_auth = self._role is Role.MSA
         self._who = None
         self._transaction = None
+        self._allowance.log_out()
 
     async def _auth(self, event: events.AuthAsked) -> bool:
         credentials = event.credentials
@@ -273,6 +294,9 @@ class Session:
                 return False
             return True
         metrics.LOGINS.labels("granted").inc()
+        if (refusal := self._allowance.log_in(who)) is not None:
+            self._machine.answer(refusal)
+            return False
         self._who = who
         self._machine.answer(Reply.of(235, "2.7.0", "Welcome"))
         return True

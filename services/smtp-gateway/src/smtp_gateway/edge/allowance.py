@@ -1,0 +1,147 @@
+"""What one session may still use, and what it is told when that is nothing: 421 ends it, 451 says later."""
+
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from directoryclient import Identity
+from mailproto.smtp.reply import Reply
+from servicekit import logs
+
+from smtp_gateway import metrics
+from smtp_gateway.core.limits import AtOnce, Limited, Limits
+from smtp_gateway.core.networks import Networks
+from smtp_gateway.core.roles import Role
+from smtp_gateway.limit_settings import LimitSettings
+
+LOG = logs.logger("smtp_gateway.allowance")
+# RFC 3463 X.7.0: a matter of policy, not of this message.
+TOO_MANY_SESSIONS = Reply.of(421, "4.7.0", "You have too many sessions open; try again later")
+TOO_MANY_CONNECTIONS = Reply.of(421, "4.7.0", "You connect too often; try again later")
+TOO_MANY_MESSAGES = Reply.of(
+    451, "4.7.1", "You send more messages than we take in this time; try again later"
+)
+TOO_MANY_RECIPIENTS = Reply.of(
+    451, "4.7.1", "You name more recipients than we take in this time; try again later"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What all sessions of a process share of limits."""
+
+    limits: Limits
+    clients: AtOnce
+    accounts: AtOnce
+    tenants: AtOnce
+    unlimited: Networks
+
+    @classmethod
+    def of(cls, settings: LimitSettings) -> "Controls":
+        """As the settings say."""
+        return cls(
+            Limits(settings.rates()),
+            AtOnce(settings.client_sessions),
+            AtOnce(settings.account_sessions),
+            AtOnce(settings.tenant_sessions),
+            Networks(map(str, settings.unlimited_networks)),
+        )
+
+
+class Allowance:
+    """One session's. `close` gives back what it holds."""
+
+    def __init__(self, controls: Controls, settings: LimitSettings, role: Role) -> None:
+        self._controls = controls
+        self._settings = settings
+        self._role = role
+        self._client: str | None = None
+        self._who: Identity | None = None
+
+    def connect(self, host: str, now: float) -> Reply | None:
+        """A client is there, another one than before after XCLIENT; why it cannot stay."""
+        self.close()
+        if host in self._controls.unlimited:
+            return None
+        client = self._prefix(host)
+        if not self._controls.clients.enter(client):
+            return self._refused("client_sessions", client, TOO_MANY_SESSIONS)
+        self._client = client
+        refusing = self._controls.limits.take([(Limited.CLIENT_CONNECTIONS, client)], 1, now)
+        return refusing and self._refused(refusing.value, client, TOO_MANY_CONNECTIONS)
+
+    def log_in(self, who: Identity) -> Reply | None:
+        """Somebody has authenticated; why the session cannot go on."""
+        self.log_out()
+        account, tenant = who.account.account_id, who.account.tenant_id
+        if not self._controls.accounts.enter(account):
+            return self._refused("account_sessions", account, TOO_MANY_SESSIONS)
+        if not self._controls.tenants.enter(tenant):
+            self._controls.accounts.leave(account)
+            return self._refused("tenant_sessions", tenant, TOO_MANY_SESSIONS)
+        self._who = who
+        return None
+
+    def log_out(self) -> None:
+        """Nobody is authenticated any more."""
+        if self._who is not None:
+            self._controls.accounts.leave(self._who.account.account_id)
+            self._controls.tenants.leave(self._who.account.tenant_id)
+            self._who = None
+
+    def message(self, now: float) -> Reply | None:
+        """MAIL; why not now."""
+        keys: list[tuple[Limited, str]] = []
+        if self._who is not None:
+            keys.append((Limited.ACCOUNT_MESSAGES, self._who.account.account_id))
+            keys.append((Limited.TENANT_MESSAGES, self._who.account.tenant_id))
+        elif self._client is not None and self._role is Role.MX:
+            keys.append((Limited.CLIENT_MESSAGES, self._client))
+        refusing = self._controls.limits.take(keys, 1, now)
+        return refusing and self._refused(refusing.value, self._subject, TOO_MANY_MESSAGES)
+
+    def may_name_another(self, now: float) -> Reply | None:
+        """RCPT; why not now."""
+        refusing = self._controls.limits.refusing(self._recipient_keys(), 1, now)
+        return refusing and self._refused(refusing.value, self._subject, TOO_MANY_RECIPIENTS)
+
+    def named_another(self, now: float) -> None:
+        """A recipient was accepted."""
+        self._controls.limits.spend(self._recipient_keys(), 1, now)
+
+    def close(self) -> None:
+        """The session is over."""
+        self.log_out()
+        if self._client is not None:
+            self._controls.clients.leave(self._client)
+            self._client = None
+
+    def _recipient_keys(self) -> list[tuple[Limited, str]]:
+        if self._who is not None:
+            account = self._who.account.account_id
+            return [
+                (Limited.ACCOUNT_RECIPIENTS, account),
+                (Limited.ACCOUNT_RECIPIENTS_DAILY, account),
+                (Limited.TENANT_RECIPIENTS, self._who.account.tenant_id),
+            ]
+        if self._client is not None and self._role is Role.MX:
+            return [(Limited.CLIENT_RECIPIENTS, self._client)]
+        return []
+
+    @property
+    def _subject(self) -> str:
+        return self._who.account.account_id if self._who is not None else self._client or ""
+
+    def _prefix(self, host: str) -> str:
+        try:
+            address = ip_address(host)
+        except ValueError:
+            return host
+        mapped = getattr(address, "ipv4_mapped", None) or address
+        settings = self._settings
+        bits = settings.client_prefix_v4_bits if mapped.version == 4 else settings.client_prefix_v6_bits
+        return str(ip_network(f"{mapped}/{bits}", strict=False))
+
+    def _refused(self, limit: str, subject: str, reply: Reply) -> Reply:
+        metrics.LIMITED.labels(self._role.value, limit).inc()
+        LOG.info("limit_reached", limit=limit, subject=subject, role=self._role.value)
+        return reply
