@@ -2,7 +2,8 @@
 
 from mailproto.pop3.events import Close, Flush, Login, LoginFailure, Retrieve, StartTls, Update
 from mailproto.pop3.maildrop import DropMessage, Maildrop
-from mailproto.pop3.server import PasswordRule, Pop3Server, TlsState, Welcome
+from mailproto.pop3.server import Pop3Server
+from mailproto.pop3.states import PasswordRule, TlsState, Welcome
 
 FIRST = b"Subject: message 1\r\n\r\nfirst line of the first message, with a dot below it\r\n.\r\nthe last line of the very first message\r\n"
 SECOND = b"Subject: message 2\r\n\r\n" + b"z" * 176 + b"\r\n"

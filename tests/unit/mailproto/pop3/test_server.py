@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mailproto.pop3.commands import MOST_DISCARDED_OCTETS, Keyword
 from mailproto.pop3.events import LoginFailure
-from mailproto.pop3.server import MOST_FAILED_LOGINS, MOST_MISTAKES, PasswordRule, TlsState
+from mailproto.pop3.server import MOST_FAILED_LOGINS, MOST_MISTAKES
+from mailproto.pop3.states import PasswordRule, TlsState
 from mailproto.pop3.stuffing import DotStuffer, TopCutter
 
 from tests.unit.mailproto.pop3.memory import Memory, logged_in
@@ -29,10 +30,12 @@ def test_every_split_of_the_octets_gives_the_same_answers() -> None:
     assert b"".join(memory.exchange(bytes([octet])) for octet in SESSION) == expected
 
 
-IN_AUTHORIZATION = {Keyword.CAPA, Keyword.QUIT, Keyword.USER, Keyword.PASS, Keyword.AUTH, Keyword.STLS}
+IN_AUTHORIZATION = {
+    Keyword.CAPA, Keyword.QUIT, Keyword.USER, Keyword.PASS, Keyword.AUTH, Keyword.STLS, Keyword.UTF8, Keyword.LANG,
+}  # fmt: skip
 IN_TRANSACTION = {
     Keyword.CAPA, Keyword.QUIT, Keyword.NOOP, Keyword.STAT, Keyword.LIST, Keyword.UIDL, Keyword.RETR, Keyword.TOP,
-    Keyword.DELE, Keyword.RSET,
+    Keyword.DELE, Keyword.RSET, Keyword.LANG,
 }  # fmt: skip
 LINES = {
     Keyword.USER: b"USER mrose\r\n",
@@ -63,9 +66,12 @@ def test_capabilities_follow_the_state() -> None:
         before
     )
     assert {b"AUTH-RESP-CODE", b"EXPIRE NEVER", b"IMPLEMENTATION Posthouse"} < set(before)
+    assert {b"LOGIN-DELAY 0", b"UTF8 USER", b"LANG"} < set(before)
     assert before[-2:] == [b".", b""]
     after = logged_in().exchange(b"capa\r\n").split(b"\r\n")
     assert not {b"USER", b"SASL PLAIN LOGIN", b"STLS"} & set(after)
+    # RFC 6856 §2, §3 and RFC 2449 §6: announced in both states alike.
+    assert {b"TOP", b"UIDL", b"EXPIRE NEVER", b"UTF8 USER", b"LANG"} < set(after)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +103,55 @@ def test_stls_forgets_what_came_in_clear(injected: bytes) -> None:
 
 def test_stls_where_there_is_none() -> None:
     assert b"-ERR There is no TLS here" in Memory(tls=TlsState.UNAVAILABLE).exchange(b"STLS\r\n")
+
+
+def test_lang_knows_one_language() -> None:
+    for memory in (Memory(), logged_in()):
+        memory.exchange(b"")
+        assert memory.exchange(b"LANG\r\n") == b"+OK Language listing follows\r\nen English\r\n.\r\n"
+        for wanted in (b"en", b"EN", b"*", b"i-default"):
+            assert memory.exchange(b"LANG " + wanted + b"\r\n").startswith(b"+OK en ")
+        for unknown in (b"MUL", b"de", b"en-GB"):
+            assert memory.exchange(b"LANG " + unknown + b"\r\n").startswith(b"-ERR ")
+
+
+UTF8_MESSAGE = (
+    "From: Zoë <zoe@example.test>\r\nTo: ü@example.test\r\nSubject: Grüße\r\n\r\nÄ body\r\n".encode()
+)
+
+
+def test_a_client_that_says_utf8_gets_messages_as_they_are() -> None:
+    memory = Memory(messages=[UTF8_MESSAGE])
+    memory.exchange(b"")
+    assert memory.exchange(b"UTF8\r\n").startswith(b"+OK")
+    assert memory.exchange(b"STLS\r\n").startswith(b"-ERR")
+    memory.exchange(b"USER mrose\r\nPASS tanstaaf\r\n")
+    octets = b"+OK %d octets\r\n" % len(UTF8_MESSAGE)
+    assert memory.exchange(b"RETR 1\r\n") == octets + UTF8_MESSAGE + b".\r\n"
+
+
+@pytest.mark.parametrize("chunk_octets", [1, 2, 7, 1 << 20])
+def test_one_that_does_not_gets_a_header_in_ascii(chunk_octets: int) -> None:
+    memory = logged_in(messages=[UTF8_MESSAGE], chunk_octets=chunk_octets)
+    said = memory.exchange(b"RETR 1\r\n")
+    header, _, body = said.partition(b"\r\n\r\n")
+    assert header.isascii()
+    assert b"From: =?utf-8?B?" in header
+    assert b"<zoe@example.test>" in header
+    assert body == "Ä body\r\n.\r\n".encode()
+    assert (
+        memory.exchange(b"TOP 1 0\r\n").split(b"\r\n", 1)[1] == header.split(b"\r\n", 1)[1] + b"\r\n\r\n.\r\n"
+    )
+
+
+def test_names_and_passwords_may_be_utf8_and_nothing_else() -> None:
+    """RFC 6856 §2.2."""
+    memory = Memory()
+    memory.exchange("USER zoë\r\nPASS pässword\r\n".encode())
+    assert memory.logins == [("zoë", "pässword")]
+    assert memory.exchange(b"USER zo\xeb\r\n").startswith(b"-ERR")
+    memory.exchange(b"USER zoe\r\n")
+    assert memory.exchange(b"PASS p\xe4ss\r\n").startswith(b"-ERR")
 
 
 def b64(text: bytes) -> bytes:
@@ -285,7 +340,8 @@ CLIENT = st.sampled_from(
     [
         b"USER mrose", b"PASS tanstaaf", b"PASS x", b"AUTH PLAIN", b"AUTH LOGIN", b"*", b"=", b"bXJvc2U=", b"CAPA", b"STAT",
         b"LIST", b"LIST 1", b"RETR 1", b"RETR 2", b"TOP 2 0", b"DELE 1", b"DELE 2", b"RSET", b"UIDL", b"NOOP", b"STLS",
-        b"QUIT", b"", b" ", b"\xff\x00", b"x" * 300, b"LIST 1 2 3", b"TOP 1 -1",
+        b"QUIT", b"", b" ", b"\xff\x00", b"x" * 300, b"LIST 1 2 3", b"TOP 1 -1", b"UTF8", b"LANG",
+        b"LANG *",
     ]
 )  # fmt: skip
 

@@ -31,6 +31,8 @@ class Keyword(Enum):
     RSET = b"RSET"
     TOP = b"TOP"
     UIDL = b"UIDL"
+    UTF8 = b"UTF8"
+    LANG = b"LANG"
 
 
 _KEYWORDS = {keyword.value: keyword for keyword in Keyword}

@@ -13,8 +13,6 @@ announced nor taken before TLS. STLS forgets every octet that came in clear, and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
 from typing import assert_never
 
 from mailproto.pop3.commands import (
@@ -30,78 +28,23 @@ from mailproto.pop3.commands import (
 )
 from mailproto.pop3.events import Close, Event, Flush, Login, LoginFailure, Retrieve, StartTls, Update
 from mailproto.pop3.maildrop import Maildrop
+from mailproto.pop3.states import (
+    ALLOWED,
+    ARGUMENTS,
+    PasswordRule,
+    State,
+    TlsState,
+    Welcome,
+    capabilities,
+)
 from mailproto.pop3.stuffing import DotStuffer, TopCutter
+from mailproto.pop3.surrogate import HeaderSurrogate
 from mailproto.sasl.exchange import MECHANISMS, Challenge, Credentials, Fault, SaslExchange, text
 
 MOST_MISTAKES = 20
 """Commands of a session that may be wrong before it is ended."""
 MOST_FAILED_LOGINS = 5
 FLUSH_OCTETS = 64 * 1024
-
-
-class State(Enum):
-    """RFC 1939 §3. The UPDATE state is the time while an `Update` waits for its answer."""
-
-    AUTHORIZATION = "authorization"
-    TRANSACTION = "transaction"
-    ENDED = "ended"
-
-
-class PasswordRule(Enum):
-    """Whether a password may be sent on a connection without TLS."""
-
-    NEEDS_TLS = "needs TLS"
-    PLAINTEXT_ALLOWED = "plaintext allowed"
-
-
-class TlsState(Enum):
-    """Whether there is TLS, or could be."""
-
-    UNAVAILABLE = "unavailable"
-    OFFERED = "offered"
-    ACTIVE = "active"
-
-
-@dataclass(frozen=True, slots=True)
-class Welcome:
-    """What the server says of itself: its host name, and its name and version (empty: not said)."""
-
-    hostname: str
-    implementation: str = ""
-
-
-_ALLOWED: dict[Keyword, frozenset[State]] = {
-    Keyword.CAPA: frozenset({State.AUTHORIZATION, State.TRANSACTION}),
-    Keyword.QUIT: frozenset({State.AUTHORIZATION, State.TRANSACTION}),
-    # RFC 1939 gives NOOP to the TRANSACTION state only.
-    Keyword.NOOP: frozenset({State.TRANSACTION}),
-    Keyword.USER: frozenset({State.AUTHORIZATION}),
-    Keyword.PASS: frozenset({State.AUTHORIZATION}),
-    Keyword.AUTH: frozenset({State.AUTHORIZATION}),
-    Keyword.STLS: frozenset({State.AUTHORIZATION}),
-    Keyword.STAT: frozenset({State.TRANSACTION}),
-    Keyword.LIST: frozenset({State.TRANSACTION}),
-    Keyword.UIDL: frozenset({State.TRANSACTION}),
-    Keyword.RETR: frozenset({State.TRANSACTION}),
-    Keyword.TOP: frozenset({State.TRANSACTION}),
-    Keyword.DELE: frozenset({State.TRANSACTION}),
-    Keyword.RSET: frozenset({State.TRANSACTION}),
-}
-# (fewest, most) arguments, for the commands whose arguments are words.
-_ARGUMENTS: dict[Keyword, tuple[int, int]] = {
-    Keyword.CAPA: (0, 0),
-    Keyword.QUIT: (0, 0),
-    Keyword.NOOP: (0, 0),
-    Keyword.STLS: (0, 0),
-    Keyword.STAT: (0, 0),
-    Keyword.RSET: (0, 0),
-    Keyword.LIST: (0, 1),
-    Keyword.UIDL: (0, 1),
-    Keyword.RETR: (1, 1),
-    Keyword.DELE: (1, 1),
-    Keyword.TOP: (2, 2),
-    Keyword.AUTH: (0, 2),
-}
 
 
 class Pop3Server:
@@ -121,7 +64,9 @@ class Pop3Server:
         self._exchange: SaslExchange | None = None  # Set: the client's next line is an answer, not a command.
         self._mistakes = 0
         self._failed_logins = 0
+        self._utf8 = False
         self._stuffer = DotStuffer()
+        self._surrogate: HeaderSurrogate | None = None
         self._cutter: TopCutter | None = None
         self._ok(f"{welcome.hostname} POP3 ready")
 
@@ -212,11 +157,17 @@ class Pop3Server:
         message = self._maildrop.get(event.number)
         assert message is not None
         self._stuffer = DotStuffer()
+        self._surrogate = None if self._utf8 else HeaderSurrogate()
         self._cutter = None if event.lines is None else TopCutter(event.lines)
         self._ok(f"{message.size_octets} octets" if event.lines is None else "top of message follows")
 
     def message_data(self, chunk: bytes) -> bool:
         """Octets of the message. False when no more are wanted."""
+        if self._surrogate is not None:
+            chunk = self._surrogate.pass_on(chunk)
+        return self._pass_on(chunk)
+
+    def _pass_on(self, chunk: bytes) -> bool:
         if self._cutter is not None:
             chunk = self._cutter.cut(chunk)
         self._send(self._stuffer.stuff(chunk))
@@ -225,6 +176,8 @@ class Pop3Server:
     def message_ended(self) -> None:
         """That was all of the message."""
         self._answered(Retrieve)
+        if self._surrogate is not None and (held := self._surrogate.finish()):
+            self._pass_on(held)
         self._send(self._stuffer.finish())
 
     def retrieve_failed(self) -> None:
@@ -292,10 +245,10 @@ class Pop3Server:
         if keyword is None:
             self._mistake("Unknown command")
             return
-        if self.state not in _ALLOWED[keyword]:
+        if self.state not in ALLOWED[keyword]:
             self._mistake("Not now")
             return
-        bounds = _ARGUMENTS.get(keyword)
+        bounds = ARGUMENTS.get(keyword)
         if bounds is not None and not bounds[0] <= len(command.arguments) <= bounds[1]:
             self._mistake("Wrong number of arguments")
             return
@@ -330,6 +283,12 @@ class Pop3Server:
                     self._retrieve(command.arguments[0], lines)
             case Keyword.DELE:
                 self._delete(command.arguments[0])
+            case Keyword.UTF8:
+                # RFC 6856 §2.1. Our own words are ASCII, which is UTF-8.
+                self._utf8 = True
+                self._ok("UTF-8 it is")
+            case Keyword.LANG:
+                self._lang(command.arguments)
             case Keyword.RSET:
                 self._maildrop.reset()
                 self._ok(
@@ -339,16 +298,8 @@ class Pop3Server:
                 assert_never(keyword)
 
     def capabilities(self) -> list[bytes]:
-        """What CAPA announces now (RFC 2449 §6, RFC 3206, RFC 5034)."""
-        names = [b"TOP", b"UIDL", b"RESP-CODES", b"AUTH-RESP-CODE", b"PIPELINING", b"EXPIRE NEVER"]
-        if self.state is State.AUTHORIZATION:
-            if self._may_login():
-                names += [b"USER", b"SASL PLAIN LOGIN"]
-            if self._tls is TlsState.OFFERED:
-                names.append(b"STLS")
-        if self._welcome.implementation:
-            names.append(b"IMPLEMENTATION " + self._welcome.implementation.encode("ascii", "replace"))
-        return names
+        """What CAPA announces now."""
+        return capabilities(self.state, self._tls, self._may_login(), self._welcome.implementation)
 
     def _may_login(self) -> bool:
         return self._tls is TlsState.ACTIVE or self._password_rule is PasswordRule.PLAINTEXT_ALLOWED
@@ -360,7 +311,20 @@ class Pop3Server:
             self._ok(f"{self._welcome.hostname} POP3 signing off")
             self.state = State.ENDED
 
+    def _lang(self, arguments: list[bytes]) -> None:
+        """RFC 6856 §3: one language. `*` asks for the one that we like best."""
+        if not arguments:
+            self._many("Language listing follows", [b"en English\r\n"])
+        elif arguments[0].lower() in (b"*", b"en", b"i-default"):
+            self._ok("en That is what you hear already")
+        else:
+            self._error("We speak English only")
+
     def _stls(self) -> None:
+        if self._utf8:
+            # RFC 6856 §2.1: a client that says UTF8 in clear and STLS after it has its commands in the wrong order.
+            self._mistake("STLS comes before UTF8")
+            return
         if self._tls is not TlsState.OFFERED:
             self._mistake("TLS is on already" if self._tls is TlsState.ACTIVE else "There is no TLS here")
             return

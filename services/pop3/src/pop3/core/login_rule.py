@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mailproto.pop3.server import PasswordRule
+from mailproto.pop3.states import PasswordRule
 from servicekit.addresses import is_loopback
 
 

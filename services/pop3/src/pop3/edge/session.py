@@ -18,7 +18,8 @@ from directoryclient import Throttled
 from directoryclient import Unavailable as DirectoryUnavailable
 from mailproto.pop3.events import Close, Event, Flush, Login, LoginFailure, Retrieve, StartTls, Update
 from mailproto.pop3.maildrop import Maildrop
-from mailproto.pop3.server import Pop3Server, State, TlsState, Welcome
+from mailproto.pop3.server import Pop3Server
+from mailproto.pop3.states import State, TlsState, Welcome
 from servicekit.tcp import Connection
 from structlog.typing import FilteringBoundLogger
 
