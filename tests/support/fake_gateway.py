@@ -7,10 +7,12 @@ from pathlib import Path
 
 from directoryclient import Disposition, Identity, Resolution, Target
 from mailmodel import AccountRef
+from senderauth.dns import Resolve
 from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.roles import Role
 from smtp_gateway.edge.allowance import Controls
+from smtp_gateway.edge.checking import Checker
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.session import Session
 from smtp_gateway.settings import Settings
@@ -106,6 +108,21 @@ def settings(**values: object) -> Settings:
     return Settings(**{**defaults, **values})  # type: ignore[arg-type]
 
 
+class FakeQuestions:
+    """Every message asks the same zone."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+
+    def within(self, seconds: float) -> Resolve:
+        return self._resolve
+
+
+def _checker(zone: Resolve, configured: Settings) -> Checker:
+    exempt = Networks(map(str, configured.sender_checks_exempt))
+    return Checker(FakeQuestions(zone), configured.hostname, exempt, configured.sender_check_seconds)
+
+
 def converse(
     role: Role,
     chunks: Sequence[bytes],
@@ -113,13 +130,19 @@ def converse(
     *,
     controls: Controls | None = None,
     clock: Callable[[], float] = time.monotonic,
+    client: str = "127.0.0.1",
+    zone: Resolve | None = None,
     **values: object,
 ) -> tuple[bytes, FakeGate, FakeConnection]:
-    """Play what a client sends, chunk by chunk; what the gateway said, and what it accepted."""
+    """Play what a client sends, chunk by chunk; what the gateway said, and what it accepted.
+
+    With a zone it is asked who is speaking.
+    """
     gate = gate or FakeGate()
 
     async def play() -> FakeConnection:
         connection = FakeConnection()
+        connection.peer_host = client
         connection.incoming = [chunk for chunk in chunks if chunk]
         configured = settings(**values)
         needs = Needs(
@@ -133,6 +156,7 @@ def converse(
             introducers=Networks(map(str, configured.xclient_networks)),
             controls=controls or Controls.of(configured),
             clock=clock,
+            checker=None if zone is None else _checker(zone, configured),
         )
         await Session(needs, role, connection).run()  # type: ignore[arg-type]
         return connection

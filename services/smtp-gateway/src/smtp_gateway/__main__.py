@@ -4,6 +4,7 @@ import time
 
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
+from dnslookup import Resolver, parse_servers
 from eventbus import EventBus, subjects
 from servicekit import rpc
 from servicekit.run import Service, run
@@ -11,10 +12,12 @@ from servicekit.settings import read_secret
 from servicekit.tls import configured_context
 from spool import Spool
 
+from smtp_gateway.adapters.questions import QUESTION_SECONDS, Questions
 from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.roles import Role
 from smtp_gateway.edge.allowance import Controls
+from smtp_gateway.edge.checking import Checker
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.session import handler
 from smtp_gateway.edge.sharing import Sharing
@@ -57,6 +60,7 @@ async def wire(service: Service[Settings]) -> None:
         Networks(map(str, settings.proxy_networks)),
         Networks(map(str, settings.xclient_networks)),
         controls,
+        checker=_checker(settings),
     )
     listeners = (
         ("mx", settings.mx_port, Role.MX, None),
@@ -76,6 +80,14 @@ async def wire(service: Service[Settings]) -> None:
             )
     service.ready_when("spool", spool.check)
     service.ready_when("directory", directory.check)
+
+
+def _checker(settings: Settings) -> Checker | None:
+    if settings.sender_checks == "off":
+        return None
+    resolver = Resolver(parse_servers(settings.dns_servers), deadline_seconds=QUESTION_SECONDS)
+    exempt = Networks(map(str, settings.sender_checks_exempt))
+    return Checker(Questions(resolver), settings.hostname, exempt, settings.sender_check_seconds)
 
 
 def main() -> None:

@@ -7,9 +7,12 @@ from pydantic_settings import SettingsConfigDict
 from servicekit.settings import BlobSettings, BusSettings, DirectorySettings, ServiceSettings, TlsSettings
 
 from smtp_gateway.limit_settings import LimitSettings
+from smtp_gateway.sender_settings import SenderSettings
 
 
-class Settings(ServiceSettings, BusSettings, BlobSettings, DirectorySettings, TlsSettings, LimitSettings):
+class Settings(
+    ServiceSettings, BusSettings, BlobSettings, DirectorySettings, TlsSettings, LimitSettings, SenderSettings
+):
     """What the gateway can be told. A port of 0 is not opened."""
 
     model_config = SettingsConfigDict(env_prefix="SMTP_GATEWAY_")

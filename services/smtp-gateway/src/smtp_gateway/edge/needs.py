@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.edge.allowance import Controls
+from smtp_gateway.edge.checking import Checker
 from smtp_gateway.ports import Directory, Gate, Health
 from smtp_gateway.settings import Settings
 
@@ -16,7 +17,8 @@ from smtp_gateway.settings import Settings
 class Needs:
     """What all sessions of a process share; `clock` counts seconds and never goes back.
 
-    `proxies` speak the PROXY protocol, always; `introducers` may say XCLIENT.
+    `proxies` speak the PROXY protocol, always; `introducers` may say XCLIENT. Without a `checker` nobody is asked who
+    is speaking.
     """
 
     settings: Settings
@@ -29,3 +31,4 @@ class Needs:
     introducers: Networks
     controls: Controls
     clock: Callable[[], float] = time.monotonic
+    checker: Checker | None = None

@@ -19,12 +19,13 @@ from servicekit.tcp import Connection, Handler
 from smtp_gateway import metrics
 from smtp_gateway.core import roles, verifying
 from smtp_gateway.core.roles import Role, Transaction
-from smtp_gateway.edge.accepting import Dropped, Visit, accept
+from smtp_gateway.edge.accepting import Dropped, accept
 from smtp_gateway.edge.allowance import Allowance
 from smtp_gateway.edge.client import Client, introduce
 from smtp_gateway.edge.intake import Intake
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.owning import all_owned
+from smtp_gateway.edge.visit import Visit
 
 LOG = logs.logger("smtp_gateway.session")
 DATA_GO = Reply.of(354, "", "End data with <CR><LF>.<CR><LF>")
