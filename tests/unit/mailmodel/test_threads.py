@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mailmodel.base_subject import base_subject, collation_key
+from mailmodel.base_subject import base_subject
+from mailmodel.collation import casemap, collation_key
 from mailmodel.threads import Member, Node, by_references, by_subject
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,6 +59,11 @@ def test_long_hostile_subjects_take_no_time() -> None:
 def test_collation_knows_no_case() -> None:
     assert collation_key("äB") == collation_key("ÄB".lower())
     assert collation_key("a") < collation_key("B") < collation_key("c")
+    # Composed or not; full width and superscripts as what they stand for.
+    assert casemap("é") == casemap("e\u0301") == casemap("É")
+    assert casemap("２³") == "23"
+    assert casemap("ß") == "ß"
+    assert casemap("ǆ") == casemap("Ǆ") == casemap("ǅ")
 
 
 def member(

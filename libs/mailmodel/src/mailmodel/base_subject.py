@@ -1,7 +1,6 @@
 """The base subject of a message (RFC 5256 §2.1): what is left of it without `Re:`, `Fwd:`, `[list]` and the like."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
 # A longer subject is looked at in part only: each step copies what is left.
@@ -48,10 +47,3 @@ def base_subject(subject: str) -> BaseSubject:
             return BaseSubject(text, is_reply)
         text = text[5:-1]
         is_reply = True
-
-
-def collation_key(text: str) -> bytes:
-    """Strings in the order of i;unicode-casemap (RFC 5051): equal whatever their case, compared by octets."""
-    if text.isascii():
-        return text.upper().encode("ascii")
-    return unicodedata.normalize("NFKD", text.upper()).encode("utf-8", "surrogatepass")

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailmodel.base_subject import BaseSubject, collation_key
+from mailmodel.base_subject import BaseSubject
+from mailmodel.collation import collation_key
 
 DEEPEST = 500
 

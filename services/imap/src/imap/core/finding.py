@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from mailmodel.collation import casemap
 from mailmodel.view import SessionView
 from mailproto.imap.search_keys import SearchKey
 from mailstore import BodyCorrupt, Columns, MailboxMissing, StoredMessage
@@ -110,11 +111,11 @@ async def _read_texts(session: Session, candidates: Sequence[Candidate]) -> None
 
 
 async def _text(session: Session, message: StoredMessage) -> str:
-    """The texts of a message's body, decoded, in lower case."""
+    """The texts of a message's body, decoded, as they are compared."""
     texts = []
     for part in text_parts(message):
         try:
             texts.append(await read_text(session, message, part, TEXT_OCTETS))
         except BodyCorrupt:
             continue
-    return "\n".join(texts).lower()
+    return casemap("\n".join(texts))

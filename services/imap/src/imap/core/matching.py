@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import assert_never
 
 from mailmodel import SystemFlag
+from mailmodel.collation import casemap
 from mailmodel.view import SessionView
 from mailmsg.header import fields, unfold
 from mailmsg.words import decode_words
@@ -77,7 +78,7 @@ class Candidate:
     is_recent: bool
     stored: StoredMessage | None = None
     header: bytes | None = None
-    # The texts of the body, in lower case.
+    # The texts of the body, as they are compared.
     text: str | None = None
 
 
@@ -132,11 +133,11 @@ def matches(key: SearchKey, candidate: Candidate, context: Context) -> bool | No
         case HeaderKey():
             return None if candidate.header is None else header_holds(candidate.header, key.name, key.text)
         case BodyKey():
-            return None if candidate.text is None else key.text.lower() in candidate.text
+            return None if candidate.text is None else casemap(key.text) in candidate.text
         case TextKey():
             if candidate.header is not None and any_field_holds(candidate.header, key.text):
                 return True
-            return None if candidate.text is None else key.text.lower() in candidate.text
+            return None if candidate.text is None else casemap(key.text) in candidate.text
         case NotKey():
             inner = matches(key.key, candidate, context)
             return None if inner is None else not inner
@@ -185,7 +186,7 @@ def _compare(day: date, when: When, wanted: date) -> bool:
 
 def header_holds(header: bytes, name: bytes, text: str) -> bool:
     """A field of this name holds the text, in its decoded or its written form; an empty text: it is there."""
-    wanted, sought = name.lower(), text.lower()
+    wanted, sought = name.lower(), casemap(text)
     return any(
         field.name.lower() == wanted and (not sought or _holds(field.value, sought))
         for field in fields(header)
@@ -194,18 +195,18 @@ def header_holds(header: bytes, name: bytes, text: str) -> bool:
 
 def any_field_holds(header: bytes, text: str) -> bool:
     """Any field, name included."""
-    sought = text.lower()
+    sought = casemap(text)
     return any(
-        sought in field.name.decode("latin-1").lower() or _holds(field.value, sought)
+        sought in casemap(field.name.decode("latin-1")) or _holds(field.value, sought)
         for field in fields(header)
     )
 
 
 def _holds(value: bytes, sought: str) -> bool:
     written = unfold(value)
-    if sought in written.decode("utf-8", "replace").lower():
+    if sought in casemap(written.decode("utf-8", "replace")):
         return True
-    return b"=?" in written and sought in decode_words(written).lower()
+    return b"=?" in written and sought in casemap(decode_words(written))
 
 
 def needed_columns(key: SearchKey) -> Columns:

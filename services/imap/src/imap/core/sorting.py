@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar, assert_never
 
-from mailmodel.base_subject import base_subject, collation_key
+from mailmodel.base_subject import base_subject
+from mailmodel.collation import collation_key
 from mailproto.imap import responses
 from mailproto.imap.commands import By, Sort
 from mailproto.imap.search_keys import asks_modseq
