@@ -15,6 +15,7 @@ from mda.core.findings import WhenUnscanned
 from mda.edge.filing import Filing
 from mda.edge.receipts import Receipts
 from mda.edge.screening import Screening
+from mda.edge.sorting import Sorting
 from mda.settings import Settings
 
 
@@ -57,16 +58,18 @@ async def wire(service: Service[Settings]) -> None:
             tries=settings.poison_tries,
             pause_seconds=settings.retry_seconds,
         )
+    spool = Spool(blobs, bus)
     filing = Filing(
         source,
         mailboxes,
         BlobQuarantine(blobs),
-        Receipts(settings.hostname, Spool(blobs, bus), directory),
+        Receipts(settings.hostname, spool, directory),
         service.draining,
         batch_messages=settings.batch_messages,
         retry_seconds=settings.retry_seconds,
         poison_tries=settings.poison_tries,
         screening=screening,
+        sorting=Sorting(settings.hostname, mailboxes, blobs, spool, directory),
         hold_seconds=min(2.0, settings.ack_wait_seconds / 4),
     )
     for number in range(settings.filing_tasks):

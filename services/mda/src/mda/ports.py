@@ -45,6 +45,9 @@ class Mailboxes(Protocol):
     async def deliver(self, deliveries: Sequence[Delivery]) -> list[bool]:
         """File all in one transaction; False where one was filed before. Raises StoreUnavailable."""
 
+    async def settled(self, queue_ids: Sequence[str]) -> set[tuple[str, str]]:
+        """Which (queue id, recipient) of these queue ids are filed. Raises StoreUnavailable."""
+
     async def list_mailboxes(self, account: AccountRef) -> list[MailboxInfo]:
         """All mailboxes of an account. Raises StoreUnavailable."""
 

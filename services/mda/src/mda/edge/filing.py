@@ -14,7 +14,7 @@ filed meanwhile.
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -29,6 +29,7 @@ from mda.core.findings import Disposition, Verdict
 from mda.core.marks import marks
 from mda.core.plan import INBOX, local_recipients, plan
 from mda.edge.screening import Screened, Screening
+from mda.edge.sorting import Sorting
 from mda.ports import Item, Mailboxes, Quarantine, Receipts, Source
 
 FETCH_SECONDS = 1.0
@@ -67,12 +68,14 @@ class Filing:
         retry_seconds: float,
         poison_tries: int,
         screening: Screening | None = None,
+        sorting: Sorting | None = None,
         hold_seconds: float = 2.0,
     ) -> None:
         self._source = source
         self._mailboxes = mailboxes
         self._quarantine = quarantine
         self._screening = screening
+        self._sorting = sorting
         self._receipts = receipts
         self._draining = draining
         self._batch_messages = batch_messages
@@ -211,22 +214,73 @@ class Filing:
         self._log.error("body_unreadable", queue_id=arrived.letter.envelope.queue_id, error=result.problem)
         await arrived.item.retry_later(self._retry_seconds)
 
+    # -- users' scripts
+
+    async def _sorted(self, sorting: Sorting, jobs: Sequence[Job]) -> list[Job]:
+        """The jobs as their users' scripts want them; those that cannot be sorted now come again."""
+        accounts = {each.account.account_id for job in jobs for each in job.deliveries}
+        active = await sorting.active(sorted(accounts))
+        if not active:
+            return list(jobs)
+        done = await asyncio.gather(*(self._sort(sorting, job, active) for job in jobs))
+        return [job for job in done if job is not None]
+
+    async def _sort(self, sorting: Sorting, job: Job, active: dict[str, bytes]) -> Job | None:
+        if not any(each.account.account_id in active for each in job.deliveries):
+            return job
+        queue_id = job.letter.envelope.queue_id
+        try:
+            await job.item.keep_working()
+            if job.item.deliveries > 1:
+                # What was settled before is not run again: its mail was sent.
+                known = await self._mailboxes.settled([queue_id])
+                active = {
+                    account_id: digest
+                    for account_id, digest in active.items()
+                    if not any(
+                        each.account.account_id == account_id and (queue_id, each.recipient) in known
+                        for each in job.deliveries
+                    )
+                }
+            return replace(job, deliveries=await sorting.sort(job.letter, job.deliveries, active))
+        except (StoreUnavailable, BlobUnavailable, SpoolUnavailable, OutcomeUnknown, Unavailable) as error:
+            metrics.POSTPONED.inc()
+            self._log.warning("sorting_postponed", queue_id=queue_id, error=str(error))
+            await job.item.retry_later(self._retry_seconds)
+            return None
+        except Exception:
+            # A bug of ours must not keep mail from its reader.
+            self._log.exception("sorting_failed", queue_id=queue_id)
+            return job
+
     # -- the commit
 
     async def _file_together(self, jobs: Sequence[Job]) -> None:
         try:
+            if self._sorting is not None:
+                jobs = await self._sorted(self._sorting, jobs)
+            if jobs:
+                await self._commit_or_split(jobs)
+        except StoreUnavailable as error:
+            await self._postpone(jobs, error)
+
+    async def _postpone(self, jobs: Sequence[Job], error: Exception) -> None:
+        metrics.POSTPONED.inc(len(jobs))
+        self._log.warning("filing_postponed", messages=len(jobs), error=str(error))
+        for job in jobs:
+            await job.item.retry_later(self._retry_seconds)
+        await asyncio.sleep(self._retry_seconds)
+
+    async def _commit_or_split(self, jobs: Sequence[Job]) -> None:
+        try:
             await self._commit(jobs)
         except StoreUnavailable as error:
-            metrics.POSTPONED.inc(len(jobs))
-            self._log.warning("filing_postponed", messages=len(jobs), error=str(error))
-            for job in jobs:
-                await job.item.retry_later(self._retry_seconds)
-            await asyncio.sleep(self._retry_seconds)
+            await self._postpone(jobs, error)
         except Exception as error:
             if len(jobs) > 1:
                 self._log.warning("batch_failed", messages=len(jobs), error=str(error))
                 for job in jobs:
-                    await self._file_together([job])
+                    await self._commit_or_split([job])
             elif jobs[0].item.deliveries >= self._poison_tries:
                 await self._poison(jobs[0].item, str(error))
             else:
