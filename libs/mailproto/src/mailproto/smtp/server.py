@@ -137,7 +137,7 @@ class ServerMachine(ServerSession):
             # RFC 1870 §6.1: refused before it is sent.
             self._say(Reply.of(552, "5.3.4", f"A message has at most {limit} octets here"))
             return None
-        if given.request != MESSAGE_DEFAULT and self.config.dsn is Dsn.REFUSED:
+        if given.request is not MESSAGE_DEFAULT and self.config.dsn is Dsn.REFUSED:
             self._say(UNKNOWN_PARAMETER)
             return None
         if given.body is BodyType.BINARY and self.config.binary is Binary.REFUSED:
@@ -169,7 +169,7 @@ class ServerMachine(ServerSession):
 
     def _allowed(self, rcpt: Rcpt | Reply) -> Rcpt | Reply:
         """The recipient where its form is one that was offered, else the refusal."""
-        if isinstance(rcpt, Reply):
+        if isinstance(rcpt, Reply) or (rcpt.request is RECIPIENT_DEFAULT and rcpt.forward_path.isascii()):
             return rcpt
         if rcpt.request != RECIPIENT_DEFAULT and self.config.dsn is Dsn.REFUSED:
             return UNKNOWN_PARAMETER

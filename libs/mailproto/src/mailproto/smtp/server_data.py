@@ -69,6 +69,8 @@ class DataReader:
 
     def feed(self, source: Input) -> Received | None:
         """Take what came; the message once its end has come. What follows the end is left."""
+        if not source:
+            return None
         start = max(0, len(self._buffer) - len(END) + 1)
         self._buffer += source.take_all()
         end = self._buffer.find(END, start)

@@ -50,6 +50,8 @@ UNKNOWN_PARAMETER = Reply.of(555, "5.5.4", "Unknown parameter")
 def parse_mail_parameters(rest: bytes) -> MailParameters:
     """What follows the reverse-path. Raises ParameterInvalid."""
     given = NO_PARAMETERS
+    if not rest:
+        return given
     for key, value in _words(rest, "MAIL FROM:<address>"):
         match key:
             case "SIZE":
@@ -77,6 +79,8 @@ def parse_mail_parameters(rest: bytes) -> MailParameters:
 def parse_rcpt_parameters(rest: bytes) -> RecipientRequest:
     """What follows the forward-path. Raises ParameterInvalid."""
     request = RECIPIENT_DEFAULT
+    if not rest:
+        return request
     for key, value in _words(rest, "RCPT TO:<address>"):
         try:
             match key:

@@ -90,6 +90,8 @@ class Allowance:
 
     def message(self, now: float) -> Reply | None:
         """MAIL; why not now."""
+        if self._who is None and self._client is None:
+            return None
         keys: list[tuple[Limited, str]] = []
         if self._who is not None:
             keys.append((Limited.ACCOUNT_MESSAGES, self._who.account.account_id))
@@ -101,11 +103,15 @@ class Allowance:
 
     def may_name_another(self, now: float) -> Reply | None:
         """RCPT; why not now."""
+        if self._who is None and self._client is None:
+            return None
         refusing = self._controls.limits.refusing(self._recipient_keys(), 1, now)
         return refusing and self._refused(refusing.value, self._subject, TOO_MANY_RECIPIENTS)
 
     def named_another(self, now: float) -> None:
         """A recipient was accepted."""
+        if self._who is None and self._client is None:
+            return
         self._controls.limits.spend(self._recipient_keys(), 1, now)
 
     def close(self) -> None:
