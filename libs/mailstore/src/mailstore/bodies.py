@@ -1,6 +1,7 @@
 """Bodies of stored messages: prefix and body as one, by ranges, with a digest that is checked."""
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -9,6 +10,9 @@ from mailmodel import AccountRef
 
 from mailstore.errors import BodyCorrupt, StoreUnavailable
 from mailstore.types import StoredMessage
+
+# Between two bodies that are read together: less than another request costs.
+FAR_OCTETS = 64 * 1024
 
 
 async def put(blobs: BlobStore, account: AccountRef, content: bytes) -> BodyReference:
@@ -49,3 +53,53 @@ async def read(blobs: BlobStore, message: StoredMessage, offset: int, length: in
         if len(data) == reference.length and not reference.matches(data):
             raise BodyCorrupt(f"the body of message {message.message_id} was altered")
     return prefix[offset:end] + data
+
+
+async def read_whole(blobs: BlobStore, messages: Sequence[StoredMessage]) -> list[bytes]:
+    """Prefix and body of several messages, in their order.
+
+    Bodies that lie close together in one object are read by one request: what was delivered together was packed
+    together. Raises as `read` does, for all of them when it is so for one.
+    """
+    made: list[bytes] = []
+    for group in _neighbours(messages):
+        references = [_reference(message) for message in group]
+        start = references[0].offset
+        length = references[-1].offset + references[-1].length - start
+        try:
+            data = (
+                memoryview(await blobs.get_range(references[0].object_key, start, length)) if length else b""
+            )
+        except BlobMissing as error:
+            raise BodyCorrupt(f"the body of message {group[0].message_id} is gone") from error
+        except BlobUnavailable as error:
+            raise StoreUnavailable(str(error)) from error
+        for message, reference in zip(group, references, strict=True):
+            body = bytes(data[reference.offset - start : reference.offset - start + reference.length])
+            if not reference.matches(body):
+                raise BodyCorrupt(f"the body of message {message.message_id} was altered")
+            made.append(message.prefix + body)
+    return made
+
+
+def _neighbours(messages: Sequence[StoredMessage]) -> Iterator[list[StoredMessage]]:
+    """Runs of messages in one object, each behind the one before it and not far away."""
+    run: list[StoredMessage] = []
+    end = 0
+    for message in messages:
+        reference = _reference(message)
+        fits = run and _reference(run[0]).object_key == reference.object_key
+        if not fits or not 0 <= reference.offset - end <= FAR_OCTETS:
+            if run:
+                yield run
+            run = []
+        run.append(message)
+        end = reference.offset + reference.length
+    if run:
+        yield run
+
+
+def _reference(message: StoredMessage) -> BodyReference:
+    if message.reference is None:
+        raise ValueError("fetched without Columns.BODY")
+    return message.reference

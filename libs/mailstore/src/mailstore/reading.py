@@ -77,6 +77,19 @@ async def snapshot(pool: Pool, account: AccountRef, mailbox_id: int, *, claim_re
     )
 
 
+async def sizes(pool: Pool, account: AccountRef, mailbox_id: int) -> tuple[list[int], list[int]]:
+    """The UIDs of a mailbox in order, and the size in octets of each message: two arrays in one row."""
+    async with transaction(pool, account.tenant_id) as connection:
+        row = await connection.fetchrow(
+            """SELECT array_agg(uid ORDER BY uid) AS uids, array_agg(size_octets ORDER BY uid) AS sizes
+               FROM entry WHERE account_id = $1 AND mailbox_id = $2""",
+            UUID(account.account_id),
+            mailbox_id,
+        )
+    assert row is not None
+    return row["uids"] or [], row["sizes"] or []
+
+
 async def count_entries(
     pool: Pool, account: AccountRef, mailbox_ids: Sequence[int]
 ) -> dict[int, EntryCounts]:

@@ -159,6 +159,10 @@ class MailStore:
         """The mailbox as it is now."""
         return await reading.snapshot(self._pool, account, mailbox_id, claim_recent=claim_recent)
 
+    async def sizes(self, account: AccountRef, mailbox_id: int) -> tuple[list[int], list[int]]:
+        """UIDs in order, and the size in octets of each message."""
+        return await reading.sizes(self._pool, account, mailbox_id)
+
     async def count_entries(self, account: AccountRef, mailbox_ids: Sequence[int]) -> dict[int, EntryCounts]:
         """What no counter holds, by mailbox; mailboxes that are gone are left out."""
         return await reading.count_entries(self._pool, account, mailbox_ids)
@@ -180,6 +184,10 @@ class MailStore:
     async def read(self, message: StoredMessage, offset: int, length: int) -> bytes:
         """Octets of prefix and body of a message that was fetched with Columns.BODY."""
         return await bodies.read(self._blobs, message, offset, length)
+
+    async def read_whole(self, messages: Sequence[StoredMessage]) -> list[bytes]:
+        """Several whole messages that were fetched with Columns.BODY; neighbours in one object cost one request."""
+        return await bodies.read_whole(self._blobs, messages)
 
     # -- changing
 

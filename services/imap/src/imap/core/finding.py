@@ -75,7 +75,7 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
     columns = needed_columns(key)
     async for stored in session.store.fetch(session.account, where.mailbox_id, list(open_), columns):
         still_open = []
-        for message in stored:
+        for message in await _with_long_headers(session, where, stored, columns):
             candidate = open_.pop(message.uid)
             candidate.stored = message
             if columns & Columns.HEADER:
@@ -90,6 +90,25 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
                 each.text = None
     found.sort(key=lambda each: each.uid)
     return found
+
+
+async def _with_long_headers(
+    session: Session, where: Where, stored: Sequence[StoredMessage], columns: Columns
+) -> Sequence[StoredMessage]:
+    """The same; those whose header is not in its column, for it is long, as it can be read."""
+    if not columns & Columns.HEADER or columns & Columns.BODY:
+        return stored
+    long_ones = [message.uid for message in stored if message.header_octets and not message.header]
+    if not long_ones:
+        return stored
+    again: dict[int, StoredMessage] = {}
+    async for part in session.store.fetch(
+        session.account, where.mailbox_id, long_ones, columns | Columns.BODY
+    ):
+        again.update({message.uid: message for message in part})
+    # One that has gone meanwhile is not found.
+    kept = (again.get(m.uid) if m.header_octets and not m.header else m for m in stored)
+    return [message for message in kept if message is not None]
 
 
 async def full_header(session: Session, message: StoredMessage) -> bytes:

@@ -187,7 +187,7 @@ def _compare(day: date, when: When, wanted: date) -> bool:
 def header_holds(header: bytes, name: bytes, text: str) -> bool:
     """A field of this name holds the text, in its decoded or its written form; an empty text: it is there."""
     wanted, sought = name.lower(), casemap(text)
-    return any(
+    return _may_hold(header, sought) and any(
         field.name.lower() == wanted and (not sought or _holds(field.value, sought))
         for field in fields(header)
     )
@@ -196,10 +196,17 @@ def header_holds(header: bytes, name: bytes, text: str) -> bool:
 def any_field_holds(header: bytes, text: str) -> bool:
     """Any field, name included."""
     sought = casemap(text)
-    return any(
+    return _may_hold(header, sought) and any(
         sought in casemap(field.name.decode("latin-1")) or _holds(field.value, sought)
         for field in fields(header)
     )
+
+
+def _may_hold(header: bytes, sought: str) -> bool:
+    """A look at the whole block at once: False where no field can hold the text, as most cannot."""
+    if not sought.isascii() or not header.isascii() or b"=?" in header:
+        return True
+    return sought.encode("ascii") in header.replace(b"\r", b"").replace(b"\n", b"").upper()
 
 
 def _holds(value: bytes, sought: str) -> bool:
@@ -223,8 +230,9 @@ def needed_columns(key: SearchKey) -> Columns:
             return columns
         case SentKey():
             return Columns.SENT
-        case HeaderKey() | TextKey():
-            # A long header is read like a body.
+        case HeaderKey():
+            return Columns.HEADER
+        case TextKey():
             return Columns.HEADER | Columns.BODY
         case BodyKey():
             return Columns.BODY

@@ -1,0 +1,62 @@
+"""Searches of headers: folded, encoded, long, and the look at the whole block that spares most of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from imap.core.matching import any_field_holds, header_holds
+
+from tests.support.imap_memory import Imap
+
+HEADER = (
+    b"Subject: one\r\n two\tthree\r\nX-Empty:\r\nFrom: =?utf-8?q?J=C3=B6rg?= <j@x.test>\r\n"
+    b"To: \xc3\xa9ric@x.test\r\n\r\n"
+)
+PLAIN = b"Subject: one\r\n two\tthree\r\nX-Empty:\r\nTo: eric@x.test\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "held"),
+    [
+        (b"Subject", "ONE TWO", True),
+        (b"subject", "two\tthree", True),
+        (b"Subject", "onetwo", False),
+        (b"To", "one", False),
+        (b"X-Empty", "", True),
+        (b"X-None", "", False),
+        (b"X-Empty", "x", False),
+    ],
+)
+def test_fields(name: bytes, text: str, held: bool) -> None:
+    assert header_holds(PLAIN, name, text) is held
+    assert header_holds(HEADER, name, text) is held
+
+
+def test_encoded_and_raw() -> None:
+    assert header_holds(HEADER, b"From", "jörg <J@")
+    assert header_holds(HEADER, b"To", "Éric")
+    assert any_field_holds(HEADER, "x-emp")
+    assert not any_field_holds(HEADER, "nowhere")
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["A", "Subject"]), st.text(alphabet="abAB \t", max_size=8)), max_size=4
+    ),
+    st.text(alphabet="abAB ", min_size=1, max_size=4),
+)
+def test_the_look_at_the_block_spares_nothing_that_is_there(fields: list[tuple[str, str]], text: str) -> None:
+    header = "".join(f"{name}: {value}\r\n x\r\n" for name, value in fields).encode() + b"\r\n"
+    expected = any(
+        name == "Subject" and text.lower() in (value + " x").strip(" \t").lower() for name, value in fields
+    )
+    assert header_holds(header, b"subject", text) is expected
+
+
+def test_a_long_header_is_read(imap: Imap) -> None:
+    client = imap.client(select="INBOX")
+    client.append("Subject: short\n\nx\n")
+    client.append("X-Long: " + "word " * 8000 + "\nSubject: the end\n\nx\n")
+    client.say("NOOP")
+    assert client.say('SEARCH SUBJECT "the end"')[0] == "* SEARCH 2"
+    assert client.say("SEARCH NOT SUBJECT end LARGER 5")[0] == "* SEARCH 1"
+    assert client.say("SEARCH TEXT word")[0] == "* SEARCH 2"
