@@ -16,7 +16,8 @@ from pgkit import OPERATOR, Connection, Pool, transaction
 
 from mta_queue.adapters.filtering import FREE, conditions
 from mta_queue.adapters.items import plan_anew, scope_of
-from mta_queue.adapters.queue import dues, reply_text
+from mta_queue.adapters.queue import dues
+from mta_queue.adapters.recording import reply_text
 from mta_queue.core import change as changes
 from mta_queue.core.change import (
     Bounce,

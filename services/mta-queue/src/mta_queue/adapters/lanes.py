@@ -29,6 +29,9 @@ LANES_OF_A_TENANT = 16
 SUSPENDED_SECONDS = 60.0
 FIRST_TENANT, LAST_TENANT = UUID(int=0), UUID(int=2**128 - 1)
 
+# A plan that was made when the table was empty must not read all of it when it is full.
+LOCK = "SELECT pg_try_advisory_xact_lock($1) FROM set_config('enable_seqscan', 'off', true)"
+
 DUE_LANES = """
 WITH RECURSIVE tenant (tenant_id) AS (
     (SELECT tenant_id FROM queue_lane WHERE tenant_id > $1 ORDER BY tenant_id LIMIT 1)
@@ -60,10 +63,8 @@ WITH seen AS (
         (SELECT i.next_attempt_at FROM queue_item i
          WHERE i.tenant_id = lane.tenant_id AND i.domain = lane.domain AND i.status = 'waiting'
            AND (i.lease_until IS NULL OR i.lease_until <= $1) ORDER BY i.next_attempt_at LIMIT 1) AS next_at,
-        (SELECT min(i.lease_until) FROM queue_item i
-         WHERE i.tenant_id = lane.tenant_id AND i.domain = lane.domain AND i.lease_until IS NOT NULL
-           AND i.lease_until > $1) AS leased_until
-    FROM unnest($2::uuid[], $3::text[]) AS lane(tenant_id, domain)),
+        lane.leased_until
+    FROM unnest($2::uuid[], $3::text[], $4::timestamptz[]) AS lane(tenant_id, domain, leased_until)),
 moved AS (
     UPDATE queue_lane lane SET turn_at = greatest(least(seen.next_at, seen.leased_until), $1) FROM seen
     WHERE lane.tenant_id = seen.tenant_id AND lane.domain = seen.domain
@@ -84,7 +85,7 @@ class Lanes:
         self, room: int, firsts: UnderWay, caps: Caps, rules: Rules, lease_seconds: float, now: datetime
     ) -> Taken | None:
         async with transaction(self._pool, OPERATOR) as connection:
-            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", TAKING):
+            if not await connection.fetchval(LOCK, TAKING):
                 return None
             lanes = await self._due_lanes(connection, now)
             if not lanes:
@@ -94,13 +95,23 @@ class Lanes:
                 for lane in lanes
                 if (suspension := rules.suspension_of(lane.tenant_id, lane.domain, now)) is not None
             }
-            under_way = await _under_way(connection, now, firsts)
+            leased = await _leases(connection, now)
+            under_way = firsts.copy()
+            for lane, (count, _) in leased.items():
+                under_way.by_domain[lane.domain] += count
+                under_way.by_tenant[lane.tenant_id] += count
             given = share([lane for lane in lanes if lane not in stopped], room, under_way, caps)
-            rows = await _lease(connection, given, now, lease_seconds)
+            until = now + timedelta(seconds=lease_seconds)
+            rows = await _lease(connection, given, now, until)
+            ends = {lane: end for lane, (_, end) in leased.items()}
+            for row in rows:
+                ends.setdefault(Lane(str(row["tenant_id"]), row["domain"]), until)
             items = await _readable(connection, rows)
             if given:
                 self._last_tenant = UUID(next(lane for lane in reversed(lanes) if lane in given).tenant_id)
-                await connection.execute(WAITS_FOR, now, *_columns(list(given)))
+                await connection.execute(
+                    WAITS_FOR, now, *_columns(list(given)), [ends.get(lane) for lane in given]
+                )
             if stopped:
                 longest = now + timedelta(seconds=SUSPENDED_SECONDS)
                 await connection.execute(
@@ -148,26 +159,22 @@ def _columns(lanes: Sequence[Lane]) -> tuple[list[UUID], list[str]]:
     return [UUID(lane.tenant_id) for lane in lanes], [lane.domain for lane in lanes]
 
 
-async def _under_way(connection: Connection, now: datetime, firsts: UnderWay) -> UnderWay:
-    """Leases of all processes, and this one's first attempts, which have none."""
-    counted = firsts.copy()
-    for row in await connection.fetch(
-        """SELECT tenant_id, domain, count(*) AS items FROM queue_item
+async def _leases(connection: Connection, now: datetime) -> dict[Lane, tuple[int, datetime]]:
+    """Of all processes: how many in each lane, and when the first of them ends."""
+    rows = await connection.fetch(
+        """SELECT tenant_id, domain, count(*) AS items, min(lease_until) AS first_end FROM queue_item
            WHERE lease_until IS NOT NULL AND lease_until > $1 GROUP BY tenant_id, domain""",
         now,
-    ):
-        counted.by_domain[row["domain"]] += row["items"]
-        counted.by_tenant[str(row["tenant_id"])] += row["items"]
-    return counted
+    )
+    return {Lane(str(row["tenant_id"]), row["domain"]): (row["items"], row["first_end"]) for row in rows}
 
 
 async def _lease(
-    connection: Connection, given: dict[Lane, int], now: datetime, lease_seconds: float
+    connection: Connection, given: dict[Lane, int], now: datetime, until: datetime
 ) -> list[asyncpg.Record]:
     places = {lane: count for lane, count in given.items() if count}
     if not places:
         return []
-    until = now + timedelta(seconds=lease_seconds)
     return await connection.fetch(LEASE, now, until, *_columns(list(places)), list(places.values()))
 
 

@@ -7,20 +7,14 @@ from uuid import UUID
 
 import asyncpg
 from mailproto.smtp.client import Passed
-from mailproto.smtp.dsn_request import RECIPIENT_DEFAULT
-from mailproto.smtp.reply import Reply
-from pgkit import OPERATOR, Connection, Pool, transaction
-from spool import Envelope, SpooledLetter
+from pgkit import OPERATOR, Pool, transaction
+from spool import SpooledLetter
 
+from mta_queue.adapters.recording import ENDED, FIRST, WAITS_ON, parse_reply, postpone, record, reply_text
 from mta_queue.core.attempt import Attempt
-from mta_queue.core.outcome import EXPIRED, Outcome, Verdict, is_to_be_told, judge
+from mta_queue.core.outcome import EXPIRED, Outcome, Verdict, judge
 from mta_queue.ports import Delayed, Due, Item, Postponed, PutOff
 
-INSERT = """
-INSERT INTO queue_item (tenant_id, queue_id, domain, reverse_path, recipients, payload, attempts, next_attempt_at,
-                        expires_at, last_reply, last_host, replies, warn_at, tried_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, CASE WHEN $7 > 0 THEN now() END)
-ON CONFLICT DO NOTHING"""
 OVERDUE = """
 WITH over AS (
     SELECT item_id FROM queue_item
@@ -65,16 +59,14 @@ class SqlQueue:
         attempts: Sequence[Attempt],
     ) -> None:
         envelope = letter.envelope
-        tenant = UUID(envelope.tenant_id)
         async with transaction(self._pool, envelope.tenant_id) as connection:
-            await _settle(connection, envelope, payload, settled)
-            if postponed:
-                await _postpone(connection, [PutOff(envelope, each) for each in postponed])
-            await _keep(connection, tenant, envelope.queue_id, attempts)
+            if settled or attempts:
+                await record(connection, FIRST, envelope, payload, settled, attempts)
+            await postpone(connection, [PutOff(envelope, each) for each in postponed])
 
     async def put_off(self, untried: Sequence[PutOff]) -> None:
         async with transaction(self._pool, OPERATOR) as connection:
-            await _postpone(connection, untried)
+            await postpone(connection, untried)
 
     async def record_retry(
         self,
@@ -85,32 +77,24 @@ class SqlQueue:
         attempts: Sequence[Attempt],
     ) -> bool:
         envelope = item.letter.envelope
-        tenant = UUID(envelope.tenant_id)
-        key = (tenant, envelope.queue_id, item.domain, item.fencing)
+        key = (item.domain, item.fencing)
         async with transaction(self._pool, envelope.tenant_id) as connection:
-            if waiting:
-                last = waiting[-1]
-                done = await connection.execute(
-                    """UPDATE queue_item SET recipients = $5, attempts = attempts + 1, next_attempt_at = $6,
-                              lease_until = NULL, last_reply = $7, last_host = $8, replies = $9, tried_at = now()
-                       WHERE tenant_id = $1 AND queue_id = $2 AND domain = $3 AND fencing = $4""",
-                    *key,
-                    [outcome.address for outcome in waiting],
-                    next_attempt_at,
-                    reply_text(last.reply),
-                    last.host,
-                    [reply_text(outcome.reply) for outcome in waiting],
-                )
-            else:
-                done = await connection.execute(
-                    "DELETE FROM queue_item WHERE tenant_id = $1 AND queue_id = $2 AND domain = $3 AND fencing = $4",
-                    *key,
-                )
-            if done.endswith(" 0"):
-                return False
-            await _settle(connection, envelope, item.payload, settled)
-            await _keep(connection, tenant, envelope.queue_id, attempts)
-        return True
+            if not waiting:
+                return await record(connection, ENDED, envelope, item.payload, settled, attempts, *key)
+            return await record(
+                connection,
+                WAITS_ON,
+                envelope,
+                item.payload,
+                settled,
+                attempts,
+                *key,
+                [outcome.address for outcome in waiting],
+                next_attempt_at,
+                reply_text(waiting[-1].reply),
+                waiting[-1].host,
+                [reply_text(outcome.reply) for outcome in waiting],
+            )
 
     async def notices_due(self, limit: int, older_than: datetime) -> list[Due]:
         async with transaction(self._pool, OPERATOR) as connection:
@@ -211,94 +195,3 @@ def _outcome(row: asyncpg.Record) -> Outcome:
     if judge(reply) is Verdict.DELIVERED:
         return Outcome(row["address"], Verdict.DELIVERED, reply, row["host"], Passed.NOT_ON)
     return Outcome(row["address"], Verdict.FAILED, reply, row["host"])
-
-
-async def _postpone(connection: Connection, untried: Sequence[PutOff]) -> None:
-    """In the order of their lanes, so that two that do this at once do not wait for each other in a ring."""
-    rows = [
-        (
-            UUID(each.envelope.tenant_id),
-            each.envelope.queue_id,
-            each.postponed.domain,
-            each.envelope.reverse_path,
-            list(each.postponed.recipients),
-            each.postponed.payload,
-            each.postponed.attempts,
-            each.postponed.next_attempt_at,
-            each.postponed.expires_at,
-            each.postponed.replies[-1],
-            each.postponed.last_host,
-            list(each.postponed.replies),
-            each.postponed.warn_at if each.envelope.reverse_path else None,
-        )
-        for each in untried
-    ]
-    await connection.executemany(INSERT, sorted(rows, key=lambda row: (row[0], row[2])))
-
-
-async def _keep(connection: Connection, tenant: UUID, queue_id: str, attempts: Sequence[Attempt]) -> None:
-    """The history of the message."""
-    if not attempts:
-        return
-    await connection.execute(
-        """INSERT INTO queue_attempt (tenant_id, queue_id, domain, started_at, duration_ms, host, address, tls, reply,
-                                      delivered, deferred, failed)
-           SELECT $1, $2, * FROM unnest($3::text[], $4::timestamptz[], $5::int[], $6::text[], $7::text[], $8::text[],
-                                        $9::text[], $10::int[], $11::int[], $12::int[])""",
-        tenant,
-        queue_id,
-        [each.domain for each in attempts],
-        [each.started_at for each in attempts],
-        [round(each.duration_seconds * 1000) for each in attempts],
-        [each.host for each in attempts],
-        [each.address for each in attempts],
-        [each.tls for each in attempts],
-        [whole_reply(each.reply) for each in attempts],
-        [each.delivered for each in attempts],
-        [each.deferred for each in attempts],
-        [each.failed for each in attempts],
-    )
-
-
-async def _settle(
-    connection: Connection, envelope: Envelope, payload: bytes, settled: Sequence[Outcome]
-) -> None:
-    if not settled:
-        return
-    requests = {recipient.address: recipient.request for recipient in envelope.recipients}
-    await connection.execute(
-        """INSERT INTO relay_outcome (tenant_id, queue_id, address, outcome, status, reply, host, notice_due)
-           SELECT $1, $2, a, o, s, r, h, CASE WHEN n THEN $9::bytea END
-           FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bool[]) AS t(a, o, s, r, h, n)
-           ON CONFLICT DO NOTHING""",
-        UUID(envelope.tenant_id),
-        envelope.queue_id,
-        [outcome.address for outcome in settled],
-        [outcome.verdict.value for outcome in settled],
-        [outcome.status for outcome in settled],
-        [reply_text(outcome.reply) for outcome in settled],
-        [outcome.host for outcome in settled],
-        # RFC 5321 §6.1: never a notice to the null reverse-path.
-        [
-            bool(envelope.reverse_path)
-            and is_to_be_told(outcome, requests.get(outcome.address, RECIPIENT_DEFAULT))
-            for outcome in settled
-        ],
-        payload,
-    )
-
-
-def reply_text(reply: Reply) -> str:
-    """A reply as one line."""
-    return f"{reply.code} {reply.text}"[:1000]
-
-
-def whole_reply(reply: Reply) -> str:
-    """A reply as one line with its enhanced code, for people."""
-    return " ".join(part for part in (str(reply.code), reply.enhanced, reply.text) if part)[:1000]
-
-
-def parse_reply(text: str, status: str) -> Reply:
-    """The reply of a line that `reply_text` made."""
-    code, _, words = text.partition(" ")
-    return Reply.of(int(code), status, words)

@@ -107,7 +107,7 @@ class Relay:
         self._connections = Connections(
             idle_seconds=settings.connection_idle_seconds,
             messages_a_connection=settings.messages_a_connection,
-            most_idle=settings.attempts_at_once,
+            most_idle=settings.attempts_at_once * 4,
         )
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ from servicekit import logs
 from spool import Envelope, SpooledLetter
 
 from mta_queue import metrics
-from mta_queue.adapters.queue import reply_text
+from mta_queue.adapters.recording import reply_text
 from mta_queue.core.attempt import Delivery, attempt_of
 from mta_queue.core.outcome import Outcome, all_alike, is_to_be_told
 from mta_queue.edge.notices import Notices

@@ -24,7 +24,7 @@ from spool import Malformed, SpooledLetter, decode
 from spool.codec import encode, facts_to_wire
 
 from mta_queue import metrics
-from mta_queue.adapters.queue import reply_text
+from mta_queue.adapters.recording import reply_text
 from mta_queue.core.outcome import Outcome, Verdict, expired
 from mta_queue.core.split import by_domain
 from mta_queue.core.turns import Lane
@@ -34,7 +34,7 @@ from mta_queue.edge.slots import Slots
 from mta_queue.ports import Postponed, PutOff, Quarantine, Queue
 
 LOG = logs.logger("mta_queue.firsts")
-FETCHED_AT_ONCE = 128
+BURST = 256
 KEEP_SECONDS = 20.0
 UNWELL_SECONDS = 5.0
 Groups = dict[str, tuple[str, ...]]
@@ -85,13 +85,18 @@ class Firsts:
 
     async def run(self) -> None:
         """Until the drain; then what is under way is finished."""
+        is_burst = False
         async with asyncio.TaskGroup() as tasks:
             while not self._draining.is_set():
                 if self._slots.room_for_firsts <= 0:
                     await self._slots.wait_freed(0.5, self._draining)
                     continue
                 waiting: list[Arrived] = []
-                for message in await self._source.fetch(FETCHED_AT_ONCE, 0.5):
+                # As many as have a place: the others are better off on the bus. But a burst that has none is put off
+                # quickly, for what comes behind it.
+                limit = BURST if is_burst else self._slots.room_for_firsts
+                messages = await self._source.fetch(limit, 0.5)
+                for message in messages:
                     arrived = await self._sort(message)
                     if arrived is None:
                         continue
@@ -99,6 +104,7 @@ class Firsts:
                         tasks.create_task(self._first(arrived))
                     else:
                         waiting.append(arrived)
+                is_burst = bool(waiting) and len(waiting) == len(messages)
                 if waiting:
                     await self._put_off(waiting)
 
