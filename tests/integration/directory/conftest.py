@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from directory.adapters.limits import Limits
 from directory.adapters.shared_secret import shared_secret
 from directory.core.limits import Rules
 from directory.core.passwords import Hasher, PasswordHasher, Verdicts
+from directory.core.sealing import Sealer
 from directory.edge.hashing import Hashing
 from directory.edge.housekeeping import Housekeeping
 from directory.wiring import build
@@ -23,11 +24,13 @@ from eventbus import EventBus
 from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1.access_pb2_grpc import DirectoryAccessServiceStub
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceStub, DirectoryServiceStub
+from mailwire.directory.v1.dkim_pb2_grpc import DirectoryDkimServiceStub, DirectorySigningServiceStub
 from pgkit import open_pool
 
 from tests.support.engines import Engines
 
 PASSWORD = "right password"
+DKIM_SECRET = "a secret that keeps private keys"
 _hours = itertools.count()
 
 
@@ -38,6 +41,8 @@ class House:
     ask: Any
     order: Any
     access: Any
+    dkim: Any
+    signing: Any
     journal: Journal
     housekeeping: Housekeeping
     limits: Limits
@@ -100,7 +105,11 @@ class Clock:
 
 @contextlib.asynccontextmanager
 async def opened(
-    engines: Engines, hashes: list[str], passes: int = 1, clock: Clock | None = None
+    engines: Engines,
+    hashes: list[str],
+    passes: int = 1,
+    clock: Clock | None = None,
+    dkim_secrets: Sequence[str] = (DKIM_SECRET,),
 ) -> AsyncIterator[House]:
     """A directory on these stores."""
     pool = await open_pool(engines.dsn("directory", "app"))
@@ -108,7 +117,15 @@ async def opened(
     hashing, secret = Hashing(2), await shared_secret(pool, "logins")
     clock = clock or Clock()
     wiring = build(
-        pool, BusChanges(bus).tell, Hasher(8, passes), Verdicts(60.0), hashing, Rules(), secret, clock
+        pool,
+        BusChanges(bus).tell,
+        Hasher(8, passes),
+        Verdicts(60.0),
+        hashing,
+        Rules(),
+        secret,
+        clock,
+        Sealer(dkim_secrets) if dkim_secrets else None,
     )
     server = grpc.aio.server()
     wiring.register(server)
@@ -119,6 +136,8 @@ async def opened(
         DirectoryServiceStub(channel),
         DirectoryAdminServiceStub(channel),
         DirectoryAccessServiceStub(channel),
+        DirectoryDkimServiceStub(channel),
+        DirectorySigningServiceStub(channel),
         wiring.journal,
         wiring.housekeeping,
         Limits(pool, Rules()),

@@ -1,5 +1,7 @@
 """`python -m directory`: the wiring."""
 
+from pathlib import Path
+
 from eventbus import EventBus
 from pgkit import check, check_durability, open_pool
 from servicekit.rpc import serve_grpc
@@ -10,6 +12,7 @@ from directory.adapters.changes import BusChanges
 from directory.adapters.shared_secret import shared_secret
 from directory.core.limits import Rules
 from directory.core.passwords import Hasher, Verdicts
+from directory.core.sealing import Sealer
 from directory.edge.hashing import Hashing
 from directory.settings import Settings
 from directory.wiring import build
@@ -31,6 +34,7 @@ async def wire(service: Service[Settings]) -> None:
         Hashing(settings.argon2_threads),
         Rules(everywhere_a_minute=settings.failures_a_minute),
         await shared_secret(pool, "logins"),
+        sealer=_sealer(settings.dkim_secret_file),
     )
     service.on_close(wiring.journal.close)
     service.spawn(wiring.journal.run(), name="journal")
@@ -38,6 +42,11 @@ async def wire(service: Service[Settings]) -> None:
     await serve_grpc(service, settings.grpc_host, settings.grpc_port, wiring.register)
     service.ready_when("database", lambda: check(pool))
     service.ready_when("bus", bus.check)
+
+
+def _sealer(secrets: Path | None) -> Sealer | None:
+    """Raises SecretWeak, OSError: better no directory than one whose keys could be lost."""
+    return None if secrets is None else Sealer(read_secret(secrets).split())
 
 
 def main() -> None:

@@ -6,4 +6,7 @@ LOGINS = Counter("directory_logins_total", "Authenticate calls", ["door", "outco
 HASH_SECONDS = Histogram(
     "directory_password_hash_seconds", "Time of one argon2id verification, waiting included"
 )
+KEYS_UNOPENED = Counter(
+    "directory_dkim_keys_unopened_total", "Private keys that none of our secrets opens: they do not sign"
+)
 RESOLUTIONS = Counter("directory_resolutions_total", "Recipients resolved", ["disposition"])

@@ -1,5 +1,7 @@
 """Settings of the directory (environment, prefix DIRECTORY_)."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings
@@ -18,6 +20,11 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings):
     argon2_passes: int = Field(3, ge=1, le=16)
     argon2_threads: int = Field(
         2, description="hashes under way at once; each takes argon2_memory_kib and a core", ge=1, le=64
+    )
+    dkim_secret_file: Path | None = Field(
+        None,
+        description="secrets that private keys of domains are encrypted with, one a line (at least 20 characters): the "
+        "first one encrypts, all of them decrypt; without it there are no such keys",
     )
     verdict_seconds: float = Field(
         60.0,

@@ -10,10 +10,15 @@ from mailwire.directory.v1.directory_pb2_grpc import (
     add_DirectoryAdminServiceServicer_to_server,
     add_DirectoryServiceServicer_to_server,
 )
+from mailwire.directory.v1.dkim_pb2_grpc import (
+    add_DirectoryDkimServiceServicer_to_server,
+    add_DirectorySigningServiceServicer_to_server,
+)
 from pgkit import Pool
 
 from directory.adapters.accounts import Accounts, Aliases
 from directory.adapters.app_passwords import AppPasswords
+from directory.adapters.dkim_keys import DkimKeys
 from directory.adapters.journal import Journal
 from directory.adapters.limits import Limits
 from directory.adapters.lookups import SqlLookUps
@@ -21,25 +26,30 @@ from directory.adapters.sign_ins import SignIns
 from directory.adapters.tenants import Domains, Tenants
 from directory.core.limits import Rules
 from directory.core.passwords import Hasher, Verdicts
+from directory.core.sealing import Sealer
 from directory.edge.access import Access
 from directory.edge.hashing import Hashing
 from directory.edge.housekeeping import Housekeeping
 from directory.edge.orders import Orders
 from directory.edge.questions import Questions
+from directory.edge.signing import DkimOrders, DkimQuestions
 from directory.edge.signing_in import SigningIn, utc_now
 from directory.ports import Change
 
 SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.DirectoryAdminService",
-            "mailwire.directory.v1.DirectoryAccessService"]  # fmt: skip
+            "mailwire.directory.v1.DirectoryAccessService", "mailwire.directory.v1.DirectoryDkimService",
+            "mailwire.directory.v1.DirectorySigningService"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """The three gRPC services, and the two tasks that somebody must run."""
+    """The five gRPC services, and the two tasks that somebody must run."""
 
     questions: Questions
     orders: Orders
     access: Access
+    dkim: DkimOrders
+    signing: DkimQuestions
     journal: Journal
     housekeeping: Housekeeping
 
@@ -48,6 +58,8 @@ class Wiring:
         add_DirectoryServiceServicer_to_server(self.questions, server)
         add_DirectoryAdminServiceServicer_to_server(self.orders, server)
         add_DirectoryAccessServiceServicer_to_server(self.access, server)
+        add_DirectoryDkimServiceServicer_to_server(self.dkim, server)
+        add_DirectorySigningServiceServicer_to_server(self.signing, server)
         return SERVICES
 
 
@@ -60,15 +72,19 @@ def build(
     rules: Rules,
     secret: bytes,
     clock: Callable[[], datetime] = utc_now,
+    sealer: Sealer | None = None,
 ) -> Wiring:
-    """All of it around one pool. `secret` is the one that all processes share."""
+    """All of it around one pool. `secret` is the one that all processes share; without a sealer nothing is signed."""
+    domains, dkim_keys = Domains(pool), DkimKeys(pool)
     lookups, accounts, journal, limits = SqlLookUps(pool), Accounts(pool), Journal(pool), Limits(pool, rules)
     sign_ins = SignIns(pool)
     signing_in = SigningIn(lookups, limits, rules, hasher, verdicts, hashing, journal, secret, clock)
     return Wiring(
         questions=Questions(lookups, signing_in),
-        orders=Orders(Tenants(pool), Domains(pool), accounts, Aliases(pool), hasher, hashing, tell),
+        orders=Orders(Tenants(pool), domains, accounts, Aliases(pool), hasher, hashing, tell),
         access=Access(accounts, AppPasswords(pool), limits, sign_ins, tell, clock),
+        dkim=DkimOrders(domains, dkim_keys, sealer, tell, clock),
+        signing=DkimQuestions(dkim_keys, sealer),
         journal=journal,
         housekeeping=Housekeeping(limits, sign_ins, clock),
     )
