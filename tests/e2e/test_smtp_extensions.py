@@ -4,6 +4,7 @@ import smtplib
 
 from imapclient import IMAPClient
 
+from tests.e2e.conftest import Pair
 from tests.e2e.letters import plain
 from tests.e2e.test_four_scenarios import wait_for_subject
 from tests.support.platform import Platform
@@ -76,3 +77,30 @@ def test_a_user_does_not_write_as_somebody_else(platform: Platform) -> None:
         session.rcpt(bob.address)
         code, text = session.data(plain("forged", bob.address, bob.address).content)
         assert (code, text[:5]) == (550, b"5.7.1")
+
+
+def test_two_systems_pass_on_what_is_not_ascii_and_tell_what_was_asked(pair: Pair) -> None:
+    alice, bob = pair.a.account("alice"), pair.b.account("bob")
+    header = f"From: Alice <{alice.address}>\r\nTo: Bob <{bob.address}>\r\nSubject: far-and-wide\r\nX-Word: Grüße\r\n"
+    content = (
+        f"{header}Date: Sat, 21 Nov 2026 12:00:00 +0000\r\nMessage-ID: <far@e2e>\r\n\r\nBücher\r\n".encode()
+    )
+    with smtplib.SMTP("127.0.0.1", pair.a.ports.submission) as session:
+        session.login(alice.address, alice.password)
+        options = ["body=8bitmime", "smtputf8", "ret=full"]
+        assert session.mail(alice.address, options)[0] == 250
+        assert session.rcpt(bob.address, ["notify=SUCCESS"])[0] == 250
+        assert session.rcpt("nobody@b.test", ["notify=FAILURE", "orcpt=rfc822;Nobody+2Bx@b.test"])[0] == 250
+        assert session.rcpt("silent@b.test", ["notify=NEVER"])[0] == 250
+        assert session.data(content)[0] == 250
+    arrived = wait_for_subject(pair.b, bob.address, bob.password, "far-and-wide")
+    assert arrived.endswith(content)
+    # Written by the second system: what it was told by the first.
+    assert b" with UTF8SMTP" in arrived
+    relayed = wait_for_subject(pair.a, alice.address, alice.password, "Relayed mail")
+    assert b"Action: relayed\r\n" in relayed
+    assert bob.address.encode() in relayed
+    failed = wait_for_subject(pair.a, alice.address, alice.password, "Undelivered mail")
+    assert b"Original-Recipient: rfc822; Nobody+x@b.test\r\n" in failed
+    assert content in failed, "RET=FULL brings the whole message back"
+    assert b"silent@b.test" not in failed + relayed

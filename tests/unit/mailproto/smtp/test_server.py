@@ -92,3 +92,31 @@ def test_help_names_what_is_offered() -> None:
     assert b"STARTTLS" in driver.said
     assert b"AUTH" not in driver.said
     assert driver.say(b"HELP AUTH\r\n") == [504]
+
+
+def test_what_came_in_clear_with_starttls_is_forgotten() -> None:
+    injected = MAIL + RCPT + b"DATA\r\n"
+    for segments in ((b"STARTTLS\r\n" + injected,), (b"STARTTLS\r\n" + injected[:7], injected[7:])):
+        driver = Driver(offers_auth=True, mechanisms=(b"PLAIN",))
+        driver.say(EHLO, b"AUTH PLAIN AGEAYg==\r\n")
+        assert driver.machine.authenticated
+        # The second segment came before the handshake, too: the driver says when TLS is there.
+        driver.machine.feed(segments[0])
+        assert isinstance(driver.machine.next_event(), events.TlsAsked)
+        for segment in segments[1:]:
+            driver.machine.feed(segment)
+        driver.machine.output()
+        driver.machine.tls_started()
+        assert driver.machine.next_event() is None
+        assert driver.machine.output() == b""
+        assert not driver.machine.authenticated
+        assert driver.say(MAIL) == [503]
+        assert driver.say(EHLO, b"STARTTLS\r\n") == [250, 502]
+
+
+def test_a_transaction_is_forgotten_where_the_protocol_says_so() -> None:
+    for forget in (b"RSET\r\n", EHLO, b"HELO c.test\r\n"):
+        driver = Driver()
+        driver.say(EHLO, MAIL + RCPT, forget)
+        assert driver.say(b"DATA\r\n") == [503]
+        assert driver.say(RCPT) == [503]
