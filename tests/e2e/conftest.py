@@ -1,6 +1,5 @@
 """Whole installations, started once for all end-to-end tests."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,15 +7,8 @@ import pytest
 from posthouse.stack.ports import Ports
 
 from tests.support.dnsserver import DnsServer
+from tests.support.packages import needs as needs
 from tests.support.platform import Platform, free_base
-
-
-def needs(program: str, package: str = "") -> pytest.MarkDecorator:
-    """Counted as not run, by name, where the Debian package is missing."""
-    return pytest.mark.skipif(
-        shutil.which(program) is None,
-        reason=f"needs the Debian package {package or program}, which is not installed",
-    )
 
 
 @dataclass(frozen=True)
@@ -30,7 +22,8 @@ class Pair:
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with Platform.start(tmp_path_factory.mktemp("platform")) as running:
+    # Sessions of one account meet in different processes.
+    with Platform.start(tmp_path_factory.mktemp("platform"), workers="imap=2") as running:
         yield running
 
 

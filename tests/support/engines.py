@@ -12,7 +12,7 @@ from posthouse.stack.postgres import Postgres
 from posthouse.stack.seaweed import Seaweed
 from posthouse.supervisor.process import Child
 
-from tests.support.platform import free_base
+from tests.support.platform import free_base, open_to_others
 
 
 class Engines:
@@ -43,11 +43,7 @@ class Engines:
 @contextlib.asynccontextmanager
 async def running(folder: Path, *names: str) -> AsyncIterator[Engines]:
     """The named stores (PostgreSQL always), from set-up to end."""
-    for parent in (folder, *folder.parents):
-        if parent.name.startswith("pytest-") or parent == folder:
-            with contextlib.suppress(OSError):
-                parent.mkdir(exist_ok=True)
-                parent.chmod(0o755)
+    open_to_others(folder)
     layout = Layout(folder)
     layout.prepare()
     engines = Engines(layout, Ports.at(free_base()))

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -53,6 +53,15 @@ def _is_free(port: int) -> bool:
         return True
 
 
+def open_to_others(folder: Path) -> None:
+    """The parents of a data folder must let pass who runs PostgreSQL and the scanners."""
+    for parent in (folder, *folder.parents):
+        if parent.name.startswith("pytest-") or parent == folder:
+            with contextlib.suppress(OSError):
+                parent.mkdir(exist_ok=True)
+                parent.chmod(0o755)
+
+
 @dataclass(frozen=True)
 class Account:
     """Somebody who can log in."""
@@ -64,13 +73,22 @@ class Account:
 class Platform:
     """One installation."""
 
-    def __init__(self, folder: Path, base: int, domain: str, settings: dict[str, str], workers: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        base: int,
+        domain: str,
+        settings: dict[str, str],
+        workers: str,
+        scanners: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
         self.layout = Layout(folder)
         self.ports = Ports.at(base)
         self.domain = domain
         self._settings = settings
         self._workers = workers
+        self._scanners = scanners
         self._process: subprocess.Popen[bytes] | None = None
         self._accounts: dict[str, Account] = {}
 
@@ -85,6 +103,7 @@ class Platform:
         relay_port: int = 0,
         settings: dict[str, str] | None = None,
         workers: str = "",
+        scanners: Sequence[str] = (),
     ) -> "Platform":
         """Start one and wait until everything is ready. Raises RuntimeError with what it said."""
         values = {"POSTHOUSE_DEMO_DOMAIN": domain, "DIRECTORY_ARGON2_MEMORY_KIB": "1024", **(settings or {})}
@@ -93,13 +112,8 @@ class Platform:
         if relay_port:
             values["MTA_QUEUE_SMTP_PORT"] = str(relay_port)
         values.setdefault("MTA_QUEUE_ALLOW_PRIVATE_DESTINATIONS", "true")
-        # The parents of the data folder must let PostgreSQL's user pass.
-        for parent in (folder, *folder.parents):
-            if parent.name.startswith("pytest-") or parent == folder:
-                with contextlib.suppress(OSError):
-                    parent.mkdir(exist_ok=True)
-                    parent.chmod(0o755)
-        platform = cls(folder, base or free_base(), domain, values, workers)
+        open_to_others(folder)
+        platform = cls(folder, base or free_base(), domain, values, workers, scanners)
         platform.up()
         return platform
 
@@ -109,6 +123,8 @@ class Platform:
         command += ["--port-base", str(self.ports.base)]
         if self._workers:
             command += ["--workers", self._workers]
+        for name in self._scanners:
+            command += ["--with", name]
         for name, value in self._settings.items():
             command += ["--set", f"{name}={value}"]
         self.log = self.folder / "up.log"

@@ -27,6 +27,7 @@ from posthouse.output import as_json, console, errors, guarded
 from posthouse.stack import probes
 from posthouse.stack.layout import Layout
 from posthouse.stack.ports import DEFAULT_BASE, Ports
+from posthouse.stack.scanners import parse_scanners
 from posthouse.supervisor import state
 from posthouse.supervisor.services import parse_workers
 from posthouse.supervisor.supervisor import Supervisor, Wishes
@@ -54,6 +55,10 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", help="Come back when it runs; `posthouse down` ends it.")
     ] = False,
+    scanner: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="A scanner from its Debian package beside it: clamav or rspamd."),
+    ] = None,
     setting: Annotated[
         list[str] | None,
         typer.Option("--set", help="A setting of a service, e.g. --set MTA_QUEUE_SMTP_PORT=2525."),
@@ -63,6 +68,7 @@ def up(
     """Start the whole platform on this machine: PostgreSQL, NATS, S3 and every service."""
     layout, ports = Layout(data.absolute()), Ports.at(port_base)
     counts = parse_workers(workers)
+    scanners = parse_scanners(scanner or [])
     overrides = {}
     for item in setting or []:
         name, equals, value = item.partition("=")
@@ -88,7 +94,7 @@ def up(
     # Progress is for people: where a script reads, it goes to standard error.
     shown = errors if json else console
     supervisor = Supervisor(
-        Wishes(layout, ports, counts, overrides), lambda text: shown.print(text, markup=False)
+        Wishes(layout, ports, counts, overrides, scanners), lambda text: shown.print(text, markup=False)
     )
     asyncio.run(supervisor.run(after_start))
 

@@ -10,6 +10,18 @@ async def tcp(port: int) -> None:
     writer.close()
 
 
+async def clamd(port: int) -> None:
+    """Raise OSError while clamd does not answer; it listens before it has read its signatures."""
+    async with asyncio.timeout(4.0):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(b"zPING\0")
+            if await reader.read(16) != b"PONG\0":
+                raise OSError("clamd does not answer")
+        finally:
+            writer.close()
+
+
 async def http(port: int, path: str) -> bytes:
     """The body of a 200. Raises OSError otherwise, with what was said."""
     async with asyncio.timeout(4.0):

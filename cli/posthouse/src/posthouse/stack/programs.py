@@ -1,7 +1,9 @@
 """The programs of the stores, from their wheels: are they there, and do they run on this machine?"""
 
 import importlib.util
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +21,17 @@ def program(name: str, wheel: str) -> str:
     if not path.exists():
         raise Problem(f"{name} is missing; the wheel {wheel} brings it: run `make install`.")
     return str(path)
+
+
+def debian_program(name: str, package: str, part: str) -> str:
+    """A program of a Debian package that was asked for with --with. Raises Problem."""
+    # Daemons lie in sbin, which is not on everybody's PATH.
+    found = shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin")))
+    if found is None:
+        raise Problem(
+            f"--with {part} needs the Debian package {package}, which is not installed (apt-get install {package})."
+        )
+    return found
 
 
 def postgres_folder() -> Path:

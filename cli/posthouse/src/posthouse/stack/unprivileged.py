@@ -1,8 +1,12 @@
-"""PostgreSQL refuses to run as root: then it runs as an ordinary user that is there already."""
+"""Who runs what must not run as root: an ordinary user that is there already.
+
+PostgreSQL refuses to run as root; scanners look at what strangers send and should not.
+"""
 
 import os
 import pwd
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +42,7 @@ class RunAs:
             os.chown(folder, self.uid, self.gid)
 
 
-def choose(*must_reach: Path) -> RunAs:
+def choose(*must_reach: Path, users: Sequence[str] = CANDIDATES) -> RunAs:
     """Nobody in particular for an ordinary user; an unprivileged user for root. Raises Problem.
 
     Where a parent folder is closed to others (a checkout under /root, say), the
@@ -48,16 +52,18 @@ def choose(*must_reach: Path) -> RunAs:
         return RunAs()
     if shutil.which("setpriv") is None:
         raise Problem(
-            "setpriv (Debian package util-linux) is missing; it is needed to run PostgreSQL as root."
+            "setpriv (Debian package util-linux) is missing; as root it is needed to run the stores as somebody else."
         )
-    for name in CANDIDATES:
+    for name in users:
         try:
             user = pwd.getpwnam(name)
         except KeyError:
             continue
         closed = any(_closed(path) for path in must_reach)
         return RunAs(user.pw_uid, user.pw_gid, closed)
-    raise Problem("PostgreSQL does not run as root, and there is no user `nobody` to run it as.")
+    raise Problem(
+        f"there is none of the users {', '.join(users)}, and what is started here must not run as root."
+    )
 
 
 def _closed(path: Path) -> bool:

@@ -19,6 +19,7 @@ from posthouse.stack.nats import Nats
 from posthouse.stack.part import Part
 from posthouse.stack.ports import Ports
 from posthouse.stack.postgres import Postgres
+from posthouse.stack.scanners import Scanners
 from posthouse.stack.seaweed import Seaweed
 from posthouse.supervisor.process import Child
 from posthouse.supervisor.services import Services
@@ -35,12 +36,16 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Wishes:
-    """What `posthouse up` was asked for. `overrides` are settings of services by their full name."""
+    """What `posthouse up` was asked for. `overrides` are settings of services by their full name.
+
+    `scanners` are those to run beside the platform, by name.
+    """
 
     layout: Layout
     ports: Ports
     workers: dict[str, int]
     overrides: dict[str, str] = field(default_factory=dict)
+    scanners: frozenset[str] = frozenset()
 
 
 class Supervisor:
@@ -116,7 +121,10 @@ class Supervisor:
         postgres = Postgres(self._layout, wishes.ports)
         nats = Nats(self._layout, wishes.ports)
         seaweed = Seaweed(self._layout, wishes.ports)
-        services = Services(self._layout, wishes.ports, nats, seaweed, wishes.overrides)
+        scanners = Scanners(self._layout, wishes.ports, wishes.scanners, wishes.overrides)
+        services = Services(
+            self._layout, wishes.ports, nats, seaweed, {**scanners.settings, **wishes.overrides}
+        )
         first = not (self._layout.root / "postgres" / "PG_VERSION").exists()
         self._say("setting up PostgreSQL" if first else "starting PostgreSQL")
         await asyncio.to_thread(postgres.prepare)
@@ -126,8 +134,10 @@ class Supervisor:
         postgres.write_dsn_files()
         services.write_secrets()
         seaweed.prepare()
-        self._say("starting NATS and the object storage")
-        await self._begin([nats.part(), seaweed.part()])
+        for sentence in scanners.prepare():
+            self._say(sentence)
+        self._say("starting NATS and the object storage" + scanners.shown)
+        await self._begin([nats.part(), seaweed.part(), *scanners.parts()])
         self._say("bringing the databases to the newest step")
         await asyncio.gather(seaweed.make_durable(), *(self._migrate(*each) for each in MIGRATIONS))
         certificate.ensure(self._layout, "localhost")
@@ -171,13 +181,14 @@ class Supervisor:
             )
 
     async def _end(self) -> None:
-        stores = ("postgres", "nats", "seaweedfs")
+        # In the order in which they are stopped.
+        stores = ("rspamd", "clamav", "seaweedfs", "nats", "postgres")
         services = [child for child in self._children if child.part.name not in stores]
         if self._children:
             self._say("draining the services")
         # Before the stores, which they still need to settle what they have begun.
         await asyncio.gather(*(child.stop() for child in services))
-        for name in ("seaweedfs", "nats", "postgres"):
+        for name in stores:
             for child in self._children:
                 if child.part.name == name:
                     self._say(f"stopping {name}")

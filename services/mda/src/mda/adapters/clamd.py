@@ -59,7 +59,7 @@ class Clamd:
                 return finding
         except TimeoutError:
             raise ScannerBroke(f"clamd gave no answer within {self._scan_seconds:g} s") from None
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, asyncio.LimitOverrunError) as error:
             raise ScannerBroke(f"clamd broke off: {str(error) or type(error).__name__}") from error
         finally:
             # Nothing more is asked in this session.
@@ -107,7 +107,7 @@ class Clamd:
                 writer.write(b"zPING\0")
                 if await reader.readuntil(b"\0") != b"PONG\0":
                     raise ScannerUnavailable("clamd does not answer PING")
-        except (OSError, EOFError, TimeoutError) as error:
+        except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError) as error:
             raise ScannerUnavailable("clamd does not answer PING") from error
         finally:
             writer.transport.abort()

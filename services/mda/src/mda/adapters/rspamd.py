@@ -53,7 +53,7 @@ class Rspamd:
         )
         try:
             return self._read(json.loads(answer))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ScannerBroke(f"rspamd's answer cannot be read: {error}") from error
 
     def _read(self, answer: dict[str, Any]) -> Finding:
@@ -100,9 +100,18 @@ class Rspamd:
 
 
 def _headers(envelope: Envelope) -> list[tuple[str, str]]:
-    """What rspamd asks of the envelope. An empty reverse-path is said too: it is that of a notice."""
-    headers = [("From", f"<{envelope.reverse_path}>"), ("Queue-Id", envelope.queue_id)]
-    headers += [("Rcpt", recipient.address) for recipient in envelope.recipients[:RECIPIENTS]]
+    """What rspamd asks of the envelope. An empty reverse-path is said too: it is that of a notice.
+
+    An address in UTF-8 is left out: rspamd 3.4 takes it for a broken header, which is worth eight points.
+    """
+    headers = [("Queue-Id", envelope.queue_id)]
+    if envelope.reverse_path.isascii():
+        headers.append(("From", f"<{envelope.reverse_path}>"))
+    headers += [
+        ("Rcpt", recipient.address)
+        for recipient in envelope.recipients[:RECIPIENTS]
+        if recipient.address.isascii()
+    ]
     if envelope.client_address:
         headers.append(("IP", envelope.client_address))
     if envelope.helo:

@@ -1,0 +1,118 @@
+"""`posthouse up --with clamav --with rspamd`: what is clean arrives, spam lies in Junk, a virus reaches nobody."""
+
+import asyncio
+import imaplib
+import json
+import smtplib
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import psutil
+import pytest
+from posthouse.stack.seaweed import Seaweed
+from spool import read_records
+
+from tests.support.daemons import few_domains
+from tests.support.packages import needs
+from tests.support.platform import Platform
+from tests.support.viruses import ENCODED, attachment, clean, message, spam
+
+pytestmark = [needs("clamd", package="clamav-daemon"), needs("rspamd")]
+VIRUS = message(
+    "virus",
+    attachment(b"Content-Type: application/zip\r\nContent-Transfer-Encoding: base64\r\n", ENCODED),
+)
+
+
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    domains = few_domains(tmp_path_factory.mktemp("domains"))
+    domains.parent.chmod(0o755)
+    settings = {"RSPAMD_TOP_LEVEL_DOMAINS_FILE": str(domains), "MDA_RETRY_SECONDS": "0.2"}
+    folder = tmp_path_factory.mktemp("scanned")
+    with Platform.start(folder, settings=settings, scanners=("clamav", "rspamd")) as running:
+        yield running
+
+
+def send(platform: Platform, *contents: bytes) -> None:
+    with smtplib.SMTP("127.0.0.1", platform.ports.smtp) as session:
+        for content in contents:
+            session.sendmail("eve@peer.invalid", [platform.account("bob").address], content)
+
+
+def in_mailbox(platform: Platform, mailbox: str) -> dict[str, bytes]:
+    """Messages by their Message-ID."""
+    bob = platform.account("bob")
+    with imaplib.IMAP4("127.0.0.1", platform.ports.imap) as session:
+        session.login(bob.address, bob.password)
+        _, count = session.select(mailbox, readonly=True)
+        if count == [b"0"]:
+            return {}
+        _, data = session.fetch("1:*", "(BODY.PEEK[])")
+    found = [each[1] for each in data if isinstance(each, tuple)]
+    return {text.split(b"Message-ID: <")[1].split(b"@")[0].decode(): text for text in found}
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
+
+
+def counter(platform: Platform, name: str) -> float:
+    port = platform.process("mda").status_port
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
+
+
+def quarantined(platform: Platform) -> list[bytes]:
+    store = Seaweed(platform.layout, platform.ports).store()
+
+    async def read() -> list[bytes]:
+        return [await store.get(each.key) async for each in store.list("quarantine/")]
+
+    return asyncio.run(read())
+
+
+def test_each_goes_where_it_belongs(scanned: Platform) -> None:
+    send(scanned, clean("good"), spam("gtube"), VIRUS)
+    wait_for(lambda: "good" in in_mailbox(scanned, "INBOX") and "gtube" in in_mailbox(scanned, "Junk"))
+    wait_for(lambda: counter(scanned, "mda_messages_quarantined_total") == 1)
+    good, junk = in_mailbox(scanned, "INBOX")["good"], in_mailbox(scanned, "Junk")["gtube"]
+    for field in (b"clamav; verdict=clean\r\n", b"rspamd; verdict=clean; score="):
+        assert b"X-Posthouse-Scan: " + field in good.partition(b"Received:")[0]
+    assert good.endswith(clean("good"))
+    assert b"X-Spam-Flag: YES\r\n" in junk.partition(b"Received:")[0]
+    assert [*in_mailbox(scanned, "INBOX"), *in_mailbox(scanned, "Junk")] == ["good", "gtube"]
+    # The tenant can be shown what was kept, and it can be given out as it came.
+    [held] = quarantined(scanned)
+    known, _, record = held.partition(b"\n")
+    assert json.loads(known)["findings"][0]["verdict"] == "virus"
+    [found] = read_records(record)
+    assert record[found.offset : found.offset + found.length] == VIRUS
+    assert found.envelope.recipients[0].address == scanned.account("bob").address
+
+
+def test_mail_waits_for_a_scanner_that_was_killed(scanned: Platform) -> None:
+    before = counter(scanned, "mda_messages_awaiting_scan_total")
+    with scanned.held_down("clamav"):
+        send(scanned, clean("waiting"), VIRUS.replace(b"<virus@", b"<second@"))
+        wait_for(lambda: counter(scanned, "mda_messages_awaiting_scan_total") >= before + 2)
+        assert "waiting" not in in_mailbox(scanned, "INBOX")
+    wait_for(lambda: "waiting" in in_mailbox(scanned, "INBOX"), 60.0)
+    wait_for(lambda: counter(scanned, "mda_messages_quarantined_total") == 2)
+    assert "second" not in in_mailbox(scanned, "INBOX")
+
+
+def test_nothing_of_the_scanners_outlives_the_supervisor(scanned: Platform) -> None:
+    ports = {scanned.ports.clamd, scanned.ports.rspamd}
+
+    def listened_on() -> set[int]:
+        found = psutil.net_connections("tcp")
+        return {each.laddr.port for each in found if each.status == psutil.CONN_LISTEN and each.laddr} & ports
+
+    assert listened_on() == ports
+    scanned.kill_all()
+    wait_for(lambda: not listened_on(), 10.0)
