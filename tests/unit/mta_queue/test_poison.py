@@ -65,7 +65,9 @@ async def test_a_poison_envelope_is_put_aside(away: bool) -> None:
         return rules
 
     slots = Slots(1, Caps(1, 1))
-    firsts = Firsts(Once(message), nothing, nothing, shelf, slots, CurrentRules(load, rules), draining)
+    firsts = Firsts(
+        Once(message), nothing, nothing, shelf, slots, CurrentRules(load, rules), draining, keep_seconds=20.0
+    )
     await firsts.run()
     if away:
         assert (message.fate, shelf.kept) == (["retried"], [])

@@ -82,7 +82,9 @@ class World:
         current = CurrentRules(self._load, self.rules)
         attempts = Attempts(world, world, world)
         self.current = current
-        self.firsts = Firsts(world, world, attempts, world, self.slots, current, self.draining)
+        self.firsts = Firsts(
+            world, world, attempts, world, self.slots, current, self.draining, keep_seconds=20.0
+        )
         self.laters = Laters(
             world,
             world,

@@ -58,7 +58,7 @@ async def wire(service: Service[Settings]) -> None:
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     queue = SqlQueue(pool)
     notices = Notices(settings.hostname, queue, Spool(blobs, bus), blobs, directory)
-    source = await bus.consume("mta-queue", subjects.MAIL_RELAY)
+    source = await bus.consume("mta-queue", subjects.MAIL_RELAY, ack_wait_seconds=settings.ack_wait_seconds)
     service.on_close(source.give_back)
     relay = Relay(settings, Resolver(parse_servers(settings.dns_servers)), blobs)
     service.on_close(relay.close)
@@ -75,7 +75,16 @@ async def wire(service: Service[Settings]) -> None:
     slots = Slots(
         settings.attempts_at_once, Caps(settings.attempts_a_destination, settings.attempts_a_tenant)
     )
-    firsts = Firsts(source, queue, attempts, BlobQuarantine(blobs), slots, rules, service.draining)
+    firsts = Firsts(
+        source,
+        queue,
+        attempts,
+        BlobQuarantine(blobs),
+        slots,
+        rules,
+        service.draining,
+        keep_seconds=settings.ack_wait_seconds / 3,
+    )
     laters = Laters(
         lanes,
         queue,

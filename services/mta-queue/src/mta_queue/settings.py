@@ -54,6 +54,12 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     connection_idle_seconds: float = Field(
         5.0, description="how long a connection that has sent its message is kept for another", ge=0, le=60
     )
+    ack_wait_seconds: float = Field(
+        15.0,
+        description="a first attempt that a dead process had begun is made again after so long",
+        ge=3,
+        le=600,
+    )
     lease_seconds: float = Field(
         120.0, description="an item that a dead process had taken is free again after so long", ge=3, le=3600
     )

@@ -35,7 +35,6 @@ from mta_queue.ports import Postponed, PutOff, Quarantine, Queue
 
 LOG = logs.logger("mta_queue.firsts")
 BURST = 256
-KEEP_SECONDS = 20.0
 UNWELL_SECONDS = 5.0
 Groups = dict[str, tuple[str, ...]]
 
@@ -73,6 +72,8 @@ class Firsts:
         slots: Slots,
         rules: CurrentRules,
         draining: asyncio.Event,
+        *,
+        keep_seconds: float,
     ) -> None:
         self._source = source
         self._queue = queue
@@ -81,6 +82,7 @@ class Firsts:
         self._slots = slots
         self._rules = rules
         self._draining = draining
+        self._keep_seconds = keep_seconds
         self._chance = random.Random()
 
     async def run(self) -> None:
@@ -185,7 +187,7 @@ class Firsts:
 
         async def keep() -> None:
             while True:
-                await asyncio.sleep(KEEP_SECONDS)
+                await asyncio.sleep(self._keep_seconds)
                 await message.keep_working()
 
         keeper = asyncio.create_task(keep())
