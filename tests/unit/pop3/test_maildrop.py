@@ -1,20 +1,24 @@
 """The adapter over the mail store: chunks, the digest of what was read, unique-ids, the lost lock."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import cast
 
 import pytest
 from blobstore import BlobUnavailable, BodyReference
-from mailmodel import AccountRef, Flags, SystemFlag
-from mailproto.pop3.maildrop import DropMessage
+from mailmodel import AccountRef, Flags, MailboxInfo, SystemFlag
+from mailproto.pop3.maildrop import DropMessage, Maildrop
 from mailstore import Columns, MailStore, StoredMessage
 from pop3.adapters.maildrop import StoreMaildrop
 from pop3.adapters.maildrop_lock import MaildropLock
+from pop3.adapters.read_ahead import BATCH_OCTETS, Room
 from pop3.ports import MessageGone, Unavailable
 
 PREFIX = b"Return-Path: <a@b.c>\r\n"
+INBOX = MailboxInfo(1, "INBOX", 7, 1, 1, 3, 0, 0, frozenset(), subscribed=False)
 CONTENT = bytes(range(1, 256)) * 40
 
 
@@ -24,6 +28,8 @@ class Store:
     def __init__(self) -> None:
         self.octets = PREFIX + CONTENT
         self.rows_read: list[list[int]] = []
+        self.read_alone: list[int] = []
+        self.read_together: list[list[int]] = []
         self.gone: set[int] = set()
         self.failure: Exception | None = None
 
@@ -49,7 +55,14 @@ class Store:
     async def read(self, message: StoredMessage, offset: int, length: int) -> bytes:
         if self.failure is not None:
             raise self.failure
+        self.read_alone.append(message.uid)
         return self.octets[offset : offset + length]
+
+    async def read_whole(self, messages: Sequence[StoredMessage]) -> list[bytes]:
+        if self.failure is not None:
+            raise self.failure
+        self.read_together.append([message.uid for message in messages])
+        return [self.octets for _ in messages]
 
     async def remove(self, account: AccountRef, mailbox_id: int, uids: Sequence[int]) -> list[int]:
         return list(uids)
@@ -58,15 +71,23 @@ class Store:
 class Lock:
     held = True
 
+    async def release(self) -> None:
+        self.held = False
 
-def maildrop(store: Store, lock: Lock | None = None) -> StoreMaildrop:
+
+def maildrop(
+    store: Store, lock: Lock | None = None, *, messages: int = 3, room: Room | None = None
+) -> StoreMaildrop:
+    uids = [10 * number for number in range(1, messages + 1)]
+    sizes = [len(PREFIX) + len(CONTENT)] * messages
     return StoreMaildrop(
         cast(MailStore, store),
         AccountRef("t", "a"),
-        1,
-        [10, 20, 30],
-        [DropMessage(len(store.octets), b"1.%d" % uid) for uid in (10, 20, 30)],
+        INBOX,
+        uids,
+        sizes,
         cast(MaildropLock, lock or Lock()),
+        room or Room(),
     )
 
 
@@ -113,7 +134,7 @@ async def test_stores_that_are_away_are_told() -> None:
 async def test_rows_are_read_ahead_once() -> None:
     store = Store()
     drop = maildrop(store)
-    for number in (1, 2, 3):
+    for number in (1, 3, 2):
         await chunks(drop, number, 1 << 20)
     assert store.rows_read == [[10, 20, 30]]
 
@@ -132,3 +153,74 @@ async def test_without_the_lock_nothing_is_removed() -> None:
         await maildrop(Store(), lost).remove([1])
     assert await maildrop(Store(), lost).remove([]) == 0
     assert await maildrop(Store()).remove([1, 3]) == 2
+
+
+async def test_messages_taken_in_order_are_read_ahead_together() -> None:
+    store = Store()
+    drop = maildrop(store, messages=50)
+    for number in range(1, 51):
+        assert await chunks(drop, number, 1 << 20) == [store.octets]
+    assert store.read_alone == [10]
+    in_one = BATCH_OCTETS // len(store.octets)
+    assert [len(batch) for batch in store.read_together] == [in_one, 49 - in_one]
+    assert [uid for batch in store.read_together for uid in batch] == [10 * n for n in range(2, 51)]
+
+
+async def test_messages_taken_in_another_order_are_not() -> None:
+    store = Store()
+    drop = maildrop(store, messages=9)
+    for number in (9, 7, 5, 3):
+        await chunks(drop, number, 1 << 20)
+    assert store.read_together == []
+    assert store.read_alone == [90, 70, 50, 30]
+
+
+async def test_what_is_read_ahead_has_its_room_and_gives_it_back() -> None:
+    store = Store()
+    room = Room(3 * len(store.octets))
+    drop = maildrop(store, messages=20, room=room)
+    for number in range(1, 21):
+        assert await chunks(drop, number, 1 << 20) == [store.octets]
+    assert max(len(batch) for batch in store.read_together) <= 3
+    for number in (1, 2):
+        await chunks(drop, number, 1 << 20)
+    await drop.close()
+    assert room.take(3 * len(store.octets))
+    assert not room.take(1)
+
+
+async def test_a_failure_ahead_is_told_where_it_belongs() -> None:
+    store = Store()
+    drop = maildrop(store)
+    store.gone = {20}
+    await chunks(drop, 1, 1 << 20)
+    with pytest.raises(MessageGone):
+        await chunks(drop, 2, 1 << 20)
+    assert await chunks(drop, 3, 1 << 20) == [store.octets]
+    store = Store()
+    drop = maildrop(store)
+    await chunks(drop, 1, 1 << 20)
+    store.failure = BlobUnavailable("away")
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await chunks(drop, 2, 1 << 20)
+    store.failure = None
+    assert await chunks(drop, 2, 1 << 20) == [store.octets]
+
+
+def test_a_large_maildrop_keeps_numbers_and_makes_ids_when_asked() -> None:
+    asked: list[int] = []
+
+    def unique_id_of(number: int) -> bytes:
+        asked.append(number)
+        return b"7.%d" % number
+
+    drop = Maildrop(range(100_000), unique_id_of)
+    assert (drop.count(), drop.size_octets()) == (100_000, 99_999 * 50_000)
+    drop.delete(3)
+    assert (drop.count(), drop.size_octets()) == (99_999, 99_999 * 50_000 - 2)
+    assert asked == []
+    assert drop.get(2) == DropMessage(1, b"7.2")
+    assert drop.get(3) is None
+    assert list(islice(drop.scan_listing(), 3)) == [b"1 0\r\n", b"2 1\r\n", b"4 3\r\n"]
+    assert list(islice(drop.unique_id_listing(), 3)) == [b"1 7.1\r\n", b"2 7.2\r\n", b"4 7.4\r\n"]

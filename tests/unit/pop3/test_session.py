@@ -10,7 +10,7 @@ import structlog
 from directoryclient import Identity, Throttled
 from directoryclient import Unavailable as DirectoryUnavailable
 from mailmodel import AccountRef
-from mailproto.pop3.maildrop import DropMessage
+from mailproto.pop3.maildrop import Maildrop
 from pop3.edge.session import Needs, Sessions
 from pop3.ports import MessageGone, Unavailable
 from pop3.settings import Settings
@@ -62,9 +62,7 @@ class Wire:
 class Drop:
     def __init__(self, drops: "Drops") -> None:
         self._drops = drops
-        self.messages: Sequence[DropMessage] = [
-            DropMessage(len(content), b"1.%d" % uid) for uid, content in enumerate(MESSAGES, 1)
-        ]
+        self.contents = Maildrop([len(content) for content in MESSAGES], lambda number: b"1.%d" % number)
 
     async def read(self, number: int, first_chunk_octets: int) -> AsyncGenerator[bytes, None]:
         content = MESSAGES[number - 1]

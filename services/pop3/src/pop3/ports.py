@@ -7,7 +7,7 @@ from typing import Protocol
 
 from directoryclient import Identity
 from mailmodel import AccountRef
-from mailproto.pop3.maildrop import DropMessage
+from mailproto.pop3.maildrop import Maildrop
 
 
 class Unavailable(Exception):
@@ -29,8 +29,8 @@ class OpenMaildrop(Protocol):
     """One maildrop, locked for one session; its messages are fixed (RFC 1939 §5)."""
 
     @property
-    def messages(self) -> Sequence[DropMessage]:
-        """In the order of their numbers, from 1."""
+    def contents(self) -> Maildrop:
+        """What is in it."""
 
     def read(self, number: int, first_chunk_octets: int) -> AsyncGenerator[bytes, None]:
         """The octets of a message, in chunks. Raises Unavailable, MessageGone."""

@@ -70,7 +70,7 @@ class Memory:
                 DropMessage(len(content), b"7.%d" % (100 + number))
                 for number, content in self.messages.items()
             ]
-            self.machine.login_succeeded(Maildrop(drop))
+            self.machine.login_succeeded(Maildrop.of(drop))
 
     def _retrieve(self, number: int) -> None:
         if self.read_fails:

@@ -1,8 +1,12 @@
-"""The maildrop as one session sees it (RFC 1939 §5): fixed at login; deletions are marks until QUIT."""
+"""The maildrop as one session sees it (RFC 1939 §5): fixed at login; deletions are marks until QUIT.
+
+Of each message its size is kept, a number in an array; its unique-id is made when it is asked for. So 100,000 messages
+take no time and little room.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -17,28 +21,42 @@ class DropMessage:
 class Maildrop:
     """Messages by number, from 1. A message marked as deleted can't be referred to."""
 
-    def __init__(self, messages: Sequence[DropMessage]) -> None:
-        self._messages = tuple(messages)
+    def __init__(self, sizes_octets: Sequence[int], unique_id_of: Callable[[int], bytes]) -> None:
+        """`unique_id_of` is asked with a message's number."""
+        self._sizes = sizes_octets
+        self._unique_id_of = unique_id_of
         self._deleted: set[int] = set()
-        self._all_octets = sum(message.size_octets for message in self._messages)
+        self._all_octets = sum(sizes_octets)
         self._size_octets = self._all_octets
+
+    @classmethod
+    def of(cls, messages: Sequence[DropMessage]) -> Maildrop:
+        """One of a few messages."""
+        return cls([each.size_octets for each in messages], lambda number: messages[number - 1].unique_id)
 
     def get(self, number: int) -> DropMessage | None:
         """The message with this number, or None where there is none or it is deleted."""
-        if not 1 <= number <= len(self._messages) or number in self._deleted:
+        if not 1 <= number <= len(self._sizes) or number in self._deleted:
             return None
-        return self._messages[number - 1]
+        return DropMessage(self._sizes[number - 1], self._unique_id_of(number))
 
-    def listed(self) -> Iterator[tuple[int, DropMessage]]:
-        """(number, message) of all that are not deleted."""
+    def scan_listing(self) -> Iterator[bytes]:
+        """A line of LIST for each message that is not deleted."""
         deleted = self._deleted
-        for number, message in enumerate(self._messages, 1):
+        for number, size in enumerate(self._sizes, 1):
             if number not in deleted:
-                yield number, message
+                yield b"%d %d\r\n" % (number, size)
+
+    def unique_id_listing(self) -> Iterator[bytes]:
+        """A line of UIDL for each message that is not deleted."""
+        deleted = self._deleted
+        for number in range(1, len(self._sizes) + 1):
+            if number not in deleted:
+                yield b"%d %s\r\n" % (number, self._unique_id_of(number))
 
     def count(self) -> int:
         """How many messages are not deleted."""
-        return len(self._messages) - len(self._deleted)
+        return len(self._sizes) - len(self._deleted)
 
     def size_octets(self) -> int:
         """The octets of all messages that are not deleted."""
@@ -47,7 +65,7 @@ class Maildrop:
     def delete(self, number: int) -> None:
         """Mark a message that is there."""
         self._deleted.add(number)
-        self._size_octets -= self._messages[number - 1].size_octets
+        self._size_octets -= self._sizes[number - 1]
 
     def reset(self) -> None:
         """Take all marks away."""

@@ -13,6 +13,8 @@ announced nor taken before TLS. STLS forgets every octet that came in clear, and
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import assert_never
 
 from mailproto.pop3.commands import (
@@ -45,6 +47,7 @@ MOST_MISTAKES = 20
 """Commands of a session that may be wrong before it is ended."""
 MOST_FAILED_LOGINS = 5
 FLUSH_OCTETS = 64 * 1024
+LISTED_AT_ONCE = 1000
 
 
 class Pop3Server:
@@ -59,7 +62,8 @@ class Pop3Server:
         self._out: list[bytes] = []
         self._out_octets = 0
         self._waiting: Event | None = None
-        self._maildrop = Maildrop(())
+        self._maildrop = Maildrop.of(())
+        self._listing: Iterator[bytes] | None = None  # Lines of an answer that is being given piece by piece.
         self._login: str | None = None  # The name that USER gave.
         self._exchange: SaslExchange | None = None  # Set: the client's next line is an answer, not a command.
         self._mistakes = 0
@@ -93,6 +97,9 @@ class Pop3Server:
             if self._out_octets > FLUSH_OCTETS:
                 # Needs no answer: `data_to_send` is one.
                 return Flush()
+            if self._listing is not None:
+                self._list_on(self._listing)
+                continue
             exchange = self._exchange
             try:
                 line = self._lines.next_line(
@@ -404,8 +411,16 @@ class Pop3Server:
                 assert message is not None
                 self._send(b"+OK %d %d\r\n" % (number, message.size_octets))
             return
-        lines = [b"%d %d\r\n" % (number, message.size_octets) for number, message in self._maildrop.listed()]
-        self._many(f"{_messages(self._maildrop.count())} ({self._maildrop.size_octets()} octets)", lines)
+        self._ok(f"{_messages(self._maildrop.count())} ({self._maildrop.size_octets()} octets)")
+        self._listing = self._maildrop.scan_listing()
+
+    def _list_on(self, listing: Iterator[bytes]) -> None:
+        """Some more lines; a long list is sent in pieces, and others have their turn between them."""
+        lines = list(islice(listing, LISTED_AT_ONCE))
+        if len(lines) < LISTED_AT_ONCE:
+            lines.append(b".\r\n")
+            self._listing = None
+        self._send(b"".join(lines))
 
     def _uidl(self, arguments: list[bytes]) -> None:
         if arguments:
@@ -414,10 +429,8 @@ class Pop3Server:
                 assert message is not None
                 self._send(b"+OK %d %s\r\n" % (number, message.unique_id))
             return
-        self._many(
-            "unique-ids follow",
-            [b"%d %s\r\n" % (number, message.unique_id) for number, message in self._maildrop.listed()],
-        )
+        self._ok("unique-ids follow")
+        self._listing = self._maildrop.unique_id_listing()
 
     def _retrieve(self, argument: bytes, lines: int | None) -> None:
         if (number := self._existing(argument)) is not None:

@@ -1,8 +1,8 @@
 """A maildrop is the INBOX of an account in the mail store, under a lock that holds over all processes.
 
 The unique-id of a message (RFC 1939 §7) is `<uidvalidity>.<uid>`: as stable as IMAP's UIDs. Rows are read ahead,
-because clients take messages in order; the octets of one message are read in chunks and checked against the digest
-that was taken when it came in.
+because clients take messages in order, and small messages too (`read_ahead`); the octets of a large one are read in
+chunks and checked against the digest that was taken when it came in.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import hashlib
 from collections.abc import AsyncGenerator, Sequence
 
 from blobstore import BlobMissing, BlobUnavailable
-from mailmodel import AccountRef
-from mailproto.pop3.maildrop import DropMessage
+from mailmodel import AccountRef, MailboxInfo
+from mailproto.pop3.maildrop import Maildrop
 from mailstore import BodyCorrupt, Columns, MailboxMissing, MailStore, StoredMessage, StoreUnavailable
 
 from pop3.adapters.maildrop_lock import MaildropLock, MaildropLocks
+from pop3.adapters.read_ahead import ReadAhead, Room
 from pop3.ports import MessageGone, Unavailable
 
 _ROWS_AHEAD = 64
@@ -29,6 +30,7 @@ class StoreMaildrops:
     def __init__(self, store: MailStore, locks: MaildropLocks) -> None:
         self._store = store
         self._locks = locks
+        self._room = Room()
 
     async def open(self, account: AccountRef) -> StoreMaildrop | None:
         """See `ports.Maildrops`."""
@@ -52,15 +54,8 @@ class StoreMaildrops:
             info = await store.get_mailbox(account, "INBOX")
             if info is None:
                 raise Unavailable("the account has no INBOX")
-        uids: list[int] = []
-        messages: list[DropMessage] = []
-        if info.messages:
-            snapshot = await store.snapshot(account, info.mailbox_id)
-            async for rows in store.fetch(account, info.mailbox_id, snapshot.uids, Columns(0)):
-                for row in rows:
-                    uids.append(row.uid)
-                    messages.append(DropMessage(row.size_octets, b"%d.%d" % (info.uid_validity, row.uid)))
-        return StoreMaildrop(store, account, info.mailbox_id, uids, messages, lock)
+        uids, sizes = await store.sizes(account, info.mailbox_id) if info.messages else ([], [])
+        return StoreMaildrop(store, account, info, uids, sizes, lock, self._room)
 
 
 class StoreMaildrop:
@@ -70,22 +65,29 @@ class StoreMaildrop:
         self,
         store: MailStore,
         account: AccountRef,
-        mailbox_id: int,
+        info: MailboxInfo,
         uids: Sequence[int],
-        messages: Sequence[DropMessage],
+        sizes_octets: Sequence[int],
         lock: MaildropLock,
+        room: Room,
     ) -> None:
-        self.messages = messages
+        self.contents = Maildrop(
+            sizes_octets, lambda number: b"%d.%d" % (info.uid_validity, uids[number - 1])
+        )
         self._store = store
         self._account = account
-        self._mailbox_id = mailbox_id
+        self._mailbox_id = info.mailbox_id
         self._uids = uids
         self._lock = lock
         self._rows: dict[int, StoredMessage] = {}
+        self._ahead = ReadAhead(store, room, sizes_octets, self._rows_of)
 
     async def read(self, number: int, first_chunk_octets: int) -> AsyncGenerator[bytes, None]:
         """See `ports.OpenMaildrop`."""
         try:
+            if (whole := await self._ahead.take(number)) is not None:
+                yield whole
+                return
             row = await self._row(number)
             if row.size_octets <= first_chunk_octets:
                 # Read whole: the store checks the digest itself.
@@ -113,15 +115,21 @@ class StoreMaildrop:
             raise Unavailable(str(error)) from error
 
     async def _row(self, number: int) -> StoredMessage:
-        uid = self._uids[number - 1]
-        if (row := self._rows.get(uid)) is None:
-            ahead = self._uids[number - 1 : number - 1 + _ROWS_AHEAD]
-            self._rows.clear()
-            async for rows in self._store.fetch(self._account, self._mailbox_id, ahead, Columns.BODY):
-                self._rows.update((found.uid, found) for found in rows)
-            if (row := self._rows.get(uid)) is None:
-                raise MessageGone
+        if (row := (await self._rows_of([number])).get(number)) is None:
+            raise MessageGone
         return row
+
+    async def _rows_of(self, numbers: Sequence[int]) -> dict[int, StoredMessage]:
+        """The rows of these messages that are still there; some more are read with those that are not known yet."""
+        if any(self._uids[number - 1] not in self._rows for number in numbers):
+            first = numbers[0]
+            wanted = self._uids[first - 1 : max(first - 1 + _ROWS_AHEAD, numbers[-1])]
+            rows: dict[int, StoredMessage] = {}
+            async for found in self._store.fetch(self._account, self._mailbox_id, wanted, Columns.BODY):
+                rows.update((row.uid, row) for row in found)
+            self._rows = rows
+        known = self._rows
+        return {number: known[uid] for number in numbers if (uid := self._uids[number - 1]) in known}
 
     async def remove(self, numbers: Sequence[int]) -> int:
         """See `ports.OpenMaildrop`."""
@@ -137,5 +145,6 @@ class StoreMaildrop:
 
     async def close(self) -> None:
         """See `ports.OpenMaildrop`."""
+        self._ahead.close()
         self._rows.clear()
         await self._lock.release()

@@ -17,7 +17,6 @@ from typing import assert_never
 from directoryclient import Throttled
 from directoryclient import Unavailable as DirectoryUnavailable
 from mailproto.pop3.events import Close, Event, Flush, Login, LoginFailure, Retrieve, StartTls, Update
-from mailproto.pop3.maildrop import Maildrop
 from mailproto.pop3.server import Pop3Server
 from mailproto.pop3.states import State, TlsState, Welcome
 from servicekit.tcp import Connection
@@ -159,7 +158,10 @@ class Session:
                 await self._update(event)
             case StartTls():
                 await self._start_tls()
-            case Flush() | Close():
+            case Flush():
+                # Between the pieces of a long answer others have their turn.
+                await asyncio.sleep(0)
+            case Close():
                 pass
             case _:
                 assert_never(event)
@@ -195,8 +197,8 @@ class Session:
         self._account_id = who.account.account_id
         metrics.LOGINS.labels("granted").inc()
         metrics.LOGIN_SECONDS.observe(time.perf_counter() - started)
-        self._log.info("login_granted", account_id=self._account_id, messages=len(self._maildrop.messages))
-        self._machine.login_succeeded(Maildrop(self._maildrop.messages))
+        self._log.info("login_granted", account_id=self._account_id, messages=self._maildrop.contents.count())
+        self._machine.login_succeeded(self._maildrop.contents)
 
     async def _retrieve(self, event: Retrieve) -> None:
         assert self._maildrop is not None
