@@ -100,6 +100,7 @@ def stage(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("admin-api")
     (folder / "dsn").write_text(engines.dsn("directory", "app") + "\n")
     (folder / "token").write_text(TOKEN + "\n")
+    (folder / "dkim-secret").write_text("a secret that keeps private keys\n")
     grpc_port, port = free_port(), free_port()
     directory = Process(
         "directory",
@@ -108,6 +109,7 @@ def stage(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "DIRECTORY_GRPC_PORT": str(grpc_port),
             "DIRECTORY_NATS_URL": engines.nats.url,
             "DIRECTORY_DATABASE_DSN_FILE": str(folder / "dsn"),
+            "DIRECTORY_DKIM_SECRET_FILE": str(folder / "dkim-secret"),
             "DIRECTORY_ARGON2_MEMORY_KIB": "8",
             "DIRECTORY_ARGON2_PASSES": "1",
         },

@@ -10,9 +10,10 @@ from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
 
-from admin_api.adapters import access, directory, queue
+from admin_api.adapters import access, directory, dkim, queue
 from admin_api.app import build
 from admin_api.edge.access import attach
+from admin_api.edge.dkim import attach as attach_dkim
 from admin_api.settings import Settings
 
 
@@ -38,6 +39,7 @@ async def wire(service: Service[Settings]) -> None:
         settings.request_octets,
     )
     attach(app, access.stub(channel))
+    attach_dkim(app, dkim.stub(channel))
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((settings.host, settings.port))

@@ -46,7 +46,11 @@ async def wire(service: Service[Settings]) -> None:
 
 def _sealer(secrets: Path | None) -> Sealer | None:
     """Raises SecretWeak, OSError: better no directory than one whose keys could be lost."""
-    return None if secrets is None else Sealer(read_secret(secrets).split())
+    return (
+        None
+        if secrets is None
+        else Sealer([line.strip() for line in read_secret(secrets).splitlines() if line.strip()])
+    )
 
 
 def main() -> None:

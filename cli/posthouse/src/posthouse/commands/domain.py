@@ -1,14 +1,16 @@
-"""posthouse domain: create, list, show, delete."""
+"""posthouse domain: create, list, show, delete; dkim."""
 
 from typing import Annotated
 
 import typer
 
 from posthouse.api import named
+from posthouse.commands import dkim
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.output import as_json, console, guarded, table
 
 app = typer.Typer(no_args_is_help=True, help="Domains: whose mail comes here, and to which tenant.")
+app.add_typer(dkim.app, name="dkim")
 COLUMNS = ("name", "tenant", "suspended", "created_at")
 Name = Annotated[str, typer.Argument(help="The domain, e.g. example.org.")]
 

@@ -57,7 +57,7 @@ class Services:
 
     def write_secrets(self) -> None:
         """Secrets that services read from files."""
-        for name in ("s3-access-key", "s3-secret-key", "operator-token"):
+        for name in ("s3-access-key", "s3-secret-key", "operator-token", "dkim-secret"):
             self._layout.secret(name)
 
     def parts(self, workers: dict[str, int]) -> list[Part]:
@@ -122,7 +122,12 @@ class Services:
         return {"DIRECTORY_TARGET": f"127.0.0.1:{self._ports.directory_grpc}"}
 
     def _directory(self) -> dict[str, object]:
-        return {**self._bus(), **self._database("directory"), "GRPC_PORT": self._ports.directory_grpc}
+        return {
+            **self._bus(),
+            **self._database("directory"),
+            "GRPC_PORT": self._ports.directory_grpc,
+            "DKIM_SECRET_FILE": self._layout.secrets / "dkim-secret",
+        }
 
     def _smtp_gateway(self) -> dict[str, object]:
         return {
