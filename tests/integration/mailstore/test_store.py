@@ -1,6 +1,7 @@
 """The mail store on real PostgreSQL and S3: exactly once, exact counters, walls between tenants."""
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -22,8 +23,10 @@ from mailstore import (
     MailboxMissing,
     MailStore,
     NewMessage,
+    reading,
 )
 from mailstore.tables import metadata
+from pgkit import Connection, Pool, transaction
 
 from tests.support.engines import Engines
 
@@ -164,6 +167,40 @@ async def test_changes_since_a_modseq_are_complete(store: MailStore, account: Ac
     assert gone is not None
     await store.delete_mailbox(account, "Gone")
     assert (await store.changes_since(account, gone.mailbox_id, 1)).gone
+
+
+async def test_a_new_message_never_comes_after_newer_ones(
+    store: MailStore, account: AccountRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A view appends what it hears of: a UID that comes after a higher one could not be numbered any more."""
+    mailbox_id = await inbox(store, account)
+    before = (await store.snapshot(account, mailbox_id)).info.highest_modseq
+    first, second = await store.append(account, mailbox_id, [new(), new()])
+    flag = FlagChange(FlagAction.ADD, SEEN)
+
+    class Slow:
+        """A connection on which something happens between the first and the second question."""
+
+        def __init__(self, connection: Connection) -> None:
+            self._connection = connection
+            self.fetch = connection.fetch
+
+        async def fetchrow(self, *question: object) -> object:
+            row = await self._connection.fetchrow(*question)
+            await store.store_flags(account, mailbox_id, [first], flag)
+            return row
+
+    @contextlib.asynccontextmanager
+    async def slow(pool: Pool, tenant_id: str) -> AsyncIterator[Slow]:
+        async with transaction(pool, tenant_id) as connection:
+            yield Slow(connection)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "transaction", slow)
+        changes = await store.changes_since(account, mailbox_id, before)
+    assert [entry.uid for entry in changes.changed] == [first, second]
+    again = await store.changes_since(account, mailbox_id, changes.highest_modseq)
+    assert [entry.uid for entry in again.changed] == [first]
 
 
 @pytest.mark.parametrize(

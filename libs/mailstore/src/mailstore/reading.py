@@ -19,16 +19,16 @@ CLAIM = """UPDATE mailbox SET recent_from_uid = greatest(recent_from_uid, $3)
 WHERE account_id = $1 AND mailbox_id = $2"""
 
 # By the index on (account, MODSEQ) alone: the fence keeps the mailbox out of the choice of an index (see `tables`).
-CHANGED = "SELECT * FROM entry WHERE account_id = $1 AND modseq > $3 AND modseq <= $4 OFFSET 0"
+CHANGED = "SELECT * FROM entry WHERE account_id = $1 AND modseq > $3 OFFSET 0"
 
 VANISHED = """SELECT uid FROM (
-    SELECT * FROM vanished WHERE account_id = $1 AND modseq > $3 AND modseq <= $4 OFFSET 0) v
+    SELECT * FROM vanished WHERE account_id = $1 AND modseq > $3 OFFSET 0) v
 WHERE mailbox_id = $2 ORDER BY uid"""
 
 # So old a question that the answer was pruned: every UID that is not there (RFC 7162 §3.2.6 allows it).
 EVER_VANISHED = """SELECT uid FROM generate_series(1, (
     SELECT uid_next - 1 FROM mailbox WHERE account_id = $1 AND mailbox_id = $2)) AS uid
-WHERE $3::bigint <= $4::bigint EXCEPT SELECT uid FROM entry WHERE account_id = $1 AND mailbox_id = $2 ORDER BY uid"""
+WHERE $3::bigint IS NOT NULL EXCEPT SELECT uid FROM entry WHERE account_id = $1 AND mailbox_id = $2 ORDER BY uid"""
 
 COLUMN_NAMES = {
     Columns.ENVELOPE: "m.envelope",
@@ -118,7 +118,8 @@ async def claim_recent(pool: Pool, account: AccountRef, mailbox_id: int, uid_nex
 async def changes_since(pool: Pool, account: AccountRef, mailbox_id: int, modseq: int) -> Changes:
     """What changed after a MODSEQ; one look at the mailbox's row when nothing did."""
     async with transaction(pool, account.tenant_id) as connection:
-        # The row is read first: what commits after it has a higher MODSEQ and is found the next time.
+        # The row is read first: what commits after it has a higher MODSEQ, may be found already and is found again the
+        # next time. It must not be left out now: a new message whose flags changed meanwhile would come after newer ones.
         row = await connection.fetchrow(
             "SELECT highest_modseq, uid_next, forgotten_modseq FROM mailbox WHERE account_id = $1 AND mailbox_id = $2",
             UUID(account.account_id),
@@ -134,14 +135,12 @@ async def changes_since(pool: Pool, account: AccountRef, mailbox_id: int, modseq
             UUID(account.account_id),
             mailbox_id,
             modseq,
-            highest,
         )
         expunged = await connection.fetch(
             EVER_VANISHED if modseq < row["forgotten_modseq"] else VANISHED,
             UUID(account.account_id),
             mailbox_id,
             modseq,
-            highest,
         )
     return Changes(
         [entry_of(r) for r in changed], [r["uid"] for r in expunged], highest, row["uid_next"], False

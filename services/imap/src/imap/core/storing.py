@@ -36,12 +36,27 @@ async def store(session: Session, command: Store) -> Answer:
             entries, modified = outcome.entries, outcome.modified
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
+    # What others did to these messages just before is told whether or not the client wants silence: it could not know
+    # what the flags are now (RFC 3501 §6.4.6).
+    surprising = {
+        entry.uid for entry in entries if entry.flags != change.applied_to(selected.view.flags_of(entry.uid))
+    }
     session.told(entries)
     if session.tells_modseqs:
         # A client takes the highest MODSEQ it sees for what it knows: what others did before is told with it.
         session.is_stale = True
-    if command.echo is Echo.TELL or session.tells_modseqs:
-        await session.say(b"".join(_stored(session, command, entry.uid) for entry in entries))
+    if command.echo is Echo.TELL or session.tells_modseqs or surprising:
+        await session.say(
+            b"".join(
+                _stored(
+                    session,
+                    command,
+                    entry.uid,
+                    tells_flags=command.echo is Echo.TELL or entry.uid in surprising,
+                )
+                for entry in entries
+            )
+        )
     if modified:
         numbers = modified
         if command.by is By.SEQUENCE:
@@ -50,15 +65,15 @@ async def store(session: Session, command: Store) -> Answer:
     return ok("STORE completed")
 
 
-def _stored(session: Session, command: Store, uid: int) -> bytes:
+def _stored(session: Session, command: Store, uid: int, *, tells_flags: bool) -> bytes:
     view = session.need_selected().view
     number = view.number_of(uid)
-    if number is None:
+    if number is None or not (tells_flags or session.tells_modseqs):
         return b""
     words = []
     if command.by is By.UID or session.tells_modseqs or session.is_rev2:
         words.append(b"UID %d" % uid)
-    if command.echo is Echo.TELL:
+    if tells_flags:
         words.append(b"FLAGS " + session.flags(uid))
     if session.tells_modseqs:
         words.append(b"MODSEQ (%d)" % view.modseq_of(uid))

@@ -180,6 +180,9 @@ class Imap:
     async def _tell_changes(self, command: c.Command, answer: Answer) -> Answer:
         """What others changed meanwhile is told before the tagged answer."""
         session = self._session
+        if isinstance(command, c.Select):
+            # It has described the mailbox; whether that was all there is (`_woken`), the next command asks.
+            return answer
         may_expunge = dispatch.may_expunge(command)
         try:
             if session.is_stale or self._woken.is_set() or not self._needs.changes.hears:
@@ -243,9 +246,8 @@ class Imap:
 
     def _told(self, mailbox_id: int) -> None:
         selected = self._session.selected
-        if self._session.watch is not None or (
-            selected is not None and mailbox_id in (0, selected.mailbox_id)
-        ):
+        # While none is selected one may be about to be: its snapshot may be older than this.
+        if self._session.watch is not None or selected is None or mailbox_id in (0, selected.mailbox_id):
             self._woken.set()
 
 
