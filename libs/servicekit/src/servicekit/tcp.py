@@ -187,10 +187,36 @@ class Connection(asyncio.Protocol):
         if self._read_paused:
             self._read_paused = False
             self._transport.resume_reading()
-        loop = asyncio.get_running_loop()
-        transport = await loop.start_tls(
-            self._transport, self, context, server_side=True, ssl_handshake_timeout=timeout_seconds
+        await self._secure(context, b"", timeout_seconds)
+
+    async def begin_tls(
+        self, context: ssl.SSLContext, first: bytes = b"", *, timeout_seconds: float = 30.0
+    ) -> None:
+        """Become the server side of a TLS session from the start: what has arrived belongs to the handshake.
+
+        `first` is what was read of it already, behind a proxy's preface. Raises ConnectionError or ssl.SSLError on
+        failure.
+        """
+        assert self._transport is not None
+        self._transport.pause_reading()
+        handshake = first + b"".join(self._chunks)
+        self._chunks.clear()
+        self._waiting_octets = 0
+        self._read_paused = False
+        await self._secure(context, handshake, timeout_seconds)
+
+    async def _secure(self, context: ssl.SSLContext, handshake: bytes, timeout_seconds: float) -> None:
+        assert self._transport is not None
+        plain, loop = self._transport, asyncio.get_running_loop()
+        securing = asyncio.ensure_future(
+            loop.start_tls(plain, self, context, server_side=True, ssl_handshake_timeout=timeout_seconds)
         )
+        if handshake:
+            # By then the TLS protocol is in its place; what is called soon comes behind its beginning, and before the
+            # next octets of the peer.
+            await asyncio.sleep(0)
+            loop.call_soon(_hand_over, plain, handshake)
+        transport = await securing
         if transport is None:
             raise ConnectionError("the TLS handshake failed")
         self._transport = transport
@@ -217,6 +243,17 @@ class Connection(asyncio.Protocol):
         """Close now, dropping what is queued."""
         if self._transport is not None:
             self._transport.abort()
+
+
+def _hand_over(transport: asyncio.Transport, data: bytes) -> None:
+    """Give a transport's protocol octets as if they came now."""
+    protocol = cast(asyncio.BufferedProtocol, transport.get_protocol())
+    while data:
+        buffer = memoryview(protocol.get_buffer(len(data)))
+        taken = min(len(buffer), len(data))
+        buffer[:taken] = data[:taken]
+        protocol.buffer_updated(taken)
+        data = data[taken:]
 
 
 def _expire(reader: "asyncio.Future[None]") -> None:

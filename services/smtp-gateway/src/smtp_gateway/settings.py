@@ -58,7 +58,7 @@ class Settings(
     login_failures: int = Field(5, description="wrong passwords before a session is ended", ge=1)
     proxy_networks: tuple[IPvAnyNetwork, ...] = Field(
         (),
-        description="addresses of proxies that begin every connection with the PROXY protocol (not on the 465 port)",
+        description="addresses of proxies that begin every connection with the PROXY protocol",
     )
     proxy_seconds: float = Field(5.0, description="how long a proxy's preface may take", gt=0, le=60)
     xclient_networks: tuple[IPvAnyNetwork, ...] = Field(

@@ -1,5 +1,6 @@
 """Who is at the other end: the peer of the connection, or whom a proxy that we trust speaks for."""
 
+import ssl
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
@@ -40,11 +41,21 @@ class Client:
         return changed if told.name is None else replace(changed, name=told.name)
 
 
-async def introduce(needs: Needs, connection: Connection) -> Client | None:
+async def introduce(
+    needs: Needs, connection: Connection, implicit_tls: ssl.SSLContext | None
+) -> Client | None:
     """The client; of a listed proxy the one that its preface names. None where the preface did not come as it must.
 
-    A proxy's connection in TLS from the start has no preface that we could read: there the peer is the client.
+    With `implicit_tls` TLS is begun then, where the listener has not done that itself.
     """
+    client = await _introduced(needs, connection)
+    if client is not None and implicit_tls is not None and not connection.is_tls:
+        await connection.begin_tls(implicit_tls, client.early)
+        return replace(client, early=b"")
+    return client
+
+
+async def _introduced(needs: Needs, connection: Connection) -> Client | None:
     peer = Client(connection.peer_host, connection.peer_port)
     if connection.is_tls or connection.peer_host not in needs.proxies:
         return peer

@@ -4,6 +4,7 @@ The session reads, lets the machine find events in what came, answers each, and
 sends all answers of one group together (RFC 2920 §3.2).
 """
 
+import ssl
 from typing import assert_never
 
 from directoryclient import Identity, Resolution, Unavailable
@@ -38,10 +39,13 @@ LOOK_SECONDS = 3.0
 class Session:
     """One connection, from the greeting to the end."""
 
-    def __init__(self, needs: Needs, role: Role, connection: Connection) -> None:
+    def __init__(
+        self, needs: Needs, role: Role, connection: Connection, implicit_tls: ssl.SSLContext | None = None
+    ) -> None:
         self._needs = needs
         self._role = role
         self._connection = connection
+        self._implicit_tls = implicit_tls
         self._client = Client(connection.peer_host, connection.peer_port)
         self._who: Identity | None = None
         self._transaction: Transaction | None = None
@@ -60,7 +64,7 @@ class Session:
                 binary=Binary(settings.binary_mime),
                 dsn=Dsn.OFFERED if role.value in settings.dsn_roles else Dsn.REFUSED,
             ),
-            offers_tls=needs.tls is not None and not connection.is_tls,
+            offers_tls=False,
             offers_auth=False,
         )
 
@@ -71,10 +75,11 @@ class Session:
 
     async def run(self) -> None:
         """Until either side ends it."""
-        client = await introduce(self._needs, self._connection)
+        client = await introduce(self._needs, self._connection, self._implicit_tls)
         if client is None:
             self._connection.abort()
             return
+        self._machine.offers_tls = self._needs.tls is not None and not self._connection.is_tls
         try:
             if (refusal := self._begin(client)) is not None:
                 await self._say_last(refusal)
@@ -303,10 +308,10 @@ class Session:
         return True
 
 
-def handler(needs: Needs, role: Role) -> Handler:
-    """What a listener of this role does with a connection."""
+def handler(needs: Needs, role: Role, implicit_tls: ssl.SSLContext | None = None) -> Handler:
+    """What a listener of this role does with a connection. With `implicit_tls` it is in TLS from the start."""
 
     async def serve(connection: Connection) -> None:
-        await Session(needs, role, connection).run()
+        await Session(needs, role, connection, implicit_tls).run()
 
     return serve
