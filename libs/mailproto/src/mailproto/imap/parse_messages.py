@@ -19,6 +19,8 @@ def _append(cursor: Cursor) -> c.Command:
     messages: list[c.NewText] = []
     while not messages or not cursor.at_end():
         cursor.space()
+        # IMAPClient 3 writes two between messages.
+        cursor.take(b" ")
         messages.append(_new_text(cursor))
     return c.Append(mailbox, tuple(messages))
 
