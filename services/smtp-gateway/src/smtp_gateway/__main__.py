@@ -4,6 +4,7 @@ import time
 
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
+from directoryclient.signing import SigningKeys
 from dnslookup import Resolver, parse_servers
 from eventbus import EventBus, subjects
 from servicekit import rpc
@@ -45,6 +46,8 @@ async def wire(service: Service[Settings]) -> None:
     service.on_close(lambda: channel.close(None))
     directory = DirectoryClient(channel, door="smtp", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
+    signing_keys = SigningKeys(channel, hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, signing_keys.changed)
     tls = configured_context(settings.tls_certificate_file, settings.tls_key_file)
     controls = Controls.of(settings)
     sharing = Sharing(controls.limits, bus.tell, time.monotonic)
@@ -61,6 +64,7 @@ async def wire(service: Service[Settings]) -> None:
         Networks(map(str, settings.xclient_networks)),
         controls,
         checker=_checker(settings),
+        signing_keys=signing_keys,
     )
     listeners = (
         ("mx", settings.mx_port, Role.MX, None),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from directoryclient import Identity, Resolution
+from senderauth.dkim import SigningKey
 from senderauth.dns import Resolve
 from spool import Letter
 
@@ -38,3 +39,10 @@ class Questions(Protocol):
 
     def within(self, seconds: float) -> Resolve:
         """For one message: answers until so many seconds from now, and then says at once that there is no answer."""
+
+
+class KeyRing(Protocol):
+    """The keys that sign for our domains."""
+
+    async def of(self, tenant_id: str, domain: str) -> tuple[SigningKey, ...]:
+        """All of a domain; none where it is not this tenant's. Raises directoryclient.Unavailable."""

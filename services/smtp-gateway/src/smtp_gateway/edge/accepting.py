@@ -22,6 +22,7 @@ from smtp_gateway.core.roles import Role, Transaction
 from smtp_gateway.edge.judging import Judged, judge, without_forged
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.owning import all_owned
+from smtp_gateway.edge.signing import sign
 from smtp_gateway.edge.visit import Visit
 
 LOG = logs.logger("smtp_gateway.accepting")
@@ -60,7 +61,10 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
     if isinstance(judged, Reply):
         metrics.REFUSED.labels(visit.role.value, "policy").inc()
         return judged
-    letter = _letter(needs, visit, transaction, judged, heading)
+    letter = await sign(needs, visit.who, _letter(needs, visit, transaction, judged, heading))
+    if isinstance(letter, Reply):
+        metrics.REFUSED.labels(visit.role.value, "unwell").inc()
+        return letter
     try:
         await needs.gate.accept(letter)
     except SpoolUnavailable as error:
