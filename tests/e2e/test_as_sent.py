@@ -5,9 +5,9 @@ import smtplib
 import time
 
 import pytest
-from tests.support.platform import Platform
 
 from tests.e2e.letters import Sent, after_trace, every_kind, plain
+from tests.support.platform import Platform
 
 STRANGER = "stranger@peer.invalid"
 KINDS = every_kind(STRANGER, "bob@example.test")

@@ -5,9 +5,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.support.platform import Platform
 
 from tests.e2e.letters import plain
+from tests.support.platform import Platform
 
 
 @pytest.fixture
