@@ -205,6 +205,9 @@ class MemoryStore:
         self._bodies[key] = content
         return BodyReference(key, 0, len(content), hashlib.sha256(content).digest())
 
+    async def put_bodies(self, account: AccountRef, contents: Sequence[bytes]) -> list[BodyReference]:
+        return [await self.put_body(account, content) for content in contents]
+
     async def append(self, account: AccountRef, mailbox_id: int, messages: Sequence[NewMessage]) -> list[int]:
         held = self.of(account)
         box = held.by_id(mailbox_id)

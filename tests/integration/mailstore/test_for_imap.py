@@ -137,3 +137,22 @@ async def test_annotations(store: MailStore, account: AccountRef) -> None:
     stranger = AccountRef(str(uuid4()), str(uuid4()))
     await store.list_mailboxes(stranger)
     assert await store.get_annotations(AccountRef(stranger.tenant_id, account.account_id), 0) == {}
+
+
+async def test_bodies_that_come_together_share_an_object(store: MailStore, account: AccountRef) -> None:
+    contents = [b"%d\r\n" % n * n for n in (1, 5, 0, 200_000, 2, 500_000, 600_000, 3)]
+    references = await store.put_bodies(account, contents)
+    keys = [reference.object_key for reference in references]
+    assert len(set(keys[:5])) == 1
+    assert len(set(keys)) == 4
+    found = await store.get_mailbox(account, "INBOX")
+    assert found is not None
+    now = datetime.now(UTC)
+    messages = [
+        NewMessage(reference, b"", examine(content), now, Flags())
+        for reference, content in zip(references, contents, strict=True)
+    ]
+    uids = await store.append(account, found.mailbox_id, messages)
+    [stored] = [part async for part in store.fetch(account, found.mailbox_id, uids, Columns.BODY)]
+    for message, content in zip(stored, contents, strict=True):
+        assert await store.read(message, 0, len(content) + 10) == content

@@ -1,5 +1,6 @@
 """Bodies of stored messages: prefix and body as one, by ranges, with a digest that is checked."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -15,14 +16,36 @@ from mailstore.types import StoredMessage
 FAR_OCTETS = 64 * 1024
 
 
-async def put(blobs: BlobStore, account: AccountRef, content: bytes) -> BodyReference:
-    """Store a body of its own (APPEND). Raises StoreUnavailable."""
+# Bodies that come together share an object of up to this size; a larger one has its own.
+PACK_OCTETS = 4 * 1024 * 1024
+
+
+async def put(blobs: BlobStore, account: AccountRef, contents: Sequence[bytes]) -> list[BodyReference]:
+    """Store bodies that came together (APPEND), packed. Raises StoreUnavailable."""
+    packs: list[list[bytes]] = []
+    room = 0
+    for content in contents:
+        if not packs or len(content) > room:
+            packs.append([])
+            room = PACK_OCTETS
+        packs[-1].append(content)
+        room -= len(content)
+    stored = await asyncio.gather(*(_put_pack(blobs, account, pack) for pack in packs))
+    return [reference for references in stored for reference in references]
+
+
+async def _put_pack(blobs: BlobStore, account: AccountRef, pack: Sequence[bytes]) -> list[BodyReference]:
     key = mail_key(account.tenant_id, f"append-{uuid4().hex}", datetime.now(UTC))
     try:
-        await blobs.put(key, (content,))
+        await blobs.put(key, pack)
     except BlobUnavailable as error:
         raise StoreUnavailable(str(error)) from error
-    return BodyReference(key, 0, len(content), hashlib.sha256(content).digest())
+    references = []
+    offset = 0
+    for content in pack:
+        references.append(BodyReference(key, offset, len(content), hashlib.sha256(content).digest()))
+        offset += len(content)
+    return references
 
 
 async def read(blobs: BlobStore, message: StoredMessage, offset: int, length: int) -> bytes:

@@ -137,7 +137,12 @@ class MailStore:
 
     async def put_body(self, account: AccountRef, content: bytes) -> BodyReference:
         """Store the body of a message to be appended."""
-        return await bodies.put(self._blobs, account, content)
+        [reference] = await bodies.put(self._blobs, account, [content])
+        return reference
+
+    async def put_bodies(self, account: AccountRef, contents: Sequence[bytes]) -> list[BodyReference]:
+        """The same of messages that are appended together: few objects hold them."""
+        return await bodies.put(self._blobs, account, contents)
 
     async def append(self, account: AccountRef, mailbox_id: int, messages: Sequence[NewMessage]) -> list[int]:
         """File messages into one mailbox, all or none; their UIDs."""

@@ -1,11 +1,12 @@
 """APPEND, of one message or several at once (RFC 3501 §6.3.11, RFC 3502, RFC 3516 §4.4, RFC 4315 §3)."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from mailmodel import Flags, MailboxInfo
 from mailmodel.flags import KEYWORD_OCTETS, KEYWORDS_A_MESSAGE
-from mailmsg.facts import examine
+from mailmsg.facts import MessageFacts, examine
 from mailproto.imap.commands import Append, NewText
 from mailproto.imap.message_set import compact
 from mailstore import MailboxMissing, MailboxNameInvalid, NewMessage
@@ -24,7 +25,7 @@ async def append(session: Session, command: Append) -> Answer:
     for text in command.messages:
         check_text(text)
     target = await target_mailbox(session, command.mailbox)
-    messages = [await new_message(session, text) for text in command.messages]
+    messages = await new_messages(session, command.messages)
     try:
         uids = await session.store.append(session.account, target.mailbox_id, messages)
     except MailboxMissing:
@@ -53,17 +54,25 @@ def check_text(text: NewText) -> None:
     given_flags(text.flags)
 
 
-async def new_message(session: Session, text: NewText) -> NewMessage:
-    """Examined, its body stored."""
-    content = text.content
-    facts = await asyncio.to_thread(examine, content) if len(content) >= THREAD_OCTETS else examine(content)
-    return NewMessage(
-        body=await session.store.put_body(session.account, content),
-        prefix=b"",
-        facts=facts,
-        internal_date=text.internal_date or datetime.now(UTC),
-        flags=given_flags(text.flags),
-    )
+async def new_messages(session: Session, texts: Sequence[NewText]) -> list[NewMessage]:
+    """Examined, their bodies stored."""
+    bodies = await session.store.put_bodies(session.account, [text.content for text in texts])
+    return [
+        NewMessage(
+            body=body,
+            prefix=b"",
+            facts=await _facts(text.content),
+            internal_date=text.internal_date or datetime.now(UTC),
+            flags=given_flags(text.flags),
+        )
+        for text, body in zip(texts, bodies, strict=True)
+    ]
+
+
+async def _facts(content: bytes) -> MessageFacts:
+    if len(content) >= THREAD_OCTETS:
+        return await asyncio.to_thread(examine, content)
+    return examine(content)
 
 
 def given_flags(names: tuple[str, ...]) -> Flags:

@@ -6,7 +6,7 @@ from mailproto.imap.commands import Replace
 from mailstore import EntryMissing, MailboxMissing
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
-from imap.core.appending import appended_code, check_text, new_message, target_mailbox
+from imap.core.appending import appended_code, check_text, new_messages, target_mailbox
 from imap.core.naming import say_normal_form
 from imap.core.session import Session
 
@@ -21,7 +21,7 @@ async def replace(session: Session, command: Replace) -> Answer:
         raise No(*GONE)
     check_text(command.text)
     target = await target_mailbox(session, command.mailbox)
-    new = await new_message(session, command.text)
+    [new] = await new_messages(session, [command.text])
     try:
         uid = await session.store.replace(
             session.account, selected.mailbox_id, uids[0], target.mailbox_id, new
