@@ -25,7 +25,7 @@ from mta_queue.adapters.changes import Changes
 from mta_queue.adapters.items import Items
 from mta_queue.adapters.lanes import Lanes
 from mta_queue.core.change import Hold, Release
-from mta_queue.core.item_filter import ItemFilter, Status
+from mta_queue.core.item_filter import ItemFilter, Status, SummaryKey
 from mta_queue.core.records import Caller, JobStatus
 from mta_queue.core.rules import Rules
 from mta_queue.core.schedule import Schedule
@@ -113,6 +113,9 @@ async def measure(engines: Engines, items: int) -> None:
     async def count(wanted: ItemFilter, after: int = 0) -> int:
         return len(await listing.listing(OPERATOR, wanted, after, 100))
 
+    async def groups(key: SummaryKey) -> int:
+        return len(await listing.summary(OPERATOR, ItemFilter(), key, 100))
+
     tenant = "00000000-0000-4000-8000-000000000007"
     for what, wanted in (
         ("list, first page", ItemFilter()),
@@ -131,6 +134,8 @@ async def measure(engines: Engines, items: int) -> None:
         ("list, older than a day", ItemFilter(entered_before=datetime.now(UTC) - timedelta(days=1))),
     ):
         await measured(what, lambda wanted=wanted: count(wanted))  # type: ignore[misc]
+    for key in SummaryKey:
+        await measured(f"summary by {key.value}", lambda key=key: groups(key), 3)  # type: ignore[misc]
     await measured("list, a page in the middle", lambda: count(ItemFilter(), middle))
 
     async def show() -> int:

@@ -91,6 +91,7 @@ def test_what_waits_is_listed_shown_held_and_sent(desk: Desk) -> None:
     for words in (("--reply", "BACK later"), ("--sender", "@example.test"), ("--tenant", "demo")):
         assert queue_id in [each["queue_id"] for each in desk.json("list", *words)]
     assert desk.json("list", "--older-than", "1h") == []
+    assert [(each["key"], each["items"]) for each in desk.json("summary", "--by", "tenant")] == [("demo", 1)]
     shown = desk.command("show", queue_id)
     assert shown.returncode == 0
     assert "mx.one.test" in shown.stdout

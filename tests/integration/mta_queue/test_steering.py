@@ -148,6 +148,30 @@ async def test_items_are_found_by_all_that_is_known_of_them(desk: Desk) -> None:
     assert await desk.found(domain=f"{tag}.test", entered_after=later) == []
 
 
+async def test_a_summary_counts_the_largest_first(desk: Desk) -> None:
+    one, two = f"{uuid4().hex}.test", f"{uuid4().hex}.test"
+    tenant_id = str(uuid4())
+    for domain, reply in ((one, "451 a"), (two, "451 b"), (two, "451 b"), (two, "451 a")):
+        await desk.put(f"x@{domain}", reply=reply, tenant_id=tenant_id)
+    await desk.change(wire.Change(hold=wire.Hold(reason="x")), domain=one, tenant_id=tenant_id)
+
+    async def groups(key: wire.SummaryKey.ValueType) -> list[tuple[str, int, int]]:
+        answer = await desk.stub.Summarize(
+            wire.SummarizeRequest(
+                caller=OPERATOR_CALLER, filter=wire.ItemFilter(tenant_id=tenant_id), key=key
+            )
+        )
+        return [(each.key, each.items, each.held) for each in answer.groups]
+
+    assert await groups(wire.SUMMARY_KEY_DOMAIN) == [(two, 3, 0), (one, 1, 1)]
+    assert await groups(wire.SUMMARY_KEY_TENANT) == [(tenant_id, 4, 1)]
+    assert await groups(wire.SUMMARY_KEY_STATUS) == [("waiting", 3, 0), ("held", 1, 1)]
+    assert await groups(wire.SUMMARY_KEY_SENDER) == [("from@ours.test", 4, 1)]
+    assert await groups(wire.SUMMARY_KEY_REPLY) == [("451 a", 2, 1), ("451 b", 2, 0)]
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT):
+        await groups(wire.SUMMARY_KEY_UNSPECIFIED)
+
+
 async def test_pages_follow_each_other(desk: Desk) -> None:
     domain = f"{uuid4().hex}.test"
     ids = [(await desk.put(f"a{number}@{domain}")).envelope.queue_id for number in range(5)]

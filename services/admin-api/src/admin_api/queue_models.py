@@ -52,6 +52,19 @@ class Item(BaseModel):
     route: Annotated[str, Field(description="where it is sent instead of to the domain's MX")]
 
 
+SummaryKey = Literal["tenant", "domain", "status", "sender", "reply"]
+
+
+class Group(BaseModel):
+    """Items that have something in common."""
+
+    key: str
+    items: int
+    held: Annotated[int, Field(description="of these, by the operator")]
+    oldest_at: datetime
+    next_attempt_at: datetime | None
+
+
 class Settled(BaseModel):
     """A recipient that waits no more."""
 

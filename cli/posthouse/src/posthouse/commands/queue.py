@@ -1,5 +1,6 @@
-"""posthouse queue: list, show, audit, and what queue_changes.py and queue_pace.py add."""
+"""posthouse queue: list, summary, show, audit, and what queue_changes.py and queue_pace.py add."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,16 @@ COLUMNS = (
     "last reply",
 )
 PAGE = 500
+
+
+class Key(StrEnum):
+    """What items may have in common."""
+
+    DOMAIN = "domain"
+    TENANT = "tenant"
+    STATUS = "status"
+    SENDER = "sender"
+    REPLY = "reply"
 
 
 @app.command("list")
@@ -49,6 +60,32 @@ def listing(
     table([_row(item) for item in found], COLUMNS, "Nothing waits.")
     if page:
         console.print(f"There are more; these are the oldest {len(found)} (--limit).")
+
+
+@app.command()
+@filtered
+def summary(
+    api: Api,
+    as_json: bool,
+    wanted: Wanted,
+    by: Annotated[Key, typer.Option(help="What the items of a group have in common.")] = Key.DOMAIN,
+    limit: Annotated[int, typer.Option(help="At most so many groups.", min=1, max=1000)] = 20,
+) -> None:
+    """Count what waits, by domain, tenant, status, sender or last reply; the largest groups first."""
+    found = api.call("GET", "/v1/queue/summary", by=by.value, size=str(limit), **wanted.filter)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        each
+        | {
+            by.value: each["key"] or "<>",
+            "oldest": _when(each["oldest_at"]),
+            "next attempt": _when(each["next_attempt_at"] or ""),
+        }
+        for each in found
+    ]
+    table(rows, (by.value, "items", "held", "oldest", "next attempt"), "Nothing waits.")
 
 
 @app.command()

@@ -32,6 +32,13 @@ STATUSES: dict[models.Status, wire.ItemStatus.ValueType] = {
     "held": wire.ITEM_STATUS_HELD,
     "sending": wire.ITEM_STATUS_SENDING,
 }
+SUMMARY_KEYS: dict[models.SummaryKey, wire.SummaryKey.ValueType] = {
+    "tenant": wire.SUMMARY_KEY_TENANT,
+    "domain": wire.SUMMARY_KEY_DOMAIN,
+    "status": wire.SUMMARY_KEY_STATUS,
+    "sender": wire.SUMMARY_KEY_SENDER,
+    "reply": wire.SUMMARY_KEY_REPLY,
+}
 STATUS_NAMES = {number: name for name, number in STATUSES.items()}
 JOB_STATUSES = {
     wire.JOB_STATUS_RUNNING: "running",
@@ -177,6 +184,19 @@ def item(message: wire.Item, names: dict[str, str]) -> models.Item:
         last_host=message.last_host,
         hold_reason=message.hold_reason,
         route=message.route,
+    )
+
+
+def group(message: wire.Group, names: dict[str, str]) -> models.Group:
+    """Tenants by name, as far as it is known."""
+    return models.Group(
+        key=names.get(message.key) or message.key,
+        items=message.items,
+        held=message.held,
+        oldest_at=message.oldest_at.ToDatetime(UTC),
+        next_attempt_at=message.next_attempt_at.ToDatetime(UTC)
+        if message.HasField("next_attempt_at")
+        else None,
     )
 
 

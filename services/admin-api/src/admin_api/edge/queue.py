@@ -10,7 +10,7 @@ from admin_api.adapters import queue
 from admin_api.adapters.queue import SECONDS, TenantNames, answer
 from admin_api.edge.tenants import PageSize, PageToken
 from admin_api.models import Page
-from admin_api.queue_models import AuditEntry, Item, ItemFilter, Job, Message, NewChange
+from admin_api.queue_models import AuditEntry, Group, Item, ItemFilter, Job, Message, NewChange, SummaryKey
 
 router = APIRouter(prefix="/v1/queue", tags=["queue"])
 
@@ -50,6 +50,33 @@ async def list_items(request: Request, wanted: Annotated[ListQuery, Query()]) ->
     )
     names = await _names(request).names_of(each.tenant_id for each in found.items)
     return Page(items=[queue.item(each, names) for each in found.items], next_page=found.next_page_token)
+
+
+class SummaryQuery(ItemFilter):
+    """A filter, and what the items of a group have in common."""
+
+    by: SummaryKey = "domain"
+    size: PageSize = 100
+
+
+@router.get("/summary")
+async def summarize(request: Request, wanted: Annotated[SummaryQuery, Query()]) -> list[Group]:
+    """How many wait; the largest groups first."""
+    tenant_id = await _names(request).id_of(wanted.tenant)
+    found = await answer(
+        request.app.state.queue.Summarize(
+            wire.SummarizeRequest(
+                caller=queue.caller(request),
+                filter=queue.item_filter(wanted, tenant_id),
+                key=queue.SUMMARY_KEYS[wanted.by],
+                page_size=wanted.size,
+            ),
+            timeout=SECONDS,
+        )
+    )
+    ids = [each.key for each in found.groups] if wanted.by == "tenant" else []
+    names = await _names(request).names_of(ids)
+    return [queue.group(each, names) for each in found.groups]
 
 
 @router.get("/messages/{queue_id}")

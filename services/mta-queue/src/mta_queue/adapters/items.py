@@ -5,11 +5,12 @@ from pgkit import OPERATOR, Connection, Pool, transaction
 from pgkit.tenancy import Scope
 
 from mta_queue.adapters.filtering import SENDING, Conditions, conditions, tenant_uuid
-from mta_queue.core.item_filter import ItemFilter, Status
+from mta_queue.core.item_filter import ItemFilter, Status, SummaryKey
 from mta_queue.core.records import (
     AttemptRecord,
     AuditRecord,
     Caller,
+    GroupRecord,
     ItemRecord,
     MessageRecord,
     Missing,
@@ -23,6 +24,17 @@ ITEM = " ".join(
         "THEN 'sending' ELSE status END AS status, reverse_path, recipients, replies, attempts, created_at, tried_at,",
         "next_attempt_at, expires_at, last_reply, last_host, hold_reason, route FROM queue_item WHERE",
     )
+)
+KEYS = {
+    SummaryKey.TENANT: "tenant_id::text AS key,",
+    SummaryKey.DOMAIN: "domain AS key,",
+    SummaryKey.STATUS: " ".join(("CASE WHEN", SENDING, "THEN 'sending' ELSE status END AS key,")),
+    SummaryKey.SENDER: "reverse_path AS key,",
+    SummaryKey.REPLY: "last_reply AS key,",
+}
+GROUP = (
+    "count(*) AS items, count(*) FILTER (WHERE status = 'held') AS held, min(created_at) AS oldest_at,"
+    " min(next_attempt_at) FILTER (WHERE status = 'waiting') AS next_attempt_at FROM queue_item WHERE"
 )
 # A message of thousands of attempts is shown by its last ones.
 ATTEMPTS_SHOWN = 500
@@ -53,6 +65,17 @@ class Items:
             await plan_anew(connection)
             rows = await connection.fetch(" ".join((ITEM, found.sql())), *found.values)
         return [_item(row) for row in rows]
+
+    async def summary(
+        self, caller: Caller, wanted: ItemFilter, key: SummaryKey, limit: int
+    ) -> list[GroupRecord]:
+        """The largest groups first."""
+        found = conditions(wanted)
+        found.add("true GROUP BY 1 ORDER BY items DESC, key LIMIT {}", limit)
+        async with transaction(self._pool, scope_of(caller)) as connection:
+            await plan_anew(connection)
+            rows = await connection.fetch(" ".join(("SELECT", KEYS[key], GROUP, found.sql())), *found.values)
+        return [GroupRecord(**row) for row in rows]
 
     async def message(self, caller: Caller, queue_id: str) -> MessageRecord:
         """Raises Missing."""

@@ -10,6 +10,16 @@ class FilterInvalid(ValueError):
     """The text says what is wrong."""
 
 
+class SummaryKey(Enum):
+    """What items may have in common."""
+
+    TENANT = "tenant"
+    DOMAIN = "domain"
+    STATUS = "status"
+    SENDER = "sender"
+    REPLY = "reply"
+
+
 class Status(Enum):
     """What an item does now."""
 

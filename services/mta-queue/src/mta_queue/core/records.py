@@ -44,6 +44,17 @@ class ItemRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupRecord:
+    """Items that have something in common. `next_attempt_at` is None where all are held."""
+
+    key: str
+    items: int
+    held: int
+    oldest_at: datetime
+    next_attempt_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class SettledRecord:
     """A recipient that is delivered, failed or deleted."""
 

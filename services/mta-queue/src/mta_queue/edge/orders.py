@@ -60,6 +60,18 @@ class Orders(QueueAdminServiceServicer):
         )
 
     @mapped
+    async def Summarize(self, request: wire.SummarizeRequest, context: Context) -> wire.SummarizeResponse:
+        if request.key not in shapes.SUMMARY_KEYS:
+            raise FilterInvalid("say by what: tenant, domain, status, sender or reply")
+        records = await self._items.summary(
+            shapes.caller(request.caller),
+            shapes.item_filter(request.filter),
+            shapes.SUMMARY_KEYS[request.key],
+            _size(request.page_size),
+        )
+        return wire.SummarizeResponse(groups=[shapes.group(record) for record in records])
+
+    @mapped
     async def GetMessage(self, request: wire.GetMessageRequest, context: Context) -> wire.GetMessageResponse:
         if not request.queue_id or len(request.queue_id) > 100 or "\0" in request.queue_id:
             raise Missing("there is no such message")

@@ -7,11 +7,12 @@ from mailwire.queue.v1 import queue_pb2 as wire
 
 from mta_queue.core import change as changes
 from mta_queue.core.change import Change, Notice
-from mta_queue.core.item_filter import FilterInvalid, ItemFilter, Status
+from mta_queue.core.item_filter import FilterInvalid, ItemFilter, Status, SummaryKey
 from mta_queue.core.records import (
     AttemptRecord,
     AuditRecord,
     Caller,
+    GroupRecord,
     ItemRecord,
     JobRecord,
     JobStatus,
@@ -27,6 +28,13 @@ STATUSES = {
     wire.ITEM_STATUS_SENDING: Status.SENDING,
 }
 ITEM_STATUS = {status: number for number, status in STATUSES.items()}
+SUMMARY_KEYS = {
+    wire.SUMMARY_KEY_TENANT: SummaryKey.TENANT,
+    wire.SUMMARY_KEY_DOMAIN: SummaryKey.DOMAIN,
+    wire.SUMMARY_KEY_STATUS: SummaryKey.STATUS,
+    wire.SUMMARY_KEY_SENDER: SummaryKey.SENDER,
+    wire.SUMMARY_KEY_REPLY: SummaryKey.REPLY,
+}
 JOB_STATUS = {
     JobStatus.RUNNING: wire.JOB_STATUS_RUNNING,
     JobStatus.DONE: wire.JOB_STATUS_DONE,
@@ -121,6 +129,16 @@ def item(record: ItemRecord) -> wire.Item:
         last_host=record.last_host,
         hold_reason=record.hold_reason,
         route=record.route,
+    )
+
+
+def group(record: GroupRecord) -> wire.Group:
+    return wire.Group(
+        key=record.key,
+        items=record.items,
+        held=record.held,
+        oldest_at=stamp(record.oldest_at),
+        next_attempt_at=stamp(record.next_attempt_at),
     )
 
 

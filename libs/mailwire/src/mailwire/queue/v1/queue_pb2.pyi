@@ -43,6 +43,29 @@ ITEM_STATUS_SENDING: ItemStatus.ValueType  # 3
 """A process is sending it now."""
 Global___ItemStatus: _TypeAlias = ItemStatus  # noqa: Y015
 
+class _SummaryKey:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SummaryKeyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SummaryKey.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUMMARY_KEY_UNSPECIFIED: _SummaryKey.ValueType  # 0
+    SUMMARY_KEY_TENANT: _SummaryKey.ValueType  # 1
+    SUMMARY_KEY_DOMAIN: _SummaryKey.ValueType  # 2
+    SUMMARY_KEY_STATUS: _SummaryKey.ValueType  # 3
+    SUMMARY_KEY_SENDER: _SummaryKey.ValueType  # 4
+    SUMMARY_KEY_REPLY: _SummaryKey.ValueType  # 5
+
+class SummaryKey(_SummaryKey, metaclass=_SummaryKeyEnumTypeWrapper): ...
+
+SUMMARY_KEY_UNSPECIFIED: SummaryKey.ValueType  # 0
+SUMMARY_KEY_TENANT: SummaryKey.ValueType  # 1
+SUMMARY_KEY_DOMAIN: SummaryKey.ValueType  # 2
+SUMMARY_KEY_STATUS: SummaryKey.ValueType  # 3
+SUMMARY_KEY_SENDER: SummaryKey.ValueType  # 4
+SUMMARY_KEY_REPLY: SummaryKey.ValueType  # 5
+Global___SummaryKey: _TypeAlias = SummaryKey  # noqa: Y015
+
 class _JobStatus:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -238,6 +261,44 @@ class ItemRecipient(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ItemRecipient: _TypeAlias = ItemRecipient  # noqa: Y015
+
+@_typing.final
+class Group(_message.Message):
+    """Items that have something in common."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    OLDEST_AT_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_AT_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    items: _builtins.int
+    held: _builtins.int
+    """Of these, by the operator."""
+    @_builtins.property
+    def oldest_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def next_attempt_at(self) -> _timestamp_pb2.Timestamp:
+        """Unset where all are held."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        items: _builtins.int = ...,
+        held: _builtins.int = ...,
+        oldest_at: _timestamp_pb2.Timestamp | None = ...,
+        next_attempt_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_attempt_at", b"next_attempt_at", "oldest_at", b"oldest_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "items", b"items", "key", b"key", "next_attempt_at", b"next_attempt_at", "oldest_at", b"oldest_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Group: _TypeAlias = Group  # noqa: Y015
 
 @_typing.final
 class Attempt(_message.Message):
@@ -757,6 +818,56 @@ class ListItemsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListItemsResponse: _TypeAlias = ListItemsResponse  # noqa: Y015
+
+@_typing.final
+class SummarizeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    key: Global___SummaryKey.ValueType
+    page_size: _builtins.int
+    @_builtins.property
+    def caller(self) -> Global___Caller: ...
+    @_builtins.property
+    def filter(self) -> Global___ItemFilter: ...
+    def __init__(
+        self,
+        *,
+        caller: Global___Caller | None = ...,
+        filter: Global___ItemFilter | None = ...,
+        key: Global___SummaryKey.ValueType = ...,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "filter", b"filter", "key", b"key", "page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SummarizeRequest: _TypeAlias = SummarizeRequest  # noqa: Y015
+
+@_typing.final
+class SummarizeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___Group]: ...
+    def __init__(
+        self,
+        *,
+        groups: _abc.Iterable[Global___Group] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SummarizeResponse: _TypeAlias = SummarizeResponse  # noqa: Y015
 
 @_typing.final
 class GetMessageRequest(_message.Message):

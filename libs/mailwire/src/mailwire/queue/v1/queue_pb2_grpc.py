@@ -40,6 +40,11 @@ class QueueAdminServiceStub:
                 request_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ListItemsRequest.SerializeToString,
                 response_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ListItemsResponse.FromString,
                 _registered_method=True)
+        self.Summarize = channel.unary_unary(
+                '/mailwire.queue.v1.QueueAdminService/Summarize',
+                request_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.SummarizeRequest.SerializeToString,
+                response_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.SummarizeResponse.FromString,
+                _registered_method=True)
         self.GetMessage = channel.unary_unary(
                 '/mailwire.queue.v1.QueueAdminService/GetMessage',
                 request_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.GetMessageRequest.SerializeToString,
@@ -103,6 +108,13 @@ class QueueAdminServiceServicer:
 
     def ListItems(self, request, context):
         """Items that wait, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Summarize(self, request, context):
+        """How many wait, by tenant, domain, status, sender or last reply; the largest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -188,6 +200,11 @@ def add_QueueAdminServiceServicer_to_server(servicer, server):
                     request_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ListItemsRequest.FromString,
                     response_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.ListItemsResponse.SerializeToString,
             ),
+            'Summarize': grpc.unary_unary_rpc_method_handler(
+                    servicer.Summarize,
+                    request_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.SummarizeRequest.FromString,
+                    response_serializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.SummarizeResponse.SerializeToString,
+            ),
             'GetMessage': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMessage,
                     request_deserializer=mailwire_dot_queue_dot_v1_dot_queue__pb2.GetMessageRequest.FromString,
@@ -272,6 +289,33 @@ class QueueAdminService:
             '/mailwire.queue.v1.QueueAdminService/ListItems',
             mailwire_dot_queue_dot_v1_dot_queue__pb2.ListItemsRequest.SerializeToString,
             mailwire_dot_queue_dot_v1_dot_queue__pb2.ListItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Summarize(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.queue.v1.QueueAdminService/Summarize',
+            mailwire_dot_queue_dot_v1_dot_queue__pb2.SummarizeRequest.SerializeToString,
+            mailwire_dot_queue_dot_v1_dot_queue__pb2.SummarizeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class QueueAdminServiceStub:
     def __new__(cls, channel: _aio.Channel) -> QueueAdminServiceAsyncStub: ...
     ListItems: _grpc.UnaryUnaryMultiCallable[_queue_pb2.ListItemsRequest, _queue_pb2.ListItemsResponse]
     """Items that wait, oldest first."""
+    Summarize: _grpc.UnaryUnaryMultiCallable[_queue_pb2.SummarizeRequest, _queue_pb2.SummarizeResponse]
+    """How many wait, by tenant, domain, status, sender or last reply; the largest first."""
     GetMessage: _grpc.UnaryUnaryMultiCallable[_queue_pb2.GetMessageRequest, _queue_pb2.GetMessageResponse]
     """Everything known of one message: what waits of it, what is settled, every attempt."""
     ChangeItems: _grpc.UnaryUnaryMultiCallable[_queue_pb2.ChangeItemsRequest, _queue_pb2.ChangeItemsResponse]
@@ -60,6 +62,8 @@ class QueueAdminServiceAsyncStub(QueueAdminServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListItems: _aio.UnaryUnaryMultiCallable[_queue_pb2.ListItemsRequest, _queue_pb2.ListItemsResponse]  # type: ignore[assignment]
     """Items that wait, oldest first."""
+    Summarize: _aio.UnaryUnaryMultiCallable[_queue_pb2.SummarizeRequest, _queue_pb2.SummarizeResponse]  # type: ignore[assignment]
+    """How many wait, by tenant, domain, status, sender or last reply; the largest first."""
     GetMessage: _aio.UnaryUnaryMultiCallable[_queue_pb2.GetMessageRequest, _queue_pb2.GetMessageResponse]  # type: ignore[assignment]
     """Everything known of one message: what waits of it, what is settled, every attempt."""
     ChangeItems: _aio.UnaryUnaryMultiCallable[_queue_pb2.ChangeItemsRequest, _queue_pb2.ChangeItemsResponse]  # type: ignore[assignment]
@@ -88,6 +92,14 @@ class QueueAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_queue_pb2.ListItemsResponse, _abc.Awaitable[_queue_pb2.ListItemsResponse]]:
         """Items that wait, oldest first."""
+
+    @_abc_1.abstractmethod
+    def Summarize(
+        self,
+        request: _queue_pb2.SummarizeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_pb2.SummarizeResponse, _abc.Awaitable[_queue_pb2.SummarizeResponse]]:
+        """How many wait, by tenant, domain, status, sender or last reply; the largest first."""
 
     @_abc_1.abstractmethod
     def GetMessage(
