@@ -89,7 +89,7 @@ def test_each_goes_where_it_belongs(scanned: Platform) -> None:
     # The tenant can be shown what was kept, and it can be given out as it came.
     [held] = quarantined(scanned)
     known, _, record = held.partition(b"\n")
-    assert json.loads(known)["findings"][0]["verdict"] == "virus"
+    assert json.loads(known)["findings"][0][1] == "virus"
     [found] = read_records(record)
     assert record[found.offset : found.offset + found.length] == VIRUS
     assert found.envelope.recipients[0].address == scanned.account("bob").address

@@ -176,6 +176,37 @@ async def test_a_scanner_that_breaks_on_everything_convicts_nobody() -> None:
     assert all(len(item.outcome) >= 10 and set(item.outcome) == {"again"} for item in items)
 
 
+class Fails(Says):
+    """Has a bug."""
+
+    async def before(self, letter: SpooledLetter, content: bytes) -> None:
+        if b"surprise" in content:
+            raise KeyError("surprise")
+
+
+async def test_a_bug_in_a_scanner_is_no_silent_pass_and_stops_nobody() -> None:
+    world = World()
+    item = world.send(CLEAN + b"surprise")
+    others = [world.send(CLEAN)]
+    world.between = lambda: others.append(world.send(CLEAN)) if len(others) < 4 else None  # type: ignore[func-returns-value]
+    await world.file(Fails())
+    assert item.outcome == ["again", "again", "acknowledged"]
+    assert (len(world.held), len(world.deliveries)) == (1, len(others))
+
+
+async def test_a_bug_in_the_quarantine_puts_the_message_aside() -> None:
+    world = World()
+    item, other = world.send(VIRUS), world.send(CLEAN)
+
+    async def hold(*_: object) -> None:
+        raise KeyError("surprise")
+
+    world.hold = hold  # type: ignore[assignment,method-assign]
+    await world.file(Says(**WORDS))
+    assert (item.outcome, other.outcome) == (["again", "again", "acknowledged"], ["acknowledged"])
+    assert (len(world.put_aside_reasons), len(world.deliveries)) == (1, 1)
+
+
 class Slow(Says):
     """Takes its time for one message, until it is let go."""
 

@@ -1,9 +1,13 @@
 """`python -m mda`: the wiring."""
 
+from datetime import timedelta
+
+import grpc
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
 from eventbus import EventBus, subjects
 from mailstore import MailStore, bus_notifier
+from mailwire.quarantine.v1.quarantine_pb2_grpc import add_QuarantineAdminServiceServicer_to_server
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
@@ -15,6 +19,7 @@ from mda.core.findings import WhenUnscanned
 from mda.edge.filing import Filing
 from mda.edge.receipts import Receipts
 from mda.edge.screening import Screening
+from mda.edge.settling import Settling
 from mda.edge.sorting import Sorting
 from mda.settings import Settings
 
@@ -59,11 +64,13 @@ async def wire(service: Service[Settings]) -> None:
             pause_seconds=settings.retry_seconds,
         )
     spool = Spool(blobs, bus)
+    quarantine = BlobQuarantine(blobs)
+    receipts = Receipts(settings.hostname, spool, directory)
     filing = Filing(
         source,
         mailboxes,
-        BlobQuarantine(blobs),
-        Receipts(settings.hostname, spool, directory),
+        quarantine,
+        receipts,
         service.draining,
         batch_messages=settings.batch_messages,
         retry_seconds=settings.retry_seconds,
@@ -74,6 +81,17 @@ async def wire(service: Service[Settings]) -> None:
     )
     for number in range(settings.filing_tasks):
         service.spawn(filing.run(), name=f"filing-{number}")
+    settling = Settling(
+        quarantine, blobs, mailboxes, receipts, timedelta(days=settings.quarantine_days), service.draining
+    )
+    service.spawn(settling.sweep(), name="quarantine-sweep")
+
+    def register(server: grpc.aio.Server) -> list[str]:
+        add_QuarantineAdminServiceServicer_to_server(settling, server)
+        return ["mailwire.quarantine.v1.QuarantineAdminService"]
+
+    if settings.grpc_port:
+        await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register)
     service.ready_when("bus", bus.check)
     service.ready_when("mailboxes", mailboxes.check)
     if settings.when_unscanned == "wait":

@@ -27,6 +27,7 @@ SCANNER_UP = Gauge("mda_scanner_up", "Whether a scanner answered when it was las
 AWAITING_SCAN = Counter("mda_messages_awaiting_scan_total", "Messages given back because a scanner is down")
 JUNK = Counter("mda_deliveries_junk_total", "Deliveries to Junk")
 QUARANTINED = Counter("mda_messages_quarantined_total", "Messages kept back, for their tenant to look at")
+SETTLED = Counter("mda_quarantine_settled_total", "Messages kept no longer, and why", ["outcome"])
 UNSCANNED = Counter(
     "mda_messages_unscanned_total", "Messages filed that were not scanned, and why", ["reason"]
 )

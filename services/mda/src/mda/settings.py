@@ -51,3 +51,8 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         description="larger messages are not given to scanners (clamd: StreamMaxLength)",
         ge=1,
     )
+    quarantine_days: float = Field(
+        30.0, description="messages are kept so long for their tenant to look at", gt=0, le=3650
+    )
+    grpc_host: str = Field("127.0.0.1", description="address of the operator's gRPC (the quarantine)")
+    grpc_port: int = Field(0, description="its port, usually 2703; 0 turns it off", ge=0, le=65535)

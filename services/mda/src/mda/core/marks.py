@@ -17,6 +17,7 @@ from mda.core.findings import Finding, Verdict
 
 NAME = "X-Posthouse-Scan"
 NOT_SCANNED = f"{NAME}: none\r\n".encode()
+RELEASED = b"X-Posthouse-Quarantine: released\r\n"
 # RFC 5322 §2.1.1: a line should have no more than 78 characters.
 LINE = 78
 SYMBOLS = 40

@@ -134,25 +134,35 @@ class Filing:
     async def _settle(self, screened: Sequence[tuple[Arrived, Screened]]) -> None:
         jobs = []
         for arrived, result in screened:
-            match result.disposition:
-                case Disposition.FILE | Disposition.JUNK:
-                    job = await self._job(arrived, result)
-                    if job is not None:
-                        jobs.append(job)
-                case Disposition.QUARANTINE:
-                    await self._hold(arrived, result)
-                case Disposition.WAIT:
-                    metrics.AWAITING_SCAN.inc()
-                    self._log.debug(
-                        "scan_awaited", queue_id=arrived.letter.envelope.queue_id, reason=result.problem
-                    )
-                    await arrived.item.retry_later(self._retry_seconds)
-                case Disposition.UNREADABLE:
-                    await self._not_read(arrived, result)
-                case _:
-                    assert_never(result.disposition)
+            try:
+                job = await self._settle_one(arrived, result)
+            except Exception as error:
+                self._log.exception("settling_failed", queue_id=arrived.letter.envelope.queue_id)
+                await self._try_again_or_poison(arrived.item, str(error))
+                continue
+            if job is not None:
+                jobs.append(job)
         if jobs:
             await self._file_together(jobs)
+
+    async def _settle_one(self, arrived: Arrived, result: Screened) -> Job | None:
+        """Whatever is not filed is settled here."""
+        queue_id = arrived.letter.envelope.queue_id
+        match result.disposition:
+            case Disposition.FILE | Disposition.JUNK:
+                return await self._job(arrived, result)
+            case Disposition.QUARANTINE:
+                await self._hold(arrived, result)
+            case Disposition.WAIT:
+                metrics.AWAITING_SCAN.inc()
+                self._log.debug("scan_awaited", queue_id=queue_id, reason=result.problem)
+                await arrived.item.retry_later(self._retry_seconds)
+            case Disposition.UNREADABLE:
+                self._log.error("body_unreadable", queue_id=queue_id, error=result.problem)
+                await self._try_again_or_poison(arrived.item, result.problem)
+            case _:
+                assert_never(result.disposition)
+        return None
 
     async def _job(self, arrived: Arrived, result: Screened) -> Job | None:
         letter = arrived.letter
@@ -207,12 +217,11 @@ class Filing:
         )
         await arrived.item.acknowledge()
 
-    async def _not_read(self, arrived: Arrived, result: Screened) -> None:
-        if arrived.item.deliveries >= self._poison_tries:
-            await self._poison(arrived.item, result.problem)
-            return
-        self._log.error("body_unreadable", queue_id=arrived.letter.envelope.queue_id, error=result.problem)
-        await arrived.item.retry_later(self._retry_seconds)
+    async def _try_again_or_poison(self, item: Item, reason: str) -> None:
+        if item.deliveries >= self._poison_tries:
+            await self._poison(item, reason)
+        else:
+            await item.retry_later(self._retry_seconds)
 
     # -- users' scripts
 

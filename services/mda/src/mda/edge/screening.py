@@ -82,15 +82,22 @@ class Desk:
             return Finding(self.name, Verdict.UNSCANNED, "down")
         except ScannerBroke as error:
             self._log.warning("scan_broken_off", scanner=self.name, queue_id=queue_id, error=str(error))
-            if self._suspects.broke(queue_id):
-                return Finding(self.name, Verdict.UNSCANNABLE, "breaks-the-scanner")
-            return Finding(self.name, Verdict.UNSCANNED, "broken-off")
+            return self._broke(queue_id)
+        except Exception:
+            # A bug of ours is no reason to hold up other mail, nor to let this one pass.
+            self._log.exception("scan_failed", scanner=self.name, queue_id=queue_id)
+            return self._broke(queue_id)
         self._suspects.answered(queue_id)
         if not self._up:
             self._up = True
             metrics.SCANNER_UP.labels(self.name).set(1)
             self._log.info("scanner_found", scanner=self.name)
         return finding
+
+    def _broke(self, queue_id: str) -> Finding:
+        if self._suspects.broke(queue_id):
+            return Finding(self.name, Verdict.UNSCANNABLE, "breaks-the-scanner")
+        return Finding(self.name, Verdict.UNSCANNED, "broken-off")
 
 
 class Screening:
