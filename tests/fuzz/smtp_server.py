@@ -1,0 +1,163 @@
+"""`python -m tests.fuzz.smtp_server [inputs] [seed]`: the SMTP server machine, fed with streams made of what it knows and junk.
+
+Of each input: no exception, no answer that breaks a line, bounded memory, what was accepted is what was asked for, and
+the same outcome when the octets come one by one (where the stream does not depend on waiting for an answer). Prints the
+slowest input; none may take a second.
+"""
+
+import random
+import sys
+import time
+
+from mailproto.smtp import server_events as events
+from mailproto.smtp.reply import Reply
+from mailproto.smtp.server import ServerMachine
+from mailproto.smtp.server_config import Binary, Dsn, ServerConfig
+
+OK, GO, NO = Reply.of(250, "2.0.0", "Ok"), Reply.of(354, "", "Go on"), Reply.of(550, "5.0.0", "No")
+CONFIG = ServerConfig(
+    "s.test", 4096, (b"PLAIN", b"LOGIN"), errors_allowed=30, binary=Binary.OFFERED, dsn=Dsn.OFFERED
+)
+PIECES = [
+    *(
+        b"EHLO c.test\r\n",
+        b"HELO x\r\n",
+        b"MAIL FROM:<a@b.test>",
+        b"MAIL FROM:<>",
+        b"RCPT TO:<c@d.test>",
+        b"DATA\r\n",
+    ),
+    *(
+        b" SIZE=100",
+        b" BODY=8BITMIME",
+        b" BODY=BINARYMIME",
+        b" SMTPUTF8",
+        b" RET=FULL",
+        b" ENVID=a+2Bb",
+        b" NOTIFY=NEVER",
+    ),
+    *(
+        b" NOTIFY=SUCCESS,DELAY",
+        b" ORCPT=rfc822;a+40b",
+        b" ORCPT=utf-8;\xc3\xbc@x",
+        b" AUTH=<>",
+        b"\r\n",
+        b"\n",
+        b"\r",
+    ),
+    *(
+        b"BDAT 5\r\n",
+        b"BDAT 3 LAST\r\n",
+        b"BDAT 0\r\n",
+        b"BDAT 0 LAST\r\n",
+        b"BDAT 9999999999\r\n",
+        b"BDAT -1\r\n",
+        b"hello",
+    ),
+    *(
+        b".\r\n",
+        b"\r\n.\r\n",
+        b"\n.\n",
+        b"\r.\r",
+        b"..x\r\n",
+        b"\x00",
+        b"\xff\xfe",
+        b"Subject: x\r\n\r\n",
+        b"x" * 300,
+    ),
+    *(
+        b"RSET\r\n",
+        b"NOOP\r\n",
+        b"VRFY x\r\n",
+        b"EXPN \xc3\xbc SMTPUTF8\r\n",
+        b"HELP DATA\r\n",
+        b"QUIT\r\n",
+        b"STARTTLS\r\n",
+    ),
+    *(
+        b"AUTH PLAIN\r\n",
+        b"AUTH PLAIN AGEAYg==\r\n",
+        b"AUTH LOGIN\r\n",
+        b"YQ==\r\n",
+        b"*\r\n",
+        b"XCLIENT ADDR=1.2.3.4\r\n",
+    ),
+    *(
+        "MAIL FROM:<ü@ü.test>".encode(),
+        b'RCPT TO:<"a b"@c>',
+        b"RCPT TO:<@r:a@b>",
+        b"MAIL FROM:<" + b"a" * 70 + b"@b>",
+    ),
+]
+# After these the next octets must wait, so that streams with them differ by how they come.
+WAITING = (b"EHLO", b"HELO", b"DATA", b"AUTH", b"STARTTLS", b"XCLIENT")
+MOST_HELD_OCTETS = 4096 + 2048 + 4096
+
+
+def play(segments: list[bytes], chance: random.Random) -> tuple[bytes, list[bytes]]:
+    """What was said, and the messages."""
+    machine = ServerMachine(CONFIG, offers_tls=True, offers_auth=True)
+    machine.offers_xclient = True
+    said, messages = b"", []
+    for segment in segments:
+        machine.feed(segment)
+        while (event := machine.next_event()) is not None:
+            if isinstance(event, events.RcptAsked):
+                assert event.rcpts
+                machine.answer_rcpt([OK if "no" not in path else NO for path in event.forward_paths])
+            elif isinstance(event, events.DataAsked):
+                machine.answer(GO)
+            elif isinstance(event, events.MessageCame):
+                assert len(event.content) <= CONFIG.size_limit_octets
+                messages.append(event.content)
+                machine.answer(OK)
+            elif isinstance(event, events.TlsAsked):
+                machine.tls_started()
+            elif isinstance(event, events.Closing):
+                return said + machine.output(), messages
+            elif not isinstance(event, events.MessageFlawed | events.ChunksBegun):
+                machine.answer(OK if chance.random() < 0.9 else NO)
+        assert machine.message_octets <= MOST_HELD_OCTETS
+        said += machine.output()
+    return said, messages
+
+
+def check(stream: bytes, seed: int) -> None:
+    """Raises AssertionError, or whatever the machine raises."""
+    said, messages = play([stream], random.Random(seed))
+    for line in said.split(b"\r\n")[:-1]:
+        assert line[:3].isdigit(), line
+        assert not set(line) & set(b"\r\n\0"), line
+    if any(word in stream.upper() for word in WAITING):
+        return
+    again = play([stream[at : at + 1] for at in range(len(stream))], random.Random(seed))
+    assert again == (said, messages)
+
+
+def main(inputs: int, seed: int) -> None:
+    """As many inputs."""
+    chance = random.Random(seed)
+    slowest, slow_stream, begun = 0.0, b"", time.perf_counter()
+    for number in range(inputs):
+        pieces = [chance.choice(PIECES) for _ in range(chance.randrange(1, 14))]
+        if chance.random() < 0.5:
+            pieces = [b"EHLO c.test\r\n", *pieces]
+        stream = bytearray(b"".join(pieces))
+        for _ in range(chance.choice((0, 0, 0, 1, 3))):
+            stream[chance.randrange(len(stream))] = chance.randrange(256)
+        started = time.perf_counter()
+        try:
+            check(bytes(stream), number)
+        except Exception:
+            print(f"input {number} of seed {seed}: {bytes(stream)!r}")
+            raise
+        if (took := time.perf_counter() - started) > slowest:
+            slowest, slow_stream = took, bytes(stream)
+    print(
+        f"{inputs} inputs in {time.perf_counter() - begun:.0f} s; slowest {slowest * 1000:.1f} ms: {slow_stream[:60]!r}"
+    )
+    assert slowest < 1.0, "an input took a second"
+
+
+if __name__ == "__main__":
+    main(*(int(word) for word in (sys.argv[1:] + ["1000000", "1"][len(sys.argv) - 1 :])))
