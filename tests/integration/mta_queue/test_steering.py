@@ -333,6 +333,18 @@ async def test_many_items_are_changed_in_batches_by_whoever_is_there(
     assert len(await desk.found(domain=domain, status=wire.ITEM_STATUS_HELD)) == 3
 
 
+async def test_a_job_that_fails_ends_and_stops_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    spooled = await desk.put("a@y.test")
+    monkeypatch.setattr(changes_module, "_apply", fail)
+    job = await desk.change(wire.Change(retry=wire.Retry()), queue_ids=[spooled.envelope.queue_id])
+    assert (job.status, job.changed) == (wire.JOB_STATUS_FAILED, 0)
+    assert "RuntimeError" in job.error
+    assert not await desk.jobs.step()
+
+
 async def test_every_order_is_in_the_audit_and_stays_there(desk: Desk) -> None:
     spooled = await desk.put("a@y.test")
     tenant_id = spooled.envelope.tenant_id
@@ -401,6 +413,13 @@ async def test_schedules_are_data(desk: Desk) -> None:
     assert rules.schedule_of(str(uuid4()), "y.test") == DEFAULT
     listed = await desk.stub.ListSchedules(wire.ListSchedulesRequest(caller=me))
     assert [each.tenant_id for each in listed.schedules] == ["", tenant_id]
+    async with transaction(desk.pool, OPERATOR) as connection:
+        await connection.execute(
+            "INSERT INTO queue_schedule (domain, first_seconds, longest_seconds, expire_seconds, jitter, warn_seconds)"
+            " VALUES ('by-hand.test', -1, 0, 0, 9, 0)"
+        )
+    by_hand = (await RuleBook(desk.pool, DEFAULT).load()).schedule_of(str(uuid4()), "by-hand.test")
+    assert by_hand == DEFAULT, "what is no schedule stops nobody's mail"
     asked.first_seconds = 0
     async with refused(grpc.StatusCode.INVALID_ARGUMENT):
         await desk.stub.SetSchedule(wire.SetScheduleRequest(caller=me, schedule=asked))

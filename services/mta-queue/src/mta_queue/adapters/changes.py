@@ -12,7 +12,8 @@ from typing import Any, assert_never
 from uuid import UUID
 
 import asyncpg
-from pgkit import OPERATOR, Connection, Pool, transaction
+from pgkit import OPERATOR, Connection, DatabaseUnavailable, Pool, transaction
+from servicekit import logs
 
 from mta_queue.adapters.filtering import FREE, conditions
 from mta_queue.adapters.items import plan_anew, scope_of
@@ -37,6 +38,7 @@ from mta_queue.core.item_filter import FilterInvalid, ItemFilter
 from mta_queue.core.records import Caller, JobRecord, JobStatus, Missing
 from mta_queue.ports import Due
 
+LOG = logs.logger("mta_queue.changes")
 BATCH = 1000
 JOB = "SELECT job_id, tenant_id, status, change->>'action' AS action, changed, skipped, created_at, finished_at, error FROM queue_job WHERE job_id = $1"
 GIVE_UP = " ".join(
@@ -102,6 +104,25 @@ class Changes:
 
     async def step(self, job_id: str | None = None) -> Step | None:
         """One batch of a job, or of any that runs. None: there is none, or another process has it."""
+        tried: list[UUID] = []
+        try:
+            return await self._step(job_id, tried)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            # A fault of ours must not be met again and again: this job ends, others go on.
+            if not tried:
+                raise
+            LOG.exception("job_failed", job_id=str(tried[0]))
+            async with transaction(self._pool, OPERATOR) as connection:
+                await connection.execute(
+                    "UPDATE queue_job SET status = 'failed', error = $2, finished_at = now() WHERE job_id = $1",
+                    tried[0],
+                    f"something went wrong here ({type(error).__name__}); it has been logged",
+                )
+                return Step(_job(await connection.fetchrow(JOB, tried[0])), [])
+
+    async def _step(self, job_id: str | None, tried: list[UUID]) -> Step | None:
         async with transaction(self._pool, OPERATOR) as connection:
             row = await connection.fetchrow(
                 """SELECT * FROM queue_job WHERE status = 'running' AND ($1::uuid IS NULL OR job_id = $1)
@@ -110,6 +131,7 @@ class Changes:
             )
             if row is None:
                 return None
+            tried.append(row["job_id"])
             try:
                 change = changes.from_json(json.loads(row["change"]))
                 wanted = ItemFilter.from_json(json.loads(row["filter"]))

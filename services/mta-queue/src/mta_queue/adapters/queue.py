@@ -31,6 +31,7 @@ settled AS (
     FROM gone CROSS JOIN LATERAL unnest(recipients, replies) AS each(address, reply) WHERE address IS NOT NULL
     ON CONFLICT DO NOTHING)
 SELECT count(*) FROM gone"""
+NOT_YET_TRIED = "451 It waits for its turn"
 NEVER_TRIED = "451 It had no turn before its time was over"
 
 
@@ -135,7 +136,7 @@ class SqlQueue:
                 payload=row["payload"],
                 outcomes=tuple(
                     Outcome(
-                        address, Verdict.DEFERRED, parse_reply(reply or NEVER_TRIED, ""), row["last_host"]
+                        address, Verdict.DEFERRED, parse_reply(reply or NOT_YET_TRIED, ""), row["last_host"]
                     )
                     for address, reply in zip_longest(
                         row["recipients"], row["replies"][: len(row["recipients"])]

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 from pgkit import OPERATOR, Connection, Pool, transaction
+from servicekit import logs
 
 from mta_queue.adapters.filtering import tenant_uuid
 from mta_queue.adapters.items import scope_of
@@ -16,6 +17,7 @@ from mta_queue.core.records import Caller, Missing
 from mta_queue.core.rules import Rules, Scope, Suspension
 from mta_queue.core.schedule import Schedule
 
+LOG = logs.logger("mta_queue.rules")
 # Lanes that a scope covers have their turn now.
 WAKE = """UPDATE queue_lane SET turn_at = now()
           WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2 = '' OR domain = $2) AND turn_at > now()"""
@@ -37,7 +39,7 @@ class RuleBook:
             schedules = await connection.fetch("SELECT * FROM queue_schedule")
         return Rules(
             {_scope(row): _suspension(row) for row in suspensions},
-            {_scope(row): _schedule(row) for row in schedules},
+            {_scope(row): schedule for row in schedules if (schedule := _sane(row)) is not None},
             self._default,
         )
 
@@ -134,7 +136,8 @@ class RuleBook:
         """Those that were set, and for ("", "") the one that holds where none was."""
         async with transaction(self._pool, scope_of(caller)) as connection:
             rows = await connection.fetch("SELECT * FROM queue_schedule ORDER BY tenant_id, domain")
-        return {("", ""): self._default, **{_scope(row): _schedule(row) for row in rows}}
+        found = {_scope(row): schedule for row in rows if (schedule := _sane(row)) is not None}
+        return {("", ""): self._default, **found}
 
 
 def _tenant(caller: Caller, tenant_id: str) -> UUID | None:
@@ -164,6 +167,15 @@ def _suspension(row: asyncpg.Record) -> Suspension:
         created_at=row["created_at"],
         expires_at=row["expires_at"],
     )
+
+
+def _sane(row: asyncpg.Record) -> Schedule | None:
+    """None for a row that was not written by us, so that it stops nobody's mail."""
+    try:
+        return _schedule(row)
+    except ValueError as error:
+        LOG.error("schedule_ignored", tenant_id=str(row["tenant_id"]), domain=row["domain"], error=str(error))
+        return None
 
 
 def _schedule(row: asyncpg.Record) -> Schedule:

@@ -82,6 +82,10 @@ class Notices:
         except AWAY as error:
             metrics.NOTICES.labels("postponed").inc()
             LOG.warning("notice_postponed", queue_id=due.queue_id, error=str(error))
+        except Exception:
+            # It stays due, and stops no other.
+            metrics.NOTICES.labels("failed").inc()
+            LOG.exception("notice_failed", queue_id=due.queue_id)
 
     async def _send(self, letter: SpooledLetter, due: Due, verdict: Verdict, action: Action) -> None:
         envelope = letter.envelope
@@ -124,6 +128,9 @@ class Notices:
         except AWAY as error:
             metrics.NOTICES.labels("postponed").inc()
             LOG.warning("notice_postponed", queue_id=delayed.queue_id, error=str(error))
+        except Exception:
+            metrics.NOTICES.labels("failed").inc()
+            LOG.exception("notice_failed", queue_id=delayed.queue_id)
 
     async def _post(
         self,
