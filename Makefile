@@ -8,8 +8,9 @@ PACKAGES := $(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.t
 
 ROUNDS ?= 20
 FUZZ ?= tests/unit
+SECONDS ?= 3600
 
-.PHONY: install up test check bench fuzz chaos proto lock clean debian
+.PHONY: install up test check bench fuzz chaos soak proto lock clean debian
 
 install: $(STAMP)
 
@@ -41,6 +42,10 @@ fuzz: install
 chaos: install debian
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
 		$(PY) -m pytest -s tests/e2e/test_kill.py $(ARGS) || exit 1; done
+
+# SECONDS of many IMAP clients at once that believe nothing, mail beside them, and every process's memory watched.
+soak: install
+	@$(PY) -m tests.e2e.stress --seconds $(SECONDS) $(ARGS)
 
 bench: install
 	@$(PY) -m tests.bench
