@@ -319,3 +319,13 @@ def test_networks(address: str) -> None:
     assert "nonsense" not in Networks(["0.0.0.0/0", "::/0"])
     with pytest.raises(ValueError):
         Networks(["127.0.0.1/8"])
+
+
+@pytest.mark.parametrize(("octets", "code"), [(30_000, b"250 2.0.0 Accepted"), (40_000, b"552 5.3.4")])
+def test_a_header_without_measure_is_refused(octets: int, code: bytes) -> None:
+    header = b"X-Long: " + b"x" * 70 + b"\r\n"
+    message = header * (octets // len(header)) + b"\r\n" + b"y" * 70 + b"\r\n.\r\n"
+    said, _, _ = converse(
+        Role.MX, [HELLO, ENVELOPE, b"DATA\r\n", message, b"QUIT\r\n"], header_octets=32 * 1024
+    )
+    assert code in said

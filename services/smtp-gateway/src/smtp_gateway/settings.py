@@ -42,6 +42,9 @@ class Settings(
     recipients: int = Field(
         1000, description="recipients of one message (RFC 5321 §4.5.3.1.8: at least 100)", ge=100
     )
+    header_octets: int = Field(
+        256 * 1024, description="the largest header of a message, trace fields included", ge=32 * 1024
+    )
     errors: int = Field(20, description="5yz answers before a session is ended", ge=1)
     junk_commands: int = Field(
         100,

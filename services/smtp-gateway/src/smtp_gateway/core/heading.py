@@ -13,6 +13,7 @@ from mailproto.smtp.reply import Reply
 
 NOT_ONE_FROM = Reply.of(550, "5.6.0", "A message has one From field (RFC 5322 3.6)")
 NO_FROM = Reply.of(550, "5.6.0", "A message has a From field with an address (RFC 5322 3.6)")
+TOO_LONG = Reply.of(552, "5.3.4", "The header is too big")
 CONTINUED = Reply.of(550, "5.6.0", "A message does not begin with white space")
 TOO_MANY_AUTHORS = Reply.of(550, "5.6.0", "That are too many authors")
 
@@ -42,12 +43,15 @@ class Heading:
     has_blind_copies: bool
 
 
-def refuse_ambiguous(content: bytes) -> Reply | None:
-    """What every door refuses: a header that two readers may read in two ways."""
+def refuse_header(content: bytes, limit_octets: int) -> Reply | None:
+    """What every door refuses: a header that two readers may read in two ways, or one without measure."""
     if content[:1] in (b" ", b"\t"):
         # It would continue the trace field that we put in front.
         return CONTINUED
-    return NOT_ONE_FROM if len(FROM.findall(content, 0, header_end(content) or len(content))) > 1 else None
+    octets = header_end(content) or len(content)
+    if octets > limit_octets:
+        return TOO_LONG
+    return NOT_ONE_FROM if len(FROM.findall(content, 0, octets)) > 1 else None
 
 
 def read_heading(content: bytes) -> Heading | Reply:

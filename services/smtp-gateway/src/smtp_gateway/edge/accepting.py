@@ -15,7 +15,7 @@ from smtp_gateway.core.heading import (
     Heading,
     missing_fields,
     read_heading,
-    refuse_ambiguous,
+    refuse_header,
     without_blind_copies,
 )
 from smtp_gateway.core.roles import Role, Transaction
@@ -42,7 +42,7 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
     if trace.count_hops(content) > needs.settings.hops:
         metrics.REFUSED.labels(visit.role.value, "loop").inc()
         return LOOP
-    refusal = refuse_ambiguous(content)
+    refusal = refuse_header(content, needs.settings.header_octets)
     heading = None
     if refusal is None and visit.who is not None:
         content = without_forged(needs, content)
