@@ -4,6 +4,8 @@ import asyncio
 import imaplib
 import json
 import smtplib
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -95,6 +97,27 @@ def test_each_goes_where_it_belongs(scanned: Platform) -> None:
     assert found.envelope.recipients[0].address == scanned.account("bob").address
 
 
+def posthouse(platform: Platform, *words: str) -> str:
+    """What the command says; it must come to a good end."""
+    command = [sys.executable, "-m", "posthouse", "quarantine", *words, "--data", str(platform.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_is_kept_is_seen_and_let_go_by_the_operator(scanned: Platform) -> None:
+    [kept] = json.loads(posthouse(scanned, "list", "demo", "--json"))
+    queue_id = kept["queue_id"]
+    assert kept["findings"][0]["verdict"] == "virus"
+    assert queue_id[:10] in posthouse(scanned, "list", "demo")
+    assert "Subject: look" in posthouse(scanned, "show", "demo", queue_id)
+    posthouse(scanned, "release", "demo", queue_id)
+    released = in_mailbox(scanned, "INBOX")["virus"]
+    assert released.endswith(VIRUS)
+    assert b"X-Posthouse-Quarantine: released\r\n" in released.partition(b"Received:")[0]
+    assert json.loads(posthouse(scanned, "list", "demo", "--json")) == []
+
+
 def test_mail_waits_for_a_scanner_that_was_killed(scanned: Platform) -> None:
     before = counter(scanned, "mda_messages_awaiting_scan_total")
     with scanned.held_down("clamav"):
@@ -104,6 +127,9 @@ def test_mail_waits_for_a_scanner_that_was_killed(scanned: Platform) -> None:
     wait_for(lambda: "waiting" in in_mailbox(scanned, "INBOX"), 60.0)
     wait_for(lambda: counter(scanned, "mda_messages_quarantined_total") == 2)
     assert "second" not in in_mailbox(scanned, "INBOX")
+    [kept] = json.loads(posthouse(scanned, "list", "demo", "--json"))
+    posthouse(scanned, "delete", "demo", kept["queue_id"])
+    assert posthouse(scanned, "list", "demo").strip() == "Nothing is kept."
 
 
 def test_nothing_of_the_scanners_outlives_the_supervisor(scanned: Platform) -> None:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from mda.core.findings import Finding, Verdict, WhenUnscanned
+from mda.edge import screening
 from mda.ports import ScannerBroke, ScannerUnavailable
 from spool import SpooledLetter
 
@@ -258,6 +259,15 @@ async def test_so_many_at_once_and_not_more(bound: int) -> None:
     await world.file(scanner, scans_at_once=bound)
     assert scanner.most == bound
     assert [len(batch) for batch in world.batches] == [20]
+
+
+async def test_large_ones_go_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screening, "LARGE_OCTETS", len(CLEAN))
+    world, scanner = World(), Counts()
+    for _ in range(20):
+        world.send(CLEAN)
+    await world.file(scanner, scans_at_once=10)
+    assert scanner.most == screening.LARGE_AT_ONCE
 
 
 async def test_storage_that_is_away_makes_it_wait() -> None:

@@ -4,7 +4,19 @@ from importlib.metadata import version
 
 import typer
 
-from posthouse.commands import account, alias, doctor, domain, login, queue, respool, running, send, tenant
+from posthouse.commands import (
+    account,
+    alias,
+    doctor,
+    domain,
+    login,
+    quarantine,
+    queue,
+    respool,
+    running,
+    send,
+    tenant,
+)
 from posthouse.output import console
 
 HELP = """Posthouse: a multi-tenant mail platform.
@@ -35,6 +47,7 @@ app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
 app.add_typer(login.app, name="login")
 app.add_typer(queue.app, name="queue")
+app.add_typer(quarantine.app, name="quarantine")
 
 
 def _show_version(asked: bool) -> None:

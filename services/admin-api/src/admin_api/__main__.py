@@ -10,10 +10,11 @@ from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
 
-from admin_api.adapters import access, directory, dkim, queue
+from admin_api.adapters import access, directory, dkim, quarantine, queue
 from admin_api.app import build
 from admin_api.edge.access import attach
 from admin_api.edge.dkim import attach as attach_dkim
+from admin_api.edge.quarantine import attach as attach_quarantine
 from admin_api.settings import Settings
 
 
@@ -40,6 +41,9 @@ async def wire(service: Service[Settings]) -> None:
     )
     attach(app, access.stub(channel))
     attach_dkim(app, dkim.stub(channel))
+    incoming = rpc.channel(settings.quarantine_target)
+    service.on_close(lambda: incoming.close(None))
+    attach_quarantine(app, quarantine.stub(incoming))
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((settings.host, settings.port))

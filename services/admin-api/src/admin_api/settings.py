@@ -13,6 +13,7 @@ class Settings(ServiceSettings, DirectorySettings):
     model_config = SettingsConfigDict(env_prefix="ADMIN_API_")
 
     queue_target: str = Field("127.0.0.1:2702", description="host:port of the mta-queue's gRPC")
+    quarantine_target: str = Field("127.0.0.1:2703", description="host:port of the mda's gRPC")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(2080, ge=0, le=65535)
     token_file: Path = Field(description="a file that holds the operator's token")

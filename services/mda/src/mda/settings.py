@@ -41,7 +41,10 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         "what a scanner cannot look through goes to the quarantine, or is delivered so",
     )
     scans_at_once: int = Field(
-        8, description="messages being scanned at once, each with its body in memory", ge=1, le=256
+        8,
+        description="messages being scanned at once, each with its body in memory; large ones: two",
+        ge=1,
+        le=256,
     )
     scan_seconds: float = Field(
         30.0, description="a scanner that gives no answer in this time is taken for broken", gt=0, le=600

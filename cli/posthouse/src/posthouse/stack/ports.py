@@ -36,6 +36,7 @@ class Ports:
     weed_admin: int
     directory_grpc: int
     queue_grpc: int
+    mda_grpc: int
     clamd: int
     rspamd: int
     status: int
@@ -66,6 +67,7 @@ class Ports:
             weed_admin=base + 837,
             directory_grpc=base + 701,
             queue_grpc=base + 702,
+            mda_grpc=base + 703,
             clamd=base + 310,
             rspamd=base + 333,
             status=base + 600,

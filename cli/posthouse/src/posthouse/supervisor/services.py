@@ -160,6 +160,7 @@ class Services:
             **self._database("store"),
             **self._asks_directory(),
             "HOSTNAME": "localhost",
+            "GRPC_PORT": self._ports.mda_grpc,
         }
 
     def _imap(self) -> dict[str, object]:
@@ -203,6 +204,7 @@ class Services:
         return {
             **self._asks_directory(),
             "QUEUE_TARGET": f"127.0.0.1:{self._ports.queue_grpc}",
+            "QUARANTINE_TARGET": f"127.0.0.1:{self._ports.mda_grpc}",
             "HOST": "127.0.0.1",
             "PORT": self._ports.admin,
             "TOKEN_FILE": self._layout.token_file,

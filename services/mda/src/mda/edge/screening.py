@@ -21,6 +21,9 @@ from mda.ports import Bodies, Scanner, ScannerBroke, ScannerUnavailable
 
 # From this size on a digest is made in a thread.
 THREAD_OCTETS = 512 * 1024
+# Those that are larger go by themselves, few at once: they hold up no small ones, and memory stays bounded.
+LARGE_OCTETS = 8 * 1024 * 1024
+LARGE_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ class Screening:
         self._bodies = bodies
         self._when_unscanned = when_unscanned
         self._room = asyncio.Semaphore(scans_at_once)
+        self._room_for_large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     @property
     def holds_all(self) -> bool:
@@ -128,7 +132,7 @@ class Screening:
 
     async def screen(self, letter: SpooledLetter) -> Screened:
         """Never raises for what scanners and storage do."""
-        async with self._room:
+        async with self._room if letter.body.length < LARGE_OCTETS else self._room_for_large:
             if self.holds_all:
                 return Screened(Disposition.WAIT, problem="a scanner is down")
             content = b""

@@ -1,0 +1,103 @@
+"""posthouse quarantine: list, show, release, delete."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.output import as_json, console, guarded, table
+
+app = typer.Typer(no_args_is_help=True, help="Messages that scanners keep from their recipients.")
+COLUMNS = ("queue_id", "arrived_at", "sender", "recipients", "size_octets", "found")
+Tenant = Annotated[str, typer.Argument(help="The tenant's name or id.")]
+QueueId = Annotated[str, typer.Argument(help="The message's queue id.")]
+
+
+def _path(tenant: str, *rest: str) -> str:
+    return "/v1/quarantine/" + "/".join(quote(word, safe="") for word in (tenant, *rest))
+
+
+@app.command("list")
+@guarded
+def listing(
+    tenant: Tenant,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """List what is kept, newest first."""
+    found = client(data, url, token, token_file).every(_path(tenant))
+    if json:
+        as_json(found)
+        return
+    rows = [
+        each
+        | {
+            "sender": each["sender"] or "<>",
+            "found": ", ".join(
+                f"{finding['scanner']}: {finding['verdict']} {finding['detail']}".rstrip()
+                for finding in each["findings"]
+                if finding["verdict"] not in ("clean", "skipped")
+            ),
+        }
+        for each in found
+    ]
+    table(rows, COLUMNS, "Nothing is kept.")
+
+
+@app.command()
+@guarded
+def show(
+    tenant: Tenant,
+    queue_id: QueueId,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Show what the scanners said of one message, and its header."""
+    found = client(data, url, token, token_file).call("GET", _path(tenant, queue_id))
+    if json:
+        as_json(found)
+        return
+    for each in found["findings"]:
+        console.print(f"{each['scanner']}: {each['verdict']} {each['detail']}".rstrip(), markup=False)
+    # What a stranger wrote goes to a terminal: no control characters.
+    text = "".join(sign for sign in found["header"] if sign.isprintable() or sign == "\n")
+    console.print("\n" + text.strip(), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+@guarded
+def release(
+    tenant: Tenant,
+    queue_id: QueueId,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Let a message reach its recipients after all."""
+    client(data, url, token, token_file).call("POST", _path(tenant, queue_id, "release"))
+    as_json({"released": queue_id}) if json else console.print(f"{queue_id} released")
+
+
+@app.command()
+@guarded
+def delete(
+    tenant: Tenant,
+    queue_id: QueueId,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Keep a message no longer; nobody gets it."""
+    client(data, url, token, token_file).call("DELETE", _path(tenant, queue_id))
+    as_json({"deleted": queue_id}) if json else console.print(f"{queue_id} deleted")
