@@ -123,6 +123,17 @@ async def test_a_route_stands_in_place_of_the_mx(dns: DnsServer, blobs: BlobStor
     assert len(sink.taken) == 2
 
 
+@pytest.mark.parametrize("greeting", [CLOSE, "554 go away"])
+async def test_a_host_that_says_nothing_is_away_and_one_that_refuses_is_not(
+    dns: DnsServer, blobs: BlobStore, greeting: str
+) -> None:
+    with SmtpSink(script={"greeting": greeting}) as sink:
+        one = relay(dns, blobs, sink.port)
+        delivery = await one.deliver(await letter(blobs, "a@y.test"), "y.test", ("a@y.test",))
+        await one.close()
+    assert (delivery.dead_until is not None) == (greeting == CLOSE)
+
+
 async def test_a_host_that_is_away_is_not_asked_for_each_message(dns: DnsServer, blobs: BlobStore) -> None:
     with SmtpSink(host="127.0.0.3") as sink:
         dns.set("z.test", "MX", "10 away.z.test.")

@@ -108,9 +108,8 @@ def test_a_host_that_is_away_is_asked_ever_less_often_until_it_answers() -> None
     waits = []
     for _ in range(6):
         assert hosts.is_dead(key) is None
-        hosts.failed(key, "no connection")
-        dead = hosts.is_dead(key)
-        assert dead is not None
+        dead = hosts.failed(key, "no connection")
+        assert hosts.failed(key, "another that was under way") == hosts.is_dead(key) == dead
         waits.append((dead.until - now).total_seconds())
         now = dead.until
     assert waits[:3] == [60.0, 120.0, 240.0]

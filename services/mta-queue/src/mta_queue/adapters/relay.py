@@ -161,7 +161,7 @@ class Relay:
                 except SessionBroken as broken:
                     metrics.ATTEMPTS.labels("broken").inc()
                     last = trail.end(place.address, all_alike(recipients, broken.reply, place.host))
-                    if broken.asked is None:
+                    if broken.asked in (None, Asked.GREETING):
                         trail.dead.append(self._dead.failed(place.key, broken.reply.text))
                     else:
                         self._heard(place, trail)

@@ -35,6 +35,9 @@ class DeadHosts:
 
     def failed(self, key: Key, text: str) -> Dead:
         """No connection, or no word after it."""
+        if (already := self.is_dead(key)) is not None:
+            # Attempts that were under way together are one failure.
+            return already
         known = self._dead.pop(key, None)
         seconds = (
             self._first_seconds
