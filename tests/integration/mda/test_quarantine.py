@@ -152,6 +152,11 @@ async def test_what_is_deleted_is_gone(stage: Stage) -> None:
     other = await stage.hold()
     await stage.stub.DeleteHeld(wire.DeleteHeldRequest(tenant_id=stage.tenant_id, queue_id=queue_id))
     assert [each.queue_id for each in (await stage.list()).held] == [other]
+    # A respool does not take it for lost.
+    assert await stage.mailboxes.settled([queue_id, other]) == {(queue_id, "bob@a.test")}
+    inbox = await stage.mailboxes.get_mailbox(stage.account, "INBOX")
+    assert inbox is not None
+    assert inbox.messages == 0
 
 
 @pytest.mark.parametrize("method", ["GetHeld", "ReleaseHeld", "DeleteHeld"])

@@ -14,9 +14,10 @@ import grpc
 from blobstore import BlobStore, BlobUnavailable, BodyReference, mail_key
 from directoryclient import Unavailable
 from google.protobuf.timestamp_pb2 import Timestamp
+from mailmodel import AccountRef
 from mailmsg.facts import examine
 from mailmsg.header import header_end
-from mailstore import StoreUnavailable
+from mailstore import Delivery, StoreUnavailable
 from mailwire.quarantine.v1 import quarantine_pb2 as wire
 from mailwire.quarantine.v1.quarantine_pb2_grpc import QuarantineAdminServiceServicer
 from servicekit import logs
@@ -27,7 +28,7 @@ from mda import metrics
 from mda.adapters.quarantine import BlobQuarantine
 from mda.core.held import Held, NoSuchMessage
 from mda.core.marks import RELEASED, marks
-from mda.core.plan import plan
+from mda.core.plan import INBOX, plan
 from mda.ports import Mailboxes, Receipts
 
 LOG = logs.logger("mda.settling")
@@ -109,6 +110,21 @@ class Settling(QuarantineAdminServiceServicer):
 
     @mapped
     async def DeleteHeld(self, request: wire.DeleteHeldRequest, context: Context) -> wire.DeleteHeldResponse:
+        _, envelope, _ = await self._quarantine.get(request.tenant_id, request.queue_id)
+        # It counts as delivered: a respool is not to bring it again.
+        await self._mailboxes.deliver(
+            [
+                Delivery(
+                    AccountRef(envelope.tenant_id, each.account_id),
+                    envelope.queue_id,
+                    each.address,
+                    INBOX,
+                    None,
+                )
+                for each in envelope.recipients
+                if each.account_id is not None
+            ]
+        )
         await self._quarantine.delete(request.tenant_id, request.queue_id)
         self._settled("deleted", request.tenant_id, request.queue_id, request.actor)
         return wire.DeleteHeldResponse()
