@@ -34,6 +34,7 @@ async def wire(service: Service[Settings]) -> None:
         Hashing(settings.argon2_threads),
         Rules(everywhere_a_minute=settings.failures_a_minute),
         await shared_secret(pool, "logins"),
+        settings.scram_iterations,
         sealer=_sealer(settings.dkim_secret_file),
     )
     service.on_close(wiring.journal.close)

@@ -1,13 +1,14 @@
 """What the directory needs of the world, and the records that cross that line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from directory.core.app_passwords import AppCredential
 from directory.core.limits import Breadth, Standing
 from directory.core.resolving import Found
+from directory.core.scram import ScramKeys, ScramMaterial
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class Login:
     verifier: str | None
     suspended: bool
     app: AppCredential | None = None
+    scram_salt: bytes = b""
+    # Whether there are SCRAM keys of the password `verifier` is of.
+    has_scram: bool = False
+    # The credential that was asked for by its id is the account's password.
+    is_password: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ class AccountRecord:
     suspended: bool
     store: str
     created_at: datetime
+    scram_salt: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,15 @@ class LookUps(Protocol):
 
     async def replace_verifier(self, login: Login, verifier: str) -> None:
         """The same password, hashed anew. Nothing happens where it was changed meanwhile."""
+
+    async def login_of_credential(self, local_part: str, domain: str, credential_id: str) -> Login | None:
+        """The account with this address, with `app` or `is_password` set by the credential, where it has that."""
+
+    async def add_scram(self, login: Login, verifier: str, keys: ScramKeys) -> None:
+        """SCRAM keys of its password. Nothing happens where `verifier` is not that of the password any more."""
+
+    async def scram(self, local_part: str, domain: str, door: str, now: datetime) -> ScramMaterial | None:
+        """The salt and the keys that are good for this door now; None where there is no such account."""
 
 
 class LoginLimits(Protocol):

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from mailproto.sasl.scram import ITERATIONS_LEAST
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings
 
@@ -37,3 +38,16 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings):
         description="wrong passwords a minute, over all, from which on each address may fail less without waiting",
         ge=1,
     )
+    scram_iterations: int = Field(
+        32_768,
+        description="of SCRAM-SHA-256 keys (RFC 7677 §4), which clients pay for too; 0: no SCRAM and no such keys",
+        ge=0,
+        le=1_000_000,
+    )
+
+    @field_validator("scram_iterations")
+    @classmethod
+    def _enough_or_none(cls, value: int) -> int:
+        if 0 < value < ITERATIONS_LEAST:
+            raise ValueError(f"at least {ITERATIONS_LEAST}, or 0")
+        return value

@@ -66,6 +66,8 @@ account = Table(
     Column("store", Text, nullable=False, server_default="default"),
     _suspended(),
     _created_at(),
+    # Of all SCRAM keys of the account; random, also where nobody gives one.
+    Column("scram_salt", LargeBinary, nullable=False),
     UniqueConstraint("account_id", "tenant_id", name="account_of_tenant"),
 )
 
@@ -126,6 +128,10 @@ credential = Table(
     Column("last_used_at", DateTime(timezone=True)),
     Column("last_used_service", Text, nullable=False, server_default=""),
     Column("last_used_address", Text, nullable=False, server_default=""),
+    # SCRAM-SHA-256 (RFC 5802 §3); NULL where there are no keys (yet).
+    Column("scram_iterations", Integer),
+    Column("scram_stored_key", LargeBinary),
+    Column("scram_server_key", LargeBinary),
     Index("credential_password", "account_id", unique=True, postgresql_where=text("kind = 'password'")),
     Index("credential_app_name", "account_id", "name", unique=True, postgresql_where=text("kind = 'app'")),
     ForeignKeyConstraint(

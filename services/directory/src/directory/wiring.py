@@ -71,18 +71,25 @@ def build(
     hashing: Hashing,
     rules: Rules,
     secret: bytes,
+    scram_iterations: int,
     clock: Callable[[], datetime] = utc_now,
     sealer: Sealer | None = None,
 ) -> Wiring:
-    """All of it around one pool. `secret` is the one that all processes share; without a sealer nothing is signed."""
+    """All of it around one pool. `secret` is the one that all processes share; without a sealer nothing is signed,
+    with 0 iterations there is no SCRAM.
+    """
     domains, dkim_keys = Domains(pool), DkimKeys(pool)
     lookups, accounts, journal, limits = SqlLookUps(pool), Accounts(pool), Journal(pool), Limits(pool, rules)
     sign_ins = SignIns(pool)
-    signing_in = SigningIn(lookups, limits, rules, hasher, verdicts, hashing, journal, secret, clock)
+    signing_in = SigningIn(
+        lookups, limits, rules, hasher, verdicts, hashing, journal, secret, scram_iterations, clock
+    )
     return Wiring(
         questions=Questions(lookups, signing_in),
-        orders=Orders(Tenants(pool), domains, accounts, Aliases(pool), hasher, hashing, tell),
-        access=Access(accounts, AppPasswords(pool), limits, sign_ins, tell, clock),
+        orders=Orders(
+            Tenants(pool), domains, accounts, Aliases(pool), hasher, hashing, scram_iterations, tell
+        ),
+        access=Access(accounts, AppPasswords(pool), limits, sign_ins, hashing, scram_iterations, tell, clock),
         dkim=DkimOrders(domains, dkim_keys, sealer, tell, clock),
         signing=DkimQuestions(dkim_keys, sealer),
         journal=journal,

@@ -1,10 +1,12 @@
 """Accounts and aliases as SQL, each within its tenant once that is known."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import asyncpg
 from pgkit import OPERATOR, Connection, Pool, transaction
 
+from directory.core.scram import ScramKeys
 from directory.ports import AccountRecord, AliasRecord, Missing, Taken
 
 ACCOUNT = """SELECT c.*, p.local_part || '@' || p.domain AS address, p.domain, p.local_part, t.name AS tenant_name
@@ -27,6 +29,7 @@ def _account(row: asyncpg.Record) -> AccountRecord:
         suspended=row["suspended"],
         store=row["store"],
         created_at=row["created_at"],
+        scram_salt=row["scram_salt"],
     )
 
 
@@ -40,6 +43,19 @@ def _alias(row: asyncpg.Record) -> AliasRecord:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Scram:
+    """Of a new account."""
+
+    salt: bytes
+    keys: ScramKeys | None
+
+
+def scram_columns(keys: ScramKeys | None) -> tuple[int | None, bytes | None, bytes | None]:
+    """Iterations, StoredKey, ServerKey."""
+    return (None, None, None) if keys is None else (keys.iterations, keys.stored_key, keys.server_key)
+
+
 def _halves(address: str) -> tuple[str, str]:
     local_part, _, domain = address.rpartition("@")
     return local_part, domain
@@ -51,15 +67,19 @@ class Accounts:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def create(self, tenant_id: str, address: str, verifier: str, display_name: str) -> AccountRecord:
+    async def create(
+        self, tenant_id: str, address: str, verifier: str, scram: Scram, display_name: str
+    ) -> AccountRecord:
         """`address` is canonical, its domain the tenant's. Raises Taken."""
         local_part, domain = _halves(address)
         async with transaction(self._pool, tenant_id) as connection:
             try:
                 account_id = await connection.fetchval(
-                    "INSERT INTO account (tenant_id, display_name) VALUES ($1::uuid, $2) RETURNING account_id",
+                    """INSERT INTO account (tenant_id, display_name, scram_salt) VALUES ($1::uuid, $2, $3)
+                       RETURNING account_id""",
                     tenant_id,
                     display_name,
+                    scram.salt,
                 )
                 await connection.execute(
                     """INSERT INTO address (domain, local_part, tenant_id, account_id, is_primary)
@@ -74,11 +94,13 @@ class Accounts:
             except asyncpg.ForeignKeyViolationError as error:
                 raise Missing(f"the domain {domain} is not here any more") from error
             await connection.execute(
-                """INSERT INTO credential (account_id, tenant_id, kind, verifier)
-                   VALUES ($1, $2::uuid, 'password', $3)""",
+                """INSERT INTO credential (account_id, tenant_id, kind, verifier, scram_iterations,
+                                           scram_stored_key, scram_server_key)
+                   VALUES ($1, $2::uuid, 'password', $3, $4, $5, $6)""",
                 account_id,
                 tenant_id,
                 verifier,
+                *scram_columns(scram.keys),
             )
             row = await connection.fetchrow(ACCOUNT + " WHERE c.account_id = $1", account_id)
         assert row is not None
@@ -101,9 +123,14 @@ class Accounts:
         return _account(row)
 
     async def update(
-        self, record: AccountRecord, display_name: str | None, suspended: bool | None, verifier: str | None
+        self,
+        record: AccountRecord,
+        display_name: str | None,
+        suspended: bool | None,
+        verifier: str | None,
+        keys: ScramKeys | None,
     ) -> AccountRecord:
-        """Change what is not None."""
+        """Change what is not None; with a verifier the SCRAM keys too, which may be none."""
         async with transaction(self._pool, record.tenant_id) as connection:
             await connection.execute(
                 """UPDATE account SET display_name = coalesce($2, display_name), suspended = coalesce($3, suspended)
@@ -114,9 +141,12 @@ class Accounts:
             )
             if verifier is not None:
                 await connection.execute(
-                    "UPDATE credential SET verifier = $2 WHERE account_id = $1::uuid AND kind = 'password'",
+                    """UPDATE credential SET verifier = $2, scram_iterations = $3, scram_stored_key = $4,
+                                             scram_server_key = $5
+                       WHERE account_id = $1::uuid AND kind = 'password'""",
                     record.account_id,
                     verifier,
+                    *scram_columns(keys),
                 )
         return await self.get_by_id(record.account_id)
 

@@ -6,7 +6,9 @@ from datetime import datetime
 import asyncpg
 from pgkit import Pool, transaction
 
+from directory.adapters.accounts import scram_columns
 from directory.core.app_passwords import MOST_OF_AN_ACCOUNT
+from directory.core.scram import ScramKeys
 from directory.ports import AccountRecord, AppPasswordRecord, InUse, Missing, Taken
 
 
@@ -37,6 +39,7 @@ class AppPasswords:
         verifier: str,
         scopes: Sequence[str],
         expires_at: datetime | None,
+        keys: ScramKeys | None,
     ) -> AppPasswordRecord:
         """Raises Taken, InUse where there are too many, Missing where the account is gone."""
         async with transaction(self._pool, account.tenant_id) as connection:
@@ -53,14 +56,16 @@ class AppPasswords:
                 raise InUse(f"an account has at most {MOST_OF_AN_ACCOUNT} app passwords; delete one first")
             try:
                 row = await connection.fetchrow(
-                    """INSERT INTO credential (account_id, tenant_id, kind, verifier, name, scopes, expires_at)
-                       VALUES ($1::uuid, $2::uuid, 'app', $3, $4, $5::text[], $6) RETURNING *""",
+                    """INSERT INTO credential (account_id, tenant_id, kind, verifier, name, scopes, expires_at,
+                                               scram_iterations, scram_stored_key, scram_server_key)
+                       VALUES ($1::uuid, $2::uuid, 'app', $3, $4, $5::text[], $6, $7, $8, $9) RETURNING *""",
                     account.account_id,
                     account.tenant_id,
                     verifier,
                     name,
                     list(scopes),
                     expires_at,
+                    *scram_columns(keys),
                 )
             except asyncpg.UniqueViolationError as error:
                 raise Taken(f"the account has an app password {name} already") from error

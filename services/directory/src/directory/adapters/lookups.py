@@ -1,11 +1,13 @@
 """The questions of the mail services as SQL: one query a request, in the operator's scope."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from pgkit import OPERATOR, Pool, transaction
 
 from directory.core.app_passwords import AppCredential
 from directory.core.resolving import Found
+from directory.core.scram import ScramCandidate, ScramKeys, ScramMaterial
 from directory.ports import Login
 
 FOUND = """
@@ -30,15 +32,28 @@ ORDER BY a.domain, a.created_at, a.local_part"""
 LOGIN = """
 SELECT c.account_id, c.tenant_id, c.store, p.local_part || '@' || p.domain AS address,
        c.suspended OR t.suspended OR d.suspended AS suspended,
-       (SELECT verifier FROM credential v WHERE v.account_id = c.account_id AND v.kind = 'password') AS verifier,
+       v.verifier, c.scram_salt, v.scram_iterations IS NOT NULL AS has_scram,
+       v.credential_id IS NOT DISTINCT FROM $4::uuid AND $4 IS NOT NULL AS is_password,
        k.credential_id, k.scopes, k.expires_at
 FROM address a
 JOIN account c ON c.account_id = a.account_id
 JOIN tenant t ON t.tenant_id = c.tenant_id
 JOIN domain d ON d.name = a.domain
 JOIN address p ON p.account_id = c.account_id AND p.is_primary
-LEFT JOIN credential k ON k.account_id = c.account_id AND k.kind = 'app' AND k.verifier = $3
+LEFT JOIN credential v ON v.account_id = c.account_id AND v.kind = 'password'
+LEFT JOIN credential k ON k.account_id = c.account_id AND k.kind = 'app' AND (k.verifier = $3 OR k.credential_id = $4)
 WHERE a.domain = $2 AND a.local_part = $1"""
+
+
+# An app password counts where it opens the door. Keys of other iterations than the password's cannot be offered with it.
+SCRAM = """
+SELECT c.scram_salt, v.credential_id, v.scram_iterations, v.scram_stored_key, v.scram_server_key
+FROM address a
+JOIN account c ON c.account_id = a.account_id
+LEFT JOIN credential v ON v.account_id = c.account_id AND v.scram_iterations IS NOT NULL
+    AND (v.kind = 'password' OR v.kind = 'app' AND $3 = ANY(v.scopes) AND (v.expires_at IS NULL OR v.expires_at > $4))
+WHERE a.domain = $2 AND a.local_part = $1
+ORDER BY v.kind DESC NULLS LAST, v.created_at, v.credential_id"""
 
 
 class SqlLookUps:
@@ -75,8 +90,16 @@ class SqlLookUps:
         return answers
 
     async def login(self, local_part: str, domain: str, app_verifier: str) -> Login | None:
+        return await self._login(local_part, domain, app_verifier, None)
+
+    async def login_of_credential(self, local_part: str, domain: str, credential_id: str) -> Login | None:
+        return await self._login(local_part, domain, "", credential_id)
+
+    async def _login(
+        self, local_part: str, domain: str, app_verifier: str, credential_id: str | None
+    ) -> Login | None:
         async with transaction(self._pool, OPERATOR) as connection:
-            row = await connection.fetchrow(LOGIN, local_part, domain, app_verifier)
+            row = await connection.fetchrow(LOGIN, local_part, domain, app_verifier, credential_id)
         if row is None:
             return None
         return Login(
@@ -89,7 +112,38 @@ class SqlLookUps:
             app=AppCredential(str(row["credential_id"]), tuple(row["scopes"]), row["expires_at"])
             if row["credential_id"] is not None
             else None,
+            scram_salt=row["scram_salt"],
+            has_scram=row["has_scram"],
+            is_password=row["is_password"],
         )
+
+    async def scram(self, local_part: str, domain: str, door: str, now: datetime) -> ScramMaterial | None:
+        async with transaction(self._pool, OPERATOR) as connection:
+            rows = await connection.fetch(SCRAM, local_part, domain, door, now)
+        if not rows:
+            return None
+        iterations = rows[0]["scram_iterations"] or 0
+        return ScramMaterial(
+            salt=rows[0]["scram_salt"],
+            iterations=iterations,
+            candidates=tuple(
+                ScramCandidate(str(row["credential_id"]), row["scram_stored_key"], row["scram_server_key"])
+                for row in rows
+                if iterations and row["scram_iterations"] == iterations
+            ),
+        )
+
+    async def add_scram(self, login: Login, verifier: str, keys: ScramKeys) -> None:
+        async with transaction(self._pool, login.tenant_id) as connection:
+            await connection.execute(
+                """UPDATE credential SET scram_iterations = $3, scram_stored_key = $4, scram_server_key = $5
+                   WHERE account_id = $1::uuid AND kind = 'password' AND verifier = $2""",
+                login.account_id,
+                verifier,
+                keys.iterations,
+                keys.stored_key,
+                keys.server_key,
+            )
 
     async def replace_verifier(self, login: Login, verifier: str) -> None:
         async with transaction(self._pool, login.tenant_id) as connection:

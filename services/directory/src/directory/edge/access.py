@@ -13,10 +13,11 @@ from directory.adapters.accounts import Accounts
 from directory.adapters.app_passwords import AppPasswords
 from directory.adapters.limits import Limits
 from directory.adapters.sign_ins import SignIns
-from directory.core import app_passwords, limits, names
+from directory.core import app_passwords, limits, names, scram
 from directory.core.limits import Breadth
 from directory.edge.answers import order
 from directory.edge.finding import account_of
+from directory.edge.hashing import ORDER_RANK, Hashing
 from directory.edge.paging import page_size
 from directory.edge.signing_in import utc_now
 from directory.ports import AccountRecord, AppPasswordRecord, Change, LimitRecord, Missing
@@ -84,6 +85,8 @@ class Access(DirectoryAccessServiceServicer):
         app_passwords: AppPasswords,
         login_limits: Limits,
         sign_ins: SignIns,
+        hashing: Hashing,
+        scram_iterations: int,
         tell: Callable[[Change], None],
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -91,6 +94,8 @@ class Access(DirectoryAccessServiceServicer):
         self._app_passwords = app_passwords
         self._limits = login_limits
         self._sign_ins = sign_ins
+        self._hashing = hashing
+        self._scram_iterations = scram_iterations
         self._tell = tell
         self._clock = clock
 
@@ -112,6 +117,9 @@ class Access(DirectoryAccessServiceServicer):
             app_passwords.verifier(password) or "",
             app_passwords.scopes(request.scopes),
             expires_at,
+            await self._hashing.run(
+                ORDER_RANK, scram.keys, password, account.scram_salt, self._scram_iterations
+            ),
         )
         return wire.CreateAppPasswordResponse(app_password=_app_password(record), password=password)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 R = TypeVar("R")
+# The operator's orders: before every login.
+ORDER_RANK = -1
 
 
 class Crowded(Exception):

@@ -1,5 +1,6 @@
 """DirectoryAdminService: create, read, update, delete. A change is told after its commit."""
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,19 +10,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceServicer
 
-from directory.adapters.accounts import Accounts, Aliases
+from directory.adapters.accounts import Accounts, Aliases, Scram
 from directory.adapters.tenants import Domains, Tenants
-from directory.core import names
+from directory.core import names, scram
 from directory.core.passwords import Hasher
+from directory.core.scram import SALT_OCTETS, ScramKeys
 from directory.edge.answers import order
 from directory.edge.finding import account_of
-from directory.edge.hashing import Hashing
+from directory.edge.hashing import ORDER_RANK, Hashing
 from directory.edge.paging import page_size
 from directory.ports import AccountRecord, AliasRecord, Change, DomainRecord, Missing, TenantRecord
 
 Context = grpc.aio.ServicerContext[Any, Any]
 ALIAS_TARGETS = 100
-ORDER_RANK = -1
 
 
 def _stamp(at: datetime) -> Timestamp:
@@ -84,6 +85,7 @@ class Orders(DirectoryAdminServiceServicer):
         aliases: Aliases,
         hasher: Hasher,
         hashing: Hashing,
+        scram_iterations: int,
         tell: Callable[[Change], None],
     ) -> None:
         self._tenants = tenants
@@ -92,11 +94,15 @@ class Orders(DirectoryAdminServiceServicer):
         self._aliases = aliases
         self._hasher = hasher
         self._hashing = hashing
+        self._scram_iterations = scram_iterations
         self._tell = tell
 
-    async def _hash(self, password: str) -> str:
+    async def _hash(self, password: str, salt: bytes) -> tuple[str, ScramKeys | None]:
         # Before every login: the operator waits for it.
-        return await self._hashing.run(ORDER_RANK, self._hasher.hash, names.password(password))
+        password = names.password(password)
+        verifier = await self._hashing.run(ORDER_RANK, self._hasher.hash, password)
+        keys = await self._hashing.run(ORDER_RANK, scram.keys, password, salt, self._scram_iterations)
+        return verifier, keys
 
     async def _tenant_id(self, tenant: str) -> str | None:
         return (await self._tenants.get(tenant)).tenant_id if tenant else None
@@ -213,9 +219,10 @@ class Orders(DirectoryAdminServiceServicer):
     ) -> wire.CreateAccountResponse:
         address = names.address(request.address)
         tenant_id = await self._tenant_of(address)
-        verifier = await self._hash(request.password)
+        salt = os.urandom(SALT_OCTETS)
+        verifier, keys = await self._hash(request.password, salt)
         record = await self._accounts.create(
-            tenant_id, address, verifier, names.display_name(request.display_name)
+            tenant_id, address, verifier, Scram(salt, keys), names.display_name(request.display_name)
         )
         self._tell(Change(tenant_id, record.account_id, (address,)))
         return wire.CreateAccountResponse(account=_account(record))
@@ -229,11 +236,15 @@ class Orders(DirectoryAdminServiceServicer):
         self, request: wire.UpdateAccountRequest, context: Context
     ) -> wire.UpdateAccountResponse:
         record = await self._account_of(request.account)
+        verifier, keys = None, None
+        if request.HasField("password"):
+            verifier, keys = await self._hash(request.password, record.scram_salt)
         record = await self._accounts.update(
             record,
             names.display_name(request.display_name) if request.HasField("display_name") else None,
             request.suspended if request.HasField("suspended") else None,
-            await self._hash(request.password) if request.HasField("password") else None,
+            verifier,
+            keys,
         )
         self._tell(Change(record.tenant_id, record.account_id, (record.address,)))
         return wire.UpdateAccountResponse(account=_account(record))

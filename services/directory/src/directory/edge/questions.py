@@ -10,7 +10,7 @@ from directory import metrics
 from directory.core import names
 from directory.core.resolving import Disposition, resolve
 from directory.edge.answers import mapped
-from directory.edge.signing_in import Attempt, Denied, Entry, SigningIn, Throttled
+from directory.edge.signing_in import Attempt, Decision, Denied, Entry, Proof, SigningIn, Throttled
 from directory.ports import LookUps
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -66,20 +66,50 @@ class Questions(DirectoryServiceServicer):
     ) -> wire.AuthenticateResponse:
         """Wrong password, unknown login and suspended account look the same and take the same time."""
         attempt = Attempt(request.login, request.password, request.door, request.client_address)
-        decision = await self._signing_in.decide(attempt)
-        match decision:
-            case Denied():
-                return wire.AuthenticateResponse(granted=False, verdict=wire.VERDICT_DENIED)
-            case Throttled():
-                return wire.AuthenticateResponse(
-                    granted=False,
-                    verdict=wire.VERDICT_THROTTLED,
-                    retry_after_seconds=decision.retry_after_seconds,
+        return _answer(await self._signing_in.decide(attempt))
+
+    @mapped
+    async def StartScram(self, request: wire.StartScramRequest, context: Context) -> wire.StartScramResponse:
+        """The same for every login that does not exist or has no keys: a salt, and no proof is right."""
+        material = await self._signing_in.scram(request.login, request.door, request.client_address)
+        if isinstance(material, Throttled):
+            return wire.StartScramResponse(
+                verdict=wire.VERDICT_THROTTLED, retry_after_seconds=material.retry_after_seconds
+            )
+        return wire.StartScramResponse(
+            salt=material.salt,
+            iterations=material.iterations,
+            candidates=[
+                wire.ScramCandidate(
+                    credential_id=each.credential_id, stored_key=each.stored_key, server_key=each.server_key
                 )
-            case Entry():
-                return _welcome(decision)
-            case _:
-                assert_never(decision)
+                for each in material.candidates
+            ],
+        )
+
+    @mapped
+    async def FinishScram(
+        self, request: wire.FinishScramRequest, context: Context
+    ) -> wire.FinishScramResponse:
+        """Counts what a wrong password counts."""
+        proof = Proof(request.login, request.credential_id, request.door, request.client_address)
+        return wire.FinishScramResponse(answer=_answer(await self._signing_in.decide(proof)))
+
+
+def _answer(decision: Decision) -> wire.AuthenticateResponse:
+    match decision:
+        case Denied():
+            return wire.AuthenticateResponse(granted=False, verdict=wire.VERDICT_DENIED)
+        case Throttled():
+            return wire.AuthenticateResponse(
+                granted=False,
+                verdict=wire.VERDICT_THROTTLED,
+                retry_after_seconds=decision.retry_after_seconds,
+            )
+        case Entry():
+            return _welcome(decision)
+        case _:
+            assert_never(decision)
 
 
 def _welcome(entry: Entry) -> wire.AuthenticateResponse:

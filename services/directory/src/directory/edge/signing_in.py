@@ -14,7 +14,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
@@ -22,10 +22,11 @@ from pgkit import DatabaseUnavailable
 
 from directory import metrics
 from directory.adapters.journal import Journal, Use
-from directory.core import app_passwords, limits, names
+from directory.core import app_passwords, limits, names, scram
 from directory.core.client_address import canonical
 from directory.core.limits import Rules, Standing
 from directory.core.passwords import Hasher, Verdicts
+from directory.core.scram import ScramMaterial
 from directory.edge.hashing import Crowded, Hashing
 from directory.edge.turns import Turns
 from directory.ports import Attempted, Login, LoginLimits, LookUps, SignInRecord
@@ -48,6 +49,16 @@ class Attempt:
 
     login: str
     password: str = field(repr=False)
+    door: str
+    client_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What came of a SCRAM exchange at a door: the credential whose proof was right; "" where none was."""
+
+    login: str
+    credential_id: str
     door: str
     client_address: str
 
@@ -89,6 +100,7 @@ class SigningIn:
         hashing: Hashing,
         journal: Journal,
         secret: bytes,
+        scram_iterations: int,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._lookups = lookups
@@ -100,30 +112,23 @@ class SigningIn:
         self._hashing = hashing
         self._journal = journal
         self._secret = secret
+        self._scram_iterations = scram_iterations
         self._clock = clock
         self._pairs = Turns(1)
         self._prefixes = Turns(ATTEMPTS_OF_A_PREFIX)
 
-    async def decide(self, attempt: Attempt) -> Decision:
+    async def decide(self, attempt: Attempt | Proof) -> Decision:
         """Raises DatabaseUnavailable: that is no answer."""
-        door = attempt.door if attempt.door in app_passwords.SCOPES else "other"
-        key = names.split(attempt.login)
-        name = "@".join(key) if key is not None else attempt.login
+        door = door_of(attempt.door)
+        key, name = _named(attempt.login)
         prefix = limits.prefix_of(attempt.client_address)
         counts_prefix = prefix != "" and not limits.is_own_machine(attempt.client_address)
         async with AsyncExitStack() as turns:
             await turns.enter_async_context(self._pairs.of(f"{prefix} {name}"))
             if counts_prefix:
                 await turns.enter_async_context(self._prefixes.of(prefix))
-            app_verifier = app_passwords.verifier(attempt.password) or ""
-            login = await self._lookups.login(*key, app_verifier) if key is not None else None
-            attempted = Attempted(
-                subject=login.account_id if login is not None else self._nobody(name),
-                prefix=prefix,
-                counts_prefix=counts_prefix,
-                tenant_id=login.tenant_id if login is not None else None,
-                account_id=login.account_id if login is not None else None,
-            )
+            login = await self._look_up(key, attempt) if key is not None else None
+            attempted = self._attempted(name, prefix, counts_prefix, login)
             decision = await self._judge(attempt, door, login, attempted)
         outcome = OUTCOMES[type(decision)]
         metrics.LOGINS.labels(door, outcome).inc()
@@ -132,34 +137,66 @@ class SigningIn:
             self._journal.came(SignInRecord(login.account_id, door, address, outcome, now, now, times=1))
         return decision
 
+    async def scram(self, login: str, door: str, client_address: str) -> ScramMaterial | Throttled:
+        """What a SCRAM exchange begins with. Raises DatabaseUnavailable.
+
+        Many may begin at once; what each comes to is decided one after the other, and a proof that comes when the
+        pair must wait already is not heard, right or wrong.
+        """
+        key, name = _named(login)
+        prefix = limits.prefix_of(client_address)
+        counts_prefix = prefix != "" and not limits.is_own_machine(client_address)
+        now = self._clock()
+        found = await self._lookups.login(*key, "") if key is not None else None
+        standing = await self._limits.standing(self._attempted(name, prefix, counts_prefix, found), now)
+        if wait_seconds := standing.wait_seconds(now, self._rules):
+            return Throttled(wait_seconds)
+        material = await self._lookups.scram(*key, door_of(door), now) if key is not None else None
+        nobody = scram.nobody(name, self._secret, self._scram_iterations)
+        if material is None:
+            return nobody
+        return material if material.candidates else ScramMaterial(material.salt, nobody.iterations)
+
+    async def _look_up(self, key: tuple[str, str], attempt: Attempt | Proof) -> Login | None:
+        if isinstance(attempt, Attempt):
+            return await self._lookups.login(*key, app_passwords.verifier(attempt.password) or "")
+        if names.is_id(attempt.credential_id):
+            return await self._lookups.login_of_credential(*key, attempt.credential_id)
+        return await self._lookups.login(*key, "")
+
+    def _attempted(self, name: str, prefix: str, counts_prefix: bool, login: Login | None) -> Attempted:
+        if login is None:
+            return Attempted(self._nobody(name), prefix, counts_prefix)
+        return Attempted(login.account_id, prefix, counts_prefix, login.tenant_id, login.account_id)
+
     def _nobody(self, name: str) -> str:
         """What stands for a login that does not exist: people type passwords where the name belongs."""
         return "?" + hashlib.blake2b(name.encode(), key=self._secret, digest_size=16).hexdigest()
 
     async def _judge(
-        self, attempt: Attempt, door: str, login: Login | None, attempted: Attempted
+        self, attempt: Attempt | Proof, door: str, login: Login | None, attempted: Attempted
     ) -> Decision:
         now = self._clock()
         standing = await self._limits.standing(attempted, now)
         if wait_seconds := standing.wait_seconds(now, self._rules):
             return Throttled(wait_seconds)
         remember_seconds = None
-        right = False
         if login is not None and login.app is not None and login.app.opens(door, now):
-            right = True
+            right: bool | None = True
             remember_seconds = login.app.seconds_left(now)
+        elif isinstance(attempt, Proof):
+            right = login is not None and login.is_password
         else:
-            key = f"{login.verifier if login is not None else None} {attempted.subject} {attempted.prefix}"
-            if self._mistakes.knows(key, attempt.password, time.monotonic()):
-                return Denied()
-            rank = self._rank(standing, now)
             try:
-                right = await self._is_password(login, attempt.password, rank)
+                right = await self._is_right(login, attempt, attempted, self._rank(standing, now))
             except Crowded:
                 return Throttled(CROWDED_SECONDS)
-            if not right:
-                self._mistakes.remember(key, attempt.password, time.monotonic())
+            if right is None:
+                return Denied()
         if not right or login is None or login.suspended:
+            if standing.pair.current(now, self._rules.pair.forgotten_seconds) >= self._rules.pair.free:
+                # From here on the pair has to wait by itself: it is one who insists, and not one who tries many.
+                attempted = replace(attempted, counts_prefix=False)
             await self._limits.failed(attempted, now)
             return Denied()
         self._note_use(login, now, door, attempt.client_address)
@@ -170,6 +207,18 @@ class SigningIn:
         ):
             await self._limits.succeeded(attempted, now)
         return Entry(login, remember_seconds)
+
+    async def _is_right(
+        self, login: Login | None, attempt: Attempt, attempted: Attempted, rank: int
+    ) -> bool | None:
+        """Whether it is the account's password; None for one that was wrong a while ago already."""
+        key = f"{login.verifier if login is not None else None} {attempted.subject} {attempted.prefix}"
+        if self._mistakes.knows(key, attempt.password, time.monotonic()):
+            return None
+        right = await self._is_password(login, attempt.password, rank)
+        if not right:
+            self._mistakes.remember(key, attempt.password, time.monotonic())
+        return right
 
     def _note_use(self, login: Login, now: datetime, door: str, client_address: str) -> None:
         if login.app is not None and login.app.opens(door, now):
@@ -191,9 +240,32 @@ class SigningIn:
                 rank, self._hasher.verify, verifier, password[: names.PASSWORD_OCTETS + 1]
             )
         if right and login is not None and verifier is not None:
-            if self._hasher.is_weak(verifier):
-                verifier = await self._hashing.run(rank, self._hasher.hash, password)
-                with suppress(DatabaseUnavailable):  # The next login does it, then.
-                    await self._lookups.replace_verifier(login, verifier)
+            with suppress(DatabaseUnavailable):  # The next login does it, then.
+                verifier = await self._renew(login, verifier, password, rank)
             self._verdicts.remember(verifier, password, now)
         return right
+
+    async def _renew(self, login: Login, verifier: str, password: str, rank: int) -> str:
+        """What is kept of a password, as it is kept now: argon2id with today's parameters, SCRAM keys."""
+        if self._hasher.is_weak(verifier):
+            anew = await self._hashing.run(rank, self._hasher.hash, password)
+            await self._lookups.replace_verifier(login, anew)
+            verifier = anew
+        if not login.has_scram:
+            made = await self._hashing.run(
+                rank, scram.keys, password, login.scram_salt, self._scram_iterations
+            )
+            if made is not None:
+                await self._lookups.add_scram(login, verifier, made)
+        return verifier
+
+
+def door_of(name: str) -> str:
+    """A door that we know, or "other"."""
+    return name if name in app_passwords.SCOPES else "other"
+
+
+def _named(login: str) -> tuple[tuple[str, str] | None, str]:
+    """(local part, domain) where it is an address, and the name that its attempts are counted under."""
+    key = names.split(login)
+    return key, "@".join(key) if key is not None else login

@@ -45,6 +45,16 @@ class DirectoryServiceStub:
                 request_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateRequest.SerializeToString,
                 response_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateResponse.FromString,
                 _registered_method=True)
+        self.StartScram = channel.unary_unary(
+                '/mailwire.directory.v1.DirectoryService/StartScram',
+                request_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.StartScramRequest.SerializeToString,
+                response_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.StartScramResponse.FromString,
+                _registered_method=True)
+        self.FinishScram = channel.unary_unary(
+                '/mailwire.directory.v1.DirectoryService/FinishScram',
+                request_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.FinishScramRequest.SerializeToString,
+                response_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.FinishScramResponse.FromString,
+                _registered_method=True)
 
 
 class DirectoryServiceServicer:
@@ -65,6 +75,20 @@ class DirectoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartScram(self, request, context):
+        """SCRAM-SHA-256: what the exchange with this login needs. The door looks at the proof itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishScram(self, request, context):
+        """What the proof came to. Only this answer lets anybody in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DirectoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +101,16 @@ def add_DirectoryServiceServicer_to_server(servicer, server):
                     servicer.Authenticate,
                     request_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateRequest.FromString,
                     response_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateResponse.SerializeToString,
+            ),
+            'StartScram': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartScram,
+                    request_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.StartScramRequest.FromString,
+                    response_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.StartScramResponse.SerializeToString,
+            ),
+            'FinishScram': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishScram,
+                    request_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.FinishScramRequest.FromString,
+                    response_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.FinishScramResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +168,60 @@ class DirectoryService:
             '/mailwire.directory.v1.DirectoryService/Authenticate',
             mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateRequest.SerializeToString,
             mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartScram(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.directory.v1.DirectoryService/StartScram',
+            mailwire_dot_directory_dot_v1_dot_directory__pb2.StartScramRequest.SerializeToString,
+            mailwire_dot_directory_dot_v1_dot_directory__pb2.StartScramResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishScram(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.directory.v1.DirectoryService/FinishScram',
+            mailwire_dot_directory_dot_v1_dot_directory__pb2.FinishScramRequest.SerializeToString,
+            mailwire_dot_directory_dot_v1_dot_directory__pb2.FinishScramResponse.FromString,
             options,
             channel_credentials,
             insecure,

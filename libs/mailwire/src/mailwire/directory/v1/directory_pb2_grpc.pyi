@@ -37,6 +37,10 @@ class DirectoryServiceStub:
     """Where does mail for these forward-paths go? One answer for each, in order."""
     Authenticate: _grpc.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateRequest, _directory_pb2.AuthenticateResponse]
     """Is this password right?"""
+    StartScram: _grpc.UnaryUnaryMultiCallable[_directory_pb2.StartScramRequest, _directory_pb2.StartScramResponse]
+    """SCRAM-SHA-256: what the exchange with this login needs. The door looks at the proof itself."""
+    FinishScram: _grpc.UnaryUnaryMultiCallable[_directory_pb2.FinishScramRequest, _directory_pb2.FinishScramResponse]
+    """What the proof came to. Only this answer lets anybody in."""
 
 @_typing.type_check_only
 class DirectoryServiceAsyncStub(DirectoryServiceStub):
@@ -47,6 +51,10 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     """Where does mail for these forward-paths go? One answer for each, in order."""
     Authenticate: _aio.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateRequest, _directory_pb2.AuthenticateResponse]  # type: ignore[assignment]
     """Is this password right?"""
+    StartScram: _aio.UnaryUnaryMultiCallable[_directory_pb2.StartScramRequest, _directory_pb2.StartScramResponse]  # type: ignore[assignment]
+    """SCRAM-SHA-256: what the exchange with this login needs. The door looks at the proof itself."""
+    FinishScram: _aio.UnaryUnaryMultiCallable[_directory_pb2.FinishScramRequest, _directory_pb2.FinishScramResponse]  # type: ignore[assignment]
+    """What the proof came to. Only this answer lets anybody in."""
 
 class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Questions of the mail services."""
@@ -66,6 +74,22 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_directory_pb2.AuthenticateResponse, _abc.Awaitable[_directory_pb2.AuthenticateResponse]]:
         """Is this password right?"""
+
+    @_abc_1.abstractmethod
+    def StartScram(
+        self,
+        request: _directory_pb2.StartScramRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_pb2.StartScramResponse, _abc.Awaitable[_directory_pb2.StartScramResponse]]:
+        """SCRAM-SHA-256: what the exchange with this login needs. The door looks at the proof itself."""
+
+    @_abc_1.abstractmethod
+    def FinishScram(
+        self,
+        request: _directory_pb2.FinishScramRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_pb2.FinishScramResponse, _abc.Awaitable[_directory_pb2.FinishScramResponse]]:
+        """What the proof came to. Only this answer lets anybody in."""
 
 def add_DirectoryServiceServicer_to_server(servicer: DirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
