@@ -1,4 +1,4 @@
-"""`make bench`: accepted and delivered messages a second, beside Postfix and Dovecot in the same run.
+"""`make bench`: mail in and IMAP out, beside Postfix and Dovecot in the same run.
 
 The two systems take turns (A B A B ...), so that both see the same machine;
 both stay started. Medians are printed with their spread, and the ratio pair by
@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench import imap
 from tests.bench.cpu import tree_seconds
 from tests.bench.delivered import Watcher
 from tests.bench.peer import Peer, missing
@@ -101,6 +102,23 @@ def report(title: str, rounds: dict[str, list[Figures]]) -> None:
         )
 
 
+def mailboxes(
+    platform: Platform, peer: Peer | None, accounts: list[tuple[str, str]], options: argparse.Namespace
+) -> list[imap.Mailboxes]:
+    """What the IMAP part measures."""
+    ports, many = platform.ports, options.imap_messages
+    systems = [
+        imap.Mailboxes("Posthouse", ports.smtp, ports.imap, ports.imaps, [platform.pid], accounts, many)
+    ]
+    if peer is not None:
+        systems.append(
+            imap.Mailboxes(
+                "Dovecot", peer.smtp_port, peer.imap_port, peer.imaps_port, peer.roots, accounts, many
+            )
+        )
+    return systems
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -111,6 +129,9 @@ def main() -> None:
     parser.add_argument("--sizes", default="2048,65536")
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--workers", default="", help="as for `posthouse up`")
+    parser.add_argument("--parts", default="mail,imap", help="mail, imap or both")
+    parser.add_argument("--imap-messages", type=int, default=5000)
+    parser.add_argument("--imap-only", default="", help="only figures with this in their name")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     options.generator_start = generator_start()
@@ -135,12 +156,13 @@ def main() -> None:
                 peer = Peer(folder / "peer", 21525)
                 folder.chmod(0o755)
                 (folder / "peer").mkdir()
-                peer.start(USERS, PASSWORD)
+                peer.start(USERS, PASSWORD, platform.layout.tls)
                 systems.append(
                     System("Postfix + Dovecot", peer.smtp_port, peer.roots, Watcher(peer.imap_port, accounts))
                 )
-            written = {}
-            for size in (int(text) for text in options.sizes.split(",")):
+            written: dict[str, object] = {}
+            parts = options.parts.split(",")
+            for size in (int(text) for text in options.sizes.split(",") if "mail" in parts):
                 rounds: dict[str, list[Figures]] = {system.name: [] for system in systems}
                 for system in systems:
                     measure(system, options, size, max(100, options.count // 10), f"warm-{size}")
@@ -155,7 +177,11 @@ def main() -> None:
                     f"{options.per_connection} a connection",
                     rounds,
                 )
-                written[size] = {name: [vars(f) for f in figures] for name, figures in rounds.items()}
+                written[str(size)] = {name: [vars(f) for f in figures] for name, figures in rounds.items()}
+            if "imap" in parts:
+                written["imap"] = imap.compare(
+                    mailboxes(platform, peer, accounts, options), options.rounds, options.imap_only
+                )
             if options.json:
                 options.json.write_text(json.dumps(written, indent=2))
         finally:

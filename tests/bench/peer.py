@@ -72,7 +72,9 @@ instance_name = bench
 log_path = {root}/dovecot/log
 listen = 127.0.0.1
 protocols = imap lmtp
-ssl = no
+ssl = yes
+ssl_cert = <{tls}/certificate.pem
+ssl_key = <{tls}/key.pem
 disable_plaintext_auth = no
 auth_mechanisms = plain
 mail_location = maildir:~/Maildir
@@ -95,7 +97,8 @@ service imap-login {{
     port = {imap}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {imaps}
+    ssl = yes
   }}
   service_count = 0
 }}
@@ -124,11 +127,15 @@ class Peer:
     def __init__(self, root: Path, first_port: int) -> None:
         self.root = root
         self.smtp_port, self.imap_port, self.lmtp_port = first_port, first_port + 1, first_port + 2
+        self.imaps_port = first_port + 3
         self._dovecot: subprocess.Popen[bytes] | None = None
         self._postfix: subprocess.Popen[bytes] | None = None
 
-    def start(self, users: int, password: str) -> None:
-        """Write the configuration and start both. Raises RuntimeError when they do not answer."""
+    def start(self, users: int, password: str, tls: Path) -> None:
+        """Write the configuration and start both; `tls` holds certificate.pem and key.pem, used for IMAPS only.
+
+        Raises RuntimeError when they do not answer.
+        """
         mail_user = "nobody"
         account = pwd.getpwnam(mail_user)
         for folder in (
@@ -148,6 +155,8 @@ class Peer:
             "smtp": self.smtp_port,
             "imap": self.imap_port,
             "lmtp": self.lmtp_port,
+            "imaps": self.imaps_port,
+            "tls": tls,
             "user": account.pw_uid,
         }
         (self.root / "postfix/etc/main.cf").write_text(MAIN_CF.format(**values))

@@ -1,8 +1,9 @@
-"""Relaying alone: `python -m tests.bench.relay [messages] [domains]`.
+"""Relaying alone: `python -m tests.bench.relay [messages] [domains] [--peer]`.
 
 Messages are put through the gate (S3, JetStream) before the mta-queue starts; then its process, with all stores real,
 sends them to a sink in a process of its own. Printed: messages a second from the first to the last that arrived,
-and the CPU time of the mta-queue and of PostgreSQL for each.
+and the CPU time of the mta-queue and of all stores for each. With --peer a Postfix empties a queue of as many
+messages into such a sink too.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from eventbus import EventBus
 from posthouse.stack.seaweed import BUCKET
 from spool import Letter, Recipient, Source, Spool, new_queue_id
 
+from tests.bench import relay_peer
 from tests.bench.cpu import tree_seconds
 from tests.support.dnsserver import DnsServer
 from tests.support.engines import Engines, running
@@ -160,10 +162,11 @@ async def main(messages: int, domains: int) -> None:
                     stderr=log,
                 )
             try:
-                postgres = next(p.pid for p in psutil.process_iter(["cmdline"]) if _is_ours(p, engines))
-                before = tree_seconds([postgres])
+                others = {working.pid, sinking.pid}
+                stores = [p.pid for p in psutil.Process().children() if p.pid not in others]
+                before = tree_seconds(stores)
                 took, connections = (await asyncio.to_thread(wait_for, report, sinking)).split()
-                own, theirs = tree_seconds([working.pid]), tree_seconds([postgres]) - before
+                own, theirs = tree_seconds([working.pid]), tree_seconds(stores) - before
             finally:
                 working.terminate()
                 working.wait()
@@ -171,18 +174,43 @@ async def main(messages: int, domains: int) -> None:
             print(
                 f"{messages} messages to {domains} domains on {connections} connections: "
                 f"{messages / float(took):.0f} a second; a message costs {own / messages * 1000:.2f} ms of the"
-                f" mta-queue and {theirs / messages * 1000:.2f} ms of PostgreSQL"
+                f" mta-queue and {theirs / messages * 1000:.2f} ms of PostgreSQL, NATS and S3"
             )
 
 
-def _is_ours(process: psutil.Process, engines: Engines) -> bool:
-    words = process.info["cmdline"] or []
-    return bool(words) and words[0].endswith("postgres") and str(engines.layout.root) in " ".join(words)
+def beside(messages: int) -> None:
+    """The same from a full Postfix."""
+    if reason := relay_peer.missing():
+        print(f"no peer: {reason}")
+        return
+    with tempfile.TemporaryDirectory(prefix="relay-peer-") as name:
+        folder = Path(name)
+        report = folder / "report"
+        sinking = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.relay", "sink", str(messages), str(report)]
+        )
+        peer = relay_peer.RelayPeer(folder, int(wait_for(report.with_suffix(".port"), sinking)), 20)
+        try:
+            peer.start_full(messages, len(BODY))
+            before = peer.cpu_seconds
+            peer.flush()
+            took, connections = wait_for(report, sinking).split()
+            used = peer.cpu_seconds - before
+        finally:
+            peer.stop()
+            sinking.wait()
+        print(
+            f"Postfix: {messages} messages on {connections} connections: {messages / float(took):.0f} a second;"
+            f" a message costs {used / messages * 1000:.2f} ms"
+        )
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["sink"]:
         asyncio.run(sink(int(sys.argv[2]), Path(sys.argv[3])))
     else:
-        numbers = [int(each) for each in sys.argv[1:]]
-        asyncio.run(main(*(numbers + [5000, 20][len(numbers) :])))
+        numbers = [int(each) for each in sys.argv[1:] if each != "--peer"]
+        asked = numbers + [5000, 20][len(numbers) :]
+        asyncio.run(main(*asked))
+        if "--peer" in sys.argv:
+            beside(asked[0])
