@@ -36,6 +36,8 @@ class Client:
         self.validity = ""
         self._pending = 0
         self._tag = 0
+        # Of the command under way: a HIGHESTMODSEQ that was told, and the highest MODSEQ of a message.
+        self._highest = self._seen = 0
 
     async def connect(self) -> None:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
@@ -77,6 +79,7 @@ class Client:
             line = (await self._reader.readline()).decode().rstrip("\r\n")
             assert line, f"{self.name}: the connection is closed after {command}"
             if line.startswith(tag + " "):
+                self._settle(line)
                 assert " BAD " not in line, (self.name, command, line)
                 assert "SERVERBUG" not in line, (self.name, command, line)
                 break
@@ -101,10 +104,13 @@ class Client:
                     self.flags.pop(uid, None)
                     if uid in self.uids:
                         self.uids.remove(uid)
+                    elif not found[1]:
+                        # One that it was told of and has not looked at yet.
+                        self._pending -= 1
         elif (found := re.match(r"\* (\d+) FETCH \((.*)\)$", line)) is not None:
             self._fetched(int(found[1]), found[2], command)
         elif (found := re.match(r"\* OK \[HIGHESTMODSEQ (\d+)\]", line)) is not None:
-            self._told_modseq = int(found[1])
+            self._highest = int(found[1])
         elif (found := re.match(r"\* OK \[UIDVALIDITY (\d+)\]", line)) is not None:
             self.validity = found[1]
 
@@ -122,7 +128,15 @@ class Client:
         if flags_item is not None:
             self.flags[uid] = frozenset(flags_item[1].split()) - {"\\Recent"}
         if modseq is not None:
-            self.modseq = max(self.modseq, int(modseq[1]))
+            self._seen = max(self._seen, int(modseq[1]))
+
+    def _settle(self, tagged: str) -> None:
+        """What it may ask from the next time (RFC 7162 §6)."""
+        found = re.search(r"\[HIGHESTMODSEQ (\d+)\]", tagged)
+        if found is not None:
+            self._highest = int(found[1])
+        self.modseq = self._highest if self._highest else max(self.modseq, self._seen)
+        self._highest = self._seen = 0
 
     async def _learn(self) -> None:
         """The UIDs of messages that are new to it."""

@@ -47,7 +47,11 @@ def test_vanished_for_those_who_enabled_it(imap: Imap) -> None:
     one.say("STORE 2,4 +FLAGS.SILENT (\\Deleted)")
     two.say("NOOP")
     assert one.say("EXPUNGE")[:2] == ["* 4 EXPUNGE", "* 2 EXPUNGE"]
-    assert two.say("FETCH 5 UID") == ["* 5 FETCH (UID 5)", "OK [EXPUNGEISSUED] FETCH completed"]
+    assert two.say("FETCH 5 UID") == [
+        "* 5 FETCH (UID 5)",
+        "* OK [HIGHESTMODSEQ 7] Some expunges are to follow",
+        "OK [EXPUNGEISSUED] FETCH completed",
+    ]
     assert two.say("UID FETCH 5 FLAGS")[1] == "* VANISHED 2,4"
     two.say("STORE 1 +FLAGS.SILENT (\\Deleted)")
     assert two.say("EXPUNGE") == ["* VANISHED 1", "OK [HIGHESTMODSEQ 10] EXPUNGE completed"]
@@ -121,6 +125,23 @@ def test_a_store_that_was_refused_is_followed_by_the_flags_that_are(imap: Imap) 
     ]
 
 
+def test_an_expunge_that_waits_is_not_taken_for_known(imap: Imap) -> None:
+    one, two = filled(imap, 3), imap.client()
+    two.say("ENABLE QRESYNC")
+    two.say("SELECT INBOX")
+    # MODSEQ 5 and 6: a message goes; 7: another changes.
+    one.say("STORE 1 +FLAGS.SILENT (\\Deleted)")
+    one.say("EXPUNGE")
+    one.say("STORE 1 +FLAGS.SILENT (\\Flagged)")
+    assert two.say("FETCH 3 UID") == [
+        "* 3 FETCH (UID 3)",
+        "* 2 FETCH (UID 2 FLAGS (\\Flagged) MODSEQ (7))",
+        "* OK [HIGHESTMODSEQ 4] Some expunges are to follow",
+        "OK [EXPUNGEISSUED] FETCH completed",
+    ]
+    assert two.say("NOOP") == ["* VANISHED 1", "OK NOOP completed"]
+
+
 class Offline:
     """A client's cache: what QRESYNC and the untagged responses told it."""
 
@@ -129,6 +150,7 @@ class Offline:
         self.modseq = 0
 
     def hear(self, lines: list[str]) -> None:
+        highest = seen = 0
         for line in lines:
             if "VANISHED" in line:
                 for part in line.split()[-1].split(","):
@@ -138,9 +160,11 @@ class Offline:
             elif " FETCH (UID " in line:
                 uid = int(line.split("UID ")[1].split()[0])
                 self.flags[uid] = line.split("FLAGS (")[1].split(")")[0].replace("\\Recent", "").strip()
-                self.modseq = max(self.modseq, int(line.split("MODSEQ (")[1].split(")")[0]))
+                seen = max(seen, int(line.split("MODSEQ (")[1].split(")")[0]))
             elif "HIGHESTMODSEQ" in line:
-                self.modseq = max(self.modseq, int(line.split("HIGHESTMODSEQ ")[1].split("]")[0]))
+                highest = int(line.split("HIGHESTMODSEQ ")[1].split("]")[0])
+        # RFC 7162 §6
+        self.modseq = highest or max(self.modseq, seen)
 
 
 def test_a_client_that_comes_and_goes_knows_all(imap: Imap) -> None:
@@ -165,7 +189,7 @@ def test_a_client_that_comes_and_goes_knows_all(imap: Imap) -> None:
                 reader.say("ENABLE QRESYNC")
                 cache.hear(reader.say(f"SELECT INBOX (QRESYNC ({valid} {max(1, cache.modseq)}))"))
             case "noop" if reader is not None:
-                cache.hear(reader.say("NOOP"))
+                cache.hear(reader.say(dice.choice(("NOOP", "FETCH 1:* (UID FLAGS MODSEQ)", "SEARCH ALL"))))
             case "go" if reader is not None:
                 reader.say("LOGOUT")
                 reader = None

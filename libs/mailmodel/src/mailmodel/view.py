@@ -63,6 +63,7 @@ class SessionView:
         "_changed",
         "_expunged",
         "_keywords",
+        "_known_modseq",
         "_modseqs",
         "_system",
         "_uids",
@@ -94,6 +95,8 @@ class SessionView:
         # Whether a MODSEQ that is another one is news, though the flags are the same (RFC 7162 §3.1).
         self.announces_modseqs = False
         self.highest_modseq = highest_modseq
+        # While messages are gone and that has not been said: up to where all has been said.
+        self._known_modseq = highest_modseq
         self.uid_next = uid_next
         self.recent_from_uid = recent_from_uid
 
@@ -113,6 +116,11 @@ class SessionView:
     def hides_expunged(self) -> bool:
         """Whether messages are gone that still have their numbers."""
         return bool(self._expunged)
+
+    @property
+    def known_modseq(self) -> int:
+        """Up to where the client knows all once it was told what may be told now (RFC 7162 §3.2, §6)."""
+        return self._known_modseq if self._expunged else self.highest_modseq
 
     def uid_of(self, number: int) -> int:
         """The UID of a sequence number. Raises IndexError."""
@@ -204,6 +212,8 @@ class SessionView:
         self, changed: Iterable[Entry], expunged: Iterable[int], highest_modseq: int, uid_next: int
     ) -> None:
         """Hear of changes since `highest_modseq`; they are announced by the next flush that may."""
+        if not self._expunged:
+            self._known_modseq = self.highest_modseq
         for entry in changed:
             self._heard(entry)
         for uid in expunged:

@@ -162,10 +162,10 @@ class Session:
 
     @property
     def highest_told(self) -> str:
-        """After a refresh: what a client that resynchronises may take for known (RFC 7162 §3.2.7), as a response code."""
+        """What a client that resynchronises may take for known (RFC 7162 §3.2.7), as a response code; else nothing."""
         if Feature.QRESYNC not in self.features or self.selected is None:
             return ""
-        return f"HIGHESTMODSEQ {self.selected.view.highest_modseq}"
+        return f"HIGHESTMODSEQ {self.selected.view.known_modseq}"
 
     @property
     def is_rev2(self) -> bool:

@@ -193,10 +193,15 @@ class Imap:
         except StoreUnavailable:
             session.is_stale = True
         selected = session.selected
-        if selected is not None and selected.view.hides_expunged and not answer.code:
-            # RFC 5530 §3: messages are gone that could not be said to be.
-            return replace(answer, code="EXPUNGEISSUED")
-        return answer
+        if selected is None or not selected.view.hides_expunged:
+            return answer
+        # Messages are gone that could not be said to be: who resynchronises must not take what it was told for all
+        # there is (RFC 7162 §3.2), and everybody should ask again (RFC 5530 §3).
+        if session.highest_told:
+            await self._wire.say(
+                responses.untagged("OK", "Some expunges are to follow", session.highest_told)
+            )
+        return answer if answer.code else replace(answer, code="EXPUNGEISSUED")
 
     async def _do(self, command: c.Command, tag: str) -> Answer:
         """How it ended, whatever happened: refusals, our troubles and our bugs are answers too."""
