@@ -390,7 +390,11 @@ class MemoryStore:
             raise AnnotationsFull
         held.clear()
         held.update(after)
-        self._told(account, 0, 0)
+        of = self.of(account)
+        of.modseq += 1
+        if mailbox_id:
+            of.by_id(mailbox_id).highest_modseq = of.modseq
+        self._told(account, mailbox_id, of.modseq)
 
     async def annotation_digests(self, account: AccountRef) -> dict[tuple[int, str], bytes]:
         held = self.of(account)

@@ -113,6 +113,7 @@ async def test_inferiors(store: MailStore, account: AccountRef) -> None:
 async def test_annotations(store: MailStore, account: AccountRef) -> None:
     mailbox_id = await inbox(store, account, 1)
     await store.change_annotations(account, 0, {"/private/x": b"of the account"})
+    before = (await store.snapshot(account, mailbox_id)).info.highest_modseq
     await store.change_annotations(account, mailbox_id, {"/private/a": b"1\0", "/private/b": b""})
     await store.change_annotations(account, mailbox_id, {"/private/a": None, "/private/c": b"3"})
     assert await store.get_annotations(account, mailbox_id) == {"/private/b": b"", "/private/c": b"3"}
@@ -122,6 +123,7 @@ async def test_annotations(store: MailStore, account: AccountRef) -> None:
         (mailbox_id, "/private/b"),
         (mailbox_id, "/private/c"),
     ]
+    assert (await store.snapshot(account, mailbox_id)).info.highest_modseq > before
     with pytest.raises(AnnotationsFull):
         await store.change_annotations(account, mailbox_id, {f"/private/{n}": b"x" for n in range(99)})
     assert len(await store.get_annotations(account, mailbox_id)) == 2

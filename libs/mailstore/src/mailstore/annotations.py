@@ -8,6 +8,7 @@ from pgkit import Connection, Pool, transaction
 
 from mailstore import rows
 from mailstore.errors import AnnotationsFull
+from mailstore.types import MailboxChange
 
 # In place of a mailbox's id: the account itself.
 OF_ACCOUNT = 0
@@ -37,12 +38,21 @@ async def digests(pool: Pool, account: AccountRef) -> dict[tuple[int, str], byte
 
 async def change(
     pool: Pool, account: AccountRef, mailbox_id: int, values: Mapping[str, bytes | None]
-) -> None:
-    """Set these, remove those that are None; all or none. Raises MailboxMissing, AnnotationsFull."""
+) -> MailboxChange:
+    """Set these, remove those that are None; all or none. Raises MailboxMissing, AnnotationsFull.
+
+    The mailbox takes the next MODSEQ, as RFC 7162 §3.2 has it.
+    """
     async with transaction(pool, account.tenant_id) as connection:
-        await rows.lock_account(connection, account)
+        modseq = await rows.lock_account(connection, account)
         if mailbox_id != OF_ACCOUNT:
             await rows.mailbox_row(connection, account, mailbox_id)
+            await connection.execute(
+                "UPDATE mailbox SET highest_modseq = $3 WHERE account_id = $1 AND mailbox_id = $2",
+                UUID(account.account_id),
+                mailbox_id,
+                modseq,
+            )
         await connection.execute(
             "DELETE FROM annotation WHERE account_id = $1 AND mailbox_id = $2 AND entry = ANY($3::text[])",
             UUID(account.account_id),
@@ -66,6 +76,7 @@ async def change(
         )
         if kept and entries > MOST_ENTRIES:
             raise AnnotationsFull
+    return MailboxChange(account, mailbox_id, modseq)
 
 
 async def forget(connection: Connection, account: AccountRef, mailbox_id: int) -> None:

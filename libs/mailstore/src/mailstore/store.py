@@ -259,8 +259,7 @@ class MailStore:
         self, account: AccountRef, mailbox_id: int, values: Mapping[str, bytes | None]
     ) -> None:
         """None removes; all or nothing. Names in lower case. Raises AnnotationsFull."""
-        await annotations.change(self._pool, account, mailbox_id, values)
-        self._told(MailboxChange(account, 0, 0))
+        self._told(await annotations.change(self._pool, account, mailbox_id, values))
 
     async def annotation_digests(self, account: AccountRef) -> dict[tuple[int, str], bytes]:
         """Of all annotations of an account, by mailbox id and name."""
