@@ -60,9 +60,13 @@ class Daemon:
         self.kill()
         raise RuntimeError(f"{self.part.name} did not start: {self._log.read_text()[-2000:]}")
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """SIGKILL, and wait."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self.is_running:
             self._process.kill()
             self._process.wait()
 

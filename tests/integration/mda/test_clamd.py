@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import pytest
 from mda.adapters.clamd import Clamd
-from mda.core.findings import Verdict
+from mda.core.findings import Finding, Verdict
 from mda.ports import ScannerBroke, ScannerUnavailable
+from spool import SpooledLetter
 
 from tests.support.daemons import Daemon
 from tests.support.mda_world import World, letter_of
@@ -151,6 +152,36 @@ async def test_killed_in_the_middle_of_a_scan_the_message_waits_and_is_filed_lat
     assert (good.outcome, bad.outcome) == (["again"] * 3 + ["acknowledged"],) * 2
     assert [each.queue_id for each in world.deliveries] != list(world.held)
     assert (len(world.deliveries), len(world.held)) == (1, 1)
+
+
+async def test_nothing_passes_and_nothing_is_lost_while_it_dies_and_comes_back(own_clamd: Daemon) -> None:
+    world = World()
+    good = [world.send(clean(f"good{number}")) for number in range(100)]
+    bad = [world.send(clean(f"bad{number}") + EICAR) for number in range(50)]
+    # Fewer than the three deaths after which a message is suspected of being their cause.
+    deaths = [20, 60]
+    asked = scanner(own_clamd)
+
+    class Dies(Clamd):
+        scans = 0
+
+        async def scan(self, letter: SpooledLetter, content: bytes) -> Finding:
+            Dies.scans += 1
+            if deaths and Dies.scans >= deaths[0]:
+                deaths.pop(0)
+                own_clamd.kill()
+            return await asked.scan(letter, content)
+
+    def between() -> None:
+        if not own_clamd.is_running:
+            own_clamd.start()
+
+    world.between = between
+    await world.file(Dies("127.0.0.1", 0, scan_seconds=1.0, scan_octets=1), rounds=200)
+    assert not deaths
+    assert all(item.outcome[-1] == "acknowledged" for item in (*good, *bad))
+    assert len({each.queue_id for each in world.deliveries}) == len(world.deliveries) == 100
+    assert len(world.held) == 50
 
 
 @pytest.mark.parametrize(

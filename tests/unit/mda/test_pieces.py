@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from mailmsg.facts import examine
+from mda.core import pieces as module
 from mda.core.pieces import PIECES, pieces
 
 from tests.support.viruses import EICAR, ENCODED, Kind, attachment, clean, every_hiding_place, message
@@ -63,6 +64,19 @@ def test_a_million_of_anything_is_taken_apart_once(line: bytes) -> None:
     for content in (message("flood", b"\r\n" + body), message("flood", attachment(b"", body)), body):
         for _ in pieces(content, examine(content).parts):
             pass
+
+
+@given(
+    st.lists(st.sampled_from([b"A" * 76, b"QUJD" * 20, b"no base64!", b"", b"QUJD=", b"word"]), max_size=30),
+    st.sampled_from([4, 52, 92, 200, 1 << 20]),
+)
+def test_a_run_is_one_whatever_the_windows(lines: list[bytes], window: int) -> None:
+    content = b"X: y\r\n\r\n" + b"\r\n".join(lines)
+    parts = examine(content).parts
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "WINDOW_OCTETS", window)
+        found = list(pieces(content, parts))
+    assert found == list(pieces(content, parts))
 
 
 @given(st.binary(max_size=2000), st.binary(max_size=60))

@@ -47,7 +47,7 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         le=256,
     )
     scan_seconds: float = Field(
-        30.0, description="a scanner that gives no answer in this time is taken for broken", gt=0, le=600
+        60.0, description="a scanner that gives no answer in this time is taken for broken", gt=0, le=600
     )
     scan_octets: int = Field(
         100 * 1024 * 1024,

@@ -27,7 +27,7 @@ STREAM_MEGABYTES = 128
 # would be cut off without a word: so no file may be as large as all together.
 UNFOLDED_MEGABYTES = 400
 # Bombs end here; the mda waits longer than this for an answer.
-SCAN_SECONDS = 10
+SCAN_SECONDS = 20
 
 
 class Clamav:

@@ -23,6 +23,7 @@ THREAD_OCTETS = 256 * 1024
 # In a session each answer begins with the number of its command.
 _ANSWER = re.compile(rb"(?:\d+: )?(?:stream: )?(.*?)\0", re.S)
 # What AlertExceedsMax says of something that was not looked through, and what is encrypted where that is asked for.
+_TOO_SLOW = "Heuristics.Limits.Exceeded.MaxScanTime"
 _LIMITS = ("Heuristics.Limits.", "Heuristics.Encrypted.")
 
 
@@ -93,6 +94,9 @@ class Clamd:
             return Finding(self.name, Verdict.CLEAN)
         if words.endswith(" FOUND"):
             signature = words.removesuffix(" FOUND")
+            if signature == _TOO_SLOW:
+                # That may be the load of the moment: it is tried again, and not without end.
+                raise ScannerBroke("clamd ran out of time")
             if signature.startswith(_LIMITS):
                 return Finding(self.name, Verdict.UNSCANNABLE, signature)
             return Finding(self.name, Verdict.VIRUS, signature)

@@ -18,6 +18,7 @@ from mda.ports import ScannerBroke, ScannerUnavailable
 
 CONNECT_SECONDS = 3.0
 ANSWER_OCTETS = 1024 * 1024
+CHUNK_OCTETS = 256 * 1024
 RECIPIENTS = 100
 # What rspamd would have refused or tagged by rules that have no score (GTUBE is one).
 REFUSED = ("reject",)
@@ -88,8 +89,10 @@ class Rspamd:
             raise ScannerUnavailable(f"rspamd: {str(error) or 'it does not answer'}") from error
         try:
             async with asyncio.timeout(self._scan_seconds):
-                writer.writelines(pieces)
-                await writer.drain()
+                for piece in pieces:
+                    for start in range(0, len(piece), CHUNK_OCTETS):
+                        writer.write(piece[start : start + CHUNK_OCTETS])
+                        await writer.drain()
                 return _body(await _read_all(reader))
         except TimeoutError:
             raise ScannerBroke(f"rspamd gave no answer within {self._scan_seconds:g} s") from None

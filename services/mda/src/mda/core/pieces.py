@@ -11,7 +11,8 @@ every reading of it would give out:
   it: this needs no structure at all.
 
 Linear in the size of the message; the number of pieces is bounded, and what is
-beyond is still looked at as part of the whole.
+beyond is still looked at as part of the whole. No single step takes long, so that
+other threads get their turn.
 """
 
 import binascii
@@ -25,14 +26,15 @@ from mailmsg.parts import MalformedParts, Part, decode_parts
 PIECES = 200
 RUNS = 50
 DEPTH = 4
+WINDOW_OCTETS = 256 * 1024
 # A run shorter than this holds nothing worth hiding: 48 octets decoded.
 RUN_OCTETS = 64
 HEADER_OCTETS = 64 * 1024
 _ENCODING = re.compile(rb"^content-transfer-encoding[ \t]*:([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.I | re.M)
 # A message by its look: what the part is called may be a lie.
 _LIKE_MESSAGE = re.compile(rb"[!-9;-~]{1,76}[ \t]*:")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
-_PADDING = re.compile(rb"=+")
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_NOT_BASE64 = bytes(octet for octet in range(256) if octet not in _BASE64)
 # Possessive, so that a line is read once.
 _RUN = re.compile(rb"(?:^[A-Za-z0-9+/]{2,}+={0,2}+[ \t]*+(?:\r?\n|\Z))++", re.M)
 
@@ -100,8 +102,8 @@ def _decoded(body: bytes, encodings: set[str]) -> Iterator[bytes]:
 
 def _base64(text: bytes) -> Iterator[bytes]:
     """RFC 2045 §6.8 says to ignore what is no base64; decoders disagree about what follows padding."""
-    clean = _NOT_BASE64.sub(b"", text)
-    segments = [segment for segment in _PADDING.split(clean) if segment]
+    clean = b"".join(window.translate(None, _NOT_BASE64) for window in _windows(text))
+    segments = [segment for segment in clean.split(b"=") if segment]
     if not segments:
         return
     # It ends at the first padding; each padding begins anew; padding is nothing.
@@ -114,7 +116,13 @@ def _base64(text: bytes) -> Iterator[bytes]:
 def _unpadded(segment: bytes) -> bytes:
     # One character left over is no octet.
     length = len(segment) - (len(segment) % 4 == 1)
-    return binascii.a2b_base64(segment[:length] + b"=" * (-length % 4))
+    padded = segment[:length] + b"=" * (-length % 4)
+    return b"".join(binascii.a2b_base64(window) for window in _windows(padded))
+
+
+def _windows(octets: bytes) -> Iterator[bytes]:
+    # As large as a multiple of four, the unit of base64.
+    return (octets[at : at + WINDOW_OCTETS] for at in range(0, len(octets), WINDOW_OCTETS))
 
 
 def _uuencoded(body: bytes) -> bytes:
@@ -131,15 +139,40 @@ def _uuencoded(body: bytes) -> bytes:
 def _runs(message: bytes, covered: list[tuple[int, int]]) -> Iterator[bytes]:
     """Runs of base64 that no part declares; `covered` is in ascending order."""
     found = at = 0
-    for run in _RUN.finditer(message):
-        start, end = run.span()
+    for start, end in _spans(message, covered):
         if end - start < RUN_OCTETS:
             continue
         while at < len(covered) and covered[at][1] < end:
             at += 1
         if at < len(covered) and covered[at][0] <= start:
             continue
-        yield run[0]
+        yield message[start:end]
         found += 1
         if found == RUNS:
             return
+
+
+def _spans(message: bytes, covered: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Where runs stand; window by window, each ending with a line, without those that are covered altogether."""
+    position = at = 0
+    open_run: tuple[int, int] | None = None
+    while position < len(message):
+        cut = message.find(b"\n", position + WINDOW_OCTETS)
+        end = len(message) if cut < 0 else cut + 1
+        while at < len(covered) and covered[at][1] < end:
+            at += 1
+        if at < len(covered) and covered[at][0] <= position:
+            spans = [(position, end)]
+        else:
+            spans = [run.span() for run in _RUN.finditer(message, position, end)]
+        for start, stop in spans:
+            if open_run is not None and open_run[1] == start:
+                # It goes on from the window before.
+                open_run = (open_run[0], stop)
+                continue
+            if open_run is not None:
+                yield open_run
+            open_run = (start, stop)
+        position = end
+    if open_run is not None:
+        yield open_run
