@@ -124,6 +124,30 @@ async def test_start_tls_forgets_what_came_in_clear(
     writer.close()
 
 
+async def test_start_tls_begins_before_anything_else_can_come(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn of the loop later the peer's handshake could be there, and would be taken for what came in clear."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[str]] = loop.create_future()
+
+    async def handler(connection: Connection) -> None:
+        turns: list[str] = []
+
+        async def start_tls(*_: object, **__: object) -> None:
+            found.set_result(list(turns))
+
+        monkeypatch.setattr(loop, "start_tls", start_tls)
+        loop.call_soon(turns.append, "later")
+        with pytest.raises(ConnectionError):
+            await connection.start_tls(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+
+    listener = await start(handler)
+    _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    assert await found == []
+    writer.close()
+
+
 async def test_one_connection_too_many_is_told_so(start: Start) -> None:
     async def handler(connection: Connection) -> None:
         await connection.read(5)

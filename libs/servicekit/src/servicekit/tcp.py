@@ -208,15 +208,20 @@ class Connection(asyncio.Protocol):
     async def _secure(self, context: ssl.SSLContext, handshake: bytes, timeout_seconds: float) -> None:
         assert self._transport is not None
         plain, loop = self._transport, asyncio.get_running_loop()
-        securing = asyncio.ensure_future(
-            loop.start_tls(plain, self, context, server_side=True, ssl_handshake_timeout=timeout_seconds)
+        starting = loop.start_tls(
+            plain, self, context, server_side=True, ssl_handshake_timeout=timeout_seconds
         )
         if handshake:
+            securing = asyncio.ensure_future(starting)
             # By then the TLS protocol is in its place; what is called soon comes behind its beginning, and before the
             # next octets of the peer.
             await asyncio.sleep(0)
             loop.call_soon(_hand_over, plain, handshake)
-        transport = await securing
+            transport = await securing
+        else:
+            # At once, not a turn of the loop later: the peer's handshake may come with the next octets, and would be
+            # taken for what came in clear.
+            transport = await starting
         if transport is None:
             raise ConnectionError("the TLS handshake failed")
         self._transport = transport
