@@ -133,6 +133,12 @@ def test_the_command_from_the_outside(tmp_path: Path) -> None:
         )
         assert sent.stdout.startswith("250 2.0.0 Accepted"), sent.stderr
         assert run("send", "--mx", "--from", "x@y.test", "--to", "nobody@acme.test", *data).returncode == 1
+        forged = tmp_path / "forged.eml"
+        forged.write_text("From: somebody.else@acme.test\nSubject: x\n\nx\n")
+        words = ("send", "--from", "carol@acme.test", "--to", "all@acme.test", "--file", str(forged))
+        refused = run(*words, "--password-stdin", *data, stdin="secret-secret\n")
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "the message was refused: 550 5.7.1" in refused.stderr
         assert run("domain", "delete", "acme.test", *data).returncode == 1
         assert (
             "message_accepted"

@@ -83,7 +83,9 @@ def send(
                     sys.stdin.readline().rstrip("\r\n") if password_stdin else _known_password(layout, sender)
                 )
                 session.login(sender, password)
-            session.mail(sender)
+            code, text = session.mail(sender)
+            if code >= 400:
+                raise Refused(f"{sender} was refused: {code} {text.decode(errors='replace')}")
             for recipient in to:
                 code, text = session.rcpt(recipient)
                 if code >= 400:
@@ -96,6 +98,8 @@ def send(
     except (OSError, smtplib.SMTPException) as error:
         raise Unreachable(f"the smtp-gateway does not answer: {error}.") from error
     answer = f"{code} {text.decode(errors='replace')}"
+    if code >= 400:
+        raise Refused(f"the message was refused: {answer}")
     as_json({"code": code, "answer": answer}) if json else console.print(answer, markup=False)
 
 
