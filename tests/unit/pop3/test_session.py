@@ -11,10 +11,14 @@ from directoryclient import Identity, Throttled
 from directoryclient import Unavailable as DirectoryUnavailable
 from mailmodel import AccountRef
 from mailproto.pop3.maildrop import Maildrop
+from mailproto.sasl.scram import derive
+from mailproto.sasl.scram_exchange import Candidate, Offer
 from pop3.edge.session import Needs, Sessions
 from pop3.ports import MessageGone, Unavailable
 from pop3.settings import Settings
 from servicekit.tcp import Connection
+
+from tests.support.scram import ScramClient
 
 ALICE = AccountRef("t", "alice")
 MESSAGES = [b"Subject: one\r\n\r\n.first\r\n", b"Subject: two\r\n\r\nsecond\r\n"]
@@ -100,6 +104,9 @@ class Drops:
 
 
 class Book:
+    def __init__(self) -> None:
+        self.proofs: list[tuple[str, str]] = []
+
     async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
         if password == "away":
             raise DirectoryUnavailable("away")
@@ -111,16 +118,30 @@ class Book:
             else None
         )
 
+    async def start_scram(self, login: str, client_address: str) -> Offer:
+        if login == "away":
+            raise DirectoryUnavailable("away")
+        if login == "guessed":
+            raise Throttled(2.0)
+        keys = derive("secret", b"salt of sixteen.", 4096)
+        known = [Candidate("c1", keys.stored_key, keys.server_key)] if login == "alice" else []
+        return Offer(b"salt of sixteen.", 4096, known)
+
+    async def finish_scram(self, login: str, credential_id: str, client_address: str) -> Identity | None:
+        self.proofs.append((login, credential_id))
+        return Identity(ALICE, "alice@example.test", "default") if credential_id == "c1" else None
+
 
 class House:
     """The service's sessions with everything around them in memory."""
 
     def __init__(self, **settings: Any) -> None:
         self.drops = Drops()
+        self.book = Book()
         values = {"allow_plaintext_login": "loopback", "hostname": "mail.example.test", **settings}
         needs = Needs(
             Settings.model_construct(**{**_defaults(), **values}),
-            Book(),
+            self.book,
             self.drops,
             cast(ssl.SSLContext, object()),
             structlog.get_logger(),
@@ -275,3 +296,95 @@ async def test_at_the_drain_an_idle_session_is_told_and_removes_nothing() -> Non
     assert bytes(wire.sent).endswith(b"-ERR [SYS/TEMP] The server is going down, come back soon\r\n")
     assert house.drops.removed is None
     assert not house.drops.locked
+
+
+class Dialogue:
+    """A session whose client waits for each answer."""
+
+    def __init__(self, house: House) -> None:
+        self._wire = Wire()
+        self._seen = 0
+        self._task = asyncio.create_task(house.sessions.serve(cast(Connection, self._wire)))
+
+    async def __call__(self, line: bytes) -> bytes:
+        if line:
+            self._wire.feed(line + b"\r\n")
+        await until(lambda: len(self._wire.sent) > self._seen)
+        await until(lambda: bool(self._wire.sent.endswith(b"\r\n")))
+        said = bytes(self._wire.sent[self._seen :])
+        self._seen = len(self._wire.sent)
+        return said.removesuffix(b"\r\n")
+
+    async def end(self) -> None:
+        self._wire.feed(b"")
+        await self._task
+
+
+async def scram(say: Dialogue, client: ScramClient, initial: bool = True) -> bytes:
+    """As far as the server goes along; its last answer."""
+    if initial:
+        said = await say(b"AUTH SCRAM-SHA-256 " + client.first())
+    else:
+        assert await say(b"AUTH SCRAM-SHA-256") == b"+ "
+        said = await say(client.first())
+    if said.startswith(b"-ERR"):
+        return said
+    said = await say(client.answer(said.removeprefix(b"+ ")))
+    if said.startswith(b"-ERR"):
+        return said
+    client.check(said.removeprefix(b"+ "))
+    return await say(b"=")
+
+
+@pytest.mark.parametrize("initial", [True, False])
+async def test_scram_lets_in_without_the_password(initial: bool) -> None:
+    house = House()
+    say = Dialogue(house)
+    await say(b"")
+    assert b"SASL SCRAM-SHA-256 PLAIN LOGIN" in await say(b"CAPA")
+    assert await scram(say, ScramClient("alice", "secret"), initial) == (
+        b"+OK maildrop has 2 messages (48 octets)"
+    )
+    assert house.book.proofs == [("alice", "c1")]
+    assert (await say(b"STAT")).startswith(b"+OK 2 ")
+    await say.end()
+    assert not house.drops.locked
+
+
+@pytest.mark.parametrize(
+    ("login", "password", "answer", "proofs"),
+    [
+        ("alice", "wrong", b"-ERR [AUTH]", [("alice", "")]),
+        ("nobody", "secret", b"-ERR [AUTH]", [("nobody", "")]),
+        ("away", "secret", b"-ERR [SYS/TEMP]", []),
+        ("guessed", "secret", b"-ERR [SYS/TEMP]", []),
+    ],
+)
+async def test_scram_refused(login: str, password: str, answer: bytes, proofs: list[tuple[str, str]]) -> None:
+    house = House()
+    say = Dialogue(house)
+    await say(b"")
+    assert (await scram(say, ScramClient(login, password))).startswith(answer)
+    assert house.book.proofs == proofs
+    # A command is a command again.
+    assert (await say(b"USER alice")).startswith(b"+OK")
+    assert (await say(b"PASS secret")).startswith(b"+OK")
+    await say.end()
+
+
+async def test_who_breaks_off_after_the_proof_is_not_in() -> None:
+    house = House()
+    say = Dialogue(house)
+    await say(b"")
+    client = ScramClient("alice", "secret")
+    said = await say(b"AUTH SCRAM-SHA-256 " + client.first())
+    await say(client.answer(said.removeprefix(b"+ ")))
+    assert (await say(b"*")).startswith(b"-ERR")
+    await say.end()
+    assert not house.drops.locked
+
+
+async def test_an_installation_may_offer_no_scram() -> None:
+    said = await House(scram="off").play(b"CAPA\r\nAUTH SCRAM-SHA-256\r\n")
+    assert b"SASL PLAIN LOGIN\r\n" in said
+    assert said.endswith(b"-ERR Unknown mechanism\r\n")

@@ -10,11 +10,12 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import grpc
 from mailmodel import AccountRef
+from mailproto.sasl.scram_exchange import Candidate, Offer
 from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryServiceStub
 
@@ -37,6 +38,7 @@ DISPOSITIONS = {
 
 K = TypeVar("K")
 V = TypeVar("V")
+A = TypeVar("A")
 
 
 class _Kept(dict[K, tuple[float, V]]):
@@ -141,19 +143,17 @@ class DirectoryClient:
                 raise Throttled(until - now)
         changes = self._changes
         answer = await self._ask(
+            self._stub.Authenticate,
             wire.AuthenticateRequest(
                 login=login, password=password, door=self._door, client_address=client_address
-            )
+            ),
         )
-        if answer.verdict == wire.VERDICT_THROTTLED:
-            if changes == self._changes and self._hears_changes():
-                until = self._clock() + min(answer.retry_after_seconds, WAIT_SECONDS)
-                self._waits.keep(pair, until, until)
-            raise Throttled(answer.retry_after_seconds)
-        if not answer.granted:
+        if answer.verdict == wire.VERDICT_THROTTLED and changes == self._changes and self._hears_changes():
+            until = self._clock() + min(answer.retry_after_seconds, WAIT_SECONDS)
+            self._waits.keep(pair, until, until)
+        identity = _identity(answer)
+        if identity is None:
             return None
-        found = answer.identity
-        identity = Identity(AccountRef(found.tenant_id, found.account_id), found.address, found.store)
         seconds = self._login_seconds
         if answer.HasField("remember_seconds"):
             seconds = min(seconds, answer.remember_seconds)
@@ -164,11 +164,45 @@ class DirectoryClient:
     def _digest(self, text: str) -> bytes:
         return hashlib.blake2b(text.encode(), key=self._key, digest_size=32).digest()
 
-    async def _ask(self, request: wire.AuthenticateRequest) -> wire.AuthenticateResponse:
+    async def start_scram(self, login: str, client_address: str) -> Offer:
+        """What a SCRAM exchange with this login needs, whoever it is. Raises Throttled and Unavailable.
+
+        No offer, no SCRAM: Unavailable too, where the directory keeps no such keys.
+        """
+        answer = await self._ask(
+            self._stub.StartScram,
+            wire.StartScramRequest(login=login, door=self._door, client_address=client_address),
+        )
+        if answer.verdict == wire.VERDICT_THROTTLED:
+            raise Throttled(answer.retry_after_seconds)
+        if not answer.iterations:
+            raise Unavailable("there is no SCRAM here")
+        return Offer(
+            answer.salt,
+            answer.iterations,
+            tuple(
+                Candidate(each.credential_id, each.stored_key, each.server_key) for each in answer.candidates
+            ),
+        )
+
+    async def finish_scram(self, login: str, credential_id: str, client_address: str) -> Identity | None:
+        """Whom a right proof of this credential lets in; a wrong one ("") is told too, and counted.
+
+        Raises Throttled and Unavailable.
+        """
+        answer = await self._ask(
+            self._stub.FinishScram,
+            wire.FinishScramRequest(
+                login=login, credential_id=credential_id, door=self._door, client_address=client_address
+            ),
+        )
+        return _identity(answer.answer)
+
+    async def _ask(self, method: Callable[..., Awaitable[A]], request: object) -> A:
         deadline = self._clock() + RETRY_SECONDS
         while True:
             try:
-                return await self._stub.Authenticate(request, timeout=ANSWER_SECONDS)
+                return await method(request, timeout=ANSWER_SECONDS)
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE or self._clock() > deadline:
                     raise Unavailable(f"the directory does not answer: {error.code().name}") from error
@@ -180,3 +214,13 @@ class DirectoryClient:
             await self._stub.ResolveRecipients(wire.ResolveRecipientsRequest(), timeout=2.0)
         except grpc.aio.AioRpcError as error:
             raise Unavailable(f"the directory does not answer: {error.code().name}") from error
+
+
+def _identity(answer: wire.AuthenticateResponse) -> Identity | None:
+    """Who may enter. Raises Throttled."""
+    if answer.verdict == wire.VERDICT_THROTTLED:
+        raise Throttled(answer.retry_after_seconds)
+    if not answer.granted:
+        return None
+    found = answer.identity
+    return Identity(AccountRef(found.tenant_id, found.account_id), found.address, found.store)

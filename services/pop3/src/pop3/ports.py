@@ -8,6 +8,7 @@ from typing import Protocol
 from directoryclient import Identity
 from mailmodel import AccountRef
 from mailproto.pop3.maildrop import Maildrop
+from mailproto.sasl.scram_exchange import Offer
 
 
 class Unavailable(Exception):
@@ -23,6 +24,12 @@ class Directory(Protocol):
 
     async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
         """Whose login and password these are. Raises directoryclient.Throttled and Unavailable."""
+
+    async def start_scram(self, login: str, client_address: str) -> Offer:
+        """What a SCRAM exchange needs. Raises the same."""
+
+    async def finish_scram(self, login: str, credential_id: str, client_address: str) -> Identity | None:
+        """Whom the proof of this credential lets in; "" is a wrong one. Raises the same."""
 
 
 class OpenMaildrop(Protocol):

@@ -26,6 +26,9 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     allow_plaintext_login: Literal["never", "loopback"] = Field(
         "never", description="who may send a password without TLS: nobody, or clients on this machine"
     )
+    scram: Literal["on", "off"] = Field(
+        "on", description="whether AUTH offers SCRAM-SHA-256; the directory must keep keys for it"
+    )
     max_connections: int = Field(10_000, description="of one listener of one process", ge=1)
     login_seconds: float = Field(180.0, description="how long a client may take until it has logged in", gt=0)
     idle_seconds: float = Field(

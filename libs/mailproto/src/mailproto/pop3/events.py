@@ -15,6 +15,21 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class ScramAsked:
+    """A SCRAM exchange begins. Answer with `scram_offered` or `login_failed`."""
+
+    login: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScramProven:
+    """The client's proof was that of this credential ("": it was wrong). Answered like `Login`."""
+
+    login: str
+    credential_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartTls:
     """Send what waits, start TLS, then say `tls_started` (RFC 2595 §4)."""
 
@@ -50,7 +65,7 @@ class Close:
     """Send what waits, then close the connection."""
 
 
-Event = Login | StartTls | Retrieve | Update | Flush | Close
+Event = Login | ScramAsked | ScramProven | StartTls | Retrieve | Update | Flush | Close
 
 
 class LoginFailure(Enum):

@@ -28,7 +28,18 @@ from mailproto.pop3.commands import (
     parse_command,
     parse_number,
 )
-from mailproto.pop3.events import Close, Event, Flush, Login, LoginFailure, Retrieve, StartTls, Update
+from mailproto.pop3.events import (
+    Close,
+    Event,
+    Flush,
+    Login,
+    LoginFailure,
+    Retrieve,
+    ScramAsked,
+    ScramProven,
+    StartTls,
+    Update,
+)
 from mailproto.pop3.maildrop import Maildrop
 from mailproto.pop3.states import (
     ALLOWED,
@@ -41,7 +52,9 @@ from mailproto.pop3.states import (
 )
 from mailproto.pop3.stuffing import DotStuffer, TopCutter
 from mailproto.pop3.surrogate import HeaderSurrogate
-from mailproto.sasl.exchange import MECHANISMS, Challenge, Credentials, Fault, SaslExchange, text
+from mailproto.sasl.exchange import Challenge, Credentials, Fault, SaslExchange, text
+from mailproto.sasl.scram import LoginAsked
+from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS, Done, Failed, Offer, Proven, ScramExchange
 
 MOST_MISTAKES = 20
 """Commands of a session that may be wrong before it is ended."""
@@ -64,8 +77,11 @@ class Pop3Server:
         self._waiting: Event | None = None
         self._maildrop = Maildrop.of(())
         self._listing: Iterator[bytes] | None = None  # Lines of an answer that is being given piece by piece.
+        self._entered: Maildrop | None = None  # Open; the client is told at the end of its exchange.
         self._login: str | None = None  # The name that USER gave.
-        self._exchange: SaslExchange | None = None  # Set: the client's next line is an answer, not a command.
+        self._exchange: SaslExchange | ScramExchange | None = (
+            None  # Set: the client's next line is an answer, not a command.
+        )
         self._mistakes = 0
         self._failed_logins = 0
         self._utf8 = False
@@ -134,9 +150,25 @@ class Pop3Server:
         self._lines.clear()
         self._login = None
 
+    def scram_offered(self, offer: Offer) -> None:
+        """The salt and the keys of the login that was asked for."""
+        self._answered(ScramAsked)
+        assert isinstance(self._exchange, ScramExchange)
+        self._send(b"+ " + self._exchange.offered(offer).line + b"\r\n")
+
     def login_succeeded(self, maildrop: Maildrop) -> None:
         """The maildrop is open and locked for this session."""
-        self._answered(Login)
+        event = self._answered((Login, ScramProven))
+        self._entered = maildrop
+        if isinstance(event, ScramProven):
+            assert isinstance(self._exchange, ScramExchange)
+            self._send(b"+ " + self._exchange.last_word.line + b"\r\n")
+        else:
+            self._enter()
+
+    def _enter(self) -> None:
+        maildrop = self._entered
+        assert maildrop is not None
         self._maildrop = maildrop
         self._login = None
         self.state = State.TRANSACTION
@@ -145,7 +177,8 @@ class Pop3Server:
 
     def login_failed(self, failure: LoginFailure) -> None:
         """The maildrop stays closed."""
-        self._answered(Login)
+        self._answered((Login, ScramAsked, ScramProven))
+        self._end_sasl()
         self._login = None
         match failure:
             case LoginFailure.REFUSED:
@@ -207,10 +240,10 @@ class Pop3Server:
         self._error("The deleted messages were not removed", code="SYS/TEMP")
         self.state = State.ENDED
 
-    def _answered(self, kind: type[Event], *, keep: bool = False) -> Event:
+    def _answered(self, kind: type[Event] | tuple[type[Event], ...], *, keep: bool = False) -> Event:
         event = self._waiting
-        if not isinstance(event, kind):
-            raise RuntimeError(f"no {kind.__name__} waits for an answer")
+        if event is None or not isinstance(event, kind):
+            raise RuntimeError(f"no {kind} waits for an answer")
         if not keep:
             self._waiting = None
         return event
@@ -306,7 +339,7 @@ class Pop3Server:
 
     def capabilities(self) -> list[bytes]:
         """What CAPA announces now."""
-        return capabilities(self.state, self._tls, self._may_login(), self._welcome.implementation)
+        return capabilities(self.state, self._tls, self._may_login(), self._welcome)
 
     def _may_login(self) -> bool:
         return self._tls is TlsState.ACTIVE or self._password_rule is PasswordRule.PLAINTEXT_ALLOWED
@@ -369,13 +402,15 @@ class Pop3Server:
             self._mistake("A password needs TLS first")
             return
         if not arguments:
-            self._many("Mechanisms follow", [mechanism + b"\r\n" for mechanism in MECHANISMS])
+            offered = [mechanism + b"\r\n" for mechanism in self._welcome.mechanisms]
+            self._many("Mechanisms follow", offered)
             return
         mechanism = arguments[0].upper()
-        if mechanism not in MECHANISMS:
+        if mechanism not in self._welcome.mechanisms:
             self._mistake("Unknown mechanism")
             return
-        self._exchange = exchange = SaslExchange(mechanism)
+        exchange = ScramExchange() if mechanism in SCRAM_MECHANISMS else SaslExchange(mechanism)
+        self._exchange = exchange
         if len(arguments) == 2:
             self._sasl_answer(exchange, arguments[1])
         else:
@@ -384,19 +419,37 @@ class Pop3Server:
     def _end_sasl(self) -> None:
         self._exchange = None
 
-    def _sasl_answer(self, exchange: SaslExchange, line: bytes) -> None:
+    def _sasl_answer(self, exchange: SaslExchange | ScramExchange, line: bytes) -> None:
         outcome = exchange.answer(line)
-        if isinstance(outcome, Challenge):
-            self._send(b"+ " + outcome.line + b"\r\n")
-            return
+        match outcome:
+            case Challenge():
+                self._send(b"+ " + outcome.line + b"\r\n")
+                return
+            case LoginAsked():
+                self._waiting = ScramAsked(outcome.login)
+                return
+            case Proven():
+                # The exchange goes on: where this lets in, the server proves itself too.
+                self._waiting = ScramProven(outcome.login, outcome.credential_id)
+                return
         self._end_sasl()
         self._login = None
-        if isinstance(outcome, Credentials):
-            self._waiting = Login(outcome.login, outcome.password)
-        elif outcome is Fault.REFUSED:
-            self._refused()
-        else:
-            self._mistake(outcome.value)
+        match outcome:
+            case Credentials():
+                self._waiting = Login(outcome.login, outcome.password)
+            case Done():
+                self._enter()
+            case Fault.REFUSED:
+                self._refused()
+            case Fault():
+                self._mistake(outcome.value)
+            case Failed() if self._entered is None:
+                self._mistake(outcome.reason)
+            case Failed():
+                # The maildrop is open for one who did not want to hear who we are.
+                self._end(outcome.reason)
+            case _:
+                assert_never(outcome)
 
     def _refused(self) -> None:
         self._failed_logins += 1

@@ -34,10 +34,14 @@ class TlsState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """What the server says of itself: its host name, and its name and version (empty: not said)."""
+    """What the server says of itself: its host name, and its name and version (empty: not said).
+
+    `mechanisms` are those that AUTH takes, the best first.
+    """
 
     hostname: str
     implementation: str = ""
+    mechanisms: tuple[bytes, ...] = MECHANISMS
 
 
 ALLOWED: dict[Keyword, frozenset[State]] = {
@@ -78,7 +82,7 @@ ARGUMENTS: dict[Keyword, tuple[int, int]] = {
 }
 
 
-def capabilities(state: State, tls: TlsState, may_login: bool, implementation: str) -> list[bytes]:
+def capabilities(state: State, tls: TlsState, may_login: bool, welcome: Welcome) -> list[bytes]:
     """What CAPA announces (RFC 2449 §6, RFC 3206, RFC 5034, RFC 6856), and nothing that is not so.
 
     EXPIRE NEVER: this door deletes nothing by itself. LOGIN-DELAY 0: whoever comes back at once is let in at once;
@@ -96,9 +100,9 @@ def capabilities(state: State, tls: TlsState, may_login: bool, implementation: s
     names += [b"UTF8 USER", b"LANG"]
     if state is State.AUTHORIZATION:
         if may_login:
-            names += [b"USER", b"SASL " + b" ".join(MECHANISMS)]
+            names += [b"USER", b"SASL " + b" ".join(welcome.mechanisms)]
         if tls is TlsState.OFFERED:
             names.append(b"STLS")
-    if implementation:
-        names.append(b"IMPLEMENTATION " + implementation.encode("ascii", "replace"))
+    if welcome.implementation:
+        names.append(b"IMPLEMENTATION " + welcome.implementation.encode("ascii", "replace"))
     return names

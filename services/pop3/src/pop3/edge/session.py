@@ -14,9 +14,20 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import assert_never
 
-from directoryclient import Throttled
+from directoryclient import Identity, Throttled
 from directoryclient import Unavailable as DirectoryUnavailable
-from mailproto.pop3.events import Close, Event, Flush, Login, LoginFailure, Retrieve, StartTls, Update
+from mailproto.pop3.events import (
+    Close,
+    Event,
+    Flush,
+    Login,
+    LoginFailure,
+    Retrieve,
+    ScramAsked,
+    ScramProven,
+    StartTls,
+    Update,
+)
 from mailproto.pop3.server import Pop3Server
 from mailproto.pop3.states import State, TlsState, Welcome
 from servicekit.tcp import Connection
@@ -24,6 +35,7 @@ from structlog.typing import FilteringBoundLogger
 
 from pop3 import metrics
 from pop3.core.login_rule import password_rule
+from pop3.core.mechanisms import mechanisms
 from pop3.ports import Directory, Maildrops, MessageGone, OpenMaildrop, Unavailable
 from pop3.settings import Settings
 
@@ -76,7 +88,7 @@ class Session:
         self._log = needs.log.bind(connection=connection.id, peer_host=connection.peer_host)
         settings = needs.settings
         self._machine = Pop3Server(
-            Welcome(settings.hostname, "Posthouse"),
+            Welcome(settings.hostname, "Posthouse", mechanisms(settings.scram)),
             TlsState.ACTIVE
             if connection.is_tls
             else (TlsState.UNAVAILABLE if needs.tls is None else TlsState.OFFERED),
@@ -150,8 +162,10 @@ class Session:
 
     async def _do(self, event: Event) -> None:
         match event:
-            case Login():
-                await self._open(event)
+            case Login() | ScramProven():
+                await self._log_in(event)
+            case ScramAsked():
+                await self._start_scram(event)
             case Retrieve():
                 await self._retrieve(event)
             case Update():
@@ -167,28 +181,26 @@ class Session:
                 assert_never(event)
         await self._send()
 
-    async def _open(self, event: Login) -> None:
+    async def _start_scram(self, event: ScramAsked) -> None:
+        try:
+            self._machine.scram_offered(
+                await self._needs.directory.start_scram(event.login, self._connection.peer_host)
+            )
+        except DirectoryUnavailable as error:
+            self._fail(error)
+
+    async def _log_in(self, event: Login | ScramProven) -> None:
         started = time.perf_counter()
         try:
-            who = await self._needs.directory.authenticate(
-                event.login, event.password, self._connection.peer_host
-            )
+            who = await self._who(event)
             if who is None:
                 metrics.LOGINS.labels("refused").inc()
                 self._log.info("login_refused")
                 self._machine.login_failed(LoginFailure.REFUSED)
                 return
             self._maildrop = await self._needs.maildrops.open(who.account)
-        except Throttled as error:
-            metrics.LOGINS.labels("throttled").inc()
-            self._log.info("login_throttled", retry_after_seconds=error.retry_after_seconds)
-            # RFC 3206 §4: not the password's fault, as far as anybody has looked.
-            self._machine.login_failed(LoginFailure.UNAVAILABLE)
-            return
         except (DirectoryUnavailable, Unavailable) as error:
-            metrics.LOGINS.labels("unavailable").inc()
-            self._log.warning("login_failed", reason=str(error))
-            self._machine.login_failed(LoginFailure.UNAVAILABLE)
+            self._fail(error)
             return
         if self._maildrop is None:
             metrics.LOGINS.labels("in_use").inc()
@@ -199,6 +211,22 @@ class Session:
         metrics.LOGIN_SECONDS.observe(time.perf_counter() - started)
         self._log.info("login_granted", account_id=self._account_id, messages=self._maildrop.contents.count())
         self._machine.login_succeeded(self._maildrop.contents)
+
+    async def _who(self, event: Login | ScramProven) -> Identity | None:
+        directory, peer_host = self._needs.directory, self._connection.peer_host
+        if isinstance(event, Login):
+            return await directory.authenticate(event.login, event.password, peer_host)
+        return await directory.finish_scram(event.login, event.credential_id, peer_host)
+
+    def _fail(self, error: DirectoryUnavailable | Unavailable) -> None:
+        """Not the password's fault, as far as anybody has looked (RFC 3206 §4)."""
+        if isinstance(error, Throttled):
+            metrics.LOGINS.labels("throttled").inc()
+            self._log.info("login_throttled", retry_after_seconds=error.retry_after_seconds)
+        else:
+            metrics.LOGINS.labels("unavailable").inc()
+            self._log.warning("login_failed", reason=str(error))
+        self._machine.login_failed(LoginFailure.UNAVAILABLE)
 
     async def _retrieve(self, event: Retrieve) -> None:
         assert self._maildrop is not None

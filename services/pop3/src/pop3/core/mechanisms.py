@@ -1,0 +1,13 @@
+"""What AUTH offers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mailproto.sasl.exchange import MECHANISMS
+from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS
+
+
+def mechanisms(scram: Literal["on", "off"]) -> tuple[bytes, ...]:
+    """The best first."""
+    return (*SCRAM_MECHANISMS, *MECHANISMS) if scram == "on" else MECHANISMS
