@@ -177,6 +177,22 @@ async def test_a_scanner_that_breaks_on_everything_convicts_nobody() -> None:
     assert all(len(item.outcome) >= 10 and set(item.outcome) == {"again"} for item in items)
 
 
+class Hangs(Says):
+    async def before(self, letter: SpooledLetter, content: bytes) -> None:
+        raise ScannerBroke("no answer")
+
+    async def check(self) -> None:
+        raise ScannerUnavailable("no answer either")
+
+
+async def test_one_that_hangs_is_not_asked_for_every_message() -> None:
+    world, scanner = World(), Hangs()
+    items = [world.send(CLEAN) for _ in range(20)]
+    await world.file(scanner, scans_at_once=1, pause_seconds=3600.0, rounds=2)
+    assert (len(scanner.seen), world.deliveries, world.held) == (1, [], {})
+    assert {word for item in items for word in item.outcome} == {"again"}
+
+
 class Fails(Says):
     """Has a bug."""
 

@@ -77,14 +77,11 @@ class Desk:
         try:
             finding = await self._scanner.scan(letter, content)
         except ScannerUnavailable as error:
-            self._paused_until = self._clock() + self._pause_seconds
-            if self._up:
-                self._up = False
-                metrics.SCANNER_UP.labels(self.name).set(0)
-                self._log.warning("scanner_lost", scanner=self.name, error=str(error))
+            self._lost(str(error))
             return Finding(self.name, Verdict.UNSCANNED, "down")
         except ScannerBroke as error:
             self._log.warning("scan_broken_off", scanner=self.name, queue_id=queue_id, error=str(error))
+            await self._look_whether_it_is_there()
             return self._broke(queue_id)
         except Exception:
             # A bug of ours is no reason to hold up other mail, nor to let this one pass.
@@ -96,6 +93,20 @@ class Desk:
             metrics.SCANNER_UP.labels(self.name).set(1)
             self._log.info("scanner_found", scanner=self.name)
         return finding
+
+    def _lost(self, reason: str) -> None:
+        self._paused_until = self._clock() + self._pause_seconds
+        if self._up:
+            self._up = False
+            metrics.SCANNER_UP.labels(self.name).set(0)
+            self._log.warning("scanner_lost", scanner=self.name, error=reason)
+
+    async def _look_whether_it_is_there(self) -> None:
+        """One that hangs would keep every message waiting for as long as a scan may take."""
+        try:
+            await self._scanner.check()
+        except ScannerUnavailable as error:
+            self._lost(str(error))
 
     def _broke(self, queue_id: str) -> Finding:
         if self._suspects.broke(queue_id):
