@@ -13,7 +13,7 @@ from tests.support.platform import Platform, free_base
 
 @dataclass(frozen=True)
 class Pair:
-    """Two installations that find each other by MX records of a local DNS server."""
+    """Two installations that find each other by MX records of a local DNS server, and ask it who is speaking."""
 
     a: Platform
     b: Platform
@@ -27,11 +27,21 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield running
 
 
+def publish(dns: DnsServer, domain: str) -> None:
+    """What a domain's owner says of its mail: where it goes, where it comes from, what is to be done with other."""
+    host = f"mx.{domain}"
+    dns.mx(domain, host)
+    dns.ptr("127.0.0.1", host)
+    dns.txt(domain, "v=spf1 mx -all")
+    dns.txt(host, "v=spf1 a -all")
+    dns.txt(f"_dmarc.{domain}", "v=DMARC1; p=reject")
+
+
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     with DnsServer() as dns:
-        dns.mx("a.test", "mx.a.test")
-        dns.mx("b.test", "mx.b.test")
+        for domain in ("a.test", "b.test"):
+            publish(dns, domain)
         # MX records have no port: each is told the other's.
         bases = [free_base(), free_base()]
         while bases[0] == bases[1]:
@@ -42,6 +52,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
                 domain=domain,
                 base=own,
                 dns_server=dns.address,
+                settings={
+                    "SMTP_GATEWAY_HOSTNAME": f"mx.{domain}",
+                    "SMTP_GATEWAY_DNS_SERVERS": dns.address,
+                    "SMTP_GATEWAY_SENDER_CHECKS_EXEMPT": "[]",
+                    "SMTP_GATEWAY_DMARC": "reject",
+                    "MTA_QUEUE_HOSTNAME": f"mx.{domain}",
+                },
                 relay_port=Ports.at(other).smtp,
             )
             for domain, own, other in (("a.test", *bases), ("b.test", *reversed(bases)))

@@ -80,7 +80,8 @@ def test_a_user_does_not_write_as_somebody_else(platform: Platform) -> None:
 
 
 def test_two_systems_pass_on_what_is_not_ascii_and_tell_what_was_asked(pair: Pair) -> None:
-    alice, bob = pair.a.account("alice"), pair.b.account("bob")
+    # Somebody who has had no other notices.
+    alice, bob = pair.a.create_account("alice.far"), pair.b.account("bob")
     header = f"From: Alice <{alice.address}>\r\nTo: Bob <{bob.address}>\r\nSubject: far-and-wide\r\nX-Word: Grüße\r\n"
     content = (
         f"{header}Date: Sat, 21 Nov 2026 12:00:00 +0000\r\nMessage-ID: <far@e2e>\r\n\r\nBücher\r\n".encode()

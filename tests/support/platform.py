@@ -261,6 +261,13 @@ class Platform:
                 self._accounts[address.partition("@")[0]] = Account(address, password)
         return self._accounts[name]
 
+    def create_dkim_keys(self, domain: str) -> list[dict[str, str]]:
+        """Keys that sign for a domain, with the DNS records to publish."""
+        with self._api() as api:
+            made = api.post(f"/v1/domains/{domain}/dkim", json={})
+            made.raise_for_status()
+            return list(made.json()["items"])
+
     def create_domain(self, name: str) -> None:
         """A domain of the tenant demo."""
         with self._api() as api:
