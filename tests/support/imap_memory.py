@@ -15,6 +15,8 @@ from directoryclient import Identity
 from imap.edge.connection import Connections, Needs
 from imap.settings import Settings
 from mailmodel import AccountRef
+from mailproto.sasl.scram import derive
+from mailproto.sasl.scram_exchange import Candidate, Offer
 from mailstore import MailboxChange
 
 from tests.support.memory_store import MemoryStore
@@ -74,6 +76,13 @@ class _Directory:
         if password != PASSWORD:
             return None
         return Identity(AccountRef("tenant", login), f"{login}@example.test", "store")
+
+    async def start_scram(self, login: str, client_address: str) -> Offer:
+        keys = derive(PASSWORD, b"salt of sixteen.", 4096)
+        return Offer(b"salt of sixteen.", 4096, [Candidate("c1", keys.stored_key, keys.server_key)])
+
+    async def finish_scram(self, login: str, credential_id: str, client_address: str) -> Identity | None:
+        return await self.authenticate(login, PASSWORD if credential_id == "c1" else "", client_address)
 
 
 class _Changes:

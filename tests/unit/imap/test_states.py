@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from tests.support.imap_memory import PASSWORD, Imap
+from tests.support.scram import ScramClient
 
 SELECTED_ONLY = (
     *("CHECK", "CLOSE", "UNSELECT", "EXPUNGE", "SEARCH ALL", "FETCH 1 FLAGS", "STORE 1 FLAGS ()"),
@@ -72,6 +73,38 @@ def test_the_initial_response_saves_a_turn(imap: Imap) -> None:
     cancelled.exchange(b"")
     assert cancelled.exchange(b"a AUTHENTICATE PLAIN\r\n") == b"+ \r\n"
     assert cancelled.exchange(b"*\r\n").startswith(b"a BAD")
+
+
+def test_scram_lets_in_without_the_password(imap: Imap) -> None:
+    client = imap.connect()
+    assert "AUTH=SCRAM-SHA-256 AUTH=PLAIN" in client.exchange(b"").decode()
+    proof = ScramClient("alice", PASSWORD)
+    assert client.exchange(b"a AUTHENTICATE SCRAM-SHA-256\r\n") == b"+ \r\n"
+    first = client.exchange(proof.first() + b"\r\n").strip()
+    last = client.exchange(proof.answer(first.removeprefix(b"+ ")) + b"\r\n").strip()
+    proof.check(last.removeprefix(b"+ "))
+    assert client.exchange(b"\r\n").startswith(b"a OK [CAPABILITY ")
+    assert client.say("SELECT INBOX")[-1].startswith("OK")
+
+
+@pytest.mark.parametrize(
+    ("password", "breaks_off", "answer"),
+    [("wrong", False, b"a NO [AUTHENTICATIONFAILED]"), (PASSWORD, True, b"a BAD")],
+)
+def test_scram_that_goes_wrong_lets_nobody_in(
+    imap: Imap, password: str, breaks_off: bool, answer: bytes
+) -> None:
+    client = imap.connect()
+    client.exchange(b"")
+    proof = ScramClient("alice", password)
+    first = client.exchange(b"a AUTHENTICATE SCRAM-SHA-256 " + proof.first() + b"\r\n").strip()
+    said = client.exchange(proof.answer(first.removeprefix(b"+ ")) + b"\r\n")
+    if breaks_off:
+        said = client.exchange(b"*\r\n")
+    assert said.startswith(answer)
+    assert client.say("SELECT INBOX")[-1].startswith("BAD")
+    nonsense = client.exchange(b"b AUTHENTICATE SCRAM-SHA-256 bm9uc2Vuc2U=\r\n")
+    assert nonsense.startswith(b"b BAD")
 
 
 def test_capabilities_before_and_after_the_login(imap: Imap) -> None:

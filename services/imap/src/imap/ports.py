@@ -5,6 +5,7 @@ from typing import Protocol
 
 from directoryclient import Identity
 from mailmodel import AccountRef
+from mailproto.sasl.scram_exchange import Offer
 
 
 class Directory(Protocol):
@@ -12,6 +13,12 @@ class Directory(Protocol):
 
     async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
         """Whose login and password these are. Raises directoryclient.Unavailable."""
+
+    async def start_scram(self, login: str, client_address: str) -> Offer:
+        """What a SCRAM exchange needs. Raises the same."""
+
+    async def finish_scram(self, login: str, credential_id: str, client_address: str) -> Identity | None:
+        """Whom the proof of this credential lets in; "" is a wrong one. Raises the same."""
 
 
 class Listening(Protocol):

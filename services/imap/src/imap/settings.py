@@ -26,6 +26,9 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     allow_plaintext_login: Literal["never", "loopback"] = Field(
         "never", description="who may send a password without TLS: nobody, or clients on this machine"
     )
+    scram: Literal["on", "off"] = Field(
+        "on", description="whether AUTHENTICATE offers SCRAM-SHA-256; the directory must keep keys for it"
+    )
     max_connections: int = Field(10_000, description="of one listener of one process", ge=1)
     login_seconds: float = Field(180.0, description="how long a client may take until it has logged in", gt=0)
     idle_seconds: float = Field(
@@ -38,6 +41,12 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     )
     append_octets: int = Field(
         50 * 1024 * 1024, description="the largest message that APPEND takes", ge=65_536
+    )
+    body_cache_octets: int = Field(
+        256 * 1024 * 1024, description="bodies kept on the local disk; 0: none", ge=0, le=1 << 40
+    )
+    body_cache_folder: str = Field(
+        "", description="where (a file without a name, gone with the process); empty: with temporary files"
     )
     connections_a_user: int = Field(50, description="sessions of one account in one process", ge=1)
     poll_seconds: float = Field(

@@ -1,6 +1,10 @@
 """What CAPABILITY says, truly, for each state (RFC 3501 §6.1.1)."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 from mailproto.sasl import MECHANISMS
+from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS
 
 ALWAYS = ("IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "ENABLE")
 LOGGED_IN = (
@@ -21,8 +25,19 @@ LOGGED_IN = (
 )
 
 
+def mechanisms(scram: Literal["on", "off"]) -> tuple[bytes, ...]:
+    """What AUTHENTICATE takes, the best first."""
+    return (*SCRAM_MECHANISMS, *MECHANISMS) if scram == "on" else MECHANISMS
+
+
 def capabilities(
-    append_octets: int, *, is_logged_in: bool, offers_tls: bool, may_log_in: bool, may_compress: bool
+    append_octets: int,
+    offered: Sequence[bytes] = MECHANISMS,
+    *,
+    is_logged_in: bool,
+    offers_tls: bool,
+    may_log_in: bool,
+    may_compress: bool,
 ) -> str:
     """The words, separated by spaces. `append_octets`: the largest message taken (RFC 7889)."""
     words = list(ALWAYS)
@@ -35,7 +50,7 @@ def capabilities(
         if offers_tls:
             words.append("STARTTLS")
         if may_log_in:
-            words += [f"AUTH={mechanism.decode()}" for mechanism in MECHANISMS]
+            words += [f"AUTH={mechanism.decode()}" for mechanism in offered]
         else:
             words.append("LOGINDISABLED")
     return " ".join(words)

@@ -6,16 +6,19 @@ from ipaddress import ip_address
 from directoryclient import Identity, Unavailable
 from mailproto.imap import commands as c
 from mailproto.sasl import MECHANISMS, Challenge, Credentials, Fault, SaslExchange
+from mailproto.sasl.scram import LoginAsked
+from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS, Done, Failed, Proven, ScramExchange
 from structlog.typing import FilteringBoundLogger
 
 from imap import metrics
 from imap.core import dispatch
 from imap.core.answer import Answer, Bad, No, ok
-from imap.core.capabilities import capabilities
+from imap.core.capabilities import capabilities, mechanisms
 from imap.edge.wire import Wire
 from imap.ports import Directory
 from imap.settings import Settings
 
+LATER = ("That cannot be checked now, try again later", "UNAVAILABLE")
 WRONG = ("The login or the password is wrong", "AUTHENTICATIONFAILED")
 
 
@@ -38,12 +41,14 @@ class Entrance:
         self._by_account = by_account
         self._log = log
         self._failures = 0
+        self._mechanisms = mechanisms(settings.scram)
         self.who: Identity | None = None
 
     def capabilities(self) -> str:
         """What is true now."""
         return capabilities(
             self._settings.append_octets,
+            self._mechanisms,
             is_logged_in=self.who is not None,
             offers_tls=self._tls is not None and not self._wire.is_tls,
             may_log_in=self._may_log_in(),
@@ -66,6 +71,8 @@ class Entrance:
                 return await self._log_in(Credentials(command.login, command.password))
             case c.Authenticate():
                 self._need_safe()
+                if command.mechanism in SCRAM_MECHANISMS and command.mechanism in self._mechanisms:
+                    return await self._scram(command)
                 return await self._log_in(await self._exchange(command))
             case c.Id():
                 await self._wire.say(dispatch.ID)
@@ -119,14 +126,49 @@ class Entrance:
                 credentials.login, credentials.password, self._wire.peer_host
             )
         except Unavailable:
-            raise No("That cannot be checked now, try again later", "UNAVAILABLE") from None
-        if who is None:
-            metrics.LOGINS.labels("denied").inc()
-            self._failures += 1
-            self._log.info("login_denied")
-            if self._failures >= self._settings.login_failures:
-                await self._wire.end("Too many wrong passwords")
-            raise No(*WRONG)
+            raise No(*LATER) from None
+        return self._enter(await self._known(who))
+
+    async def _scram(self, command: c.Authenticate) -> Answer:
+        """RFC 5802. The server proves itself too, so an empty answer of the client stands before our OK."""
+        exchange = ScramExchange()
+        step = exchange.first_challenge() if command.initial is None else exchange.answer(command.initial)
+        try:
+            while not isinstance(step, Proven):
+                match step:
+                    case Challenge():
+                        await self._wire.say(b"+ " + step.line + b"\r\n")
+                        step = exchange.answer(await self._wire.line())
+                    case LoginAsked():
+                        step = exchange.offered(
+                            await self._directory.start_scram(step.login, self._wire.peer_host)
+                        )
+                    case Failed():
+                        raise Bad(step.reason)
+                    case Done():
+                        raise AssertionError("an exchange is not done before its proof")
+            found = await self._directory.finish_scram(step.login, step.credential_id, self._wire.peer_host)
+        except Unavailable:
+            raise No(*LATER) from None
+        who = await self._known(found)
+        await self._wire.say(b"+ " + exchange.last_word.line + b"\r\n")
+        last = exchange.answer(await self._wire.line())
+        if isinstance(last, Failed):
+            raise Bad(last.reason)
+        return self._enter(who)
+
+    async def _known(self, who: Identity | None) -> Identity:
+        """Raises No, and ends the session of one who has guessed too often."""
+        if who is not None:
+            return who
+        metrics.LOGINS.labels("denied").inc()
+        self._failures += 1
+        self._log.info("login_denied")
+        if self._failures >= self._settings.login_failures:
+            await self._wire.end("Too many wrong passwords")
+        raise No(*WRONG)
+
+    def _enter(self, who: Identity) -> Answer:
         account_id = who.account.account_id
         if self._by_account.get(account_id, 0) >= self._settings.connections_a_user:
             raise No("Too many sessions of this account", "LIMIT")
