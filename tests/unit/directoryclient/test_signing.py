@@ -6,6 +6,7 @@ import grpc
 import pytest
 from directoryclient import Unavailable
 from directoryclient.signing import KEPT_SECONDS, SigningKeys
+from mailwire.directory.v1 import directory_pb2 as directory
 from mailwire.directory.v1 import dkim_pb2 as wire
 from senderauth.dkim import Algorithm, generate_pem
 
@@ -73,6 +74,27 @@ async def test_a_change_forgets_them_also_one_that_came_meanwhile() -> None:
     setting.keys.changed("", b"")
     await setting.ask()
     assert len(setting.stub.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "asked_again"),
+    [
+        (directory.DirectoryChanged(tenant_id="t", domains=["a.test"]), ["a.test"]),
+        (directory.DirectoryChanged(tenant_id="t", domains=["a.test"], addresses=["x@a.test"]), ["a.test"]),
+        (directory.DirectoryChanged(tenant_id="t"), ["a.test", "b.test"]),
+        (directory.DirectoryChanged(tenant_id="t", account_id="1", addresses=["x@a.test"]), []),
+        (directory.DirectoryChanged(tenant_id="t", addresses=["x@a.test"]), []),
+    ],
+)
+async def test_only_what_a_change_concerns_is_forgotten(
+    change: directory.DirectoryChanged, asked_again: list[str]
+) -> None:
+    setting = Setting()
+    for _ in range(2):
+        for domain in ("a.test", "b.test"):
+            await setting.ask(domain=domain)
+        setting.keys.changed("", change.SerializeToString())
+    assert [domain for _, domain in setting.stub.asked[2:]] == asked_again
 
 
 async def test_nothing_is_remembered_while_no_change_would_be_heard() -> None:

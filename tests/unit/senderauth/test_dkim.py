@@ -402,3 +402,15 @@ def test_generated_keys_sign() -> None:
     assert parse_key(key.record).bits == 256
     with pytest.raises(ValueError, match="no name"):
         dkim.signing_key("com", "s1", RFC8463_RSA_PEM)
+
+
+def test_a_key_that_we_kept_is_the_same_one() -> None:
+    for algorithm in dkim.Algorithm:
+        pem = dkim.generate_pem(algorithm)
+        kept = dkim.kept_signing_key("Example.COM", "s1", pem)
+        assert (kept.domain, kept.record) == (
+            "example.com",
+            dkim.signing_key("example.com", "s1", pem).record,
+        )
+    with pytest.raises(ValueError):
+        dkim.kept_signing_key("com", "s1", pem)

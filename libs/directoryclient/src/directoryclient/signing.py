@@ -1,16 +1,18 @@
 """The keys that sign for a domain, as the directory keeps them, ready to sign with.
 
-They are remembered for a while, and forgotten when the directory tells of any change; while no change would be heard
-nothing is remembered.
+They are remembered for a while, and forgotten when the directory tells of a change that may concern them; while no
+change would be heard nothing is remembered.
 """
 
 import time
 from collections.abc import Callable
 
 import grpc
+from google.protobuf.message import DecodeError
+from mailwire.directory.v1 import directory_pb2
 from mailwire.directory.v1 import dkim_pb2 as wire
 from mailwire.directory.v1.dkim_pb2_grpc import DirectorySigningServiceStub
-from senderauth.dkim import SigningKey, signing_key
+from senderauth.dkim import SigningKey, kept_signing_key
 
 from directoryclient.answers import Unavailable
 
@@ -36,10 +38,17 @@ class SigningKeys:
         # Counts the changes heard: an answer that was under way while one came is not kept.
         self._changes = 0
 
-    def changed(self, _subject: str, _payload: bytes) -> None:
-        """Something in the directory changed: forget everything."""
+    def changed(self, _subject: str, payload: bytes) -> None:
+        """Something in the directory changed. Accounts and addresses come and go often, and have no keys."""
+        try:
+            change = directory_pb2.DirectoryChanged.FromString(payload)
+        except DecodeError:
+            change = directory_pb2.DirectoryChanged()
+        if not change.domains and (change.account_id or change.addresses):
+            return
         self._changes += 1
-        self._kept.clear()
+        for key in [key for key in self._kept if not change.domains or key[1] in change.domains]:
+            del self._kept[key]
 
     async def of(self, tenant_id: str, domain: str) -> tuple[SigningKey, ...]:
         """All keys that sign for a domain (A-labels, lower case); none where it is not this tenant's. Raises Unavailable."""
@@ -55,7 +64,7 @@ class SigningKeys:
             )
         except grpc.aio.AioRpcError as error:
             raise Unavailable(f"the directory does not answer: {error.code().name}") from error
-        keys = tuple(signing_key(domain, each.selector, each.private_key) for each in answer.keys)
+        keys = tuple(kept_signing_key(domain, each.selector, each.private_key) for each in answer.keys)
         if changes == self._changes and self._hears_changes():
             if len(self._kept) >= MOST_KEPT:
                 del self._kept[next(iter(self._kept))]

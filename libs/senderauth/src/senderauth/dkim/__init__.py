@@ -2,7 +2,7 @@
 
 from senderauth.dkim.keys import Algorithm
 from senderauth.dkim.message import MessageView
-from senderauth.dkim.sign import SigningKey, generate_pem, sign, signing_key
+from senderauth.dkim.sign import SigningKey, generate_pem, kept_signing_key, sign, signing_key
 from senderauth.dkim.verify import Candidate, DkimResult, examine, key_names, settle, verify
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "SigningKey",
     "examine",
     "generate_pem",
+    "kept_signing_key",
     "key_names",
     "settle",
     "sign",

@@ -94,11 +94,23 @@ class SigningKey:
 
 
 def signing_key(domain: str, selector: str, pem: bytes) -> SigningKey:
-    """From a private key in PEM (PKCS #8 or PKCS #1, not encrypted). Raises ValueError."""
+    """From a private key in PEM (PKCS #8 or PKCS #1, not encrypted), whose numbers are tested. Raises ValueError.
+
+    That takes some hundredths of a second for RSA.
+    """
+    return _signing_key(domain, selector, load_pem_private_key(pem, password=None))
+
+
+def kept_signing_key(domain: str, selector: str, pem: bytes) -> SigningKey:
+    """The same at once, for a key that we made and kept where nobody could alter it. Raises ValueError."""
+    key = load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
+    return _signing_key(domain, selector, key)
+
+
+def _signing_key(domain: str, selector: str, key: object) -> SigningKey:
     domain, selector = normal_name(domain), normal_name(selector)
     if not is_qualified_name(domain) or not is_name(f"{selector}._domainkey.{domain}"):
         raise ValueError(f"{selector}._domainkey.{domain} is no name")
-    key = load_pem_private_key(pem, password=None)
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < MIN_RSA_BITS:
         raise ValueError(f"an RSA key of {key.key_size} bits")
     if not isinstance(key, rsa.RSAPrivateKey | Ed25519PrivateKey):
