@@ -46,6 +46,15 @@ def test_the_number_of_pieces_is_bounded() -> None:
     assert len(pieces_of(content)) == PIECES
 
 
+def test_messages_in_messages_are_not_given_over_and_over() -> None:
+    content = message("core", attachment(b"Content-Type: application/zip\r\n", EICAR + bytes(400_000)))
+    for _ in range(40):
+        content = message("shell", b"Content-Type: message/rfc822\r\n\r\n" + content)
+    found = pieces_of(content)
+    assert sum(map(len, found)) < 5 * len(content)
+    assert EICAR + bytes(400_000) in found
+
+
 def test_messages_encoded_in_messages_end_somewhere() -> None:
     content = message("core", attachment(b"Content-Type: application/zip\r\n", EICAR))
     for _ in range(12):

@@ -10,8 +10,8 @@ every reading of it would give out:
 - every run of lines that is base64, wherever it stands and whatever is said of
   it: this needs no structure at all.
 
-Linear in the size of the message; the number of pieces is bounded, and what is
-beyond is still looked at as part of the whole. No single step takes long, so that
+Linear in the size of the message; the number of pieces and their octets are
+bounded, and what is beyond is still looked at as part of the whole. No single step takes long, so that
 other threads get their turn.
 """
 
@@ -24,6 +24,8 @@ from mailmsg.facts import examine
 from mailmsg.parts import MalformedParts, Part, decode_parts
 
 PIECES = 200
+# So many times the message's size, all pieces together: a message holds all those inside it.
+PIECES_SIZE = 4
 RUNS = 50
 DEPTH = 4
 WINDOW_OCTETS = 256 * 1024
@@ -42,7 +44,11 @@ _RUN = re.compile(rb"(?:^[A-Za-z0-9+/]{2,}+={0,2}+[ \t]*+(?:\r?\n|\Z))++", re.M)
 def pieces(message: bytes, parts: bytes) -> Iterator[bytes]:
     """Pieces of a message whose part index this is, none twice. Nothing for a plain text without encoding."""
     given: set[bytes] = set()
+    octets = 0
     for piece in _pieces(message, parts, DEPTH):
+        octets += len(piece)
+        if octets > PIECES_SIZE * len(message) + WINDOW_OCTETS:
+            return
         digest = hashlib.blake2b(piece, digest_size=16).digest()
         if piece and digest not in given:
             given.add(digest)
@@ -58,6 +64,8 @@ def _pieces(message: bytes, parts: bytes, depth: int) -> Iterator[bytes]:
         index = ()
     leaves = [part for part in index if part.section and not part.media_type.startswith("multipart/")]
     covered: list[tuple[int, int]] = []
+    # What holds others comes last: it is large, and all in it was given.
+    leaves.sort(key=lambda leaf: leaf.holds_message)
     for leaf in leaves:
         encodings = _encodings(message, leaf)
         start, end = leaf.body_offset, leaf.body_offset + leaf.body_octets
@@ -71,7 +79,7 @@ def _pieces(message: bytes, parts: bytes, depth: int) -> Iterator[bytes]:
             yield decoded
             if depth and _LIKE_MESSAGE.match(decoded):
                 yield from _pieces(decoded, examine(decoded).parts, depth - 1)
-    for run in _runs(message, covered):
+    for run in _runs(message, sorted(covered)):
         yield from _base64(run)
 
 
