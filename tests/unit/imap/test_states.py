@@ -1,6 +1,7 @@
 """What may be said when: the states of RFC 3501 §3, and a CAPABILITY that is true in each of them."""
 
 import base64
+import zlib
 
 import pytest
 
@@ -162,3 +163,30 @@ def test_unselect_removes_nothing_and_close_does(imap: Imap) -> None:
     assert "* 1 EXISTS" in client.say("SELECT INBOX")
     assert client.say("CLOSE") == ["OK CLOSE completed"]
     assert "* 0 EXISTS" in client.say("SELECT INBOX")
+
+
+def test_a_connection_is_used_again_by_another(imap: Imap) -> None:
+    client = imap.client(select="INBOX (CONDSTORE)")
+    client.append("Subject: x\n\nx\n")
+    client.say("ENABLE IMAP4rev2 QRESYNC")
+    client.say("NOTIFY SET (personal (MessageNew MessageExpunge))")
+    assert client.say("UNAUTHENTICATE") == ["OK UNAUTHENTICATE completed"]
+    assert client.say("NOOP") == ["OK NOOP completed"]
+    assert client.say("STATUS INBOX (MESSAGES)")[-1].startswith("BAD [CLIENTBUG]")
+    assert client.say("UNAUTHENTICATE")[-1].startswith("BAD [CLIENTBUG]")
+    assert client.say(f"LOGIN bob {PASSWORD}")[-1].startswith("OK [CAPABILITY")
+    assert "* 0 EXISTS" in client.say("SELECT INBOX")
+    assert "* ENABLED CONDSTORE" in client.say("ENABLE CONDSTORE")
+    # Nothing is heard of the first any more.
+    imap.client().append("Subject: y\n\ny\n")
+    assert client.heard() == []
+
+
+def test_a_compressed_connection_is_not(imap: Imap) -> None:
+    client = imap.client()
+    assert "UNAUTHENTICATE" in client.say("CAPABILITY")[0]
+    client.say("COMPRESS DEFLATE")
+    out = zlib.compressobj(6, zlib.DEFLATED, -15)
+    said = client.exchange(out.compress(b"a UNAUTHENTICATE\r\n") + out.flush(zlib.Z_SYNC_FLUSH))
+    assert zlib.decompressobj(-15).decompress(said).startswith(b"* BYE")
+    assert client.is_over

@@ -26,6 +26,7 @@ class Plain(Enum):
     EXPUNGE = "EXPUNGE"
     IDLE = "IDLE"
     NAMESPACE = "NAMESPACE"
+    UNAUTHENTICATE = "UNAUTHENTICATE"
 
 
 class By(Enum):

@@ -45,7 +45,7 @@ def capabilities(
         words += LOGGED_IN
         words.append(f"APPENDLIMIT={append_octets}")
         if may_compress:
-            words.append("COMPRESS=DEFLATE")
+            words += ["COMPRESS=DEFLATE", "UNAUTHENTICATE"]
     else:
         if offers_tls:
             words.append("STARTTLS")

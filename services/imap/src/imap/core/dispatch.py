@@ -118,7 +118,7 @@ async def _plain(session: Session, command: c.Plain) -> Answer:
             return await mailboxes.namespace(session)
         case c.Plain.STARTTLS:
             raise Bad("TLS starts before the login")
-        case c.Plain.CAPABILITY | c.Plain.LOGOUT | c.Plain.IDLE:
+        case c.Plain.CAPABILITY | c.Plain.LOGOUT | c.Plain.IDLE | c.Plain.UNAUTHENTICATE:
             raise RuntimeError("the connection does that itself")
         case _:
             assert_never(command)

@@ -80,10 +80,13 @@ class Imap:
         self._entrance = Entrance(
             self._wire, needs.settings, needs.directory, needs.tls, by_account, self._log
         )
-        self._session = Session(needs.store, self._wire.say, append_octets=needs.settings.append_octets)
+        self._session = self._new_session()
         self._listening: Listening | None = None
         self._woken = asyncio.Event()
         self._errors = 0
+
+    def _new_session(self) -> Session:
+        return Session(self._needs.store, self._wire.say, append_octets=self._needs.settings.append_octets)
 
     def end_if_idle(self) -> None:
         """At the drain: tell a client that is silent, and close."""
@@ -103,7 +106,19 @@ class Imap:
         """Let go of what the session holds."""
         if self._listening is not None:
             await self._listening.stop()
+            self._listening = None
         self._entrance.leave()
+
+    async def _unauthenticate(self) -> Answer:
+        """Nothing is left of the session but its TLS (RFC 8437 §3)."""
+        if self._wire.is_compressed:
+            # Where our octets and the client's would change over cannot be told apart from what follows.
+            await self._wire.end("Connect anew: a compressed connection is not used again")
+        await self.leave()
+        self._session = self._new_session()
+        self._woken.clear()
+        self._wire.distrust()
+        return ok("UNAUTHENTICATE completed")
 
     async def _one(self) -> None:
         """Wait for one command and do it."""
@@ -239,6 +254,8 @@ class Imap:
                 self._session.who = self._entrance.who
                 self._listening = await self._needs.changes.listen(self._session.account, self._told)
             return answer
+        if command is c.Plain.UNAUTHENTICATE:
+            return await self._unauthenticate()
         if command is c.Plain.IDLE:
             return await idle(self._wire, self._session, self._woken, self._needs.settings.poll_seconds)
         if isinstance(command, c.Compress):

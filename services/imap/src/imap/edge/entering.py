@@ -91,6 +91,7 @@ class Entrance:
             self._by_account[account_id] = left
         else:
             self._by_account.pop(account_id, None)
+        self.who = None
 
     def _may_log_in(self) -> bool:
         if self._wire.is_tls:

@@ -63,6 +63,11 @@ class Wire:
         self._reader.literal_octets = self._settings.literal_octets
         self._reader.append_octets = self._settings.append_octets
 
+    def distrust(self) -> None:
+        """The client is a stranger again (RFC 8437)."""
+        self._login_until = time.monotonic() + self._settings.login_seconds
+        self._reader.literal_octets = self._reader.append_octets = STRANGERS_OCTETS
+
     async def say(self, data: bytes) -> None:
         """Send; waits for a client that reads slowly."""
         if data:
