@@ -25,6 +25,7 @@ from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1.access_pb2_grpc import DirectoryAccessServiceStub
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceStub, DirectoryServiceStub
 from mailwire.directory.v1.dkim_pb2_grpc import DirectoryDkimServiceStub, DirectorySigningServiceStub
+from mailwire.directory.v1.policy_pb2_grpc import DirectoryPolicyServiceStub
 from pgkit import open_pool
 
 from tests.support.engines import Engines
@@ -42,6 +43,7 @@ class House:
     access: Any
     dkim: Any
     signing: Any
+    policies: Any
     journal: Journal
     housekeeping: Housekeeping
     limits: Limits
@@ -139,6 +141,7 @@ async def opened(
         DirectoryAccessServiceStub(channel),
         DirectoryDkimServiceStub(channel),
         DirectorySigningServiceStub(channel),
+        DirectoryPolicyServiceStub(channel),
         wiring.journal,
         wiring.housekeeping,
         Limits(pool, Rules()),

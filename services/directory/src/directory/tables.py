@@ -212,3 +212,14 @@ dkim_key = Table(
         ondelete="CASCADE",
     ),
 )
+
+# What a tenant chooses where it may choose; no row, and "", is what the installation has.
+tenant_policy = Table(
+    "tenant_policy",
+    metadata,
+    Column(
+        "tenant_id", UUID(as_uuid=True), ForeignKey("tenant.tenant_id", ondelete="CASCADE"), primary_key=True
+    ),
+    # How far a domain owner's wish is followed for mail that fails DMARC: mark, quarantine, reject.
+    Column("dmarc", Text, nullable=False, server_default=""),
+)

@@ -14,6 +14,7 @@ from mailwire.directory.v1.dkim_pb2_grpc import (
     add_DirectoryDkimServiceServicer_to_server,
     add_DirectorySigningServiceServicer_to_server,
 )
+from mailwire.directory.v1.policy_pb2_grpc import add_DirectoryPolicyServiceServicer_to_server
 from pgkit import Pool
 
 from directory.adapters.accounts import Accounts, Aliases
@@ -22,6 +23,7 @@ from directory.adapters.dkim_keys import DkimKeys
 from directory.adapters.journal import Journal
 from directory.adapters.limits import Limits
 from directory.adapters.lookups import SqlLookUps
+from directory.adapters.policies import Policies
 from directory.adapters.sign_ins import SignIns
 from directory.adapters.tenants import Domains, Tenants
 from directory.core.limits import Rules
@@ -31,6 +33,7 @@ from directory.edge.access import Access
 from directory.edge.hashing import Hashing
 from directory.edge.housekeeping import Housekeeping
 from directory.edge.orders import Orders
+from directory.edge.policies import TenantPolicies
 from directory.edge.questions import Questions
 from directory.edge.signing import DkimOrders, DkimQuestions
 from directory.edge.signing_in import SigningIn, utc_now
@@ -38,18 +41,19 @@ from directory.ports import Change
 
 SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.DirectoryAdminService",
             "mailwire.directory.v1.DirectoryAccessService", "mailwire.directory.v1.DirectoryDkimService",
-            "mailwire.directory.v1.DirectorySigningService"]  # fmt: skip
+            "mailwire.directory.v1.DirectorySigningService", "mailwire.directory.v1.DirectoryPolicyService"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """The five gRPC services, and the two tasks that somebody must run."""
+    """The six gRPC services, and the two tasks that somebody must run."""
 
     questions: Questions
     orders: Orders
     access: Access
     dkim: DkimOrders
     signing: DkimQuestions
+    policies: TenantPolicies
     journal: Journal
     housekeeping: Housekeeping
 
@@ -60,6 +64,7 @@ class Wiring:
         add_DirectoryAccessServiceServicer_to_server(self.access, server)
         add_DirectoryDkimServiceServicer_to_server(self.dkim, server)
         add_DirectorySigningServiceServicer_to_server(self.signing, server)
+        add_DirectoryPolicyServiceServicer_to_server(self.policies, server)
         return SERVICES
 
 
@@ -92,6 +97,7 @@ def build(
         access=Access(accounts, AppPasswords(pool), limits, sign_ins, hashing, scram_iterations, tell, clock),
         dkim=DkimOrders(domains, dkim_keys, sealer, tell, clock),
         signing=DkimQuestions(dkim_keys, sealer),
+        policies=TenantPolicies(Tenants(pool), Policies(pool), tell),
         journal=journal,
         housekeeping=Housekeeping(limits, sign_ins, clock),
     )
