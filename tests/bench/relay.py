@@ -170,6 +170,7 @@ async def main(messages: int, domains: int) -> None:
             finally:
                 working.terminate()
                 working.wait()
+                sinking.terminate()
                 sinking.wait()
             print(
                 f"{messages} messages to {domains} domains on {connections} connections: "
@@ -198,6 +199,7 @@ def beside(messages: int) -> None:
             used = peer.cpu_seconds - before
         finally:
             peer.stop()
+            sinking.terminate()
             sinking.wait()
         print(
             f"Postfix: {messages} messages on {connections} connections: {messages / float(took):.0f} a second;"

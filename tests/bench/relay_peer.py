@@ -43,7 +43,8 @@ class RelayPeer:
         settings = SETTINGS.format(sink=sink_port, at_once=at_once)
         lines = [line for line in MAIN_CF.format(**values).splitlines() if not line.startswith("virtual_")]
         self._main = "\n".join(lines) + "\n" + settings
-        self._master = MASTER_CF.format(**values)
+        # Who flushes the queue looks for the pickup service.
+        self._master = MASTER_CF.format(**values) + "pickup unix n - n 60 1 pickup\n"
         self._process: subprocess.Popen[bytes] | None = None
 
     def _run(self, *words: str) -> None:

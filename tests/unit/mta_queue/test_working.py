@@ -319,6 +319,11 @@ def test_first_attempts_leave_places_to_later_ones() -> None:
     assert slots.room_for_laters == 2
 
 
+def test_first_attempts_leave_places_of_each_destination_too() -> None:
+    slots = Slots(100, Caps(a_destination=20, a_tenant=50))
+    assert [slots.enter_first(Lane(f"t{number}", "x")) for number in range(20)].count(True) == 15
+
+
 def test_caps_count_first_and_later_attempts_together() -> None:
     slots = Slots(8, Caps(a_destination=2, a_tenant=3))
     slots.enter_later(Lane("a", "x"))

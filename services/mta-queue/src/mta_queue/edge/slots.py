@@ -1,6 +1,7 @@
 """Places for attempts in this process: how many at once in all, to one destination, of one tenant.
 
-First attempts leave a quarter of all places to later ones, so that what waits is never starved by what comes.
+First attempts leave a quarter of all places, and of each destination's and tenant's, to later ones, so that what waits is
+never starved by what comes.
 """
 
 import asyncio
@@ -18,7 +19,10 @@ class Slots:
         self.firsts = UnderWay()
         self._laters = UnderWay()
         self._total = total
-        self._firsts_most = max(1, total - total // 4)
+        self._firsts_most = total - total // 4
+        self._firsts_caps = Caps(
+            caps.a_destination - caps.a_destination // 4, caps.a_tenant - caps.a_tenant // 4
+        )
         self._first_count = 0
         self._later_count = 0
         self._freed = asyncio.Event()
@@ -39,7 +43,11 @@ class Slots:
 
     def enter_first(self, lane: Lane) -> bool:
         """Take a place for a first attempt, if there is one."""
-        if self.room_for_firsts <= 0 or not self.firsts.plus(self._laters).has_room(lane, self.caps):
+        if (
+            self.room_for_firsts <= 0
+            or not self.firsts.has_room(lane, self._firsts_caps)
+            or not self.firsts.plus(self._laters).has_room(lane, self.caps)
+        ):
             return False
         self.firsts.enter(lane)
         self._first_count += 1
