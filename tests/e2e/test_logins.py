@@ -7,12 +7,13 @@ import smtplib
 import ssl
 import subprocess
 import sys
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 
 import pytest
 
 from tests.support.platform import Account, Platform
+from tests.support.scram import ScramClient
 
 
 def command(platform: Platform, *arguments: str) -> str:
@@ -108,3 +109,71 @@ def test_who_guesses_must_wait_at_every_door_until_it_is_lifted(platform: Platfo
         assert log_in(platform, account.address, account.password) == "in"
     log = json.loads(command(platform, "login", "log", account.address, "--json"))
     assert {each["outcome"] for each in log} == {"granted", "denied", "throttled"}
+
+
+def scram_by_smtp(platform: Platform, login: str, password: str) -> str:
+    client = ScramClient(login, password)
+    with smtplib.SMTP_SSL("127.0.0.1", platform.ports.submissions, context=unchecked()) as session:
+        session.ehlo()
+        code, text = session.docmd("AUTH", "SCRAM-SHA-256 " + client.first().decode())
+        assert code == 334
+        code, text = session.docmd(client.answer(text).decode())
+        if code != 334:
+            return f"{code} {text.decode()}"
+        client.check(text)
+        code, text = session.docmd("=")
+        return "in" if code == 235 else f"{code} {text.decode()}"
+
+
+def scram_by_imap(platform: Platform, login: str, password: str) -> str:
+    proof = ScramClient(login, password)
+    steps = iter([lambda _: proof.first(), proof.answer, lambda line: proof.check(line) or b""])
+    client = imaplib.IMAP4_SSL("127.0.0.1", platform.ports.imaps, ssl_context=unchecked())
+    try:
+        # imaplib does the base64 by itself.
+        client.authenticate("SCRAM-SHA-256", lambda said: b64decode(next(steps)(b64encode(said))))
+        return "in"
+    except imaplib.IMAP4.error as error:
+        return str(error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0])
+    finally:
+        client.shutdown()
+
+
+def scram_by_pop3(platform: Platform, login: str, password: str) -> str:
+    proof = ScramClient(login, password)
+    client = poplib.POP3_SSL("127.0.0.1", platform.ports.pop3s, context=unchecked())
+
+    def say(line: bytes) -> bytes:
+        client.sock.sendall(line + b"\r\n")
+        return client.file.readline().strip()
+
+    try:
+        said = say(b"AUTH SCRAM-SHA-256 " + proof.first())
+        said = say(proof.answer(said.removeprefix(b"+ ")))
+        if said.startswith(b"-ERR"):
+            return said.decode()
+        proof.check(said.removeprefix(b"+ "))
+        said = say(b"=")
+        return "in" if said.startswith(b"+OK") else said.decode()
+    finally:
+        client.close()
+
+
+SCRAM = {"smtp": scram_by_smtp, "imap": scram_by_imap, "pop3": scram_by_pop3}
+
+
+@pytest.mark.parametrize("door", SCRAM)
+def test_scram_at_every_door_with_every_password_of_the_account(
+    platform: Platform, owner: Account, door: str
+) -> None:
+    log_in = SCRAM[door]
+    of = ("account", "app-password")
+    password = command(platform, *of, "create", owner.address, f"scram {door}", "--scope", door).strip()
+    assert log_in(platform, owner.address, owner.password) == "in"
+    assert log_in(platform, owner.address, password) == "in"
+    assert log_in(platform, owner.address.upper(), password) == "in"
+    assert log_in(platform, owner.address, "wrong").startswith(WRONG[door])
+    assert log_in(platform, f"nobody-{door}@example.test", "wrong").startswith(WRONG[door])
+    command(platform, *of, "delete", owner.address, f"scram {door}")
+    assert log_in(platform, owner.address, password).startswith(WRONG[door])
+    command(platform, "login", "lift", "--account", owner.address)

@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from directoryclient import Disposition, Identity, Resolution, Target
+from directoryclient import Disposition, Identity, Resolution, Target, Unavailable
 from mailmodel import AccountRef
+from mailproto.sasl.scram import derive
+from mailproto.sasl.scram_exchange import Candidate, Offer
 from senderauth.dns import Resolve
 from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
@@ -56,6 +58,15 @@ class FakeDirectory:
         if login in PEOPLE and password == "right":
             return Identity(AccountRef(TENANT, f"id-{login}"), login, "default")
         return None
+
+    async def start_scram(self, login: str, client_address: str) -> Offer:
+        if login == "away@foo.com":
+            raise Unavailable("away")
+        keys = derive("right", b"salt of sixteen.", 4096)
+        return Offer(b"salt of sixteen.", 4096, [Candidate("c1", keys.stored_key, keys.server_key)])
+
+    async def finish_scram(self, login: str, credential_id: str, client_address: str) -> Identity | None:
+        return await self.authenticate(login, "right" if credential_id == "c1" else "", client_address)
 
 
 class FakeGate:

@@ -4,19 +4,26 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from directoryclient import Identity, Resolution
+from mailproto.sasl.scram_exchange import Offer
 from senderauth.dkim import SigningKey
 from senderauth.dns import Resolve
 from spool import Letter
 
 
 class Directory(Protocol):
-    """Who is who. Both raise directoryclient.Unavailable."""
+    """Who is who. All raise directoryclient.Unavailable."""
 
     async def resolve(self, addresses: Sequence[str]) -> list[Resolution]:
         """Where mail for these goes, in order."""
 
     async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
         """Whose login and password these are."""
+
+    async def start_scram(self, login: str, client_address: str) -> Offer:
+        """What a SCRAM exchange needs."""
+
+    async def finish_scram(self, login: str, credential_id: str, client_address: str) -> Identity | None:
+        """Whom the proof of this credential lets in; "" is a wrong one."""
 
 
 class Gate(Protocol):

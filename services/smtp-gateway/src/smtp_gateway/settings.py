@@ -27,6 +27,9 @@ class Settings(
     allow_plaintext_login: Literal["never", "loopback"] = Field(
         "never", description="loopback: a password is taken without TLS from 127.0.0.0/8 and ::1"
     )
+    scram: Literal["on", "off"] = Field(
+        "on", description="whether AUTH offers SCRAM-SHA-256; the directory must keep keys for it"
+    )
     message_size_octets: int = Field(50 * 1024 * 1024, description="the largest message taken", ge=65_536)
     binary_mime: Literal["offered", "refused"] = Field(
         "refused",

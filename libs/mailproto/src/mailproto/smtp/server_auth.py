@@ -3,25 +3,34 @@
 from typing import assert_never
 
 from mailproto.sasl import Challenge, Credentials, Fault, SaslExchange
+from mailproto.sasl.scram import LoginAsked
+from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS, Done, Failed, Offer, Proven, ScramExchange
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server_commands import Auth
-from mailproto.smtp.server_events import AuthAsked
+from mailproto.smtp.server_events import AuthAsked, ScramAsked, ScramProven
+
+Step = Reply | AuthAsked | ScramAsked | ScramProven
 
 
 class AuthDialogue:
-    """From the command to the credentials, or to the fault that ended it."""
+    """From the command to what the driver must decide, or to the fault that ended it.
+
+    With SCRAM it goes on after a good decision: the server proves itself too (`last_word`), and the client answers
+    with an empty line before it hears that it is in.
+    """
 
     def __init__(self, mechanism: bytes) -> None:
-        self._exchange = SaslExchange(mechanism)
+        self._exchange = ScramExchange() if mechanism in SCRAM_MECHANISMS else SaslExchange(mechanism)
         self._mechanism = mechanism.decode("ascii")
+        self._welcome: Reply | None = None
 
-    def begin(self, auth: Auth) -> Reply | AuthAsked:
-        """The answer to the command: 334 goes on, everything else ends it."""
+    def begin(self, auth: Auth) -> Step:
+        """The answer to the command: 334 goes on, every other reply ends it."""
         if auth.initial is None:
             return _challenge(self._exchange.first_challenge())
         return self.step(auth.initial)
 
-    def step(self, line: bytes) -> Reply | AuthAsked:
+    def step(self, line: bytes) -> Step:
         """The answer to the peer's next line."""
         outcome = self._exchange.answer(line)
         match outcome:
@@ -29,12 +38,37 @@ class AuthDialogue:
                 return _challenge(outcome)
             case Credentials():
                 return AuthAsked(self._mechanism, outcome)
+            case LoginAsked():
+                return ScramAsked(outcome.login)
+            case Proven():
+                return ScramProven(outcome.login, outcome.credential_id)
             case Fault.CANCELLED | Fault.NO_BASE64 | Fault.NO_MESSAGE:
                 return Reply.of(501, "5.5.2", outcome.value)
             case Fault.REFUSED:
                 return Reply.of(535, "5.7.8", outcome.value)
+            case Failed():
+                return Reply.of(501, "5.5.2", outcome.reason)
+            case Done():
+                assert self._welcome is not None
+                return self._welcome
             case _:
                 assert_never(outcome)
+
+    def offered(self, offer: Offer) -> Reply:
+        """The salt and the keys of the login that ScramAsked named."""
+        assert isinstance(self._exchange, ScramExchange)
+        return _challenge(self._exchange.offered(offer))
+
+    def last_word(self, welcome: Reply) -> Reply:
+        """What stands before `welcome`; that follows when the client has seen this."""
+        assert isinstance(self._exchange, ScramExchange)
+        self._welcome = welcome
+        return _challenge(self._exchange.last_word)
+
+    @property
+    def is_welcome(self) -> bool:
+        """The driver has let the client in."""
+        return self._welcome is not None
 
 
 def _challenge(challenge: Challenge) -> Reply:

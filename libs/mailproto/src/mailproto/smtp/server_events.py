@@ -66,6 +66,21 @@ class AuthAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ScramAsked:
+    """A SCRAM exchange begins. Answer with `scram_offered`, or with a refusal by `answer`."""
+
+    login: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScramProven:
+    """The client's proof was that of this credential ("": it was wrong). Answer with `answer`, like AuthAsked."""
+
+    login: str
+    credential_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class VrfyAsked:
     """VRFY. Answer with `answer`; only with SMTPUTF8 may the answer go beyond ASCII."""
 
@@ -104,6 +119,8 @@ Event = (
     | MessageFlawed
     | TlsAsked
     | AuthAsked
+    | ScramAsked
+    | ScramProven
     | VrfyAsked
     | ExpnAsked
     | XclientAsked

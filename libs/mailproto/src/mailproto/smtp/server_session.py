@@ -5,9 +5,10 @@ in `server`.
 from abc import ABC, abstractmethod
 from typing import assert_never
 
+from mailproto.sasl.scram_exchange import Offer
 from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Charset, Reply
-from mailproto.smtp.server_auth import AuthDialogue
+from mailproto.smtp.server_auth import AuthDialogue, Step
 from mailproto.smtp.server_commands import Hello, Mail
 from mailproto.smtp.server_config import ServerConfig, State, Waiting
 from mailproto.smtp.server_incoming import Incoming
@@ -83,6 +84,9 @@ class ServerSession(ABC):
         """The answer to the event that was last returned."""
         waiting, self._waiting = self._waiting, Waiting.NOTHING
         charset, self._charset = self._charset, Charset.ASCII
+        if waiting is Waiting.AUTH and self._auth is not None:
+            self._answer_scram(self._auth, reply)
+            return
         self._say(reply, charset)
         match waiting:
             case Waiting.MAIL:
@@ -109,6 +113,21 @@ class ServerSession(ABC):
                 raise RuntimeError(f"no answer was asked for ({waiting})")
             case _:
                 assert_never(waiting)
+
+    def _answer_scram(self, auth: AuthDialogue, reply: Reply) -> None:
+        """The exchange goes on where the client may enter: it must see our proof before the welcome."""
+        if reply.is_positive:
+            self._say(auth.last_word(reply))
+        else:
+            self._auth = None
+            self._say(reply)
+
+    def scram_offered(self, offer: Offer) -> None:
+        """What ScramAsked asked for."""
+        if self._waiting is not Waiting.AUTH or self._auth is None:
+            raise RuntimeError("no SCRAM exchange waits")
+        self._waiting = Waiting.NOTHING
+        self._say(self._auth.offered(offer))
 
     def answer_rcpt(self, replies: list[Reply]) -> None:
         """A reply for each forward-path of RcptAsked, in order."""
@@ -214,13 +233,19 @@ class ServerSession(ABC):
     def _command(self, line: bytes) -> events.Event | None:
         """Do what a command line asks for."""
 
-    def _auth_step(self, outcome: Reply | events.AuthAsked) -> events.Event | None:
+    def _auth_step(self, outcome: Step) -> events.Event | None:
         if isinstance(outcome, Reply):
             if outcome.code != 334:
+                was_let_in = self._auth is not None and self._auth.is_welcome
                 self._auth = None
+                self.authenticated = outcome.is_positive
+                if was_let_in and not outcome.is_positive:
+                    # The driver takes it for logged in; it wants to hear nothing of that.
+                    return self._end(Reply.of(421, "4.7.0", "The exchange was broken off at its end"))
             self._say(outcome)
             return None
-        self._auth = None
+        if isinstance(outcome, events.AuthAsked):
+            self._auth = None
         self._waiting = Waiting.AUTH
         return outcome
 

@@ -8,7 +8,6 @@ import ssl
 from typing import assert_never
 
 from directoryclient import Identity, Resolution, Unavailable
-from mailproto.sasl import MECHANISMS
 from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server import ServerMachine
@@ -19,6 +18,7 @@ from servicekit.tcp import Connection, Handler
 
 from smtp_gateway import metrics
 from smtp_gateway.core import roles, verifying
+from smtp_gateway.core.mechanisms import mechanisms
 from smtp_gateway.core.roles import Role, Transaction
 from smtp_gateway.edge.accepting import Dropped, accept
 from smtp_gateway.edge.allowance import Allowance
@@ -32,6 +32,7 @@ LOG = logs.logger("smtp_gateway.session")
 DATA_GO = Reply.of(354, "", "End data with <CR><LF>.<CR><LF>")
 DRAINING = Reply.of(421, "4.3.2", "We are closing down; try again")
 TIMED_OUT = Reply.of(421, "4.4.2", "You took too long")
+CANNOT_CHECK = Reply.of(454, "4.7.0", "We cannot check that now; try again later")
 # While a client waits between commands, how often the drain is looked for.
 LOOK_SECONDS = 3.0
 
@@ -57,7 +58,7 @@ class Session:
             ServerConfig(
                 hostname=settings.hostname,
                 size_limit_octets=settings.message_size_octets,
-                mechanisms=MECHANISMS if role is Role.MSA else (),
+                mechanisms=mechanisms(settings.scram) if role is Role.MSA else (),
                 errors_allowed=settings.errors,
                 junk_allowed=settings.junk_commands,
                 recipients_allowed=settings.recipients,
@@ -165,9 +166,11 @@ class Session:
                     self._intake.release()
                 case events.TlsAsked():
                     await self._start_tls()
-                case events.AuthAsked():
+                case events.AuthAsked() | events.ScramProven():
                     if not await self._auth(event):
                         return False
+                case events.ScramAsked():
+                    await self._start_scram(event)
                 case events.VrfyAsked():
                     self._machine.answer(await self._look_up(event))
                 case events.ExpnAsked():
@@ -281,14 +284,25 @@ class Session:
         self._transaction = None
         self._allowance.log_out()
 
-    async def _auth(self, event: events.AuthAsked) -> bool:
-        credentials = event.credentials
+    async def _start_scram(self, event: events.ScramAsked) -> None:
         try:
-            who = await self._needs.directory.authenticate(
-                credentials.login, credentials.password, self._client.host
+            self._machine.scram_offered(
+                await self._needs.directory.start_scram(event.login, self._client.host)
             )
         except Unavailable:
-            self._machine.answer(Reply.of(454, "4.7.0", "We cannot check that now; try again later"))
+            self._machine.answer(CANNOT_CHECK)
+
+    async def _identify(self, event: events.AuthAsked | events.ScramProven) -> Identity | None:
+        directory, client = self._needs.directory, self._client.host
+        if isinstance(event, events.ScramProven):
+            return await directory.finish_scram(event.login, event.credential_id, client)
+        return await directory.authenticate(event.credentials.login, event.credentials.password, client)
+
+    async def _auth(self, event: events.AuthAsked | events.ScramProven) -> bool:
+        try:
+            who = await self._identify(event)
+        except Unavailable:
+            self._machine.answer(CANNOT_CHECK)
             return True
         if who is None:
             metrics.LOGINS.labels("denied").inc()
