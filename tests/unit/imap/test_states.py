@@ -4,30 +4,129 @@ import base64
 import zlib
 
 import pytest
+from mailproto.imap.commands import Plain
+from mailproto.imap.parse import PARSERS
 
 from tests.support.imap_memory import PASSWORD, Imap
 from tests.support.scram import ScramClient
 
-SELECTED_ONLY = (
-    *("CHECK", "CLOSE", "UNSELECT", "EXPUNGE", "SEARCH ALL", "FETCH 1 FLAGS", "STORE 1 FLAGS ()"),
-    *("COPY 1 INBOX", "MOVE 1 INBOX", "UID FETCH 1 FLAGS", "UID EXPUNGE 1"),
-)
-AUTHENTICATED = (
-    *("SELECT INBOX", "EXAMINE INBOX", "CREATE x", "DELETE x", "RENAME x y", "SUBSCRIBE x", "UNSUBSCRIBE x"),
-    *('LIST "" *', 'LSUB "" *', "STATUS INBOX (MESSAGES)", "NAMESPACE", "IDLE", "ENABLE CONDSTORE"),
-)
+# A command of each kind, by the state that it needs (RFC 3501 §3). One that is not here fails a test.
+ALWAYS = {"CAPABILITY": "CAPABILITY", "NOOP": "NOOP", "LOGOUT": "LOGOUT", "ID": "ID NIL"}
+STRANGERS = {"STARTTLS": "STARTTLS", "LOGIN": "LOGIN a b", "AUTHENTICATE": "AUTHENTICATE PLAIN"}
+AUTHENTICATED = {
+    "SELECT": "SELECT INBOX",
+    "EXAMINE": "EXAMINE INBOX",
+    "CREATE": "CREATE x",
+    "DELETE": "DELETE x",
+    "RENAME": "RENAME x y",
+    "SUBSCRIBE": "SUBSCRIBE x",
+    "UNSUBSCRIBE": "UNSUBSCRIBE x",
+    "LIST": 'LIST "" *',
+    "LSUB": 'LSUB "" *',
+    "STATUS": "STATUS INBOX (MESSAGES)",
+    "APPEND": "APPEND INBOX {1+}\r\nx",
+    "NAMESPACE": "NAMESPACE",
+    "IDLE": "IDLE",
+    "ENABLE": "ENABLE CONDSTORE",
+    "COMPRESS": "COMPRESS DEFLATE",
+    "NOTIFY": "NOTIFY NONE",
+    "GETMETADATA": "GETMETADATA INBOX /private/comment",
+    "SETMETADATA": "SETMETADATA INBOX (/private/comment NIL)",
+    "ESEARCH": "ESEARCH IN (personal) ALL",
+    "UNAUTHENTICATE": "UNAUTHENTICATE",
+}
+SELECTED_ONLY = {
+    "CHECK": "CHECK",
+    "CLOSE": "CLOSE",
+    "UNSELECT": "UNSELECT",
+    "EXPUNGE": "EXPUNGE",
+    "UID EXPUNGE": "UID EXPUNGE 1",
+    **{
+        f"{uid}{verb}": f"{uid}{verb} {arguments}"
+        for uid in ("", "UID ")
+        for verb, arguments in {
+            "SEARCH": "ALL",
+            "SORT": "(DATE) UTF-8 ALL",
+            "THREAD": "REFERENCES UTF-8 ALL",
+            "FETCH": "1 FLAGS",
+            "STORE": "1 FLAGS ()",
+            "COPY": "1 INBOX",
+            "MOVE": "1 INBOX",
+            "REPLACE": "1 INBOX {1+}\r\nx",
+        }.items()
+    },
+}
 
 
-@pytest.mark.parametrize("command", SELECTED_ONLY + AUTHENTICATED)
+def test_every_command_stands_in_the_table() -> None:
+    known = {verb.decode() for verb in PARSERS} | set(Plain.__members__)
+    assert known == ALWAYS.keys() | STRANGERS.keys() | AUTHENTICATED.keys() | SELECTED_ONLY.keys()
+
+
+@pytest.mark.parametrize("command", [*AUTHENTICATED.values(), *SELECTED_ONLY.values()])
 def test_before_the_login(imap: Imap, command: str) -> None:
     client = imap.connect()
     client.exchange(b"")
     assert client.say(command) == ["BAD [CLIENTBUG] Log in first"]
 
 
-@pytest.mark.parametrize("command", SELECTED_ONLY)
+@pytest.mark.parametrize("command", SELECTED_ONLY.values())
 def test_without_a_mailbox(imap: Imap, command: str) -> None:
     assert imap.client().say(command) == ["BAD [CLIENTBUG] Select a mailbox first"]
+
+
+@pytest.mark.parametrize("command", ALWAYS.values())
+def test_always(imap: Imap, command: str) -> None:
+    stranger = imap.connect()
+    stranger.exchange(b"")
+    assert stranger.say(command)[-1].startswith("OK")
+    assert imap.client().say(command)[-1].startswith("OK")
+
+
+# Every command that names a mailbox or messages, on what another account has: it is as if it were not there.
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        *((f"{verb} Secret", "NO [NONEXISTENT]") for verb in ("SELECT", "EXAMINE", "DELETE")),
+        ("RENAME Secret Mine", "NO [NONEXISTENT]"),
+        ("STATUS Secret (MESSAGES)", "NO [NONEXISTENT]"),
+        ("APPEND Secret {1+}\r\nx", "NO [TRYCREATE]"),
+        ("COPY 1 Secret", "NO [TRYCREATE]"),
+        ("MOVE 1 Secret", "NO [TRYCREATE]"),
+        ("REPLACE 1 Secret {1+}\r\nx", "NO [TRYCREATE]"),
+        ("GETMETADATA Secret /private/comment", "NO [NONEXISTENT]"),
+        ("SETMETADATA Secret (/private/comment NIL)", "NO [NONEXISTENT]"),
+        ("CREATE Secret", "OK"),
+    ],
+)
+def test_what_another_has_is_not_there(imap: Imap, command: str, answer: str) -> None:
+    bob = imap.client("bob")
+    bob.say("CREATE Secret")
+    bob.append("Subject: x\n\nx\n", "Secret")
+    alice = imap.client("alice")
+    alice.append("Subject: y\n\ny\n")
+    alice.say("SELECT INBOX")
+    assert alice.say(command)[-1].startswith(answer)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *('LIST "" *', 'LSUB "" *', 'LIST (SUBSCRIBED) "" *', "ESEARCH IN (personal) ALL"),
+        *(
+            "ESEARCH IN (mailboxes Secret subtree Secret) ALL",
+            "NOTIFY SET STATUS (personal (MessageNew MessageExpunge))",
+        ),
+    ],
+)
+def test_what_another_has_is_not_listed(imap: Imap, command: str) -> None:
+    bob, alice = imap.client("bob"), imap.client("alice")
+    bob.say("CREATE Secret")
+    bob.say("SUBSCRIBE Secret")
+    bob.append("Subject: x\n\nx\n", "Secret")
+    assert not [line for line in alice.say(command) if "Secret" in line]
+    bob.append("Subject: x\n\nx\n", "Secret")
+    assert alice.heard() == []
 
 
 @pytest.mark.parametrize("command", ["LOGIN a b", "AUTHENTICATE PLAIN", "STARTTLS"])
