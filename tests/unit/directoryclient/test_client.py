@@ -8,6 +8,7 @@ import pytest
 from directoryclient import DirectoryClient, Disposition, Identity, Throttled, Unavailable
 from directoryclient.client import RETRY_SECONDS
 from mailmodel import AccountRef
+from mailproto.sasl.scram_exchange import Candidate, Offer
 from mailwire.directory.v1 import directory_pb2 as wire
 
 ALICE = Identity(AccountRef("t", "a"), "alice@a.test", "default")
@@ -29,6 +30,7 @@ class Stub:
         self.meanwhile = lambda: None
         self.remember_seconds: float | None = None
         self.wait_seconds = 0.0
+        self.iterations = 4096
 
     def _fail_or_go_on(self) -> None:
         self.meanwhile()
@@ -48,6 +50,23 @@ class Stub:
             granted=request.password == self.password,
             identity=wire.Identity(account_id="a", tenant_id="t", address="alice@a.test", store="default"),
         )
+
+    async def StartScram(self, request: Any, timeout: float) -> Any:
+        self._fail_or_go_on()
+        if self.wait_seconds:
+            return wire.StartScramResponse(
+                verdict=wire.VERDICT_THROTTLED, retry_after_seconds=self.wait_seconds
+            )
+        candidate = wire.ScramCandidate(credential_id="c1", stored_key=b"stored", server_key=b"server")
+        return wire.StartScramResponse(
+            salt=b"salt", iterations=self.iterations, candidates=[candidate] * (request.login == "alice")
+        )
+
+    async def FinishScram(self, request: Any, timeout: float) -> Any:
+        assert (request.door, request.client_address) == ("pop3", "192.0.2.1")
+        password = self.password if request.credential_id == "c1" else ""
+        asked = wire.AuthenticateRequest(login=request.login, password=password)
+        return wire.FinishScramResponse(answer=await self.Authenticate(asked, timeout))
 
     async def ResolveRecipients(self, request: Any, timeout: float) -> Any:
         self.asked.append(list(request.addresses))
@@ -247,3 +266,33 @@ async def test_it_gives_up_and_says_so(
 
 async def _no_time(_seconds: float) -> None:
     return
+
+
+async def test_scram_asks_for_the_keys_and_tells_what_the_proof_came_to() -> None:
+    setting = Setting()
+    offer = await setting.client.start_scram("alice", "192.0.2.1")
+    assert offer == Offer(b"salt", 4096, (Candidate("c1", b"stored", b"server"),))
+    assert (await setting.client.start_scram("nobody", "192.0.2.1")).candidates == ()
+    assert await setting.client.finish_scram("alice", "c1", "192.0.2.1") == ALICE
+    # Each proof is decided by the directory: there is nothing that could be remembered.
+    assert await setting.client.finish_scram("alice", "c1", "192.0.2.1") == ALICE
+    assert await setting.client.finish_scram("alice", "", "192.0.2.1") is None
+    assert setting.stub.logins == 3
+
+
+async def test_scram_of_one_who_must_wait_and_of_a_directory_without_keys() -> None:
+    setting = Setting()
+    setting.stub.wait_seconds = 60.0
+    with pytest.raises(Throttled):
+        await setting.client.start_scram("alice", "192.0.2.1")
+    with pytest.raises(Throttled):
+        await setting.client.finish_scram("alice", "c1", "192.0.2.1")
+    setting.stub.wait_seconds = 0.0
+    setting.stub.iterations = 0
+    with pytest.raises(Unavailable, match="no SCRAM"):
+        await setting.client.start_scram("alice", "192.0.2.1")
+    setting.stub.fails = [grpc.StatusCode.DEADLINE_EXCEEDED] * 2
+    with pytest.raises(Unavailable, match="DEADLINE"):
+        await setting.client.start_scram("alice", "192.0.2.1")
+    with pytest.raises(Unavailable, match="DEADLINE"):
+        await setting.client.finish_scram("alice", "c1", "192.0.2.1")
