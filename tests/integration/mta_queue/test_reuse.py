@@ -145,6 +145,9 @@ async def test_a_host_that_is_away_is_not_asked_for_each_message(dns: DnsServer,
         assert first.dead_until is not None
         assert second.dead_until == first.dead_until
         assert "not tried before" in second.outcomes[0].reply.text
+        one.forget()
+        again = await one.deliver(sent, "z.test", ("a@z.test",))
+        assert "no connection" in again.outcomes[0].reply.text, "tried, not remembered"
         # Where one of several hosts is there the destination is not away.
         dns.set("x.test", "MX", "10 away.z.test.", "20 here.z.test.")
         dns.set("here.z.test", "A", "127.0.0.3")

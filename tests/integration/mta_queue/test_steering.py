@@ -15,11 +15,14 @@ from mailwire.queue.v1.queue_pb2_grpc import QueueAdminServiceStub, add_QueueAdm
 from mta_queue.adapters import changes as changes_module
 from mta_queue.adapters.changes import Changes
 from mta_queue.adapters.items import Items
+from mta_queue.adapters.lanes import Lanes
 from mta_queue.adapters.queue import SqlQueue
 from mta_queue.adapters.rules import RuleBook
 from mta_queue.core.attempt import Attempt
 from mta_queue.core.outcome import Outcome, Verdict
+from mta_queue.core.rules import Rules
 from mta_queue.core.schedule import Schedule
+from mta_queue.core.turns import Caps, UnderWay
 from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.jobs import Jobs
 from mta_queue.edge.notices import Notices
@@ -236,6 +239,20 @@ async def test_hold_release_retry(desk: Desk) -> None:
     await desk.change(wire.Change(retry=wire.Retry()), queue_ids=[other.envelope.queue_id])
     waits = await desk.item(other)
     assert waits.next_attempt_at.ToDatetime(UTC) <= datetime.now(UTC)
+
+
+async def test_whoever_takes_knows_of_the_last_order(desk: Desk) -> None:
+    lanes, rules = Lanes(desk.pool), Rules({}, {}, DEFAULT)
+
+    async def last_order() -> int:
+        taken = await lanes.take(0, UnderWay(), Caps(1, 1), rules, 60.0, datetime.now(UTC))
+        assert taken is not None
+        return taken.last_order
+
+    before = await last_order()
+    assert await last_order() == before
+    await desk.change(wire.Change(retry=wire.Retry()), domain="y.test")
+    assert await last_order() > before
 
 
 async def test_what_is_held_while_it_is_sent_stays_held_when_that_fails(desk: Desk) -> None:

@@ -75,6 +75,8 @@ class World:
         self.told: list[Due] = []
         self.paused: list[tuple[str, datetime]] = []
         self.renewed: list[list[str]] = []
+        self.last_order = 0
+        self.forgotten = 0
         self.database_away = False
         self.rules = Rules({}, {}, SCHEDULE)
         self.slots = Slots(8, Caps(a_destination=2, a_tenant=4))
@@ -126,6 +128,9 @@ class World:
             raise reply
         return Delivery(all_alike(recipients, reply, "mx"), [], self.dead_until.get(domain))
 
+    def forget(self) -> None:
+        self.forgotten += 1
+
     # -- the table
 
     async def known(self, tenant_id: str, queue_id: str) -> set[str]:
@@ -165,7 +170,9 @@ class World:
     async def take(self, room: int, *_: object) -> Taken | None:
         if not self.due:
             self.draining.set()
-        return Taken([self.due.popleft() for _ in range(min(room, len(self.due)))], False, False)
+        return Taken(
+            [self.due.popleft() for _ in range(min(room, len(self.due)))], False, False, self.last_order
+        )
 
     async def renew(self, items: Sequence[Item], until: datetime) -> None:
         self.renewed.append([item.domain for item in items])
@@ -300,6 +307,20 @@ async def test_what_comes_for_a_destination_that_is_away_is_put_off_until_it_may
     await world.firsts.run()
     assert world.tried == [("dead.test", ("a@dead.test",))]
     assert [each.next_attempt_at for each in world.postponed[1:]] == [until] * 5
+
+
+async def test_an_order_of_the_operator_makes_us_try_what_was_away() -> None:
+    world = World()
+    world.replies, world.dead_until = {"dead.test": LATER}, {"dead.test": NOW + timedelta(minutes=1)}
+    world.due.append(item("dead.test"))
+    await world.laters.run()
+    assert world.forgotten == 0
+    world.draining.clear()
+    world.last_order = 7
+    world.due.append(item("dead.test"))
+    await world.laters.run()
+    assert world.forgotten == 1
+    assert len(world.paused) == 2, "found away again"
 
 
 async def test_a_destination_that_is_away_is_paused_once() -> None:

@@ -80,12 +80,13 @@ class Taken:
     """Items under lease.
 
     `is_capped`: more is due, of lanes whose destination or tenant has all its places. `is_part`: there may be lanes
-    whose turn it is that were not looked at.
+    whose turn it is that were not looked at. `last_order` is the number of the operator's last order.
     """
 
     items: list[Item]
     is_capped: bool
     is_part: bool
+    last_order: int
 
 
 class Lanes(Protocol):
@@ -168,3 +169,6 @@ class Outbound(Protocol):
         self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str = ""
     ) -> Delivery:
         """One try for the recipients at one domain; an outcome for each. Raises BlobUnavailable, BlobMissing."""
+
+    def forget(self) -> None:
+        """Hosts that were away may be there again: somebody has seen to it."""

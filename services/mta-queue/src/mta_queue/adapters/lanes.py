@@ -30,7 +30,9 @@ SUSPENDED_SECONDS = 60.0
 FIRST_TENANT, LAST_TENANT = UUID(int=0), UUID(int=2**128 - 1)
 
 # A plan that was made when the table was empty must not read all of it when it is full.
-LOCK = "SELECT pg_try_advisory_xact_lock($1) FROM set_config('enable_seqscan', 'off', true)"
+LOCK = """
+SELECT pg_try_advisory_xact_lock($1) AS is_ours, (SELECT coalesce(max(audit_id), 0) FROM queue_audit) AS last_order
+FROM set_config('enable_seqscan', 'off', true)"""
 
 DUE_LANES = """
 WITH RECURSIVE tenant (tenant_id) AS (
@@ -85,11 +87,13 @@ class Lanes:
         self, room: int, firsts: UnderWay, caps: Caps, rules: Rules, lease_seconds: float, now: datetime
     ) -> Taken | None:
         async with transaction(self._pool, OPERATOR) as connection:
-            if not await connection.fetchval(LOCK, TAKING):
+            begun = await connection.fetchrow(LOCK, TAKING)
+            if begun is None or not begun["is_ours"]:
                 return None
+            last_order: int = begun["last_order"]
             lanes = await self._due_lanes(connection, now)
             if not lanes:
-                return Taken([], False, False)
+                return Taken([], False, False, last_order)
             stopped = {
                 lane: suspension
                 for lane in lanes
@@ -123,7 +127,7 @@ class Lanes:
                 )
         fullest = max(Counter(lane.tenant_id for lane in lanes).values())
         is_part = len(lanes) >= LANES_SEEN or fullest >= LANES_OF_A_TENANT
-        return Taken(items, 0 in given.values(), is_part)
+        return Taken(items, 0 in given.values(), is_part, last_order)
 
     async def _due_lanes(self, connection: Connection, now: datetime) -> list[Lane]:
         """In a ring over the tenants, from the one after the last; locked."""

@@ -110,6 +110,9 @@ class Relay:
             most_idle=settings.attempts_at_once * 4,
         )
 
+    def forget(self) -> None:
+        self._dead.forget()
+
     async def close(self) -> None:
         """End the connections that are kept."""
         await self._connections.close()

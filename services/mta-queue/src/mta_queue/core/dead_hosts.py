@@ -49,6 +49,10 @@ class DeadHosts:
         made = self._dead[key] = Dead(self._clock() + timedelta(seconds=seconds), seconds, text)
         return made
 
+    def forget(self) -> None:
+        """All may be there."""
+        self._dead.clear()
+
     def answered(self, key: Key) -> None:
         """It is there."""
         self._dead.pop(key, None)

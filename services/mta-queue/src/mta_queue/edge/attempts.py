@@ -67,6 +67,11 @@ class Attempts:
         if told:
             await self._notices.make(Due(envelope.tenant_id, envelope.queue_id, payload, told))
 
+    def forget(self) -> None:
+        """The operator has ordered something: what was away is tried, not remembered."""
+        self._paused.clear()
+        self._outbound.forget()
+
     def away_until(self, domain: str, now: datetime) -> datetime | None:
         """When a destination may be there again that is not there now."""
         until = self._paused.get(domain)

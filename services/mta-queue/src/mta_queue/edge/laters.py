@@ -47,6 +47,7 @@ class Laters:
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
         self._chance = random.Random()
+        self._last_order = 0
         self._under_lease: dict[tuple[int, int], Item] = {}
 
     async def run(self) -> None:
@@ -99,6 +100,10 @@ class Laters:
                     # Another process takes.
                     await self._pause(BUSY_SECONDS)
                     continue
+                if taken.last_order != self._last_order:
+                    # Known with the very items that the order may have made due.
+                    self._last_order = taken.last_order
+                    self._attempts.forget()
                 for item in taken.items:
                     self._slots.enter_later(_lane(item))
                     self._under_lease[item.item_id, item.fencing] = item
