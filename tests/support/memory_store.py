@@ -290,6 +290,9 @@ class MemoryStore:
         assert message.reference is not None
         return (message.prefix + self._bodies[message.reference.object_key])[offset : offset + length]
 
+    async def read_whole(self, messages: Sequence[StoredMessage]) -> list[bytes]:
+        return [await self.read(message, 0, message.size_octets) for message in messages]
+
     # -- changing
 
     async def store_flags(

@@ -6,7 +6,7 @@ import quopri
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imap.core import passing, rendering
+from imap.core import fetching, passing, rendering
 from imap.core.decoding import Base64, Decoder, Plain, QuotedPrintable, Text, decode, decoder
 
 from tests.support.imap_memory import Imap
@@ -114,3 +114,21 @@ def test_a_message_with_nul_is_refused(imap: Imap) -> None:
     client = imap.client()
     assert client.say(b"APPEND INBOX ~{3+}\r\na\0b")[-1].startswith("NO [UNKNOWN-CTE]")
     assert client.say(b"APPEND INBOX {3+}\r\na\0b")[-1].startswith("BAD")
+
+
+def test_many_messages_in_runs(imap: Imap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "SMALL_OCTETS", 60)
+    monkeypatch.setattr(fetching, "RUN_OCTETS", 150)
+    client = imap.client(select="INBOX")
+    letters = [b"Subject: %d\r\n\r\n%b\r\n" % (n, b"x" * (n * 7 % 90)) for n in range(40)]
+    for letter in letters:
+        client.append(letter)
+    client.say("NOOP")
+    said = client.raw("FETCH 1:* (UID BODY.PEEK[] BODY.PEEK[TEXT]<0.3> BINARY.PEEK[1])")
+    expected = b"".join(
+        b"* %d FETCH (UID %d BODY[] {%d}\r\n%b BODY[TEXT]<0> {%d}\r\n%b BINARY[1] {%d}\r\n%b)\r\n"
+        % (n, n, len(letter), letter, len(text[:3]), text[:3], len(text), text)
+        for n, letter in enumerate(letters, start=1)
+        for text in [letter.partition(b"\r\n\r\n")[2]]
+    )
+    assert said == expected + b"x OK FETCH completed\r\n"

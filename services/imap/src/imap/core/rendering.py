@@ -31,11 +31,15 @@ def viewed(session: Session, item: FetchItem, uid: int) -> bytes:
 
 
 async def render(
-    session: Session, message: StoredMessage, items: Sequence[FetchItem], marked: Collection[int]
+    session: Session,
+    message: StoredMessage,
+    items: Sequence[FetchItem],
+    marked: Collection[int],
+    whole: bytes | None = None,
 ) -> list[Piece]:
     """The response, or nothing where the session does not know the message any more.
 
-    `marked` are the UIDs that are \\Seen by this command: their new flags are told.
+    `whole` is the message where it has been read already; `marked` are the UIDs that are \\Seen by this command: their new flags are told.
     """
     number = session.need_selected().view.number_of(message.uid)
     if number is None:
@@ -46,9 +50,9 @@ async def render(
             pieces.append(b" ")
         match item:
             case Section():
-                pieces += await _section(session, message, item)
+                pieces += await _section(session, message, item, whole)
             case Binary():
-                pieces += await _binary(session, message, item)
+                pieces += await _binary(session, message, item, whole)
             case BinarySize():
                 pieces.append(b"%b %d" % (item.label, await _binary_size(session, message, item)))
             case Attribute.FLAGS | Attribute.UID | Attribute.MODSEQ:
@@ -92,7 +96,15 @@ def _news(session: Session) -> tuple[Attribute, ...]:
     return (Attribute.FLAGS, Attribute.UID) if session.is_rev2 else (Attribute.FLAGS,)
 
 
-async def _section(session: Session, message: StoredMessage, section: Section) -> list[Piece]:
+async def _read(session: Session, message: StoredMessage, place: Inside, whole: bytes | None) -> bytes:
+    if whole is not None:
+        return whole[place.offset : place.offset + place.length]
+    return await session.store.read(message, place.offset, place.length)
+
+
+async def _section(
+    session: Session, message: StoredMessage, section: Section, whole: bytes | None
+) -> list[Piece]:
     label = _label(section.label, section.partial)
     place = locate(message, section)
     if place is None:
@@ -100,7 +112,7 @@ async def _section(session: Session, message: StoredMessage, section: Section) -
     if isinstance(place, Fields):
         header = inline(message, place.header)
         if header is None:
-            header = await session.store.read(message, place.header.offset, place.header.length)
+            header = await _read(session, message, place.header, whole)
         chosen = select(header, section)
         if section.partial is not None:
             first, most = section.partial
@@ -111,7 +123,7 @@ async def _section(session: Session, message: StoredMessage, section: Section) -
     if known is not None:
         return [label + b" " + responses.literal(known)]
     if place.length <= SMALL_OCTETS:
-        octets = await session.store.read(message, place.offset, place.length)
+        octets = await _read(session, message, place, whole)
         return [label + b" " + responses.literal(octets)]
     return [label + b" {%d}\r\n" % place.length, Large(message, place, place.length)]
 
@@ -120,14 +132,14 @@ def _label(label: bytes, partial: tuple[int, int] | None) -> bytes:
     return label if partial is None else label + b"<%d>" % partial[0]
 
 
-async def _binary(session: Session, message: StoredMessage, item: Binary) -> list[Piece]:
+async def _binary(session: Session, message: StoredMessage, item: Binary, whole: bytes | None) -> list[Piece]:
     label = _label(item.label, item.partial)
     large = _encoded(message, item.part)
     if large is None:
         return [label + b" NIL"]
     first, most = item.partial or (0, 1 << 62)
     if large.place.length <= SMALL_OCTETS:
-        octets = await session.store.read(message, large.place.offset, large.place.length)
+        octets = await _read(session, message, large.place, whole)
         octets = decode(large.make, octets)[first : first + most]
         # A literal8 only where it is needed (RFC 3516 §4.3).
         sign = b"~" if b"\0" in octets else b""
