@@ -17,7 +17,7 @@ from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.checking import Checker
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.session import Session
-from smtp_gateway.ports import KeyRing
+from smtp_gateway.ports import KeyRing, Policies
 from smtp_gateway.settings import Settings
 from spool import Letter
 
@@ -145,6 +145,7 @@ def converse(
     client: str = "127.0.0.1",
     zone: Resolve | None = None,
     signing_keys: KeyRing | None = None,
+    policies: Policies | None = None,
     **values: object,
 ) -> tuple[bytes, FakeGate, FakeConnection]:
     """Play what a client sends, chunk by chunk; what the gateway said, and what it accepted.
@@ -171,6 +172,7 @@ def converse(
             clock=clock,
             checker=None if zone is None else _checker(zone, configured),
             signing_keys=signing_keys,
+            policies=policies,
         )
         await Session(needs, role, connection).run()  # type: ignore[arg-type]
         return connection

@@ -7,14 +7,19 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from directoryclient import Unavailable
+from directoryclient.policies import TenantPolicy
+from mailproto.smtp.reply import Reply
 from senderauth import Result, arc, authres, dkim
 from senderauth.authres import AuthResults, MethodResult
 from senderauth.dkim.sign import SigningKey
+from senderauth.dmarc import DmarcResult, Policy
 from smtp_gateway.core.roles import Role
-from spool import Handling, Letter
+from smtp_gateway.core.verdicts import Limit, follow
+from spool import Letter
 
 from tests.support.dkim_vectors import RFC8463_ED25519_SECRET
-from tests.support.fake_gateway import FakeGate, converse
+from tests.support.fake_gateway import OTHER_TENANT, TENANT, FakeGate, converse
 from tests.support.zone import TIMEOUT, Zone
 
 NOW = datetime.now(UTC)
@@ -85,7 +90,7 @@ def test_an_honest_message_passes_everything() -> None:
     assert letter.speaker.client_name == "mail.bank.example"
     assert [each.domain for each in letter.speaker.signatures] == ["bank.example"]
     assert b"Received: from mail.bank.example (mail.bank.example [192.0.2.1])" in letter.trace_prefix
-    assert letter.handling is Handling.USUAL
+    assert letter.quarantined_tenants == NOBODY
     assert letter.content == signed(LETTER)
 
 
@@ -104,24 +109,25 @@ def test_the_field_tells_of_both_identities() -> None:
 FORGED = b"From: <a@bank.example>\r\n" + BODY
 CAREFUL = b"From: <a@careful.example>\r\n" + BODY
 THIEF = "203.0.113.9"
+NOBODY: frozenset[str] = frozenset()
 
 
 @pytest.mark.parametrize(
     ("content", "limit", "outcome"),
     [
-        (FORGED, "mark", Handling.USUAL),
-        (FORGED, "quarantine", Handling.QUARANTINE),
+        (FORGED, "mark", NOBODY),
+        (FORGED, "quarantine", {TENANT}),
         (FORGED, "reject", b"550 5.7.26 "),
-        (CAREFUL, "mark", Handling.USUAL),
-        (CAREFUL, "quarantine", Handling.QUARANTINE),
-        (CAREFUL, "reject", Handling.QUARANTINE),
-        (b"From: <a@unknown.example>\r\n" + BODY, "reject", Handling.USUAL),
-        (b"From: <a@slow.example>\r\n" + BODY, "reject", Handling.USUAL),
-        (b"Subject: nobody\r\n" + BODY, "reject", Handling.USUAL),
+        (CAREFUL, "mark", NOBODY),
+        (CAREFUL, "quarantine", {TENANT}),
+        (CAREFUL, "reject", {TENANT}),
+        (b"From: <a@unknown.example>\r\n" + BODY, "reject", NOBODY),
+        (b"From: <a@slow.example>\r\n" + BODY, "reject", NOBODY),
+        (b"Subject: nobody\r\n" + BODY, "reject", NOBODY),
     ],
 )
 def test_the_owners_wish_is_followed_as_far_as_we_are_told(
-    content: bytes, limit: str, outcome: Handling | bytes
+    content: bytes, limit: str, outcome: frozenset[str] | bytes
 ) -> None:
     said, gate, _ = send(content, "x@thief.example", THIEF, dmarc=limit)
     if isinstance(outcome, bytes):
@@ -129,7 +135,57 @@ def test_the_owners_wish_is_followed_as_far_as_we_are_told(
         assert gate.letters == []
     else:
         assert said.startswith(b"250")
-        assert gate.letters[0].handling is outcome
+        assert gate.letters[0].quarantined_tenants == outcome
+
+
+@pytest.mark.parametrize(
+    ("wish", "limits", "outcome"),
+    [
+        (Policy.REJECT, (Limit.REJECT, Limit.REJECT), None),
+        (Policy.REJECT, (Limit.REJECT, Limit.MARK), {TENANT}),
+        (Policy.REJECT, (Limit.QUARANTINE, Limit.REJECT), {TENANT, OTHER_TENANT}),
+        (Policy.REJECT, (Limit.MARK, Limit.QUARANTINE), {OTHER_TENANT}),
+        (Policy.QUARANTINE, (Limit.REJECT, Limit.REJECT), {TENANT, OTHER_TENANT}),
+        (Policy.QUARANTINE, (Limit.MARK, Limit.MARK), set()),
+    ],
+)
+def test_every_tenant_has_its_limit_and_the_dialogue_one_answer(
+    wish: Policy, limits: tuple[Limit, Limit], outcome: set[str] | None
+) -> None:
+    verdict = DmarcResult(Result.FAIL, "bank.example", policy=wish, disposition=wish)
+    found = follow(verdict, dict(zip((TENANT, OTHER_TENANT), limits, strict=True)))
+    assert isinstance(found, Reply) if outcome is None else found == outcome
+
+
+class Chosen:
+    """What tenants chose."""
+
+    def __init__(self, dmarc: str = "", *, away: str = "") -> None:
+        self._dmarc = dmarc
+        self._away = away
+        self.asked: list[str] = []
+
+    async def of(self, tenant_id: str) -> TenantPolicy:
+        self.asked.append(tenant_id)
+        if self._away:
+            raise Unavailable(self._away)
+        return TenantPolicy(self._dmarc)
+
+
+def test_a_tenants_choice_goes_before_the_setting() -> None:
+    def forge(policies: Chosen, content: bytes = FORGED) -> tuple[bytes, FakeGate]:
+        said, gate, _ = send(content, "x@thief.example", THIEF, policies=policies, dmarc="reject")
+        return said, gate
+
+    said, gate = forge(Chosen("quarantine"))
+    assert said.startswith(b"250")
+    assert gate.letters[0].quarantined_tenants == {TENANT}
+    assert forge(Chosen())[0].startswith(b"550 5.7.26 ")
+    assert forge(Chosen(away="the directory does not answer"))[0].startswith(b"451")
+    # Only where somebody asks for something it makes a difference.
+    unasked = Chosen()
+    assert forge(unasked, b"From: <a@unknown.example>\r\n" + BODY)[0].startswith(b"250")
+    assert unasked.asked == []
 
 
 def test_what_a_trusted_list_changed_is_not_held_against_it() -> None:
@@ -207,7 +263,7 @@ def test_whose_mail_is_not_checked() -> None:
         _, gate, zone = send(signed(LETTER), client=client, dmarc="reject", **values)
         [letter] = gate.letters
         assert zone.asked == []
-        assert (letter.speaker, letter.handling) == (None, Handling.USUAL)
+        assert (letter.speaker, letter.quarantined_tenants) == (None, NOBODY)
         assert letter.trace_prefix.startswith(b"Received:")
 
 

@@ -10,6 +10,7 @@ from blobstore import BlobUnavailable
 from eventbus import BusUnavailable
 from eventbus import OutcomeUnknown as BusOutcomeUnknown
 from spool import (
+    Handling,
     Letter,
     OutcomeUnknown,
     Recipient,
@@ -209,3 +210,13 @@ async def test_fields_that_were_put_in_front_count_as_the_messages_own(spool: Sp
     assert got.facts.sent_at == datetime(2026, 11, 21, 12, tzinfo=UTC)
     assert got.facts.header == b"Subject: hi\r\n\r\n"
     assert got.envelope.size_octets == len(sent.content)
+
+
+async def test_only_the_tenants_who_want_it_have_it_quarantined(spool: Spool, bus: Bus) -> None:
+    sent = dataclasses.replace(letter(LOCAL, OTHER), quarantined_tenants=frozenset({"tenant-b"}))
+    await spool.accept(sent)
+    envelopes = [decode(payload).envelope for _, payload in bus.published[0]]
+    assert {each.tenant_id: each.handling for each in envelopes} == {
+        "tenant-a": Handling.USUAL,
+        "tenant-b": Handling.QUARANTINE,
+    }

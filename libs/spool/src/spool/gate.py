@@ -24,6 +24,7 @@ from spool.codec import encode, facts_to_wire
 from spool.envelope import Envelope, EnvelopeRecipient
 from spool.letter import Letter
 from spool.packer import Packer
+from spool.speaker import Handling
 
 # RFC 5321 §4.5.3.2.6: a client waits ten minutes for the answer to its final dot.
 PUBLISH_SECONDS = 60.0
@@ -145,7 +146,7 @@ def _envelopes(letter: Letter, digest: bytes) -> list[Envelope]:
             binary=letter.binary,
             request=letter.request,
             speaker=letter.speaker,
-            handling=letter.handling,
+            handling=Handling.QUARANTINE if tenant_id in letter.quarantined_tenants else Handling.USUAL,
         )
         for tenant_id, recipients in by_tenant.items()
     ]

@@ -6,7 +6,7 @@ from datetime import datetime
 from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT, MessageRequest, RecipientRequest
 
 from spool.envelope import Source
-from spool.speaker import Handling, Speaker
+from spool.speaker import Speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Letter:
     `content` is the message exactly as received; `trace_prefix` the trace fields
     that the door made (Received ...), each ended by CRLF. `added_fields` are fields
     that the message lacked (Date, Message-ID): they stand after the trace fields and
-    count as the message's own where its header is described.
+    count as the message's own where its header is described. For recipients of
+    `quarantined_tenants` it is filed where junk goes.
     """
 
     queue_id: str
@@ -49,4 +50,4 @@ class Letter:
     request: MessageRequest = MESSAGE_DEFAULT
     added_fields: bytes = b""
     speaker: Speaker | None = None
-    handling: Handling = Handling.USUAL
+    quarantined_tenants: frozenset[str] = frozenset()

@@ -10,10 +10,11 @@ from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
 
-from admin_api.adapters import access, directory, dkim, quarantine, queue
+from admin_api.adapters import access, directory, dkim, policies, quarantine, queue
 from admin_api.app import build
 from admin_api.edge.access import attach
 from admin_api.edge.dkim import attach as attach_dkim
+from admin_api.edge.policies import attach as attach_policies
 from admin_api.edge.quarantine import attach as attach_quarantine
 from admin_api.settings import Settings
 
@@ -41,6 +42,7 @@ async def wire(service: Service[Settings]) -> None:
     )
     attach(app, access.stub(channel))
     attach_dkim(app, dkim.stub(channel))
+    attach_policies(app, policies.stub(channel))
     incoming = rpc.channel(settings.quarantine_target)
     service.on_close(lambda: incoming.close(None))
     attach_quarantine(app, quarantine.stub(incoming))

@@ -4,6 +4,7 @@ import time
 
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
+from directoryclient.policies import TenantPolicies
 from directoryclient.signing import SigningKeys
 from dnslookup import Resolver, parse_servers
 from eventbus import EventBus, subjects
@@ -48,6 +49,8 @@ async def wire(service: Service[Settings]) -> None:
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     signing_keys = SigningKeys(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, signing_keys.changed)
+    policies = TenantPolicies(channel, hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, policies.changed)
     tls = configured_context(settings.tls_certificate_file, settings.tls_key_file)
     controls = Controls.of(settings)
     sharing = Sharing(controls.limits, bus.tell, time.monotonic)
@@ -65,6 +68,7 @@ async def wire(service: Service[Settings]) -> None:
         controls,
         checker=_checker(settings),
         signing_keys=signing_keys,
+        policies=policies,
     )
     listeners = (
         ("mx", settings.mx_port, Role.MX, None),

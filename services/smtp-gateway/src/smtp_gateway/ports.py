@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from directoryclient import Identity, Resolution
+from directoryclient.policies import TenantPolicy
 from mailproto.sasl.scram_exchange import Offer
 from senderauth.dkim import SigningKey
 from senderauth.dns import Resolve
@@ -53,3 +54,10 @@ class KeyRing(Protocol):
 
     async def of(self, tenant_id: str, domain: str) -> tuple[SigningKey, ...]:
         """All of a domain; none where it is not this tenant's. Raises directoryclient.Unavailable."""
+
+
+class Policies(Protocol):
+    """What tenants chose."""
+
+    async def of(self, tenant_id: str) -> TenantPolicy:
+        """Raises directoryclient.Unavailable."""

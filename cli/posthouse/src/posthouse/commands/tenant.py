@@ -1,16 +1,18 @@
-"""posthouse tenant: create, list, show, suspend, restore, delete."""
+"""posthouse tenant: create, list, show, suspend, restore, delete; policy."""
 
 from typing import Annotated
 
 import typer
 
 from posthouse.api import named
+from posthouse.commands import policy
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.output import as_json, console, guarded, table
 
 app = typer.Typer(
     no_args_is_help=True, help="Tenants: customers of the platform, walled off from each other."
 )
+app.add_typer(policy.app, name="policy")
 COLUMNS = ("name", "display_name", "suspended", "created_at", "tenant_id")
 Name = Annotated[str, typer.Argument(help="The tenant's name.")]
 

@@ -1,5 +1,6 @@
 """What the checks of a message come to: the field that tells of them, what travels in the envelope, what is done."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -12,7 +13,7 @@ from senderauth.dmarc import AuthorFault, DmarcResult, Policy
 from senderauth.iprev import IprevResult
 from senderauth.names import Address
 from senderauth.spf import SpfResult
-from spool import Handling, Signature, Speaker
+from spool import Signature, Speaker
 
 # Of a chain that may have 50; the newest say most.
 SEALERS_TOLD = 10
@@ -97,18 +98,22 @@ def is_vouched_for(findings: Findings, trusted_sealers: frozenset[str]) -> bool:
     )
 
 
-def decide(
-    findings: Findings, limit: Limit, trusted_sealers: frozenset[str] = frozenset()
-) -> Handling | Reply:
-    """What is done with a message, by its author's domain's wish (RFC 9989 §5.4); the Reply refuses it (RFC 7372 §3.3)."""
-    dmarc = findings.dmarc
-    if dmarc is None or dmarc.disposition is Policy.NONE or limit is Limit.MARK:
-        return Handling.USUAL
-    if is_vouched_for(findings, trusted_sealers):
-        return Handling.USUAL
-    if dmarc.disposition is Policy.REJECT and limit is Limit.REJECT:
+def is_unwanted(findings: Findings, trusted_sealers: frozenset[str]) -> bool:
+    """Whether the domain of From asks to do something with this message, and nobody who is believed speaks for it."""
+    if findings.dmarc is None or findings.dmarc.disposition is Policy.NONE:
+        return False
+    return not is_vouched_for(findings, trusted_sealers)
+
+
+def follow(dmarc: DmarcResult, limits: Mapping[str, Limit]) -> frozenset[str] | Reply:
+    """What is done with an unwanted message (RFC 9989 §5.4), by the limit of each tenant among the recipients.
+
+    The Reply refuses it (RFC 7372 §3.3), where all want that: there is one answer for all recipients. Else the tenants
+    for whom it is quarantined.
+    """
+    if dmarc.disposition is Policy.REJECT and all(limit is Limit.REJECT for limit in limits.values()):
         domain = dmarc.author_domain
         return Reply.of(
             550, "5.7.26", f"Neither SPF nor DKIM speaks for {domain}, which asks to refuse such mail"
         )
-    return Handling.QUARANTINE
+    return frozenset(tenant for tenant, limit in limits.items() if limit is not Limit.MARK)

@@ -140,5 +140,5 @@ def _letter(
         binary=transaction.body is BodyType.BINARY,
         request=transaction.request,
         speaker=judged.speaker,
-        handling=judged.handling,
+        quarantined_tenants=judged.quarantined_tenants,
     )

@@ -4,17 +4,19 @@ Fields of Authentication-Results in our name are taken out whole, at both doors,
 stored is what came without them (ADR 3). Signatures are checked on what came.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from directoryclient import Unavailable
 from mailmsg.header import header_end
 from mailproto.smtp.reply import Reply
 from senderauth import Result, authres
 from senderauth.dmarc import AuthorFault
 from servicekit import logs
-from spool import Handling, Speaker
+from spool import Speaker
 
 from smtp_gateway import metrics
-from smtp_gateway.core import verdicts
+from smtp_gateway.core import roles, verdicts
 from smtp_gateway.core.roles import Role, Transaction
 from smtp_gateway.core.verdicts import Findings, Limit
 from smtp_gateway.edge.needs import Needs
@@ -30,7 +32,7 @@ class Judged:
     content: bytes
     field: bytes = b""
     speaker: Speaker | None = None
-    handling: Handling = Handling.USUAL
+    quarantined_tenants: frozenset[str] = frozenset()
 
 
 async def judge(needs: Needs, visit: Visit, transaction: Transaction, content: bytes) -> Judged | Reply:
@@ -46,8 +48,13 @@ async def judge(needs: Needs, visit: Visit, transaction: Transaction, content: b
     if findings is None:
         return Judged(kept)
     _count(findings)
-    decision = _decide(needs, findings)
-    action = "refused" if isinstance(decision, Reply) else decision.value
+    tenants = sorted({each.tenant_id for each in transaction.recipients.values()})
+    try:
+        decision = await _decide(needs, findings, tenants)
+    except Unavailable as error:
+        LOG.warning("policies_unavailable", connection=visit.connection.id, error=str(error))
+        return roles.UNWELL
+    action = "refused" if isinstance(decision, Reply) else "quarantined" if decision else "taken"
     metrics.DMARC_ACTIONS.labels(action).inc()
     LOG.info(
         "sender_checked",
@@ -81,11 +88,18 @@ def _own_name(needs: Needs) -> str:
     return needs.settings.authserv_id or needs.settings.hostname
 
 
-def _decide(needs: Needs, findings: Findings) -> Handling | Reply:
+async def _decide(needs: Needs, findings: Findings, tenants: Sequence[str]) -> frozenset[str] | Reply:
+    """The Reply refuses it, else the tenants for whom it is quarantined. Raises Unavailable."""
     if findings.author in verdicts.AMBIGUOUS and needs.settings.ambiguous_authors == "refused":
         return verdicts.NO_AGREED_AUTHOR
     trusted = frozenset(each.lower() for each in needs.settings.arc_trusted_sealers)
-    return verdicts.decide(findings, Limit(needs.settings.dmarc), trusted)
+    if findings.dmarc is None or not verdicts.is_unwanted(findings, trusted):
+        return frozenset()
+    limits = {}
+    for tenant_id in tenants:
+        chosen = "" if needs.policies is None else (await needs.policies.of(tenant_id)).dmarc
+        limits[tenant_id] = Limit(chosen or needs.settings.dmarc)
+    return verdicts.follow(findings.dmarc, limits)
 
 
 def _count(findings: Findings) -> None:

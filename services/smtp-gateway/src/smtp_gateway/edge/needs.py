@@ -9,7 +9,7 @@ from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.checking import Checker
-from smtp_gateway.ports import Directory, Gate, Health, KeyRing
+from smtp_gateway.ports import Directory, Gate, Health, KeyRing, Policies
 from smtp_gateway.settings import Settings
 
 
@@ -18,7 +18,8 @@ class Needs:
     """What all sessions of a process share; `clock` counts seconds and never goes back.
 
     `proxies` speak the PROXY protocol, always; `introducers` may say XCLIENT. Without a `checker` nobody is asked who
-    is speaking, and without `signing_keys` nothing is signed.
+    is speaking, without `signing_keys` nothing is signed, and without `policies` no
+    tenant has chosen anything.
     """
 
     settings: Settings
@@ -33,3 +34,4 @@ class Needs:
     clock: Callable[[], float] = time.monotonic
     checker: Checker | None = None
     signing_keys: KeyRing | None = None
+    policies: Policies | None = None
