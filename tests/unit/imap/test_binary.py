@@ -6,7 +6,7 @@ import quopri
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imap.core import fetching, passing, rendering
+from imap.core import passing, rendering, runs
 from imap.core.decoding import Base64, Decoder, Plain, QuotedPrintable, Text, decode, decoder
 
 from tests.support.imap_memory import Imap
@@ -117,8 +117,8 @@ def test_a_message_with_nul_is_refused(imap: Imap) -> None:
 
 
 def test_many_messages_in_runs(imap: Imap, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "SMALL_OCTETS", 60)
-    monkeypatch.setattr(fetching, "RUN_OCTETS", 150)
+    monkeypatch.setattr(runs, "SMALL_OCTETS", 60)
+    monkeypatch.setattr(runs, "RUN_OCTETS", 150)
     client = imap.client(select="INBOX")
     letters = [b"Subject: %d\r\n\r\n%b\r\n" % (n, b"x" * (n * 7 % 90)) for n in range(40)]
     for letter in letters:
@@ -132,3 +132,4 @@ def test_many_messages_in_runs(imap: Imap, monkeypatch: pytest.MonkeyPatch) -> N
         for text in [letter.partition(b"\r\n\r\n")[2]]
     )
     assert said == expected + b"x OK FETCH completed\r\n"
+    assert client.say("SEARCH BODY " + "x" * 84)[0] == "* SEARCH 13 26 39"

@@ -7,26 +7,25 @@ that is slow.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from operator import itemgetter
 
 from mailmodel import FlagAction, FlagChange, Flags, SystemFlag
 from mailproto.imap.commands import Access, By, Fetch
 from mailproto.imap.fetch_items import Attribute, Binary, BinarySize, FetchItem, Section, Seen, Text
 from mailproto.imap.message_set import Spans
-from mailstore import BodyCorrupt, Columns, MailboxMissing, StoredMessage
+from mailstore import Columns, MailboxMissing, StoredMessage
 
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.features import Feature
 from imap.core.passing import Piece, say_pieces
 from imap.core.rendering import render
 from imap.core.resyncing import tell_vanished
+from imap.core.runs import read_run, runs
 from imap.core.session import Session, flag_words
 
-# Runs of messages whose bodies are read ahead; messages up to this size are read in runs of up to that size.
+# Runs of messages whose bodies are read ahead.
 AHEAD = 4
-SMALL_OCTETS = 64 * 1024
-RUN_OCTETS = 256 * 1024
 # Answers made from the view alone are said in groups.
 GROUP = 500
 # Items that the view holds: how they are written, and which of (number, UID, flags, MODSEQ) goes in.
@@ -162,31 +161,13 @@ def _reads_body(item: FetchItem) -> bool:
     return isinstance(item, Binary | BinarySize) or item is Attribute.PREVIEW
 
 
-def _groups(stored: Sequence[StoredMessage]) -> Iterator[list[StoredMessage]]:
-    """Small messages in runs that are read together, each larger one by itself."""
-    run: list[StoredMessage] = []
-    octets = 0
-    for message in stored:
-        is_small = message.size_octets <= SMALL_OCTETS
-        if run and (not is_small or octets + message.size_octets > RUN_OCTETS):
-            yield run
-            run, octets = [], 0
-        run.append(message)
-        octets += message.size_octets
-        if not is_small:
-            yield run
-            run, octets = [], 0
-    if run:
-        yield run
-
-
 async def _ahead(
     session: Session, stored: Sequence[StoredMessage], items: Sequence[FetchItem], marked: set[int]
 ) -> AsyncIterator[list[Piece]]:
     """The answers in order, with the bodies of the next few runs being read meanwhile."""
     tasks: list[asyncio.Task[list[Piece]]] = []
     try:
-        following = _groups(stored)
+        following = runs(stored)
         while True:
             while len(tasks) < AHEAD and (run := next(following, None)) is not None:
                 tasks.append(asyncio.create_task(_render_run(session, run, items, marked)))
@@ -202,13 +183,7 @@ async def _ahead(
 async def _render_run(
     session: Session, run: Sequence[StoredMessage], items: Sequence[FetchItem], marked: set[int]
 ) -> list[Piece]:
-    wholes: Sequence[bytes | None] = [None] * len(run)
-    if len(run) > 1:
-        try:
-            wholes = await session.store.read_whole(run)
-        except BodyCorrupt:
-            # One of them is damaged: each is asked for by itself, and those before it are told.
-            pass
+    wholes = await read_run(session, run)
     pieces: list[Piece] = []
     for message, whole in zip(run, wholes, strict=True):
         pieces += await render(session, message, items, marked, whole)

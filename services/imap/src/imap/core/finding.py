@@ -12,10 +12,11 @@ from mailstore import BodyCorrupt, Columns, MailboxMissing, StoredMessage
 
 from imap.core.answer import NO_MAILBOX, No
 from imap.core.matching import Candidate, Context, matches, needed_columns
+from imap.core.runs import read_run, runs
 from imap.core.session import Session
 from imap.core.texts import read_text, text_parts
 
-BODIES_AT_ONCE = 8
+RUNS_AT_ONCE = 4
 # Of a longer text only the beginning is looked through.
 TEXT_OCTETS = 4 * 1024 * 1024
 # Candidates whose bodies are asked for together.
@@ -119,22 +120,25 @@ async def full_header(session: Session, message: StoredMessage) -> bytes:
 
 
 async def _read_texts(session: Session, candidates: Sequence[Candidate]) -> None:
-    room = asyncio.Semaphore(BODIES_AT_ONCE)
+    room = asyncio.Semaphore(RUNS_AT_ONCE)
+    by_uid = {candidate.uid: candidate for candidate in candidates}
 
-    async def read(candidate: Candidate) -> None:
+    async def read(run: Sequence[StoredMessage]) -> None:
         async with room:
-            assert candidate.stored is not None
-            candidate.text = await _text(session, candidate.stored)
+            wholes = await read_run(session, run)
+            for message, whole in zip(run, wholes, strict=True):
+                by_uid[message.uid].text = await _text(session, message, whole)
 
-    await asyncio.gather(*(read(candidate) for candidate in candidates))
+    stored = [candidate.stored for candidate in candidates if candidate.stored is not None]
+    await asyncio.gather(*(read(run) for run in runs(stored)))
 
 
-async def _text(session: Session, message: StoredMessage) -> str:
+async def _text(session: Session, message: StoredMessage, whole: bytes | None) -> str:
     """The texts of a message's body, decoded, as they are compared."""
     texts = []
     for part in text_parts(message):
         try:
-            texts.append(await read_text(session, message, part, TEXT_OCTETS))
+            texts.append(await read_text(session, message, part, TEXT_OCTETS, whole))
         except BodyCorrupt:
             continue
     return casemap("\n".join(texts))

@@ -18,11 +18,17 @@ def text_parts(message: StoredMessage) -> Iterator[Part]:
             yield part
 
 
-async def read_text(session: Session, message: StoredMessage, part: Part, octets: int) -> str:
-    """Up to so many octets of a part's body, without its transfer encoding, as text. What cannot be decoded is marked."""
+async def read_text(
+    session: Session, message: StoredMessage, part: Part, octets: int, whole: bytes | None = None
+) -> str:
+    """Up to so many octets of a part's body, without its transfer encoding, as text. What cannot be decoded is marked.
+
+    `whole` is the message where it has been read already.
+    """
     header_octets = part.body_offset - part.header_offset
     start = len(message.prefix) + part.header_offset
-    data = await session.store.read(message, start, header_octets + min(part.body_octets, octets))
+    end = start + header_octets + min(part.body_octets, octets)
+    data = whole[start:end] if whole is not None else await session.store.read(message, start, end - start)
     body = decode(decoder(part.encoding, "") or Plain, data[header_octets:])
     try:
         return body.decode(_charset(data[:header_octets]), "replace")
