@@ -2,11 +2,17 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from dnslookup import DnsUnavailable, NoSuchDomain, Resolver, parse_servers
+from senderauth import Result
+from senderauth.dkim import Algorithm, generate_pem, kept_signing_key, sign
 from senderauth.dns import Answers, NoAnswer, RecordType, TempError
 from smtp_gateway.adapters.questions import TOO_LATE, Questions
+from smtp_gateway.core.networks import Networks
+from smtp_gateway.core.verdicts import is_unwanted
+from smtp_gateway.edge.checking import Checker
 
 from tests.support.dnsserver import DnsServer
 
@@ -116,3 +122,32 @@ async def test_who_gives_up_does_not_take_the_answer_from_others(dns: DnsServer)
     hasty.cancel()
     assert await patient == ["first.two.test", "second.two.test"]
     assert len(dns.questions) == 1
+
+
+@pytest.mark.parametrize(
+    ("author", "expected"),
+    [
+        # Its policy was known in time, but whether the message passes was not.
+        (b"a@loud.test", Result.TEMPERROR),
+        # Who forges another's name cannot hide behind a silent zone of his own.
+        (b"a@victim.test", Result.FAIL),
+    ],
+)
+async def test_a_zone_that_says_nothing_holds_no_message_up(
+    dns: DnsServer, author: bytes, expected: Result
+) -> None:
+    """All checks of a message end with its deadline, with what they have found until then."""
+    for domain in ("loud.test", "victim.test"):
+        dns.txt(f"_dmarc.{domain}", "v=DMARC1; p=reject")
+    dns.txt("loud.test", "v=spf1 include:quiet.test -all")
+    dns.silent |= {"quiet.test", "s._domainkey.loud.test", "9.113.0.203.in-addr.arpa"}
+    key = kept_signing_key("loud.test", "s", generate_pem(Algorithm.ED25519_SHA256))
+    letter = b"From: " + author + b"\r\n\r\nHello\r\n"
+    signed = sign(letter, [key], now=datetime.now(UTC), lifetime_seconds=600) + letter
+    checker = Checker(Questions(resolver(dns)), "gate.test", Networks(()), 1.0)
+    found = await checker.check("203.0.113.9", "mail.loud.test", "a@loud.test", signed)
+    assert found is not None
+    assert found.dmarc is not None
+    assert [found.spf.result, found.iprev.result, found.dkim[0].result] == [Result.TEMPERROR] * 3
+    assert found.dmarc.result is expected
+    assert is_unwanted(found, frozenset()) is (expected is Result.FAIL)

@@ -25,7 +25,7 @@ DEADLINE_SECONDS = 10.0
 MOST_KEPT = 10_000
 LONGEST_KEPT_SECONDS = 3600.0
 # Answers larger than this are not kept, so that strangers' records cannot fill the memory.
-KEPT_CHARACTERS = 8192
+KEPT_CHARACTERS = 4096
 
 
 class Resolver:
