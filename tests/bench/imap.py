@@ -193,10 +193,8 @@ def idling(system: Mailboxes) -> float:
             client.idle()
             time.sleep(0.03 + chance.random() * 0.03)
             session.ehlo_or_helo_if_needed()
-            session.mail("x@load.test")
-            session.rcpt(login)
-            session.putcmd("DATA")
-            assert session.getreply()[0] == 354
+            replies = [session.mail("x@load.test"), session.rcpt(login), session.docmd("DATA")]
+            assert [code for code, _ in replies] == [250, 250, 354], replies
             session.send(message(f"idle-{number}", login, 2048) + b".\r\n")
             sent = time.perf_counter()
             while b"EXISTS" not in client.line():

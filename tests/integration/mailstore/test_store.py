@@ -169,6 +169,26 @@ async def test_changes_since_a_modseq_are_complete(store: MailStore, account: Ac
     assert (await store.changes_since(account, gone.mailbox_id, 1)).gone
 
 
+async def test_statements_are_planned_once(engines: Engines, account: AccountRef) -> None:
+    """To plan again each time, as PostgreSQL would by itself, takes longer than to do it."""
+    store = await MailStore.open(
+        engines.dsn("store", "app"), engines.seaweed.store(), lambda _: None, pool_size=1
+    )
+    mailbox_id = await inbox(store, account)
+    uids = await store.append(account, mailbox_id, [new() for _ in range(4)])
+    for uid in uids * 3:
+        await store.store_flags(account, mailbox_id, [uid], FlagChange(FlagAction.ADD, SEEN))
+        async for _ in store.fetch(account, mailbox_id, [uid], Columns.BODY):
+            pass
+    async with transaction(store._pool, account.tenant_id) as connection:
+        found = await connection.fetch(
+            "SELECT statement, custom_plans, generic_plans FROM pg_prepared_statements"
+        )
+    assert {row["custom_plans"] for row in found} == {0}
+    assert max(row["generic_plans"] for row in found) >= len(uids) * 3
+    await store.close()
+
+
 async def test_a_new_message_never_comes_after_newer_ones(
     store: MailStore, account: AccountRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:

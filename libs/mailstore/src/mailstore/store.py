@@ -40,6 +40,10 @@ from mailstore.types import (
 
 Tell = Callable[[MailboxChange], None]
 
+# Our statements leave the planner no choice (see `tables`): it need not choose again each time, which took longer than
+# the work, and must not choose to read a whole table because that is small today.
+PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+
 
 class MailStore:
     """One store: a PostgreSQL database and a bucket."""
@@ -52,7 +56,7 @@ class MailStore:
     @classmethod
     async def open(cls, dsn: str, blobs: BlobStore, tell: Tell, *, pool_size: int = 4) -> "MailStore":
         """Connect as the application role. Raises DatabaseUnavailable or DatabaseMisconfigured."""
-        pool = await open_pool(dsn, max_size=pool_size)
+        pool = await open_pool(dsn, max_size=pool_size, settings=PLANNED_ONCE)
         await check_durability(pool)
         return cls(pool, blobs, tell)
 

@@ -1,5 +1,7 @@
 """Pools of connections that carry nothing from one transaction to the next."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TypeAlias
 
 import asyncpg
@@ -9,6 +11,8 @@ from pgkit.errors import AWAY, DatabaseMisconfigured, DatabaseUnavailable
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 # Settings under which a commit may be forgotten.
 WEAK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -20,8 +24,13 @@ async def _nothing(_connection: object) -> None:
     return
 
 
-async def open_pool(dsn: str, *, min_size: int = 1, max_size: int = 4) -> Pool:
-    """A pool that waits at most 5 s for a connection and 30 s for a statement. Raises DatabaseUnavailable."""
+async def open_pool(
+    dsn: str, *, min_size: int = 1, max_size: int = 4, settings: Mapping[str, str] = NO_SETTINGS
+) -> Pool:
+    """A pool that waits at most 5 s for a connection and 30 s for a statement. Raises DatabaseUnavailable.
+
+    `settings` are PostgreSQL's, for each connection.
+    """
     try:
         return await asyncpg.create_pool(
             dsn,
@@ -36,6 +45,7 @@ async def open_pool(dsn: str, *, min_size: int = 1, max_size: int = 4) -> Pool:
                 "application_name": "posthouse",
                 # A process that was stopped in the middle must not keep its locks from everybody else.
                 "idle_in_transaction_session_timeout": "15s",
+                **settings,
             },
         )
     except AWAY as error:

@@ -28,7 +28,7 @@ def _opening(scope: Scope | str) -> str:
     if isinstance(scope, Scope):
         return f"BEGIN; SELECT set_config('posthouse.scope', '{scope.value}', true)"
     # UUID() refuses what is not one: nothing of a peer's gets into the statement.
-    return f"BEGIN; SELECT set_config('posthouse.tenant', '{UUID(scope)}', true)"
+    return f"BEGIN; SET LOCAL posthouse.tenant = '{UUID(scope)}'"
 
 
 async def enter_tenant(connection: Connection, tenant_id: str) -> None:
