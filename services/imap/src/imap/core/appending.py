@@ -33,7 +33,7 @@ async def append(session: Session, command: Append) -> Answer:
     await say_normal_form(session, command.mailbox)
     if session.selected is not None and session.selected.mailbox_id == target.mailbox_id:
         session.is_stale = True
-        session.own_uids.update(uids)
+        session.put_there(uids)
     return ok("APPEND completed", appended_code(target, uids))
 
 

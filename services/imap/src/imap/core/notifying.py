@@ -76,6 +76,7 @@ async def tell_news(session: Session, may_expunge: MayExpunge) -> None:
         new = await session.announce(may_expunge, tells_flags=Event.FLAG_CHANGE in group.events)
         # RFC 5465 §5.2: not of those that the client itself put there.
         new = [uid for uid in new if uid not in session.own_uids]
+        session.own_uids.clear()
         if new and group.items:
             await fetch_new(session, new, group.items)
 

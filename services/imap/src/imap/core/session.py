@@ -107,6 +107,11 @@ class Session:
         await self.look()
         await self.announce(may_expunge)
 
+    def put_there(self, uids: Iterable[int]) -> None:
+        """These messages of the selected mailbox are the client's own; who uses NOTIFY is not shown them."""
+        if self.watch is not None:
+            self.own_uids.update(uids)
+
     async def look(self) -> None:
         """Look at what has changed. A mailbox that is gone ends the selection."""
         selected = self.selected

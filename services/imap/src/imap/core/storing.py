@@ -110,7 +110,7 @@ async def copy(session: Session, command: Copy) -> Answer:
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     if target == selected.mailbox_id:
-        session.own_uids.update(uid for _, uid in result.pairs)
+        session.put_there(uid for _, uid in result.pairs)
     return ok("COPY completed", _copy_code(result))
 
 
