@@ -73,10 +73,10 @@ async def tell_news(session: Session, may_expunge: MayExpunge) -> None:
         return
     group = watch.selected
     if group is not None and Event.MESSAGE_NEW in group.events:
-        new = await session.announce(may_expunge, tells_flags=Event.FLAG_CHANGE in group.events)
+        announced = await session.announce(may_expunge, tells_flags=Event.FLAG_CHANGE in group.events)
         # RFC 5465 §5.2: not of those that the client itself put there.
-        new = [uid for uid in new if uid not in session.own_uids]
-        session.own_uids.clear()
+        new = [uid for uid in announced if uid not in session.own_uids]
+        session.own_uids.difference_update(announced)
         if new and group.items:
             await fetch_new(session, new, group.items)
 
