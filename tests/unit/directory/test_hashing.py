@@ -49,7 +49,7 @@ async def test_the_likeliest_go_first_and_equals_as_they_came(work: Work) -> Non
 
 
 async def test_when_too_many_wait_the_worst_is_sent_away(work: Work) -> None:
-    hashing = Hashing(1, most_waiting=2)
+    hashing = Hashing(1, strangers=2)
     holder = asyncio.create_task(hashing.run(0, work.hold))
     await settle()
     others = []
@@ -60,6 +60,21 @@ async def test_when_too_many_wait_the_worst_is_sent_away(work: Work) -> None:
     outcomes = await asyncio.gather(*others, return_exceptions=True)
     assert [type(each) for each in outcomes] == [str, Crowded, str, Crowded]
     assert work.done == ["kept", "better"]
+    await holder
+    hashing.close()
+
+
+async def test_whom_we_know_is_not_sent_away_for_strangers(work: Work) -> None:
+    hashing = Hashing(1, strangers=1, most_waiting=4)
+    holder = asyncio.create_task(hashing.run(0, work.hold))
+    await settle()
+    others = []
+    for rank, name in ((0, "a"), (5, "stranger"), (0, "b"), (0, "c"), (0, "d"), (0, "e")):
+        others.append(asyncio.create_task(hashing.run(rank, work.note, name)))
+        await settle()
+    work.gate.set()
+    outcomes = await asyncio.gather(*others, return_exceptions=True)
+    assert [type(each) for each in outcomes] == [str, Crowded, str, str, str, Crowded]
     await holder
     hashing.close()
 

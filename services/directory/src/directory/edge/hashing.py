@@ -1,7 +1,8 @@
 """Hashes in threads, the likeliest to be right first: many wrong passwords must not keep a right one waiting.
 
 As many run at once as there are threads. Who waits is taken by rank (the lower the sooner), then in the order of
-coming. When too many wait, the one of the worst rank is sent away.
+coming. Ranks above 0 are strangers: few of them wait, so that none waits for long, and when there are more the one of
+the worst rank is sent away. Those whom we know wait in a long line, for they are not there by the thousand.
 """
 
 import asyncio
@@ -30,9 +31,10 @@ class _Waiting:
 class Hashing:
     """The threads of one process, and the line before them."""
 
-    def __init__(self, threads: int, most_waiting: int = 64) -> None:
+    def __init__(self, threads: int, strangers: int = 32, most_waiting: int = 512) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._free = threads
+        self._strangers = strangers
         self._most_waiting = most_waiting
         self._line: list[_Waiting] = []
         self._number = 0
@@ -53,7 +55,9 @@ class Hashing:
         self._number += 1
         waiting = _Waiting(rank, self._number, loop.create_future())
         heapq.heappush(self._line, waiting)
-        if len(self._line) > self._most_waiting:
+        if len(self._line) > self._most_waiting or (
+            rank > 0 and sum(each.rank > 0 for each in self._line) > self._strangers
+        ):
             worst = max(self._line)
             self._line.remove(worst)
             heapq.heapify(self._line)

@@ -24,7 +24,8 @@ from directory import metrics
 from directory.adapters.journal import Journal, Use
 from directory.core import app_passwords, limits, names, scram
 from directory.core.client_address import canonical
-from directory.core.limits import Rules, Standing
+from directory.core.lately import Lately
+from directory.core.limits import Rules
 from directory.core.passwords import Hasher, Verdicts
 from directory.core.scram import ScramMaterial
 from directory.edge.hashing import Crowded, Hashing
@@ -116,6 +117,7 @@ class SigningIn:
         self._clock = clock
         self._pairs = Turns(1)
         self._prefixes = Turns(ATTEMPTS_OF_A_PREFIX)
+        self._lately = Lately()
 
     async def decide(self, attempt: Attempt | Proof) -> Decision:
         """Raises DatabaseUnavailable: that is no answer."""
@@ -123,13 +125,14 @@ class SigningIn:
         key, name = _named(attempt.login)
         prefix = limits.prefix_of(attempt.client_address)
         counts_prefix = prefix != "" and not limits.is_own_machine(attempt.client_address)
+        tries = self._lately.tries(prefix if counts_prefix else f"{prefix} {name}", time.monotonic())
         async with AsyncExitStack() as turns:
             await turns.enter_async_context(self._pairs.of(f"{prefix} {name}"))
             if counts_prefix:
                 await turns.enter_async_context(self._prefixes.of(prefix))
             login = await self._look_up(key, attempt) if key is not None else None
             attempted = self._attempted(name, prefix, counts_prefix, login)
-            decision = await self._judge(attempt, door, login, attempted)
+            decision = await self._judge(attempt, door, login, attempted, tries)
         outcome = OUTCOMES[type(decision)]
         metrics.LOGINS.labels(door, outcome).inc()
         if login is not None:
@@ -174,7 +177,7 @@ class SigningIn:
         return "?" + hashlib.blake2b(name.encode(), key=self._secret, digest_size=16).hexdigest()
 
     async def _judge(
-        self, attempt: Attempt | Proof, door: str, login: Login | None, attempted: Attempted
+        self, attempt: Attempt | Proof, door: str, login: Login | None, attempted: Attempted, tries: int
     ) -> Decision:
         now = self._clock()
         standing = await self._limits.standing(attempted, now)
@@ -188,7 +191,9 @@ class SigningIn:
             right = login is not None and login.is_password
         else:
             try:
-                right = await self._is_right(login, attempt, attempted, self._rank(standing, now))
+                # Who came in from there before goes first; then who has tried the least.
+                rank = 0 if standing.is_familiar(now) else 1 + tries
+                right = await self._is_right(login, attempt, attempted, rank)
             except Crowded:
                 return Throttled(CROWDED_SECONDS)
             if right is None:
@@ -223,12 +228,6 @@ class SigningIn:
     def _note_use(self, login: Login, now: datetime, door: str, client_address: str) -> None:
         if login.app is not None and login.app.opens(door, now):
             self._journal.used(Use(login.app.credential_id, now, door, canonical(client_address)))
-
-    def _rank(self, standing: Standing, now: datetime) -> int:
-        """Who came in from there before goes first; then the prefixes with the fewest failures."""
-        if standing.is_familiar(now):
-            return 0
-        return 1 + standing.prefix.current(now, self._rules.prefix.forgotten_seconds)
 
     async def _is_password(self, login: Login | None, password: str, rank: int) -> bool:
         verifier = login.verifier if login is not None else None
