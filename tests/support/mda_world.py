@@ -15,13 +15,19 @@ from mda.core.findings import Finding, Verdict, WhenUnscanned
 from mda.edge.filing import Filing
 from mda.edge.screening import Screening
 from mda.ports import Scanner
-from spool import Envelope, EnvelopeRecipient, Source, SpooledLetter
+from spool import Envelope, EnvelopeRecipient, Handling, Source, SpooledLetter
 from spool.codec import encode, facts_to_wire
 
 _numbers = itertools.count(1)
 
 
-def envelope_of(content: bytes, *, queue_id: str = "", accounts: Sequence[str] = ("bob",)) -> Envelope:
+def envelope_of(
+    content: bytes,
+    *,
+    queue_id: str = "",
+    accounts: Sequence[str] = ("bob",),
+    handling: Handling = Handling.USUAL,
+) -> Envelope:
     return Envelope(
         queue_id=queue_id or f"01J{next(_numbers):023d}",
         tenant_id="11111111-0000-0000-0000-000000000001",
@@ -41,6 +47,7 @@ def envelope_of(content: bytes, *, queue_id: str = "", accounts: Sequence[str] =
         sender_account_id="",
         smtputf8=False,
         eight_bit=False,
+        handling=handling,
     )
 
 

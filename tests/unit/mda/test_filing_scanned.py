@@ -6,7 +6,7 @@ import pytest
 from mda.core.findings import Finding, Verdict, WhenUnscanned
 from mda.edge import screening
 from mda.ports import ScannerBroke, ScannerUnavailable
-from spool import SpooledLetter
+from spool import Handling, SpooledLetter
 
 from tests.support.mda_world import Says, World
 from tests.support.viruses import clean
@@ -47,6 +47,16 @@ async def test_each_goes_where_it_belongs_in_one_batch() -> None:
     [(content, findings)] = world.held.values()
     assert content == VIRUS
     assert findings == (Finding("fake", Verdict.VIRUS, "it-says-so"),)
+
+
+@pytest.mark.parametrize("scanners", [(), (Says(),)], ids=["unscanned", "clean"])
+async def test_what_the_door_wants_apart_goes_where_junk_goes(scanners: tuple[Says, ...]) -> None:
+    world = World()
+    world.junk_name = "Pourriel"
+    world.send(CLEAN, handling=Handling.QUARANTINE)
+    world.send(CLEAN)
+    await world.file(*scanners)
+    assert sorted(each.mailbox_name for batch in world.batches for each in batch) == ["INBOX", "Pourriel"]
 
 
 async def test_the_fields_stand_above_the_trace_and_the_body_is_untouched() -> None:

@@ -22,11 +22,11 @@ from blobstore import BlobUnavailable
 from directoryclient import Unavailable
 from mailstore import Delivery, StoreUnavailable
 from servicekit import logs
-from spool import Malformed, OutcomeUnknown, SpooledLetter, SpoolUnavailable, decode
+from spool import Handling, Malformed, OutcomeUnknown, SpooledLetter, SpoolUnavailable, decode
 
 from mda import metrics
-from mda.core.findings import Disposition, Verdict
-from mda.core.marks import marks
+from mda.core.findings import Disposition, Finding, Verdict
+from mda.core.marks import NOT_SCANNED, marks
 from mda.core.plan import INBOX, local_recipients, plan
 from mda.edge.screening import Screened, Screening
 from mda.edge.sorting import Sorting
@@ -107,12 +107,7 @@ class Filing:
             await self._screen(self._screening, arrived)
 
     async def _file_as_they_are(self, arrived: Sequence[Arrived]) -> None:
-        jobs = []
-        for each in arrived:
-            try:
-                jobs.append(Job(each.item, each.letter, plan(each.letter)))
-            except ValueError as error:
-                await self._poison(each.item, str(error))
+        jobs = [job for each in arrived if (job := await self._job(each, None)) is not None]
         if jobs:
             await self._file_together(jobs)
 
@@ -164,11 +159,19 @@ class Filing:
                 assert_never(result.disposition)
         return None
 
-    async def _job(self, arrived: Arrived, result: Screened) -> Job | None:
+    async def _job(self, arrived: Arrived, result: Screened | None) -> Job | None:
+        """The deliveries; `result` is None where nobody looked at the message. None: settled here."""
         letter = arrived.letter
+        # The door wants it kept apart where its author is not who it says (DMARC), whatever scanners find.
+        is_junk = letter.envelope.handling is Handling.QUARANTINE
+        findings: tuple[Finding, ...] = ()
+        header = NOT_SCANNED
+        if result is not None:
+            is_junk = is_junk or result.disposition is Disposition.JUNK
+            findings, header = result.findings, marks(result.findings)
         try:
-            mailboxes = await self._junk(letter) if result.disposition is Disposition.JUNK else {}
-            job = Job(arrived.item, letter, plan(letter, marks(result.findings), mailboxes))
+            mailboxes = await self._junk(letter) if is_junk else {}
+            job = Job(arrived.item, letter, plan(letter, header, mailboxes))
         except StoreUnavailable as error:
             metrics.POSTPONED.inc()
             self._log.warning("filing_postponed", messages=1, error=str(error))
@@ -177,10 +180,10 @@ class Filing:
         except ValueError as error:
             await self._poison(arrived.item, str(error))
             return None
-        if result.disposition is Disposition.JUNK:
+        if is_junk:
             metrics.JUNK.inc(len(job.deliveries))
             self._log.info("message_junked", queue_id=letter.envelope.queue_id)
-        if any(each.verdict in (Verdict.UNSCANNED, Verdict.UNSCANNABLE) for each in result.findings):
+        if any(each.verdict in (Verdict.UNSCANNED, Verdict.UNSCANNABLE) for each in findings):
             metrics.SCANNER_DOWN.inc()
             self._log.warning("message_filed_unscanned", queue_id=letter.envelope.queue_id)
         return job
