@@ -5,9 +5,9 @@ import asyncio
 from tests.e2e.stress.run import Run, chosen_seed, run_rounds
 from tests.support.platform import Platform
 
-CLIENTS = 10
-ROUNDS = 6
-OPERATIONS = 30
+CLIENTS = 20
+ROUNDS = 8
+OPERATIONS = 25
 
 
 def test_many_clients_never_hear_a_contradiction(platform: Platform) -> None:

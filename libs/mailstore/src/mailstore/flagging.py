@@ -52,7 +52,6 @@ async def store_flags(
     wanted = sorted(set(uids))
     async with transaction(pool, account.tenant_id) as connection:
         modseq = await rows.lock_account(connection, account)
-        await rows.mailbox_row(connection, account, mailbox_id)
         found = await connection.fetch(
             f"""WITH after AS MATERIALIZED (
                     SELECT place, uid, modseq, e.system_flags AS old, {system} AS system_flags, {keywords} AS keywords,
@@ -78,6 +77,9 @@ async def store_flags(
             modseq,
             unchanged_since,
         )
+        if not found:
+            # Was there nothing to change, or no mailbox?
+            await rows.mailbox_row(connection, account, mailbox_id)
     altered = any(row["altered"] for row in found)
     outcome = FlagOutcome(
         [entry_of(row) for row in found if row["passed"]], [row["uid"] for row in found if not row["passed"]]

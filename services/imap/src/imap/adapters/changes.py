@@ -1,5 +1,10 @@
-"""Changes over NATS: one subscription for each account, shared by its sessions in this process."""
+"""Changes over NATS: one subscription for each account, shared by its sessions in this process.
 
+It stays for a while after the last of them: most clients come back at once, and to subscribe anew each time is a good
+part of what a login costs.
+"""
+
+import asyncio
 from collections.abc import Callable
 
 from eventbus import EventBus, Subscription, subjects
@@ -8,11 +13,15 @@ from mailwire.mailbox.v1 import mailbox_pb2 as wire
 
 Told = Callable[[int], None]
 
+LINGER_SECONDS = 30.0
+
 
 class _Shared:
     def __init__(self) -> None:
         self.listeners: list[Told] = []
         self.subscription: Subscription | None = None
+        # Set while nobody listens.
+        self.expiry: asyncio.TimerHandle | None = None
 
     def came(self, _subject: str, payload: bytes) -> None:
         mailbox_id = wire.MailboxChanged.FromString(payload).mailbox_id
@@ -33,9 +42,11 @@ class _Listening:
 class BusChanges:
     """Satisfies ports.Changes."""
 
-    def __init__(self, bus: EventBus) -> None:
+    def __init__(self, bus: EventBus, linger_seconds: float = LINGER_SECONDS) -> None:
         self._bus = bus
+        self._linger_seconds = linger_seconds
         self._shared: dict[str, _Shared] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def hears(self) -> bool:
@@ -51,6 +62,9 @@ class BusChanges:
             )
         else:
             shared.listeners.append(told)
+            if shared.expiry is not None:
+                shared.expiry.cancel()
+                shared.expiry = None
         return _Listening(self, account.account_id, told)
 
     async def leave(self, account_id: str, told: Told) -> None:
@@ -60,6 +74,13 @@ class BusChanges:
             return
         shared.listeners.remove(told)
         if not shared.listeners:
-            del self._shared[account_id]
-            if shared.subscription is not None:
-                await shared.subscription.stop()
+            shared.expiry = asyncio.get_running_loop().call_later(
+                self._linger_seconds, self._expire, account_id
+            )
+
+    def _expire(self, account_id: str) -> None:
+        shared = self._shared.pop(account_id)
+        if shared.subscription is not None:
+            ending = asyncio.create_task(shared.subscription.stop())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
