@@ -16,7 +16,7 @@ from tests.bench.cpu import tree_octets
 from tests.bench.imap_client import Client, fetched
 from tests.bench.load import message
 
-IDLING = 100
+IDLING = 200
 ENVELOPE = b"FETCH 1:* (ENVELOPE BODYSTRUCTURE INTERNALDATE RFC822.SIZE FLAGS UID)"
 
 
