@@ -79,6 +79,25 @@ async def test_whom_we_know_is_not_sent_away_for_strangers(work: Work) -> None:
     hashing.close()
 
 
+async def test_in_a_crowd_of_strangers_one_place_is_kept_for_those_whom_we_know(work: Work) -> None:
+    hashing, other = Hashing(2), Work()
+    first = asyncio.create_task(hashing.run(1, other.hold))
+    second = asyncio.create_task(hashing.run(1, work.hold))
+    await settle()
+    strangers = [asyncio.create_task(hashing.run(1, work.note, "stranger")) for _ in range(9)]
+    await settle()
+    other.gate.set()
+    await first
+    await settle()
+    assert work.done == [], "nine wait: the place that is free now is not for them"
+    assert await hashing.run(0, work.note, "known") == "known"
+    work.gate.set()
+    await asyncio.gather(second, *strangers)
+    assert work.done == ["known"] + ["stranger"] * 9
+    assert (hashing._free, hashing._strangers_running) == (2, 0)
+    hashing.close()
+
+
 async def test_a_place_is_free_again_whoever_leaves_and_whatever_fails(work: Work) -> None:
     hashing = Hashing(1)
     holder = asyncio.create_task(hashing.run(0, work.hold))
