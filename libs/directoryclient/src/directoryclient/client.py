@@ -24,6 +24,8 @@ from directoryclient.answers import Disposition, Identity, Resolution, Target, T
 ANSWER_SECONDS = 10.0
 # A directory that restarts is away for a second or two: a login waits for it.
 RETRY_SECONDS = 4.0
+# A recipient can be asked for again later: only a connection that has just broken is made up for.
+RESOLVE_RETRY_SECONDS = 0.5
 MOST_KEPT = 20_000
 RESOLUTION_SECONDS = 30.0
 WAIT_SECONDS = 5.0
@@ -110,12 +112,11 @@ class DirectoryClient:
         unknown = [address for address in dict.fromkeys(addresses) if address not in known]
         if unknown:
             changes = self._changes
-            try:
-                answer = await self._stub.ResolveRecipients(
-                    wire.ResolveRecipientsRequest(addresses=unknown), timeout=ANSWER_SECONDS
-                )
-            except grpc.aio.AioRpcError as error:
-                raise Unavailable(f"the directory does not answer: {error.code().name}") from error
+            answer = await self._ask(
+                self._stub.ResolveRecipients,
+                wire.ResolveRecipientsRequest(addresses=unknown),
+                RESOLVE_RETRY_SECONDS,
+            )
             for address, found in zip(unknown, answer.resolutions, strict=True):
                 resolution = Resolution(
                     DISPOSITIONS[found.disposition],
@@ -198,8 +199,10 @@ class DirectoryClient:
         )
         return _identity(answer.answer)
 
-    async def _ask(self, method: Callable[..., Awaitable[A]], request: object) -> A:
-        deadline = self._clock() + RETRY_SECONDS
+    async def _ask(
+        self, method: Callable[..., Awaitable[A]], request: object, retry_seconds: float = RETRY_SECONDS
+    ) -> A:
+        deadline = self._clock() + retry_seconds
         while True:
             try:
                 return await method(request, timeout=ANSWER_SECONDS)

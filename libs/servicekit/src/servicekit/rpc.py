@@ -10,6 +10,9 @@ from grpc_reflection.v1alpha import reflection
 from servicekit.run import Service
 
 MESSAGE_LIMIT_OCTETS = 4 * 1024 * 1024
+# An idle channel pings so often; a server that did not expect that would close it, and the next call would fail.
+PING_SECONDS = 20.0
+LEAST_PING_SECONDS = PING_SECONDS / 2
 
 
 async def serve_grpc(
@@ -25,7 +28,7 @@ async def serve_grpc(
             # Two processes on one port would each see half of the calls and all of the confusion.
             ("grpc.so_reuseport", 0),
             ("grpc.keepalive_permit_without_calls", 1),
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", int(LEAST_PING_SECONDS * 1000)),
         ],
         maximum_concurrent_rpcs=4096,
     )
@@ -61,8 +64,10 @@ def channel(target: str) -> grpc.aio.Channel:
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1_000),
-            ("grpc.keepalive_time_ms", 20_000),
+            ("grpc.keepalive_time_ms", int(PING_SECONDS * 1000)),
             ("grpc.keepalive_timeout_ms", 5_000),
+            # Or it would ping twice, and then once a minute.
+            ("grpc.http2.max_pings_without_data", 0),
             ("grpc.keepalive_permit_without_calls", 1),
         ],
     )
