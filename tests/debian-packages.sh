@@ -21,9 +21,12 @@ if [ ! -e "$policy" ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
-if ! apt-get install -y -q --no-install-recommends $missing >"$log" 2>&1; then
-  { apt-get update -q && apt-get install -y -q --no-install-recommends $missing; } >"$log" 2>&1 ||
-    { tail -5 "$log"; echo "posthouse: could not install them; tests that need them will be counted as not run"; }
+install() { apt-get install -y -q --no-install-recommends "$@" >>"$log" 2>&1; }
+if ! install $missing && ! { apt-get update -q >>"$log" 2>&1; install $missing; }; then
+  # One that cannot be had must not keep the others out.
+  for package in $missing; do
+    install "$package" || echo "posthouse: could not install $package; tests that need it will be counted as not run"
+  done
 fi
 rm -f "$log"
 [ -z "$made" ] || rm -f "$policy"
