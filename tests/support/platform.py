@@ -39,8 +39,14 @@ def free_base() -> int:
         # Below the ports that the kernel gives to connections, those of SeaweedFS's gRPC (+10,000) included.
         base = random.SystemRandom().randrange(110, 218) * 100
         ports = [*Ports.at(base).by_name().values(), *range(base + 600, base + 612)]
-        if all(_is_free(port) for port in ports):
+        if all(_is_free(port) for port in ports) and not _left_over(base):
             return base
+
+
+def _left_over(base: int) -> bool:
+    """Whether a killed SeaweedFS has left sockets there: another user could not remove them."""
+    numbers = (path.stem.rpartition("-")[2] for path in Path("/tmp").glob("seaweedfs-*.sock"))
+    return any(base + 10_000 <= int(number) < base + 11_000 for number in numbers if number.isdigit())
 
 
 def _is_free(port: int) -> bool:

@@ -5,6 +5,7 @@ Down goes the other way: the services drain first, the stores stop last.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -61,6 +62,7 @@ class Supervisor:
         self._message = ""
         self._started_at = time.time()
         self._lock = Lock(self._layout)
+        self._seaweed: Seaweed | None = None
 
     def _note(self) -> None:
         State(
@@ -120,7 +122,7 @@ class Supervisor:
         await asyncio.to_thread(programs.versions)
         postgres = Postgres(self._layout, wishes.ports)
         nats = Nats(self._layout, wishes.ports)
-        seaweed = Seaweed(self._layout, wishes.ports)
+        seaweed = self._seaweed = Seaweed(self._layout, wishes.ports)
         scanners = Scanners(self._layout, wishes.ports, wishes.scanners, wishes.overrides)
         services = Services(
             self._layout, wishes.ports, nats, seaweed, {**scanners.settings, **wishes.overrides}
@@ -193,6 +195,9 @@ class Supervisor:
                 if child.part.name == name:
                     self._say(f"stopping {name}")
                     await child.stop()
+        if self._seaweed is not None:
+            with contextlib.suppress(Problem):
+                self._seaweed.drop_sockets()
         if self._phase != "failed":
             self._phase = "stopped"
         self._note()
