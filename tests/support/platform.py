@@ -22,6 +22,7 @@ from types import TracebackType
 import httpx
 from posthouse.stack.layout import Layout
 from posthouse.stack.ports import Ports
+from posthouse.stack.seaweed import sockets
 from posthouse.supervisor import state
 
 PASSWORD = "a-test-password"
@@ -34,19 +35,20 @@ def _die_with_parent() -> None:
 
 
 def free_base() -> int:
-    """A port base whose ports nobody has now."""
-    while True:
-        # Below the ports that the kernel gives to connections, those of SeaweedFS's gRPC (+10,000) included.
-        base = random.SystemRandom().randrange(110, 218) * 100
-        ports = [*Ports.at(base).by_name().values(), *range(base + 600, base + 612)]
-        if all(_is_free(port) for port in ports) and not _left_over(base):
+    """A port base whose ports nobody has now, where no other user's killed SeaweedFS has left its sockets."""
+    # Below the ports that the kernel gives to connections, those of SeaweedFS's gRPC (+10,000) included.
+    bases = [number * 100 for number in range(110, 218)]
+    random.SystemRandom().shuffle(bases)
+    for base in bases:
+        ports = Ports.at(base)
+        if all(_is_free(port) for port in (*ports.by_name().values(), *range(base + 600, base + 612))):
+            try:
+                for path in sockets(ports):
+                    path.unlink(missing_ok=True)
+            except PermissionError:
+                continue
             return base
-
-
-def _left_over(base: int) -> bool:
-    """Whether a killed SeaweedFS has left sockets there: another user could not remove them."""
-    numbers = (path.stem.rpartition("-")[2] for path in Path("/tmp").glob("seaweedfs-*.sock"))
-    return any(base + 10_000 <= int(number) < base + 11_000 for number in numbers if number.isdigit())
+    raise RuntimeError("no port base is free")
 
 
 def _is_free(port: int) -> bool:

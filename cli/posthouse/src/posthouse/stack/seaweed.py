@@ -23,6 +23,18 @@ PROBE = "health/ready"
 SOCKETS = Path("/tmp")
 
 
+def sockets(ports: Ports) -> list[Path]:
+    """The sockets that it makes in /tmp whatever it is told: their names are fixed, by role and port."""
+    roles = {
+        "master": ports.weed_master,
+        "volume": ports.weed_volume,
+        "filer": ports.weed_filer,
+        "s3": ports.s3,
+        "admin": ports.weed_admin,
+    }
+    return [SOCKETS / f"seaweedfs-{role}-grpc-{port + 10_000}.sock" for role, port in roles.items()]
+
+
 class Seaweed:
     """The object storage of one installation."""
 
@@ -81,19 +93,11 @@ connection_max_lifetime_seconds = 0
         )
 
     def drop_sockets(self) -> None:
-        """Remove sockets that a killed run left in /tmp: their names are fixed, by role and port.
+        """Remove sockets that a killed run left in /tmp.
 
         Raises Problem where one is another user's: SeaweedFS would wait for it without end.
         """
-        ports = self._ports
-        for role, port in (
-            ("master", ports.weed_master),
-            ("volume", ports.weed_volume),
-            ("filer", ports.weed_filer),
-            ("s3", ports.s3),
-            ("admin", ports.weed_admin),
-        ):
-            path = SOCKETS / f"seaweedfs-{role}-grpc-{port + 10_000}.sock"
+        for path in sockets(self._ports):
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
