@@ -95,6 +95,13 @@ class Questions(DirectoryServiceServicer):
         proof = Proof(request.login, request.credential_id, request.door, request.client_address)
         return wire.FinishScramResponse(answer=_answer(await self._signing_in.decide(proof)))
 
+    @mapped
+    async def AuthenticateToken(
+        self, request: wire.AuthenticateTokenRequest, context: Context
+    ) -> wire.AuthenticateTokenResponse:
+        """While no tenant has a provider whose tokens are taken, nobody's token is right."""
+        return wire.AuthenticateTokenResponse(answer=_answer(Denied()))
+
 
 def _answer(decision: Decision) -> wire.AuthenticateResponse:
     match decision:

@@ -388,6 +388,65 @@ class FinishScramResponse(_message.Message):
 Global___FinishScramResponse: _TypeAlias = FinishScramResponse  # noqa: Y015
 
 @_typing.final
+class AuthenticateTokenRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOGIN_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    DOOR_FIELD_NUMBER: _builtins.int
+    CLIENT_ADDRESS_FIELD_NUMBER: _builtins.int
+    login: _builtins.str
+    """Who the client says that it is: an address of the account. Empty: whom the token names."""
+    token: _builtins.str
+    """As the client gave it."""
+    door: _builtins.str
+    """Which door: smtp, imap, pop3, sieve."""
+    client_address: _builtins.str
+    """Without a port."""
+    def __init__(
+        self,
+        *,
+        login: _builtins.str = ...,
+        token: _builtins.str = ...,
+        door: _builtins.str = ...,
+        client_address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_address", b"client_address", "door", b"door", "login", b"login", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuthenticateTokenRequest: _TypeAlias = AuthenticateTokenRequest  # noqa: Y015
+
+@_typing.final
+class AuthenticateTokenResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    OPENID_CONFIGURATION_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    openid_configuration: _builtins.str
+    """Of a refusal, where they are known: where the client learns how to get a token (RFC 7628 §3.2.2)."""
+    scope: _builtins.str
+    @_builtins.property
+    def answer(self) -> Global___AuthenticateResponse: ...
+    def __init__(
+        self,
+        *,
+        answer: Global___AuthenticateResponse | None = ...,
+        openid_configuration: _builtins.str = ...,
+        scope: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "openid_configuration", b"openid_configuration", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuthenticateTokenResponse: _TypeAlias = AuthenticateTokenResponse  # noqa: Y015
+
+@_typing.final
 class Identity(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -395,11 +454,21 @@ class Identity(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     STORE_FIELD_NUMBER: _builtins.int
+    MAY_SEND_AS_FIELD_NUMBER: _builtins.int
+    MAY_SEND_ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     tenant_id: _builtins.str
     address: _builtins.str
     """The account's primary address."""
     store: _builtins.str
+    @_builtins.property
+    def may_send_as(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Addresses of others that the account may send as, as if they were its own."""
+
+    @_builtins.property
+    def may_send_on_behalf_of(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Addresses of others on whose behalf it may send: From may name them where Sender names the account."""
+
     def __init__(
         self,
         *,
@@ -407,10 +476,12 @@ class Identity(_message.Message):
         tenant_id: _builtins.str = ...,
         address: _builtins.str = ...,
         store: _builtins.str = ...,
+        may_send_as: _abc.Iterable[_builtins.str] | None = ...,
+        may_send_on_behalf_of: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "address", b"address", "store", b"store", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "address", b"address", "may_send_as", b"may_send_as", "may_send_on_behalf_of", b"may_send_on_behalf_of", "store", b"store", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -55,6 +55,11 @@ class DirectoryServiceStub:
                 request_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.FinishScramRequest.SerializeToString,
                 response_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.FinishScramResponse.FromString,
                 _registered_method=True)
+        self.AuthenticateToken = channel.unary_unary(
+                '/mailwire.directory.v1.DirectoryService/AuthenticateToken',
+                request_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateTokenRequest.SerializeToString,
+                response_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateTokenResponse.FromString,
+                _registered_method=True)
 
 
 class DirectoryServiceServicer:
@@ -89,6 +94,13 @@ class DirectoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AuthenticateToken(self, request, context):
+        """OAUTHBEARER and XOAUTH2 (RFC 7628): whom does this access token let in?
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DirectoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +123,11 @@ def add_DirectoryServiceServicer_to_server(servicer, server):
                     servicer.FinishScram,
                     request_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.FinishScramRequest.FromString,
                     response_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.FinishScramResponse.SerializeToString,
+            ),
+            'AuthenticateToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.AuthenticateToken,
+                    request_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateTokenRequest.FromString,
+                    response_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateTokenResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +239,33 @@ class DirectoryService:
             '/mailwire.directory.v1.DirectoryService/FinishScram',
             mailwire_dot_directory_dot_v1_dot_directory__pb2.FinishScramRequest.SerializeToString,
             mailwire_dot_directory_dot_v1_dot_directory__pb2.FinishScramResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AuthenticateToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.directory.v1.DirectoryService/AuthenticateToken',
+            mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateTokenRequest.SerializeToString,
+            mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,8 @@ class DirectoryServiceStub:
     """SCRAM-SHA-256: what the exchange with this login needs. The door looks at the proof itself."""
     FinishScram: _grpc.UnaryUnaryMultiCallable[_directory_pb2.FinishScramRequest, _directory_pb2.FinishScramResponse]
     """What the proof came to. Only this answer lets anybody in."""
+    AuthenticateToken: _grpc.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateTokenRequest, _directory_pb2.AuthenticateTokenResponse]
+    """OAUTHBEARER and XOAUTH2 (RFC 7628): whom does this access token let in?"""
 
 @_typing.type_check_only
 class DirectoryServiceAsyncStub(DirectoryServiceStub):
@@ -55,6 +57,8 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     """SCRAM-SHA-256: what the exchange with this login needs. The door looks at the proof itself."""
     FinishScram: _aio.UnaryUnaryMultiCallable[_directory_pb2.FinishScramRequest, _directory_pb2.FinishScramResponse]  # type: ignore[assignment]
     """What the proof came to. Only this answer lets anybody in."""
+    AuthenticateToken: _aio.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateTokenRequest, _directory_pb2.AuthenticateTokenResponse]  # type: ignore[assignment]
+    """OAUTHBEARER and XOAUTH2 (RFC 7628): whom does this access token let in?"""
 
 class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Questions of the mail services."""
@@ -90,6 +94,14 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_directory_pb2.FinishScramResponse, _abc.Awaitable[_directory_pb2.FinishScramResponse]]:
         """What the proof came to. Only this answer lets anybody in."""
+
+    @_abc_1.abstractmethod
+    def AuthenticateToken(
+        self,
+        request: _directory_pb2.AuthenticateTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_pb2.AuthenticateTokenResponse, _abc.Awaitable[_directory_pb2.AuthenticateTokenResponse]]:
+        """OAUTHBEARER and XOAUTH2 (RFC 7628): whom does this access token let in?"""
 
 def add_DirectoryServiceServicer_to_server(servicer: DirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
