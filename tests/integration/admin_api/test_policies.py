@@ -1,4 +1,6 @@
-"""What a tenant chooses, over REST and by the command."""
+"""What tenants and accounts choose, over REST and by the command."""
+
+from pathlib import Path
 
 from .conftest import Stage
 from .test_command import REFUSED, Command
@@ -7,21 +9,66 @@ from .test_rest import problem
 
 def test_a_choice_over_rest(stage: Stage, tenant: str) -> None:
     path = f"/v1/tenants/{tenant}/policy"
-    assert stage.call("GET", path).json() == {"dmarc": "default"}
+    nothing = stage.call("GET", path).json()
+    assert nothing["dmarc"] == "default"
+    assert not any(value for name, value in nothing.items() if name != "dmarc")
     for dmarc in ("reject", "quarantine", "mark", "default"):
-        assert stage.call("PUT", path, {"dmarc": dmarc}).json() == {"dmarc": dmarc}
-        assert stage.call("GET", path).json() == {"dmarc": dmarc}
+        assert stage.call("PUT", path, {"dmarc": dmarc}).json() == {**nothing, "dmarc": dmarc}
+        assert stage.call("GET", path).json() == {**nothing, "dmarc": dmarc}
     stage.call("PUT", path, {"dmarc": "reject"})
-    assert stage.call("PUT", path, {}).json() == {"dmarc": "default"}
+    assert stage.call("PUT", path, {}).json() == nothing
     problem(stage.call("PUT", path, {"dmarc": "maybe"}), 422)
     problem(stage.call("PUT", path, {"dmrac": "mark"}), 422)
     assert "nobody" in problem(stage.call("GET", "/v1/tenants/nobody/policy"), 404)
     assert "nobody" in problem(stage.call("PUT", "/v1/tenants/nobody/policy", {}), 404)
 
 
-def test_a_choice_by_the_command(stage: Stage, tenant: str) -> None:
+def test_a_change_leaves_the_rest(stage: Stage, tenant: str) -> None:
+    path = f"/v1/tenants/{tenant}/policy"
+    stage.call(
+        "PUT", path, {"greylisting": True, "junk_score": 5.5, "allowed_senders": ["a@b.test", "@c.test"]}
+    )
+    changed = stage.call("PATCH", path, {"dmarc": "mark", "junk_score": None}).json()
+    assert (changed["greylisting"], changed["dmarc"], changed["junk_score"]) == (True, "mark", None)
+    assert stage.call("PATCH", path, {"allowed_senders": []}).json()["allowed_senders"] == []
+    # Zero is a score, and not the same as none.
+    assert stage.call("PATCH", path, {"junk_score": 0}).json()["junk_score"] == 0
+    assert stage.call("PATCH", path, {}).json()["junk_score"] == 0
+    problem(stage.call("PATCH", path, {"blocked_senders": ["everybody"]}), 422)
+    problem(stage.call("PATCH", path, {"account_quota_octets": -1}), 422)
+    problem(stage.call("PATCH", path, {"scanner_down": "panic"}), 422)
+
+
+def test_choices_by_the_command(stage: Stage, tenant: str, tmp_path: Path) -> None:
     command = Command(stage.url)
-    assert "reject" in command("tenant", "policy", "set", tenant, "--dmarc", "reject").stdout
-    assert command.json("tenant", "policy", "show", tenant) == {"dmarc": "reject"}
-    command("tenant", "policy", "set", tenant, "--dmarc", "maybe", code=REFUSED)
+    assert "reject" in command("tenant", "policy", "set", tenant, "dmarc=reject", "greylisting=yes").stdout
+    shown = command.json("tenant", "policy", "show", tenant)
+    assert (shown["dmarc"], shown["greylisting"]) == ("reject", True)
+    command("tenant", "policy", "set", tenant, "dmarc=maybe", code=REFUSED)
     assert "reject" in command("tenant", "policy", "show", tenant).stdout
+    assert (
+        "there is no field dmrac" in command("tenant", "policy", "set", tenant, "dmrac=mark", code=1).stderr
+    )
+    command("tenant", "policy", "set", tenant, "dmarc=", "greylisting=", "blocked_senders=a@b.test, @c.test")
+    shown = command.json("tenant", "policy", "show", tenant)
+    assert (shown["dmarc"], shown["greylisting"]) == ("default", False)
+    assert shown["blocked_senders"] == ["a@b.test", "@c.test"]
+
+
+def test_settings_of_an_account(stage: Stage, tenant: str, tmp_path: Path) -> None:
+    domain = f"{tenant}.test"
+    stage.call("POST", "/v1/domains", {"name": domain, "tenant": tenant})
+    stage.call("POST", "/v1/accounts", {"address": f"carol@{domain}", "password": "a good password"})
+    command = Command(stage.url)
+    key = tmp_path / "key.asc"
+    key.write_text("a key\nof two lines\n")
+    command("account", "settings", "set", f"carol@{domain}", "quota_octets=1000000", f"encryption_key=@{key}")
+    shown = command.json("account", "settings", "show", f"carol@{domain}")
+    assert (shown["quota_octets"], shown["encryption_key"]) == (1_000_000, "a key\nof two lines\n")
+    assert command("account", "settings", "set", f"carol@{domain}", "locale=not a tag", code=REFUSED)
+    path = f"/v1/accounts/carol@{domain}/settings"
+    assert stage.call("PUT", path, {"mdn": "never"}).json()["quota_octets"] == 0
+    problem(stage.call("PUT", path, {"mdn": "sometimes"}), 422)
+    problem(stage.call("GET", f"/v1/accounts/nobody@{domain}/settings"), 404)
+    stage.call("DELETE", f"/v1/accounts/carol@{domain}")
+    problem(stage.call("GET", path), 404)

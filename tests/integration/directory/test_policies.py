@@ -46,3 +46,29 @@ async def test_a_choice_goes_with_its_tenant(house: House) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as missing:
         await chosen(house, house.other)
     assert missing.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_change_of_some_fields_leaves_the_others(house: House) -> None:
+    async def change(policy: wire.TenantPolicy, *only: str) -> wire.TenantPolicy:
+        request = wire.SetTenantPolicyRequest(tenant=house.tenant, policy=policy, only=only)
+        return wire.TenantPolicy.FromString(
+            (await house.policies.SetTenantPolicy(request)).policy.SerializeToString()
+        )
+
+    await change(wire.TenantPolicy(greylisting=True, junk_score=0.0, tenant_quota_octets=2**40))
+    changed = await change(wire.TenantPolicy(allowed_senders=["@a.test"]), "allowed_senders", "greylisting")
+    assert changed == wire.TenantPolicy(
+        junk_score=0.0, tenant_quota_octets=2**40, allowed_senders=["@a.test"]
+    )
+    assert await chosen(house, house.tenant) == changed
+    for policy, only in (
+        (wire.TenantPolicy(), "no_such_field"),
+        (wire.TenantPolicy(scanner_down="panic"), "scanner_down"),
+        (wire.TenantPolicy(allowed_senders=["everybody"]), "allowed_senders"),
+        (wire.TenantPolicy(allowed_senders=["a@b.test\r\n"]), "allowed_senders"),
+        (wire.TenantPolicy(junk_score=float("nan")), "junk_score"),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await change(policy, only)
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT, only
+    assert await chosen(house, house.tenant) == changed

@@ -1,4 +1,7 @@
-"""What tenants choose, as the OpenAPI document shows it."""
+"""What tenants and accounts choose, as the OpenAPI document shows it: the fields of policy.proto by the same names.
+
+null, 0, false, an empty list: nothing is chosen, it is as the tenant or the installation has it.
+"""
 
 from typing import Annotated, Literal
 
@@ -7,6 +10,10 @@ from pydantic import Field
 from admin_api.models import Wire
 
 DmarcLimit = Literal["default", "mark", "quarantine", "reject"]
+Count = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Octets = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Score = Annotated[float | None, Field(ge=-10_000, le=10_000)]
+Senders = Annotated[list[Annotated[str, Field(max_length=320)]], Field(max_length=5_000)]
 
 
 class TenantPolicy(Wire):
@@ -19,3 +26,72 @@ class TenantPolicy(Wire):
             "Junk; or as asked. default: as the installation has it"
         ),
     ] = "default"
+    hide_submitter_address: Annotated[
+        bool, Field(description="Received does not say where a message was submitted from")
+    ] = False
+    greylisting: Annotated[bool, Field(description="unknown clients must come back")] = False
+    max_account_messages_per_hour: Annotated[Count, Field(description="outgoing, of one account")] = 0
+    max_account_messages_per_day: Count = 0
+    max_account_recipients_per_hour: Count = 0
+    max_account_recipients_per_day: Count = 0
+    max_tenant_messages_per_hour: Annotated[
+        Count, Field(description="outgoing, of all accounts together")
+    ] = 0
+    max_tenant_messages_per_day: Count = 0
+    max_tenant_recipients_per_hour: Count = 0
+    max_tenant_recipients_per_day: Count = 0
+    junk_score: Annotated[
+        Score, Field(description="filed as junk from here on; null: as the scanner says")
+    ] = None
+    quarantine_score: Annotated[Score, Field(description="kept in quarantine from here on")] = None
+    refuse_score: Annotated[Score, Field(description="refused from here on")] = None
+    allowed_senders: Annotated[
+        Senders, Field(default_factory=list, description="addresses and @domains whose mail is never junk")
+    ]
+    blocked_senders: Annotated[
+        Senders, Field(default_factory=list, description="addresses and @domains whose mail is always junk")
+    ]
+    scanner_down: Annotated[
+        Literal["", "retry", "deliver_marked"],
+        Field(description="what becomes of mail while a scanner is away"),
+    ] = ""
+    scan_before_accepting: Annotated[
+        bool, Field(description="content is judged before the door says 250: refused instead of bounced")
+    ] = False
+    account_quota_octets: Annotated[
+        Octets, Field(description="for each account that has no quota of its own")
+    ] = 0
+    account_quota_messages: Octets = 0
+    tenant_quota_octets: Annotated[Octets, Field(description="for all accounts together")] = 0
+    subaddress_folders: Annotated[
+        bool, Field(description="mail for user+folder is filed into that mailbox where it exists")
+    ] = False
+    suppress_hard_bounces: Annotated[
+        bool, Field(description="addresses that bounced for good are written to no more")
+    ] = False
+    text_search: Annotated[
+        Literal["", "substring", "words"], Field(description="how IMAP's TEXT and BODY are searched")
+    ] = ""
+
+
+class AccountSettings(Wire):
+    """What an account chooses, or the operator for it."""
+
+    quota_octets: Annotated[Octets, Field(description="0: as the tenant's policy says")] = 0
+    quota_messages: Octets = 0
+    mdn: Annotated[
+        Literal["", "never", "ask", "always"],
+        Field(description="whether return receipts (RFC 8098) are sent when they are asked for"),
+    ] = ""
+    encryption_key: Annotated[
+        str,
+        Field(
+            max_length=65_536,
+            description="an OpenPGP public key or an X.509 certificate, armoured: incoming mail is encrypted to it "
+            "before it is stored",
+        ),
+    ] = ""
+    locale: Annotated[str, Field(max_length=80, description="a language tag", examples=["en", "pt-BR"])] = ""
+    pop_keep_days: Annotated[
+        Count, Field(description="POP3 leaves out, and at QUIT removes, what is older; 0: nothing")
+    ] = 0

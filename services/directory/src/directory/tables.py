@@ -23,7 +23,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 metadata = MetaData()
 
@@ -213,13 +213,30 @@ dkim_key = Table(
     ),
 )
 
-# What a tenant chooses where it may choose; no row, and "", is what the installation has.
+# What a tenant chooses where it may choose; no row is what the installation has.
 tenant_policy = Table(
     "tenant_policy",
     metadata,
     Column(
         "tenant_id", UUID(as_uuid=True), ForeignKey("tenant.tenant_id", ondelete="CASCADE"), primary_key=True
     ),
-    # How far a domain owner's wish is followed for mail that fails DMARC: mark, quarantine, reject.
+    # Of before `choices`; not read any more.
     Column("dmarc", Text, nullable=False, server_default=""),
+    # Names and values of policy.proto's TenantPolicy.
+    Column("choices", JSONB, nullable=False, server_default=text("'{}'")),
+)
+
+# What an account chooses: names and values of policy.proto's AccountSettings.
+account_settings = Table(
+    "account_settings",
+    metadata,
+    Column("account_id", UUID(as_uuid=True), primary_key=True),
+    Column("tenant_id", UUID(as_uuid=True), nullable=False),
+    Column("choices", JSONB, nullable=False, server_default=text("'{}'")),
+    ForeignKeyConstraint(
+        ["account_id", "tenant_id"],
+        ["account.account_id", "account.tenant_id"],
+        name="settings_of_account",
+        ondelete="CASCADE",
+    ),
 )

@@ -97,7 +97,7 @@ def build(
         access=Access(accounts, AppPasswords(pool), limits, sign_ins, hashing, scram_iterations, tell, clock),
         dkim=DkimOrders(domains, dkim_keys, sealer, tell, clock),
         signing=DkimQuestions(dkim_keys, sealer),
-        policies=TenantPolicies(Tenants(pool), Policies(pool), tell),
+        policies=TenantPolicies(Tenants(pool), accounts, Policies(pool), tell),
         journal=journal,
         housekeeping=Housekeeping(limits, sign_ins, clock),
     )

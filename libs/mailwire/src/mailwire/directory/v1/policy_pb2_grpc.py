@@ -44,6 +44,16 @@ class DirectoryPolicyServiceStub:
                 request_serializer=mailwire_dot_directory_dot_v1_dot_policy__pb2.SetTenantPolicyRequest.SerializeToString,
                 response_deserializer=mailwire_dot_directory_dot_v1_dot_policy__pb2.SetTenantPolicyResponse.FromString,
                 _registered_method=True)
+        self.GetAccountSettings = channel.unary_unary(
+                '/mailwire.directory.v1.DirectoryPolicyService/GetAccountSettings',
+                request_serializer=mailwire_dot_directory_dot_v1_dot_policy__pb2.GetAccountSettingsRequest.SerializeToString,
+                response_deserializer=mailwire_dot_directory_dot_v1_dot_policy__pb2.GetAccountSettingsResponse.FromString,
+                _registered_method=True)
+        self.SetAccountSettings = channel.unary_unary(
+                '/mailwire.directory.v1.DirectoryPolicyService/SetAccountSettings',
+                request_serializer=mailwire_dot_directory_dot_v1_dot_policy__pb2.SetAccountSettingsRequest.SerializeToString,
+                response_deserializer=mailwire_dot_directory_dot_v1_dot_policy__pb2.SetAccountSettingsResponse.FromString,
+                _registered_method=True)
 
 
 class DirectoryPolicyServiceServicer:
@@ -62,6 +72,18 @@ class DirectoryPolicyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAccountSettings(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAccountSettings(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DirectoryPolicyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -74,6 +96,16 @@ def add_DirectoryPolicyServiceServicer_to_server(servicer, server):
                     servicer.SetTenantPolicy,
                     request_deserializer=mailwire_dot_directory_dot_v1_dot_policy__pb2.SetTenantPolicyRequest.FromString,
                     response_serializer=mailwire_dot_directory_dot_v1_dot_policy__pb2.SetTenantPolicyResponse.SerializeToString,
+            ),
+            'GetAccountSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAccountSettings,
+                    request_deserializer=mailwire_dot_directory_dot_v1_dot_policy__pb2.GetAccountSettingsRequest.FromString,
+                    response_serializer=mailwire_dot_directory_dot_v1_dot_policy__pb2.GetAccountSettingsResponse.SerializeToString,
+            ),
+            'SetAccountSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAccountSettings,
+                    request_deserializer=mailwire_dot_directory_dot_v1_dot_policy__pb2.SetAccountSettingsRequest.FromString,
+                    response_serializer=mailwire_dot_directory_dot_v1_dot_policy__pb2.SetAccountSettingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -130,6 +162,60 @@ class DirectoryPolicyService:
             '/mailwire.directory.v1.DirectoryPolicyService/SetTenantPolicy',
             mailwire_dot_directory_dot_v1_dot_policy__pb2.SetTenantPolicyRequest.SerializeToString,
             mailwire_dot_directory_dot_v1_dot_policy__pb2.SetTenantPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAccountSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.directory.v1.DirectoryPolicyService/GetAccountSettings',
+            mailwire_dot_directory_dot_v1_dot_policy__pb2.GetAccountSettingsRequest.SerializeToString,
+            mailwire_dot_directory_dot_v1_dot_policy__pb2.GetAccountSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAccountSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.directory.v1.DirectoryPolicyService/SetAccountSettings',
+            mailwire_dot_directory_dot_v1_dot_policy__pb2.SetAccountSettingsRequest.SerializeToString,
+            mailwire_dot_directory_dot_v1_dot_policy__pb2.SetAccountSettingsResponse.FromString,
             options,
             channel_credentials,
             insecure,
