@@ -10,7 +10,15 @@ from mailproto.smtp.client import Passed
 from pgkit import OPERATOR, Pool, transaction
 from spool import SpooledLetter
 
-from mta_queue.adapters.recording import ENDED, FIRST, WAITS_ON, parse_reply, postpone, record, reply_text
+from mta_queue.adapters.recording import (
+    FirstResult,
+    LaterResult,
+    parse_reply,
+    postpone,
+    record_firsts,
+    record_laters,
+)
+from mta_queue.adapters.together import Together
 from mta_queue.core.attempt import Attempt
 from mta_queue.core.outcome import EXPIRED, Outcome, Verdict, judge
 from mta_queue.ports import Delayed, Due, Item, Postponed, PutOff
@@ -31,6 +39,7 @@ settled AS (
     FROM gone CROSS JOIN LATERAL unnest(recipients, replies) AS each(address, reply) WHERE address IS NOT NULL
     ON CONFLICT DO NOTHING)
 SELECT count(*) FROM gone"""
+RESULTS_AT_ONCE = 256
 NOT_YET_TRIED = "451 It waits for its turn"
 NEVER_TRIED = "451 It had no turn before its time was over"
 
@@ -40,6 +49,8 @@ class SqlQueue:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._firsts = Together(self._record_firsts, RESULTS_AT_ONCE)
+        self._laters = Together(self._record_laters, RESULTS_AT_ONCE)
 
     async def known(self, tenant_id: str, queue_id: str) -> set[str]:
         async with transaction(self._pool, tenant_id) as connection:
@@ -59,11 +70,12 @@ class SqlQueue:
         postponed: Sequence[Postponed],
         attempts: Sequence[Attempt],
     ) -> None:
-        envelope = letter.envelope
-        async with transaction(self._pool, envelope.tenant_id) as connection:
-            if settled or attempts:
-                await record(connection, FIRST, envelope, payload, settled, attempts)
-            await postpone(connection, [PutOff(envelope, each) for each in postponed])
+        await self._firsts.do(FirstResult(letter.envelope, payload, settled, attempts, postponed))
+
+    async def _record_firsts(self, results: Sequence[FirstResult]) -> Sequence[None]:
+        async with transaction(self._pool, OPERATOR) as connection:
+            await record_firsts(connection, results)
+        return [None] * len(results)
 
     async def put_off(self, untried: Sequence[PutOff]) -> None:
         async with transaction(self._pool, OPERATOR) as connection:
@@ -77,25 +89,12 @@ class SqlQueue:
         next_attempt_at: datetime | None,
         attempts: Sequence[Attempt],
     ) -> bool:
-        envelope = item.letter.envelope
-        key = (item.domain, item.fencing)
-        async with transaction(self._pool, envelope.tenant_id) as connection:
-            if not waiting:
-                return await record(connection, ENDED, envelope, item.payload, settled, attempts, *key)
-            return await record(
-                connection,
-                WAITS_ON,
-                envelope,
-                item.payload,
-                settled,
-                attempts,
-                *key,
-                [outcome.address for outcome in waiting],
-                next_attempt_at,
-                reply_text(waiting[-1].reply),
-                waiting[-1].host,
-                [reply_text(outcome.reply) for outcome in waiting],
-            )
+        return await self._laters.do(LaterResult(item, settled, attempts, waiting, next_attempt_at))
+
+    async def _record_laters(self, results: Sequence[LaterResult]) -> Sequence[bool]:
+        async with transaction(self._pool, OPERATOR) as connection:
+            done = await record_laters(connection, results)
+        return [number in done for number in range(len(results))]
 
     async def notices_due(self, limit: int, older_than: datetime) -> list[Due]:
         async with transaction(self._pool, OPERATOR) as connection:

@@ -1,9 +1,13 @@
-"""What an attempt came to, written in one statement: the item, what is settled, the history.
+"""What attempts came to, written many at once in one statement: the items, what is settled, the history.
 
-A result counts only where `done` has a row: the lease it was made under is still held, or it had none.
+A result of a leased item counts only where `done` has its number: the lease it was made under is still held. A first
+attempt had none, and always counts. A batch is of first attempts or of later ones, never of both: then each
+transaction touches lanes in one statement, in their order, and two cannot wait for each other.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from mailproto.smtp.dsn_request import RECIPIENT_DEFAULT
@@ -13,33 +17,43 @@ from spool import Envelope
 
 from mta_queue.core.attempt import Attempt
 from mta_queue.core.outcome import Outcome, is_to_be_told
-from mta_queue.ports import PutOff
+from mta_queue.ports import Item, Postponed, PutOff
 
-REST = """,
+# Lists in lists travel as lines: an address has no line break, and neither has a reply that `reply_text` made.
+RESULTS = r"""
+WITH ended AS (
+    DELETE FROM queue_item q USING unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::bigint[])
+         AS each(number, tenant_id, queue_id, domain, fencing)
+    WHERE q.tenant_id = each.tenant_id AND q.queue_id = each.queue_id AND q.domain = each.domain
+      AND q.fencing = each.fencing RETURNING each.number),
+waits AS (
+    UPDATE queue_item q SET recipients = string_to_array(each.recipients, E'\n'), attempts = q.attempts + 1,
+           next_attempt_at = each.next_attempt_at, lease_until = NULL, last_reply = each.last_reply,
+           last_host = each.last_host, replies = string_to_array(each.replies, E'\n'), tried_at = now()
+    FROM unnest($6::int[], $7::uuid[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::timestamptz[],
+                $13::text[], $14::text[], $15::text[])
+         AS each(number, tenant_id, queue_id, domain, fencing, recipients, next_attempt_at, last_reply, last_host,
+                 replies)
+    WHERE q.tenant_id = each.tenant_id AND q.queue_id = each.queue_id AND q.domain = each.domain
+      AND q.fencing = each.fencing RETURNING each.number),
+done AS (SELECT number FROM ended UNION ALL SELECT number FROM waits UNION ALL SELECT unnest($16::int[])),
 settled AS (
     INSERT INTO relay_outcome (tenant_id, queue_id, address, outcome, status, reply, host, notice_due)
-    SELECT $1, $2, address, outcome, status, reply, host, CASE WHEN is_told THEN $9::bytea END
-    FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bool[])
-         AS each(address, outcome, status, reply, host, is_told)
-    WHERE EXISTS (SELECT FROM done) ON CONFLICT DO NOTHING),
+    SELECT tenant_id, queue_id, address, outcome, status, reply, host, notice
+    FROM unnest($17::int[], $18::uuid[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[],
+                $24::text[], $25::bytea[])
+         AS each(number, tenant_id, queue_id, address, outcome, status, reply, host, notice)
+    WHERE number IN (SELECT number FROM done) ON CONFLICT DO NOTHING),
 kept AS (
     INSERT INTO queue_attempt (tenant_id, queue_id, domain, started_at, duration_ms, host, address, tls, reply,
                                delivered, deferred, failed)
-    SELECT $1, $2, each.* FROM unnest($10::text[], $11::timestamptz[], $12::int[], $13::text[], $14::text[],
-                                      $15::text[], $16::text[], $17::int[], $18::int[], $19::int[]) AS each
-    WHERE EXISTS (SELECT FROM done))
-SELECT count(*) FROM done"""
-OF_ITEM = "WHERE tenant_id = $1 AND queue_id = $2 AND domain = $20 AND fencing = $21 RETURNING 1"
-FIRST = "WITH done AS (SELECT 1)" + REST
-ENDED = " ".join(("WITH done AS (DELETE FROM queue_item", OF_ITEM + ")" + REST))
-WAITS_ON = " ".join(
-    (
-        "WITH done AS (UPDATE queue_item SET recipients = $22, attempts = attempts + 1, next_attempt_at = $23,",
-        "lease_until = NULL, last_reply = $24, last_host = $25, replies = $26, tried_at = now()",
-        OF_ITEM + ")" + REST,
-    )
-)
-# Lists in lists travel as lines: an address has no line break, and neither has a reply that `reply_text` made.
+    SELECT tenant_id, queue_id, domain, started_at, duration_ms, host, address, tls, reply, delivered, deferred, failed
+    FROM unnest($26::int[], $27::uuid[], $28::text[], $29::text[], $30::timestamptz[], $31::int[], $32::text[],
+                $33::text[], $34::text[], $35::text[], $36::int[], $37::int[], $38::int[])
+         AS each(number, tenant_id, queue_id, domain, started_at, duration_ms, host, address, tls, reply,
+                 delivered, deferred, failed)
+    WHERE number IN (SELECT number FROM done))
+SELECT number FROM done"""
 POSTPONE = r"""
 INSERT INTO queue_item (tenant_id, queue_id, domain, reverse_path, recipients, payload, attempts, next_attempt_at,
                         expires_at, last_reply, last_host, replies, warn_at, tried_at)
@@ -53,46 +67,120 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::byte
 ON CONFLICT DO NOTHING"""
 
 
-async def record(
-    connection: Connection,
-    statement: str,
-    envelope: Envelope,
-    payload: bytes,
-    settled: Sequence[Outcome],
-    attempts: Sequence[Attempt],
-    *item: object,
-) -> bool:
-    """FIRST, or with the item's key and values ENDED or WAITS_ON; False where nothing was written."""
-    requests = {recipient.address: recipient.request for recipient in envelope.recipients}
-    done = await connection.fetchval(
-        statement,
-        UUID(envelope.tenant_id),
-        envelope.queue_id,
-        [outcome.address for outcome in settled],
-        [outcome.verdict.value for outcome in settled],
-        [outcome.status for outcome in settled],
-        [reply_text(outcome.reply) for outcome in settled],
-        [outcome.host for outcome in settled],
-        # RFC 5321 §6.1: never a notice to the null reverse-path.
-        [
-            bool(envelope.reverse_path)
-            and is_to_be_told(outcome, requests.get(outcome.address, RECIPIENT_DEFAULT))
-            for outcome in settled
-        ],
-        payload,
-        [each.domain for each in attempts],
-        [each.started_at for each in attempts],
-        [round(each.duration_seconds * 1000) for each in attempts],
-        [each.host for each in attempts],
-        [each.address for each in attempts],
-        [each.tls for each in attempts],
-        [whole_reply(each.reply) for each in attempts],
-        [each.delivered for each in attempts],
-        [each.deferred for each in attempts],
-        [each.failed for each in attempts],
-        *item,
+@dataclass(frozen=True, slots=True)
+class FirstResult:
+    """What a first attempt came to."""
+
+    envelope: Envelope
+    payload: bytes
+    settled: Sequence[Outcome]
+    attempts: Sequence[Attempt]
+    postponed: Sequence[Postponed]
+
+
+@dataclass(frozen=True, slots=True)
+class LaterResult:
+    """What another attempt came to. Without anybody `waiting` the item ends."""
+
+    item: Item
+    settled: Sequence[Outcome]
+    attempts: Sequence[Attempt]
+    waiting: Sequence[Outcome]
+    next_attempt_at: datetime | None
+
+    @property
+    def envelope(self) -> Envelope:
+        return self.item.letter.envelope
+
+    @property
+    def payload(self) -> bytes:
+        return self.item.payload
+
+
+async def record_firsts(connection: Connection, results: Sequence[FirstResult]) -> None:
+    """In a transaction of the operator's."""
+    numbered = list(enumerate(results))
+    written = [(number, each) for number, each in numbered if each.settled or each.attempts]
+    if written:
+        await connection.execute(
+            RESULTS, *_key([]), *_key([]), *([],) * 5, [number for number, _ in written], *_rest(written)
+        )
+    await postpone(
+        connection, [PutOff(each.envelope, postponed) for each in results for postponed in each.postponed]
     )
-    return bool(done)
+
+
+async def record_laters(connection: Connection, results: Sequence[LaterResult]) -> set[int]:
+    """In a transaction of the operator's. The places in `results` of those whose lease was still held."""
+    numbered = list(enumerate(results))
+    waiting = [(number, each) for number, each in numbered if each.waiting]
+    # A plan that was made when the table was empty must not read all of it when it is full.
+    await connection.execute("SELECT set_config('enable_seqscan', 'off', true)")
+    rows = await connection.fetch(
+        RESULTS,
+        *_key([(number, each) for number, each in numbered if not each.waiting]),
+        *_key(waiting),
+        ["\n".join(outcome.address for outcome in each.waiting) for _, each in waiting],
+        [each.next_attempt_at for _, each in waiting],
+        [reply_text(each.waiting[-1].reply) for _, each in waiting],
+        [each.waiting[-1].host for _, each in waiting],
+        ["\n".join(reply_text(outcome.reply) for outcome in each.waiting) for _, each in waiting],
+        [],
+        *_rest(numbered),
+    )
+    return {row[0] for row in rows}
+
+
+def _key(entries: Sequence[tuple[int, LaterResult]]) -> tuple[list[object], ...]:
+    return (
+        [number for number, _ in entries],
+        [UUID(each.envelope.tenant_id) for _, each in entries],
+        [each.envelope.queue_id for _, each in entries],
+        [each.item.domain for _, each in entries],
+        [each.item.fencing for _, each in entries],
+    )
+
+
+def _rest(entries: Sequence[tuple[int, FirstResult | LaterResult]]) -> tuple[Sequence[object], ...]:
+    settled = [(number, each, outcome) for number, each in entries for outcome in each.settled]
+    notices = [notice for _, each in entries for notice in _notices(each)]
+    attempts = [(number, each.envelope, attempt) for number, each in entries for attempt in each.attempts]
+    return (
+        [number for number, _, _ in settled],
+        [UUID(each.envelope.tenant_id) for _, each, _ in settled],
+        [each.envelope.queue_id for _, each, _ in settled],
+        [outcome.address for _, _, outcome in settled],
+        [outcome.verdict.value for _, _, outcome in settled],
+        [outcome.status for _, _, outcome in settled],
+        [reply_text(outcome.reply) for _, _, outcome in settled],
+        [outcome.host for _, _, outcome in settled],
+        notices,
+        [number for number, _, _ in attempts],
+        [UUID(envelope.tenant_id) for _, envelope, _ in attempts],
+        [envelope.queue_id for _, envelope, _ in attempts],
+        [each.domain for _, _, each in attempts],
+        [each.started_at for _, _, each in attempts],
+        [round(each.duration_seconds * 1000) for _, _, each in attempts],
+        [each.host for _, _, each in attempts],
+        [each.address for _, _, each in attempts],
+        [each.tls for _, _, each in attempts],
+        [whole_reply(each.reply) for _, _, each in attempts],
+        [each.delivered for _, _, each in attempts],
+        [each.deferred for _, _, each in attempts],
+        [each.failed for _, _, each in attempts],
+    )
+
+
+def _notices(result: FirstResult | LaterResult) -> list[bytes | None]:
+    """For each that is settled what its notice is made of, where one is due."""
+    # RFC 5321 §6.1: never a notice to the null reverse-path.
+    if not result.envelope.reverse_path:
+        return [None] * len(result.settled)
+    requests = {each.address: each.request for each in result.envelope.recipients}
+    return [
+        result.payload if is_to_be_told(each, requests.get(each.address, RECIPIENT_DEFAULT)) else None
+        for each in result.settled
+    ]
 
 
 async def postpone(connection: Connection, waiting: Sequence[PutOff]) -> None:
