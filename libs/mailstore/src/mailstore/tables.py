@@ -162,6 +162,39 @@ annotation = Table(
     ForeignKeyConstraint(["account_id"], ["account.account_id"], ondelete="CASCADE"),
 )
 
+# Who beside its owner has which rights to a mailbox (mailmodel.rights). The owner has them all.
+mailbox_right = Table(
+    "mailbox_right",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    Column("mailbox_id", BigInteger, primary_key=True),
+    Column("identifier", Text, primary_key=True),
+    _uuid("tenant_id"),
+    Column("rights", Text, nullable=False),
+    ForeignKeyConstraint(
+        ["account_id", "mailbox_id"], ["mailbox.account_id", "mailbox.mailbox_id"], ondelete="CASCADE"
+    ),
+    Index("mailbox_right_identifier", "tenant_id", "identifier"),
+)
+
+# \\Seen of those who read another's mailbox: each has his own. The owner's is in `entry`. A row whose `seen` is false
+# is there for its MODSEQ.
+reader_seen = Table(
+    "reader_seen",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    Column("mailbox_id", BigInteger, primary_key=True),
+    _uuid("reader_id", primary_key=True),
+    Column("uid", BigInteger, primary_key=True),
+    _uuid("tenant_id"),
+    Column("seen", Boolean, nullable=False),
+    Column("modseq", BigInteger, nullable=False),
+    ForeignKeyConstraint(
+        ["account_id", "mailbox_id"], ["mailbox.account_id", "mailbox.mailbox_id"], ondelete="CASCADE"
+    ),
+    Index("reader_seen_uid", "account_id", "mailbox_id", "uid"),
+)
+
 # What was filed: (queue id, recipient) once. Outlives the message, so that a repetition finds it.
 delivery = Table(
     "delivery",
