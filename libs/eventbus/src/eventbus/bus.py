@@ -11,6 +11,7 @@ from nats.js import JetStreamContext
 from eventbus import stream
 from eventbus.consumer import MailConsumer
 from eventbus.errors import BusUnavailable
+from eventbus.ledger import Ledger
 from eventbus.publisher import Publisher
 
 
@@ -92,6 +93,17 @@ class EventBus:
         if self._monitor_url:
             await stream.check_sync(self._monitor_url)
         await stream.ensure(self._context, self._replicas)
+
+    @property
+    def connections(self) -> int:
+        """How often the connection was made again."""
+        return int(self._client.stats["reconnects"])
+
+    async def ledger(self, name: str, *, octets_most: int, keep_seconds: float) -> Ledger:
+        """A ledger, made where there is none yet. Raises BusUnavailable."""
+        ledger = Ledger(self._client, self._context, name)
+        await ledger.ensure(octets_most=octets_most, keep_seconds=keep_seconds, replicas=self._replicas)
+        return ledger
 
     async def publish_mail(
         self, message_id: str, messages: Sequence[tuple[str, bytes]], deadline_seconds: float

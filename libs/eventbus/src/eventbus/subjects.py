@@ -6,6 +6,8 @@
 | mail.relay.<shard> | mailwire.spool.v1.SpooledMessage | the spool library | mta-queue | JetStream MAIL, until acknowledged |
 | mailbox.changed.<account> | mailwire.mailbox.v1.MailboxChanged | mailstore, after a commit | imap | not |
 | limits.spent | JSON: who, and what it let through | smtp-gateway, once a second | the other gateways | not |
+| sending.suspended | JSON: account, tenant, reason, at | smtp-gateway | whoever watches over accounts | not |
+| ledger.<name>.<key> | the value; none: removed | smtp-gateway | smtp-gateway | JetStream LEDGER_<NAME>, the last one of each key, bounded |
 | directory.changed | mailwire.directory.v1.DirectoryChanged | directory, after a commit | all that cache answers | not |
 """
 
@@ -18,6 +20,7 @@ ALL_MAIL = "mail.>"
 MAILBOX_CHANGED = "mailbox.changed"
 DIRECTORY_CHANGED = "directory.changed"
 LIMITS_SPENT = "limits.spent"
+SENDING_SUSPENDED = "sending.suspended"
 
 # One stream today; the subjects already say how it would be split over several.
 SHARDS = 8
