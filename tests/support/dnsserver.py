@@ -17,7 +17,8 @@ import dns.rrset
 class DnsServer:
     """Answers from a dict; a name that it has nothing at or below is NXDOMAIN.
 
-    Names in `failing` are answered SERVFAIL, those in `silent` not at all (over UDP).
+    Names in `failing` are answered SERVFAIL, those in `silent` not at all (over UDP). Names at or below one in
+    `signed` are answered with AD where the question asks for it. A CNAME is followed as a resolver does.
     """
 
     def __init__(self) -> None:
@@ -25,6 +26,7 @@ class DnsServer:
         self._lock = threading.Lock()
         self.failing: set[str] = set()
         self.silent: set[str] = set()
+        self.signed: set[str] = set()
         self.questions: list[tuple[str, str]] = []
         server = self
 
@@ -93,13 +95,22 @@ class DnsServer:
         kind = dns.rdatatype.to_text(asked.rdtype)
         with self._lock:
             self.questions.append((name, kind))
-            values = self._records.get((name, kind))
-            exists = any(known == name or known.endswith("." + name) for known, _ in self._records)
-            failing = name in self.failing
+            seen = [name]
+            while kind != "CNAME" and (alias := self._records.get((seen[-1], "CNAME"))) and len(seen) < 9:
+                response.answer.append(dns.rrset.from_text(seen[-1] + ".", 5, "IN", "CNAME", alias[0]))
+                seen.append(alias[0].lower().rstrip("."))
+            values = self._records.get((seen[-1], kind))
+            exists = any(known == seen[-1] or known.endswith("." + seen[-1]) for known, _ in self._records)
+            failing = bool(self.failing & {*seen, f"{name} {kind}"})
+            is_signed = all(
+                any(each == zone or each.endswith("." + zone) for zone in self.signed) for each in seen
+            )
+        if is_signed and question.flags & dns.flags.AD:
+            response.flags |= dns.flags.AD
         if failing:
             response.set_rcode(dns.rcode.SERVFAIL)
         elif values:
-            response.answer.append(dns.rrset.from_text(asked.name, 5, "IN", kind, *values))
+            response.answer.append(dns.rrset.from_text(seen[-1] + ".", 5, "IN", kind, *values))
         elif not exists:
             response.set_rcode(dns.rcode.NXDOMAIN)
         return response.to_wire()

@@ -1,6 +1,23 @@
-"""How we ask DNS: MX, addresses, TXT and PTR, with a cache and deadlines."""
+"""How we ask DNS: MX, addresses, TXT, PTR and TLSA, with a cache, deadlines and DNSSEC's word where it counts."""
 
-from dnslookup.answers import DnsUnavailable, MailHost, NoSuchDomain, NullMx, parse_servers
+from dnslookup.answers import (
+    DnsUnavailable,
+    HostAddresses,
+    MailHost,
+    MailRoute,
+    NoSuchDomain,
+    NullMx,
+    parse_servers,
+)
 from dnslookup.resolver import Resolver
 
-__all__ = ["DnsUnavailable", "MailHost", "NoSuchDomain", "NullMx", "Resolver", "parse_servers"]
+__all__ = [
+    "DnsUnavailable",
+    "HostAddresses",
+    "MailHost",
+    "MailRoute",
+    "NoSuchDomain",
+    "NullMx",
+    "Resolver",
+    "parse_servers",
+]

@@ -1,6 +1,7 @@
 """What DNS can say of a domain's mail."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 class NoSuchDomain(Exception):
@@ -22,6 +23,33 @@ class MailHost:
     name: str
     preference: int
     is_implicit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Records of one kind. `canonical_name` is where CNAMEs led, `is_authenticated` what DNSSEC says of all of it."""
+
+    records: tuple[Any, ...]
+    is_authenticated: bool
+    canonical_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailRoute:
+    """A domain's hosts, best first. The fields are those of `Found`, for its MX."""
+
+    hosts: tuple[MailHost, ...]
+    is_authenticated: bool
+    canonical_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostAddresses:
+    """A host's addresses, IPv4 first. The fields are those of `Found`, for both kinds together."""
+
+    addresses: tuple[str, ...]
+    is_authenticated: bool
+    canonical_name: str
 
 
 def parse_servers(text: str) -> list[tuple[str, int]]:

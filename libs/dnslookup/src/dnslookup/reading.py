@@ -10,16 +10,21 @@ NEGATIVE_KEPT_SECONDS = 60.0
 
 
 def as_text(kind: str, record: Any) -> str:
-    """A and AAAA: the address. MX: the exchange. PTR: the name. TXT: its strings joined, every octet one character."""
+    """A and AAAA: the address. MX: the exchange. PTR, CNAME: the name. TXT: its strings joined, every octet one character.
+
+    TLSA: three numbers and the data in hexadecimal digits.
+    """
     match kind:
         case "A" | "AAAA":
             return str(record.address)
         case "MX":
             return str(record.exchange.to_text()).rstrip(".").lower()
-        case "PTR":
+        case "PTR" | "CNAME":
             return str(record.target.to_text()).rstrip(".").lower()
         case "TXT":
             return b"".join(record.strings).decode("latin-1")
+        case "TLSA":
+            return f"{record.usage} {record.selector} {record.mtype} {record.cert.hex()}"
         case _:
             raise ValueError(f"{kind} records are not asked for")
 

@@ -4,6 +4,9 @@ Its servers can be set; without any the system's are asked. A name that does not
 exist and a server that does not answer are different things here: the first is
 final for a message, the second is not. A question that is being asked already is
 not asked again: who comes later waits for the same answer.
+
+Where the servers validate DNSSEC, and the way to them is trusted, their word for it (the AD bit, RFC 6840 §5.7, §5.8) is
+asked for and kept with each answer; elsewhere nothing counts as authenticated.
 """
 
 import asyncio
@@ -14,11 +17,12 @@ from typing import Any
 
 import dns.asyncresolver
 import dns.exception
+import dns.flags
 import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 
-from dnslookup.answers import DnsUnavailable, MailHost, NoSuchDomain, NullMx
+from dnslookup.answers import DnsUnavailable, Found, HostAddresses, MailHost, MailRoute, NoSuchDomain, NullMx
 from dnslookup.reading import as_text, negative_seconds
 
 DEADLINE_SECONDS = 10.0
@@ -29,7 +33,10 @@ KEPT_CHARACTERS = 4096
 
 
 class Resolver:
-    """Shared by a process. `shuffle` orders hosts of equal preference (RFC 5321 §5.1)."""
+    """Shared by a process. `shuffle` orders hosts of equal preference (RFC 5321 §5.1).
+
+    `servers_validate`: the servers check DNSSEC and nobody stands between them and us.
+    """
 
     def __init__(
         self,
@@ -38,6 +45,7 @@ class Resolver:
         deadline_seconds: float = DEADLINE_SECONDS,
         shuffle: random.Random | None = None,
         clock: Callable[[], float] = time.monotonic,
+        servers_validate: bool = False,
     ) -> None:
         try:
             self._resolver = dns.asyncresolver.Resolver(configure=not servers)
@@ -48,44 +56,69 @@ class Resolver:
             self._resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in servers]
         self._resolver.lifetime = deadline_seconds
         self._resolver.timeout = max(0.5, deadline_seconds / 4)
+        self._servers_validate = servers_validate
+        if servers_validate:
+            self._resolver.flags = dns.flags.RD | dns.flags.AD
         self._shuffle = shuffle or random.SystemRandom()
         self._clock = clock
-        self._kept: dict[tuple[str, str], tuple[float, list[Any] | None]] = {}
-        self._under_way: dict[tuple[str, str], asyncio.Task[list[Any]]] = {}
+        self._kept: dict[tuple[str, str], tuple[float, Found | None]] = {}
+        self._under_way: dict[tuple[str, str], asyncio.Task[Found]] = {}
 
     async def mail_hosts(self, domain: str) -> list[MailHost]:
         """Where a domain's mail goes, best first. Raises NoSuchDomain, NullMx, DnsUnavailable."""
+        return list((await self.mail_route(domain)).hosts)
+
+    async def mail_route(self, domain: str) -> MailRoute:
+        """The same, and whether DNSSEC vouches for it. Raises NoSuchDomain, NullMx, DnsUnavailable."""
         name = domain.rstrip(".").lower()
-        records = await self._ask(name, "MX")
+        found = await self._ask(name, "MX")
+        records = found.records
         if records:
             if len(records) == 1 and records[0][1] == "":
                 raise NullMx(f"{name} says that it takes no mail")
             hosts = [MailHost(host, preference, False) for preference, host in records if host]
             self._shuffle.shuffle(hosts)
-            return sorted(hosts, key=lambda host: host.preference)
+            hosts.sort(key=lambda host: host.preference)
+            return MailRoute(tuple(hosts), found.is_authenticated, found.canonical_name)
         if await self.addresses(name):
-            return [MailHost(name, 0, True)]
+            return MailRoute((MailHost(name, 0, True),), found.is_authenticated, found.canonical_name)
         raise NoSuchDomain(f"{name} has neither MX nor address")
 
     async def addresses(self, host: str) -> list[str]:
         """IPv4 and IPv6 addresses of a host, [] when it has none. Raises NoSuchDomain, DnsUnavailable."""
+        return list((await self.host_addresses(host)).addresses)
+
+    async def host_addresses(self, host: str) -> HostAddresses:
+        """The same, and whether DNSSEC vouches for all of it. Raises NoSuchDomain, DnsUnavailable."""
         name = host.rstrip(".").lower()
         v4 = await self._ask(name, "A")
         v6 = await self._ask(name, "AAAA")
-        return [str(each) for each in [*v4, *v6]]
+        return HostAddresses(
+            tuple(str(each) for each in [*v4.records, *v6.records]),
+            v4.is_authenticated and v6.is_authenticated,
+            v4.canonical_name,
+        )
+
+    async def authenticated(self, name: str, kind: str) -> list[str]:
+        """Records that DNSSEC vouches for, as text; [] where there are none such. Raises DnsUnavailable."""
+        try:
+            found = await self._ask(name.rstrip(".").lower(), kind)
+        except NoSuchDomain:
+            return []
+        return [str(each) for each in found.records] if found.is_authenticated else []
 
     async def records(self, name: str, kind: str) -> list[str]:
-        """A, AAAA, MX (best preference first), PTR or TXT records as text (`reading.as_text`); [] when the name has none.
+        """A, AAAA, CNAME, MX (best preference first), PTR, TLSA or TXT records as text (`reading.as_text`); [] when the name has none.
 
         Raises NoSuchDomain (the name does not exist), DnsUnavailable.
         """
-        found = await self._ask(name.rstrip(".").lower(), kind)
+        found = (await self._ask(name.rstrip(".").lower(), kind)).records
         if kind == "MX":
             return [host for _, host in sorted(found)]
         return list(found)
 
-    async def _ask(self, name: str, kind: str) -> list[Any]:
-        """The records, [] when the name has none of that kind."""
+    async def _ask(self, name: str, kind: str) -> Found:
+        """The records, none when the name has none of that kind."""
         key = (name, kind)
         kept = self._kept.get(key)
         if kept is not None and kept[0] > self._clock():
@@ -99,12 +132,12 @@ class Resolver:
         # Who gives up does not take the answer from the others.
         return await asyncio.shield(task)
 
-    def _fetched(self, key: tuple[str, str], task: asyncio.Task[list[Any]]) -> None:
+    def _fetched(self, key: tuple[str, str], task: asyncio.Task[Found]) -> None:
         del self._under_way[key]
         if not task.cancelled():
             task.exception()  # Seen, though everybody may have given up.
 
-    async def _fetch(self, name: str, kind: str) -> list[Any]:
+    async def _fetch(self, name: str, kind: str) -> Found:
         key = (name, kind)
         try:
             answer = await self._resolver.resolve(name + ".", kind, raise_on_no_answer=False, search=False)
@@ -114,19 +147,23 @@ class Resolver:
             raise NoSuchDomain(f"{name} does not exist") from error
         except (dns.exception.DNSException, OSError, ValueError) as error:
             raise DnsUnavailable(f"DNS gave no answer for {name}: {error}") from error
+        is_authenticated = self._servers_validate and bool(answer.response.flags & dns.flags.AD)
+        canonical_name = answer.canonical_name.to_text().rstrip(".").lower()
         if answer.rrset is None:
-            self._keep(key, negative_seconds(answer.response), [])
-            return []
+            none = Found((), is_authenticated, canonical_name)
+            self._keep(key, negative_seconds(answer.response), none)
+            return none
         texts = [as_text(kind, record) for record in answer.rrset]
-        found: list[Any] = texts
+        records: list[Any] = texts
         if kind == "MX":
             preferences = [record.preference for record in answer.rrset]
-            found = list(zip(preferences, texts, strict=True))
+            records = list(zip(preferences, texts, strict=True))
+        found = Found(tuple(records), is_authenticated, canonical_name)
         if sum(map(len, texts)) <= KEPT_CHARACTERS:
             self._keep(key, float(answer.chaining_result.minimum_ttl), found)
         return found
 
-    def _keep(self, key: tuple[str, str], seconds: float, value: list[Any] | None) -> None:
+    def _keep(self, key: tuple[str, str], seconds: float, value: Found | None) -> None:
         if len(self._kept) >= MOST_KEPT:
             del self._kept[next(iter(self._kept))]
         self._kept.pop(key, None)
