@@ -32,6 +32,7 @@ from servicekit import logs
 from spool import Envelope, SpooledLetter
 
 from mta_queue import metrics
+from mta_queue.adapters.bodies import Bodies
 from mta_queue.adapters.connections import Connections
 from mta_queue.adapters.session import Session, SessionBroken, TlsFailed, opportunistic_context
 from mta_queue.core.attempt import Attempt, Delivery, attempt_of
@@ -98,7 +99,7 @@ class Relay:
     def __init__(self, settings: Settings, resolver: Resolver, blobs: BlobStore) -> None:
         self._settings = settings
         self._resolver = resolver
-        self._blobs = blobs
+        self._bodies = Bodies(blobs)
         self._tls = opportunistic_context()
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._dead = DeadHosts(
@@ -119,6 +120,12 @@ class Relay:
 
     async def deliver(
         self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str = ""
+    ) -> Delivery:
+        with self._bodies.wanted(letter.body):
+            return await self._deliver_all(letter, domain, recipients, route)
+
+    async def _deliver_all(
+        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str
     ) -> Delivery:
         trail = Trail(domain)
         settled: list[Outcome] = []
@@ -327,7 +334,7 @@ class Relay:
 
     async def _stream(self, session: Session, letter: SpooledLetter, transfer: Transfer) -> None:
         body = letter.body
-        content = await self._blobs.get_range(body.object_key, body.offset, body.length)
+        content = await self._bodies.read(body)
         if not body.matches(content):
             raise SessionBroken("the stored message is not what was accepted", Asked.DATA)
         encoded = encode(letter.envelope.trace_prefix + content, transfer)
