@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from blobstore import BodyReference
 from google.protobuf.message import DecodeError
-from google.protobuf.timestamp_pb2 import Timestamp
 from mailmsg.facts import MessageFacts
 from mailproto.smtp.dsn_request import MessageRequest, Notify, RecipientRequest, Ret
 from mailwire.spool.v1 import spool_pb2 as wire
@@ -14,9 +12,8 @@ from mailwire.spool.v1 import spool_pb2 as wire
 from spool.envelope import Envelope, EnvelopeRecipient, Source
 from spool.speaker import Handling
 from spool.speaker_codec import HANDLING, HANDLING_BACK, speaker_of, speaker_to_wire
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
+from spool.timestamps import instant, timestamp
+from spool.wishes_codec import put_wishes, wishes_of
 
 NOTIFY = {
     Notify.NEVER: wire.NOTIFY_NEVER,
@@ -42,18 +39,9 @@ class SpooledLetter:
     facts: MessageFacts
 
 
-def _timestamp(at: datetime) -> Timestamp:
-    span = at - EPOCH
-    return Timestamp(seconds=span.days * 86_400 + span.seconds, nanos=span.microseconds * 1000)
-
-
-def _instant(stamp: Timestamp) -> datetime:
-    return EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
-
-
 def envelope_to_wire(envelope: Envelope) -> wire.Envelope:
     """The generated type of an envelope."""
-    return wire.Envelope(
+    message = wire.Envelope(
         queue_id=envelope.queue_id,
         tenant_id=envelope.tenant_id,
         reverse_path=envelope.reverse_path,
@@ -70,7 +58,7 @@ def envelope_to_wire(envelope: Envelope) -> wire.Envelope:
             )
             for recipient in envelope.recipients
         ],
-        arrived_at=_timestamp(envelope.arrived_at),
+        arrived_at=timestamp(envelope.arrived_at),
         digest=envelope.digest,
         size_octets=envelope.size_octets,
         trace_prefix=envelope.trace_prefix,
@@ -86,6 +74,8 @@ def envelope_to_wire(envelope: Envelope) -> wire.Envelope:
         speaker=speaker_to_wire(envelope.speaker),
         handling=HANDLING[envelope.handling],
     )
+    put_wishes(message, envelope.wishes)
+    return message
 
 
 def envelope_from_wire(message: wire.Envelope) -> Envelope:
@@ -109,7 +99,7 @@ def envelope_from_wire(message: wire.Envelope) -> Envelope:
             )
             for recipient in message.recipients
         ),
-        arrived_at=_instant(message.arrived_at),
+        arrived_at=instant(message.arrived_at),
         digest=message.digest,
         size_octets=message.size_octets,
         trace_prefix=message.trace_prefix,
@@ -123,6 +113,7 @@ def envelope_from_wire(message: wire.Envelope) -> Envelope:
         request=MessageRequest(RET_BACK.get(message.ret), message.envelope_id),
         speaker=speaker_of(message),
         handling=HANDLING_BACK.get(message.handling, Handling.USUAL),
+        wishes=wishes_of(message),
     )
 
 
@@ -156,7 +147,7 @@ def facts_to_wire(facts: MessageFacts) -> wire.Facts:
         bodystructure=facts.bodystructure,
         body=facts.body,
         parts=facts.parts,
-        sent_at=None if facts.sent_at is None else _timestamp(facts.sent_at),
+        sent_at=None if facts.sent_at is None else timestamp(facts.sent_at),
     )
 
 
@@ -205,6 +196,6 @@ def decode(payload: bytes) -> SpooledLetter:
             bodystructure=facts.bodystructure,
             body=facts.body,
             parts=facts.parts,
-            sent_at=_instant(facts.sent_at) if facts.HasField("sent_at") else None,
+            sent_at=instant(facts.sent_at) if facts.HasField("sent_at") else None,
         ),
     )

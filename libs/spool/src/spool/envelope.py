@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT, MessageRequest, RecipientRequest
+from mailproto.smtp.wishes import NO_WISHES, Wishes
 
 from spool.speaker import Handling, Speaker
 
@@ -55,3 +56,10 @@ class Envelope:
     request: MessageRequest = MESSAGE_DEFAULT
     speaker: Speaker | None = None
     handling: Handling = Handling.USUAL
+    wishes: Wishes = NO_WISHES
+
+    @property
+    def begins_at(self) -> datetime:
+        """From when on it is under way: what waits for its release is not late."""
+        released_at = self.wishes.release_at
+        return self.arrived_at if released_at is None else max(self.arrived_at, released_at)

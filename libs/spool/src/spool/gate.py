@@ -146,6 +146,7 @@ def _envelopes(letter: Letter, digest: bytes) -> list[Envelope]:
             binary=letter.binary,
             request=letter.request,
             speaker=letter.speaker,
+            wishes=letter.wishes,
             handling=Handling.QUARANTINE if tenant_id in letter.quarantined_tenants else Handling.USUAL,
         )
         for tenant_id, recipients in by_tenant.items()

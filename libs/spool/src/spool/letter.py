@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT, MessageRequest, RecipientRequest
+from mailproto.smtp.wishes import NO_WISHES, Wishes
 
 from spool.envelope import Source
 from spool.speaker import Speaker
@@ -51,3 +52,4 @@ class Letter:
     added_fields: bytes = b""
     speaker: Speaker | None = None
     quarantined_tenants: frozenset[str] = frozenset()
+    wishes: Wishes = NO_WISHES

@@ -49,16 +49,18 @@ from mailproto.smtp.server_commands import (
     Xclient,
     parse,
 )
-from mailproto.smtp.server_config import Binary, Dsn, State, Waiting
+from mailproto.smtp.server_config import Binary, DeliverBy, Dsn, Priorities, State, Waiting
 from mailproto.smtp.server_data import Flaw
 from mailproto.smtp.server_incoming import Chunk
 from mailproto.smtp.server_offers import Offers
-from mailproto.smtp.server_parameters import UNKNOWN_PARAMETER
+from mailproto.smtp.server_parameters import UNKNOWN_PARAMETER, MailParameters
 from mailproto.smtp.server_recipients import RcptGroup
 from mailproto.smtp.server_session import ServerSession, line_refusal
+from mailproto.smtp.wishes import HoldFor, TlsWish
 from mailproto.smtp.xclient import XclientInvalid, parse_xclient
 
 __all__ = ["ServerMachine"]
+TOO_LATE = Reply.of(501, "5.5.4", "FUTURERELEASE says how late a message can be released at most")
 
 
 class ServerMachine(ServerSession):
@@ -119,6 +121,7 @@ class ServerMachine(ServerSession):
             # Strangers are told nothing (RFC 5321 §7.3), so it is not offered to them.
             expn=self.authenticated,
             xclient=self.offers_xclient,
+            require_tls=self.is_in_tls,
         )
 
     def _note_junk(self) -> None:
@@ -143,9 +146,31 @@ class ServerMachine(ServerSession):
         if given.body is BodyType.BINARY and self.config.binary is Binary.REFUSED:
             self._say(Reply.of(501, "5.5.4", "BINARYMIME is not offered"))
             return None
+        if (refusal := self._refused_wish(given)) is not None:
+            self._say(refusal)
+            return None
         self._sender = mail
         self._waiting = Waiting.MAIL
         return events.MailAsked(mail)
+
+    def _refused_wish(self, given: MailParameters) -> Reply | None:
+        """A parameter that is not offered here and now, or asks for more than is."""
+        config = self.config
+        if (
+            (given.tls is TlsWish.REQUIRED and not self.is_in_tls)
+            or (given.by is not None and config.deliver_by is DeliverBy.REFUSED)
+            or (given.priority is not None and config.priorities is Priorities.REFUSED)
+            or (given.hold is not None and config.future_release is None)
+        ):
+            return UNKNOWN_PARAMETER
+        limit = config.future_release
+        if given.hold is None or limit is None:
+            return None
+        if isinstance(given.hold, HoldFor):
+            is_too_long = given.hold.seconds > limit.seconds_most
+        else:
+            is_too_long = given.hold.at > limit.until
+        return TOO_LATE if is_too_long else None
 
     def _rcpt(self, first: Rcpt) -> events.Event | None:
         if self.state not in (State.MAIL, State.RCPT):

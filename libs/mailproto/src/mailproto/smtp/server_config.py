@@ -1,6 +1,7 @@
 """What a session may do, and the states it goes through; the table of both is in `server`."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 
@@ -42,6 +43,28 @@ class Binary(Enum):
     OFFERED = "offered"
 
 
+class DeliverBy(Enum):
+    """Whether BY= (RFC 2852) is offered."""
+
+    REFUSED = "refused"
+    OFFERED = "offered"
+
+
+class Priorities(Enum):
+    """Whether MT-PRIORITY= (RFC 6710) is offered."""
+
+    REFUSED = "refused"
+    OFFERED = "offered"
+
+
+@dataclass(frozen=True, slots=True)
+class FutureRelease:
+    """How long a message may be held (RFC 4865), and until when at most; both are told to the peer."""
+
+    seconds_most: int
+    until: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
     """What a session may do. `mechanisms` are offered where `offers_auth` says so.
@@ -58,3 +81,7 @@ class ServerConfig:
     recipients_allowed: int = 1000
     binary: Binary = Binary.REFUSED
     dsn: Dsn = Dsn.REFUSED
+    deliver_by: DeliverBy = DeliverBy.REFUSED
+    priorities: Priorities = Priorities.REFUSED
+    # None: it is not offered.
+    future_release: FutureRelease | None = None

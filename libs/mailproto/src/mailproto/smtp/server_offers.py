@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from mailproto.smtp import xclient
 from mailproto.smtp.reply import Reply
-from mailproto.smtp.server_config import Binary, Dsn, ServerConfig
+from mailproto.smtp.server_config import Binary, DeliverBy, Dsn, Priorities, ServerConfig
+from mailproto.smtp.wishes import date_time
 
 # One line for each command, as HELP gives it (RFC 5321 §4.1.1.8).
 SYNTAX = {
@@ -34,6 +35,8 @@ class Offers:
     mechanisms: tuple[bytes, ...]
     expn: bool
     xclient: bool
+    # RFC 8689 §2: only in TLS.
+    require_tls: bool
 
     def extensions(self, config: ServerConfig) -> list[str]:
         """The lines of EHLO after the first (RFC 5321 §4.1.1.1)."""
@@ -51,6 +54,15 @@ class Offers:
             lines.append("DSN")
         if config.binary is Binary.OFFERED:
             lines.append("BINARYMIME")
+        if config.deliver_by is DeliverBy.OFFERED:
+            lines.append("DELIVERBY")
+        if config.priorities is Priorities.OFFERED:
+            lines.append("MT-PRIORITY")
+        if config.future_release is not None:
+            limit = config.future_release
+            lines.append(f"FUTURERELEASE {limit.seconds_most} {date_time(limit.until)}")
+        if self.require_tls:
+            lines.append("REQUIRETLS")
         if self.starttls:
             lines.append("STARTTLS")
         if self.mechanisms:

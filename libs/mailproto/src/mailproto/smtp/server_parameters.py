@@ -20,6 +20,16 @@ from mailproto.smtp.dsn_request import (
     parse_ret,
 )
 from mailproto.smtp.reply import Charset, Reply
+from mailproto.smtp.wishes import (
+    By,
+    Hold,
+    TlsWish,
+    WishInvalid,
+    parse_by,
+    parse_hold_for,
+    parse_hold_until,
+    parse_priority,
+)
 
 
 class ParameterInvalid(Exception):
@@ -35,12 +45,17 @@ class MailParameters:
     """Of MAIL. `size_octets` is None where SIZE= was not given (RFC 1870).
 
     `charset` is UTF_8 where SMTPUTF8 was given (RFC 6531 §3.4): of addresses and of the message's header.
+    `by`, `priority` and `hold` are None where they were not given.
     """
 
     size_octets: int | None = None
     body: BodyType = BodyType.SEVEN_BIT
     charset: Charset = Charset.ASCII
     request: MessageRequest = MESSAGE_DEFAULT
+    tls: TlsWish = TlsWish.USUAL
+    by: By | None = None
+    priority: int | None = None
+    hold: Hold | None = None
 
 
 NO_PARAMETERS = MailParameters()
@@ -71,6 +86,8 @@ def parse_mail_parameters(rest: bytes) -> MailParameters:
                 given = replace(given, charset=Charset.UTF_8)
             case "RET" | "ENVID":
                 given = replace(given, request=_message_request(given.request, key, value or ""))
+            case "REQUIRETLS" | "BY" | "MT-PRIORITY" | "HOLDFOR" | "HOLDUNTIL":
+                given = _wish(given, key, value)
             case _:
                 raise ParameterInvalid(UNKNOWN_PARAMETER)
     return given
@@ -127,6 +144,25 @@ def _message_request(request: MessageRequest, key: str, value: str) -> MessageRe
             return replace(request, ret=parse_ret(value))
         return replace(request, envelope_id=parse_envelope_id(value))
     except RequestInvalid as error:
+        raise _syntax(str(error)) from error
+
+
+def _wish(given: MailParameters, key: str, value: str | None) -> MailParameters:
+    try:
+        match key:
+            case "REQUIRETLS":
+                if value is not None:
+                    raise WishInvalid("REQUIRETLS without a value")
+                return replace(given, tls=TlsWish.REQUIRED)
+            case "BY":
+                return replace(given, by=parse_by(value or ""))
+            case "MT-PRIORITY":
+                return replace(given, priority=parse_priority(value or ""))
+        if given.hold is not None:
+            raise WishInvalid("HOLDFOR= or HOLDUNTIL=, not both")
+        parse_hold = parse_hold_for if key == "HOLDFOR" else parse_hold_until
+        return replace(given, hold=parse_hold(value or ""))
+    except WishInvalid as error:
         raise _syntax(str(error)) from error
 
 

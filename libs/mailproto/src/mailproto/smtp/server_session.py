@@ -23,6 +23,8 @@ class ServerSession(ABC):
         self.config = config
         self.offers_tls = offers_tls
         self.offers_auth = offers_auth
+        # Whether the driver speaks TLS with the peer.
+        self.is_in_tls = False
         # Whether the peer may say for whom it speaks.
         self.offers_xclient = False
         self.state = State.START
@@ -147,6 +149,7 @@ class ServerSession(ABC):
         self._input.clear()
         self._begin_anew()
         self.offers_tls = False
+        self.is_in_tls = True
 
     def _begin_anew(self) -> None:
         self._reset()

@@ -157,6 +157,46 @@ HANDLING_QUARANTINE: Handling.ValueType  # 1
 """Filed where junk goes: the author's domain does not speak in it, and its owner wants it kept apart (DMARC)."""
 Global___Handling: _TypeAlias = Handling  # noqa: Y015
 
+class _TlsWish:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TlsWishEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TlsWish.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TLS_WISH_UNSPECIFIED: _TlsWish.ValueType  # 0
+    TLS_WISH_REQUIRED: _TlsWish.ValueType  # 1
+    """MAIL with REQUIRETLS."""
+    TLS_WISH_OPTIONAL: _TlsWish.ValueType  # 2
+    """The header field TLS-Required: No."""
+
+class TlsWish(_TlsWish, metaclass=_TlsWishEnumTypeWrapper):
+    """What the sender wants of TLS on the way (RFC 8689)."""
+
+TLS_WISH_UNSPECIFIED: TlsWish.ValueType  # 0
+TLS_WISH_REQUIRED: TlsWish.ValueType  # 1
+"""MAIL with REQUIRETLS."""
+TLS_WISH_OPTIONAL: TlsWish.ValueType  # 2
+"""The header field TLS-Required: No."""
+Global___TlsWish: _TypeAlias = TlsWish  # noqa: Y015
+
+class _ByMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ByModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ByMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BY_MODE_UNSPECIFIED: _ByMode.ValueType  # 0
+    BY_MODE_NOTIFY: _ByMode.ValueType  # 1
+    BY_MODE_RETURN: _ByMode.ValueType  # 2
+
+class ByMode(_ByMode, metaclass=_ByModeEnumTypeWrapper):
+    """What happens when the time to deliver in is over (RFC 2852)."""
+
+BY_MODE_UNSPECIFIED: ByMode.ValueType  # 0
+BY_MODE_NOTIFY: ByMode.ValueType  # 1
+BY_MODE_RETURN: ByMode.ValueType  # 2
+Global___ByMode: _TypeAlias = ByMode  # noqa: Y015
+
 @_typing.final
 class Signature(_message.Message):
     """A DKIM signature."""
@@ -244,6 +284,35 @@ class Speaker(_message.Message):
 Global___Speaker: _TypeAlias = Speaker  # noqa: Y015
 
 @_typing.final
+class DeliverBy(_message.Message):
+    """BY= of MAIL."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    RELAYED_TOLD_FIELD_NUMBER: _builtins.int
+    mode: Global___ByMode.ValueType
+    relayed_told: _builtins.bool
+    """The sender is told of each system that the message is passed on to."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        mode: Global___ByMode.ValueType = ...,
+        relayed_told: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "mode", b"mode", "relayed_told", b"relayed_told"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliverBy: _TypeAlias = DeliverBy  # noqa: Y015
+
+@_typing.final
 class Recipient(_message.Message):
     """One recipient as the directory resolved it at RCPT."""
 
@@ -311,6 +380,10 @@ class Envelope(_message.Message):
     BINARY_FIELD_NUMBER: _builtins.int
     RET_FIELD_NUMBER: _builtins.int
     ENVELOPE_ID_FIELD_NUMBER: _builtins.int
+    TLS_WISH_FIELD_NUMBER: _builtins.int
+    DELIVER_BY_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    RELEASE_AT_FIELD_NUMBER: _builtins.int
     SPEAKER_FIELD_NUMBER: _builtins.int
     HANDLING_FIELD_NUMBER: _builtins.int
     queue_id: _builtins.str
@@ -339,11 +412,22 @@ class Envelope(_message.Message):
     ret: Global___Ret.ValueType
     """RET, and ENVID as it came (xtext); empty where it was not given."""
     envelope_id: _builtins.str
+    tls_wish: Global___TlsWish.ValueType
+    priority: _builtins.int
+    """MT-PRIORITY= (RFC 6710), -9 to 9."""
     handling: Global___Handling.ValueType
     @_builtins.property
     def recipients(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recipient]: ...
     @_builtins.property
     def arrived_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def deliver_by(self) -> Global___DeliverBy:
+        """Unset where there is no time limit of the sender's."""
+
+    @_builtins.property
+    def release_at(self) -> _timestamp_pb2.Timestamp:
+        """HOLDFOR=, HOLDUNTIL= (RFC 4865): no delivery before, local or not; unset: at once."""
+
     @_builtins.property
     def speaker(self) -> Global___Speaker:
         """MX only; unset where nothing was checked."""
@@ -368,12 +452,16 @@ class Envelope(_message.Message):
         binary: _builtins.bool = ...,
         ret: Global___Ret.ValueType = ...,
         envelope_id: _builtins.str = ...,
+        tls_wish: Global___TlsWish.ValueType = ...,
+        deliver_by: Global___DeliverBy | None = ...,
+        priority: _builtins.int = ...,
+        release_at: _timestamp_pb2.Timestamp | None = ...,
         speaker: Global___Speaker | None = ...,
         handling: Global___Handling.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "speaker", b"speaker"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "deliver_by", b"deliver_by", "release_at", b"release_at", "speaker", b"speaker"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "binary", b"binary", "client_address", b"client_address", "digest", b"digest", "eight_bit", b"eight_bit", "envelope_id", b"envelope_id", "handling", b"handling", "helo", b"helo", "queue_id", b"queue_id", "recipients", b"recipients", "ret", b"ret", "reverse_path", b"reverse_path", "sender_account_id", b"sender_account_id", "size_octets", b"size_octets", "smtputf8", b"smtputf8", "source", b"source", "speaker", b"speaker", "tenant_id", b"tenant_id", "trace_prefix", b"trace_prefix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "binary", b"binary", "client_address", b"client_address", "deliver_by", b"deliver_by", "digest", b"digest", "eight_bit", b"eight_bit", "envelope_id", b"envelope_id", "handling", b"handling", "helo", b"helo", "priority", b"priority", "queue_id", b"queue_id", "recipients", b"recipients", "release_at", b"release_at", "ret", b"ret", "reverse_path", b"reverse_path", "sender_account_id", b"sender_account_id", "size_octets", b"size_octets", "smtputf8", b"smtputf8", "source", b"source", "speaker", b"speaker", "tenant_id", b"tenant_id", "tls_wish", b"tls_wish", "trace_prefix", b"trace_prefix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
