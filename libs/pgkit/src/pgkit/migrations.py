@@ -68,6 +68,17 @@ def protect(*tables: str) -> None:
         op.execute(f'GRANT SELECT, INSERT, UPDATE, DELETE ON "{table}" TO "{role}"')
 
 
+def protect_shared(*tables: str) -> None:
+    """In a step: tables of no tenant, for transactions in the operator's scope only."""
+    role = _app_role()
+    for table in tables:
+        op.execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY')
+        op.execute(f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY')
+        scope = "(SELECT current_setting('posthouse.scope', true) = 'operator')"
+        op.execute(f'CREATE POLICY operator_only ON "{table}" USING ({scope}) WITH CHECK ({scope})')
+        op.execute(f'GRANT SELECT, INSERT, UPDATE, DELETE ON "{table}" TO "{role}"')
+
+
 def grant_sequences() -> None:
     """In a step: let the application role draw from the sequences."""
     op.execute(f'GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO "{_app_role()}"')

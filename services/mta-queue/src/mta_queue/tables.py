@@ -23,6 +23,10 @@ says how often is tried, where that is not the setting.
 progress in one transaction, by whichever process takes it. `queue_audit` says
 who asked for what; rows are only ever added.
 
+`queue_route` says where and how mail goes, where that is not the domain's MX as it
+comes: `sts_policy` keeps other domains' MTA-STS policies, `tls_result` counts what
+TLS with them came to, by day, until it has been reported.
+
 A row without a tenant is the operator's. These tables are made by the steps in
 `migrations/`; here they stand for the reader and for a test that compares.
 """
@@ -31,6 +35,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Column,
+    Date,
     DateTime,
     Double,
     Identity,
@@ -219,4 +224,63 @@ relay_outcome = Table(
     Column("notice_due", LargeBinary),
     Index("relay_outcome_queue", "queue_id", postgresql_using="brin"),
     Index("relay_outcome_notice", "settled_at", postgresql_where=text("notice_due IS NOT NULL")),
+)
+
+queue_route = Table(
+    "queue_route",
+    metadata,
+    Column("route_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    # NULL: all tenants; "": all domains. The nearest that says something counts, for each of its subjects.
+    Column("tenant_id", UUID(as_uuid=True)),
+    Column("domain", Text, nullable=False),
+    # A host instead of the MX (core.route), how to speak with it, and who we are there.
+    Column("host", Text, nullable=False, server_default=""),
+    Column("protocol", Text, nullable=False, server_default="smtp"),
+    Column("username", Text, nullable=False, server_default=""),
+    Column("password_sealed", LargeBinary, nullable=False, server_default=""),
+    # core.tls.Minimum
+    Column("minimum_tls", Text, nullable=False, server_default=""),
+    # The name of a pool of sources.
+    Column("egress", Text, nullable=False, server_default=""),
+    UniqueConstraint("tenant_id", "domain", name="queue_route_once", postgresql_nulls_not_distinct=True),
+)
+
+# Of no tenant, as is tls_result: for transactions in the operator's scope only.
+sts_policy = Table(
+    "sts_policy",
+    metadata,
+    Column("domain", Text, primary_key=True),
+    # "": no policy was ever had.
+    Column("policy_id", Text, nullable=False, server_default=""),
+    Column("mode", Text, nullable=False, server_default=""),
+    Column("hosts", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("max_age_seconds", Integer, nullable=False, server_default="0"),
+    Column("expires_at", DateTime(timezone=True)),
+    # When it was last asked for, and what came of it (core.tls.Fault, "" where it came).
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("used_at", DateTime(timezone=True), nullable=False),
+    Column("fault", Text, nullable=False, server_default=""),
+    Column("fault_text", Text, nullable=False, server_default=""),
+    Index("sts_policy_used", "used_at"),
+)
+
+tls_result = Table(
+    "tls_result",
+    metadata,
+    # UTC.
+    Column("day", Date, primary_key=True),
+    Column("domain", Text, primary_key=True),
+    # Of the columns that follow, but for sessions.
+    Column("digest", LargeBinary, primary_key=True),
+    # core.tls.Published
+    Column("policy_kind", Text, nullable=False),
+    Column("policy_text", ARRAY(Text), nullable=False),
+    Column("policy_hosts", ARRAY(Text), nullable=False),
+    # core.tls.Fault; "" for what went well.
+    Column("fault", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("local_address", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("sessions", BigInteger, nullable=False),
 )
