@@ -42,6 +42,20 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     append_octets: int = Field(
         50 * 1024 * 1024, description="the largest message that APPEND takes", ge=65_536
     )
+    message_limit: int = Field(
+        0, description="messages that one command takes (RFC 9738); 0: any number", ge=0, le=10_000_000
+    )
+    save_limit: int = Field(
+        0, description="the same of commands that save messages: COPY, MOVE, APPEND", ge=0, le=10_000_000
+    )
+    progress_seconds: float = Field(
+        10.0, description="how often a command that takes long says so (RFC 9585)", gt=0, le=600
+    )
+    utf8: Literal["accept", "strict", "only"] = Field(
+        "accept",
+        description="RFC 6855: 8-bit headers are kept whoever appends them (accept), only of clients that have"
+        " enabled UTF8=ACCEPT (strict), or nobody is served that has not (only)",
+    )
     body_cache_octets: int = Field(
         256 * 1024 * 1024, description="bodies kept on the local disk; 0: none", ge=0, le=1 << 40
     )

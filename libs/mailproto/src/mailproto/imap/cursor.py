@@ -44,12 +44,12 @@ class ParseError(Exception):
 class Cursor:
     """A position in a whole command."""
 
-    __slots__ = ("_dialect", "data", "position")
+    __slots__ = ("data", "dialect", "position")
 
     def __init__(self, data: bytes | bytearray, dialect: Dialect = Dialect.REV1) -> None:
         self.data = data
         self.position = 0
-        self._dialect = dialect
+        self.dialect = dialect
 
     def at_end(self) -> bool:
         return self.position >= len(self.data)
@@ -140,7 +140,7 @@ class Cursor:
 
     def _name(self, octets: bytes) -> str:
         try:
-            return decode_name(octets, self._dialect)
+            return decode_name(octets, self.dialect)
         except NameInvalid as error:
             raise ParseError(str(error)) from error
 

@@ -10,6 +10,8 @@ class Dialect(Enum):
 
     REV1 = "modified UTF-7"
     REV2 = "UTF-8"
+    # UTF-8 by RFC 6855: SEARCH has no CHARSET then (§3).
+    UTF8 = "UTF-8, and nothing else"
 
 
 class NameInvalid(ValueError):
@@ -18,7 +20,7 @@ class NameInvalid(ValueError):
 
 def decode_name(octets: bytes, dialect: Dialect = Dialect.REV1) -> str:
     """A name as text. Raises NameInvalid."""
-    if dialect is Dialect.REV2:
+    if dialect is not Dialect.REV1:
         try:
             return octets.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -57,7 +59,7 @@ def _decode_shift(coded: str) -> str:
 
 def encode_name(name: str, dialect: Dialect = Dialect.REV1) -> bytes:
     """A name as it is sent to a client."""
-    if dialect is Dialect.REV2:
+    if dialect is not Dialect.REV1:
         return name.encode("utf-8")
     out: list[str] = []
     shifted: list[str] = []

@@ -10,6 +10,7 @@ from mailproto.imap.parse_search import parse_search
 from mailproto.imap.parse_sort import parse_sort, parse_thread
 from mailproto.imap.search_returns import Partial
 
+UTF8 = re.compile(rb"UTF8 \((?=~\{)", re.IGNORECASE)
 STORE = re.compile(rb"([+-]?FLAGS)(\.SILENT)?", re.IGNORECASE)
 
 
@@ -46,6 +47,12 @@ def _new_text(cursor: Cursor) -> c.NewText:
     if cursor.peek() == b'"':
         internal_date = cursor.date_time()
         cursor.space()
+    if cursor.match(UTF8) is not None:
+        # utf8-literal = "UTF8" SP "(" literal8 ")" (RFC 6855 §4)
+        cursor.expect(b"~")
+        content = cursor.string()
+        cursor.expect(b")")
+        return c.NewText(flags, internal_date, content, True)
     is_binary = cursor.take(b"~")
     if cursor.peek() != b"{":
         raise ParseError("a literal expected")

@@ -3,6 +3,7 @@
 import re
 
 from mailproto.imap.cursor import Cursor, ParseError
+from mailproto.imap.names import Dialect
 from mailproto.imap.search_keys import (
     AndKey,
     BodyKey,
@@ -60,6 +61,8 @@ def parse_search(cursor: Cursor) -> tuple[SearchReturns | None, SearchKey]:
 def parse_program(cursor: Cursor) -> SearchKey:
     """search-program = ["CHARSET" SP charset SP] search-key *(SP search-key)"""
     if cursor.match(CHARSET) is not None:
+        if cursor.dialect is Dialect.UTF8:
+            raise ParseError("UTF-8 is enabled: no CHARSET")
         _charset(cursor.astring())
         cursor.space()
     return _Keys(cursor).all()

@@ -177,6 +177,21 @@ SearchKey = (
 )
 
 
+def asks_sequence(key: SearchKey) -> bool:
+    """Whether sequence numbers are anywhere in it (RFC 9586 §3)."""
+    match key:
+        case SequenceKey():
+            return not key.numbers.is_saved
+        case NotKey():
+            return asks_sequence(key.key)
+        case OrKey():
+            return asks_sequence(key.either) or asks_sequence(key.other)
+        case AndKey():
+            return any(asks_sequence(each) for each in key.keys)
+        case _:
+            return False
+
+
 def asks_modseq(key: SearchKey) -> bool:
     """Whether MODSEQ is anywhere in it: then the answer tells the highest (RFC 7162 §3.1.6)."""
     match key:

@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from mailmodel import Flags, MailboxInfo
 from mailmodel.flags import KEYWORD_OCTETS, KEYWORDS_A_MESSAGE
 from mailmsg.facts import MessageFacts, examine
+from mailmsg.header import header_end
 from mailproto.imap.commands import Append, NewText
 from mailproto.imap.message_set import compact
 from mailstore import MailboxMissing, MailboxNameInvalid, NewMessage
 
 from imap.core.answer import Answer, Bad, No, ok
+from imap.core.features import Feature, Utf8
+from imap.core.limits import refuse_more
 from imap.core.naming import say_normal_form
 from imap.core.session import Session
 
@@ -22,8 +25,9 @@ CREATE_FIRST = ("There is no such mailbox; create it first", "TRYCREATE")
 
 async def append(session: Session, command: Append) -> Answer:
     """The messages as the client sent them, all or none; nothing is put before them."""
+    refuse_more(len(command.messages), session.limits.of_saving)
     for text in command.messages:
-        check_text(text)
+        check_text(session, text)
     target = await target_mailbox(session, command.mailbox)
     messages = await new_messages(session, command.messages)
     try:
@@ -42,7 +46,7 @@ def appended_code(target: MailboxInfo, uids: list[int]) -> str:
     return f"APPENDUID {target.uid_validity} {compact(uids).decode()}"
 
 
-def check_text(text: NewText) -> None:
+def check_text(session: Session, text: NewText) -> None:
     """Raises No or Bad for what cannot be kept."""
     if not text.content:
         # RFC 3502 §6.3.11: so a client gives up what it has begun.
@@ -51,6 +55,10 @@ def check_text(text: NewText) -> None:
         if text.is_binary:
             raise No("A message with NUL in it cannot be kept", "UNKNOWN-CTE")
         raise Bad("A message holds no NUL")
+    if session.utf8 is Utf8.STRICT and Feature.UTF8 not in session.features:
+        end = header_end(text.content)
+        if not text.content[:end].isascii():
+            raise No("ENABLE UTF8=ACCEPT first: there is 8-bit text in the header", "CANNOT")
     given_flags(text.flags)
 
 

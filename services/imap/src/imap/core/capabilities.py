@@ -21,7 +21,7 @@ LOGGED_IN = (
         "THREAD=ORDEREDSUBJECT",
         "THREAD=REFERENCES",
     ),
-    *("METADATA", "NOTIFY"),
+    *("METADATA", "NOTIFY", "UIDONLY", "INPROGRESS"),
 )
 
 
@@ -33,17 +33,21 @@ def mechanisms(scram: Literal["on", "off"]) -> tuple[bytes, ...]:
 def capabilities(
     append_octets: int,
     offered: Sequence[bytes] = MECHANISMS,
+    configured: Sequence[str] = (),
     *,
     is_logged_in: bool,
     offers_tls: bool,
     may_log_in: bool,
     may_compress: bool,
 ) -> str:
-    """The words, separated by spaces. `append_octets`: the largest message taken (RFC 7889)."""
+    """The words, separated by spaces. `append_octets`: the largest message taken (RFC 7889).
+
+    `configured`: what depends on the settings.
+    """
     words = list(ALWAYS)
     if is_logged_in:
         words += LOGGED_IN
-        words.append(f"APPENDLIMIT={append_octets}")
+        words += [f"APPENDLIMIT={append_octets}", *configured]
         if may_compress:
             words += ["COMPRESS=DEFLATE", "UNAUTHENTICATE"]
     else:

@@ -12,7 +12,7 @@ from mailproto.imap.sort_keys import ThreadAlgorithm
 from mailstore import Columns, MailboxMissing, StoredMessage
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
-from imap.core.finding import find, full_header
+from imap.core.finding import find, full_header, limited
 from imap.core.session import Session
 from imap.core.sorting import run_apart, sent_at
 
@@ -24,7 +24,8 @@ QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)"')
 
 async def thread(session: Session, command: Thread) -> Answer:
     """Numbers in nested parentheses."""
-    found = {each.uid: each.number for each in await find(session, command.key)}
+    matching, code = limited(session, await find(session, command.key))
+    found = {each.uid: each.number for each in matching}
     members: list[Member] = []
     mailbox_id = session.need_selected().mailbox_id
     columns = Columns.HEADER | Columns.BODY | Columns.SENT
@@ -38,7 +39,7 @@ async def thread(session: Session, command: Thread) -> Answer:
     build = by_subject if command.algorithm is ThreadAlgorithm.ORDEREDSUBJECT else by_references
     roots = await run_apart(len(members), lambda: build(members))
     await session.say(b"* THREAD%b\r\n" % _shown(roots))
-    return ok("THREAD completed")
+    return ok("THREAD completed", code)
 
 
 def _member(message: StoredMessage, header: bytes, number: int) -> Member:

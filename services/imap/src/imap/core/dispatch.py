@@ -4,6 +4,8 @@ from typing import assert_never
 
 from mailmodel.view import MayExpunge
 from mailproto.imap import commands as c
+from mailproto.imap.commands import By
+from mailproto.imap.search_keys import asks_sequence
 
 from imap.core import (
     annotating,
@@ -22,11 +24,13 @@ from imap.core import (
     status,
     storing,
 )
-from imap.core.answer import Answer, Bad, ok
+from imap.core.answer import Answer, Bad, No, ok
+from imap.core.features import Feature, Utf8
 from imap.core.session import Session
 
 # While their sequence numbers could be meant, no EXPUNGE may be told (RFC 3501 §7.4.1).
 HOLD_EXPUNGE = (c.Fetch, c.Store, c.Search, c.Sort, c.Thread)
+SEARCHES = (c.Search, c.Sort, c.Thread, c.MultiSearch)
 ID = b'* ID ("name" "Posthouse" "vendor" "Posthouse")\r\n'
 
 
@@ -37,8 +41,26 @@ def may_expunge(command: c.Command) -> MayExpunge:
     return MayExpunge.YES
 
 
+BY_UID = ("UIDs only", "UIDREQUIRED")
+# What a server that wants UTF-8 answers before it is enabled (RFC 6855 §6).
+WITHOUT_NAMES = (c.Id, c.Enable, c.Compress)
+
+
+def check(session: Session, command: c.Command) -> None:
+    """What the client has enabled, or must enable first. Raises Bad and No."""
+    if session.is_uid_only:
+        if getattr(command, "by", By.UID) is By.SEQUENCE:
+            raise Bad(*BY_UID)
+        if isinstance(command, SEARCHES) and asks_sequence(command.key):
+            raise Bad(*BY_UID)
+    needs_utf8 = session.utf8 is Utf8.ONLY and Feature.UTF8 not in session.features
+    if needs_utf8 and not isinstance(command, (*WITHOUT_NAMES, c.Plain)):
+        raise No("ENABLE UTF8=ACCEPT first", "CANNOT")
+
+
 async def run(session: Session, command: c.Command, tag: str) -> Answer:
     """Do it; `tag` is for answers that name it. Raises No, Bad, and what the store raises."""
+    check(session, command)
     match command:
         case c.Select():
             return await selecting.select(session, command)

@@ -6,11 +6,13 @@ from imap.core.answer import Answer, ok
 from imap.core.features import Feature
 from imap.core.session import Session
 
+NAMED = {feature.value.upper(): feature for feature in Feature}
+
 
 async def enable(session: Session, command: Enable) -> Answer:
     """Tell what was enabled by this command."""
     before = set(session.features)
-    asked = [Feature[name] for name in command.capabilities if name in Feature.__members__]
+    asked = [NAMED[name] for name in command.capabilities if name in NAMED]
     # RFC 7162 §3.2.3: QRESYNC is CONDSTORE and more.
     if Feature.QRESYNC in asked:
         asked.append(Feature.CONDSTORE)

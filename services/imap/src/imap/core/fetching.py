@@ -18,6 +18,7 @@ from mailstore import Columns, MailboxMissing, StoredMessage
 
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.features import Feature
+from imap.core.limits import last_ones
 from imap.core.passing import Piece, say_pieces
 from imap.core.rendering import render
 from imap.core.resyncing import tell_vanished
@@ -52,12 +53,13 @@ async def fetch(session: Session, command: Fetch) -> Answer:
     if command.partial is not None:
         uids = list(command.partial.of(uids))
     items = list(dict.fromkeys(command.items))
-    if command.by is By.UID and Attribute.UID not in items:
+    if command.by is By.UID and Attribute.UID not in items and not session.is_uid_only:
         items.insert(0, Attribute.UID)
     if command.changed_since is not None:
         uids = [uid for uid in uids if selected.view.modseq_of(uid) > command.changed_since]
         if Attribute.MODSEQ not in items:
             items.append(Attribute.MODSEQ)
+    chosen, code = last_ones(uids, session.limits.messages)
     if Attribute.MODSEQ in items:
         await session.enable(Feature.CONDSTORE)
     try:
@@ -67,14 +69,14 @@ async def fetch(session: Session, command: Fetch) -> Answer:
         if selected.access is Access.READ_WRITE and any(
             isinstance(item, Section | Binary) and item.seen is Seen.MARK for item in items
         ):
-            marked = await _mark_seen(session, uids)
+            marked = await _mark_seen(session, chosen)
         if all(item in VIEW_ITEMS for item in items):
-            await _from_view(session, uids, items)
+            await _from_view(session, chosen, items)
         else:
-            await _from_store(session, uids, items, marked)
+            await _from_store(session, chosen, items, marked)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
-    return ok("FETCH completed")
+    return ok("FETCH completed", code)
 
 
 async def fetch_new(session: Session, uids: Sequence[int], items: Sequence[FetchItem]) -> None:
@@ -112,8 +114,8 @@ async def _from_view(session: Session, uids: Sequence[int], items: Sequence[Fetc
     view = session.need_selected().view
     # One format for all: number, UID, flags and MODSEQ are put in where the client wants them.
     words = b" ".join(VIEW_ITEMS[item][0] for item in items)
-    template = b"* %d FETCH (" + words + b")\r\n"
-    wanted = itemgetter(0, *(VIEW_ITEMS[item][1] for item in items))
+    template = (b"* %d UIDFETCH (" if session.is_uid_only else b"* %d FETCH (") + words + b")\r\n"
+    wanted = itemgetter(int(session.is_uid_only), *(VIEW_ITEMS[item][1] for item in items))
     recent_from_uid = 1 << 33 if session.is_rev2 else view.recent_from_uid
     for start in range(0, len(uids), GROUP):
         await session.say(

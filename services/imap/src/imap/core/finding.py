@@ -50,6 +50,14 @@ async def find(session: Session, key: SearchKey) -> list[Found]:
         raise No(*NO_MAILBOX) from None
 
 
+def limited(session: Session, found: list[Found]) -> tuple[list[Found], str]:
+    """What one command takes of it (RFC 9738), and the response code that says so."""
+    limit = session.limits.messages
+    if not limit or len(found) <= limit:
+        return found, ""
+    return found[-limit:], f"MESSAGELIMIT {limit} {found[-limit].uid}"
+
+
 async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]:
     """Of any mailbox. Raises MailboxMissing.
 
@@ -74,6 +82,8 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
     if not open_:
         return found
     columns = needed_columns(key)
+    progress = session.progress
+    progress.done, progress.total = len(found), len(found) + len(open_)
     async for stored in session.store.fetch(session.account, where.mailbox_id, list(open_), columns):
         still_open = []
         for message in await _with_long_headers(session, where, stored, columns):
@@ -83,12 +93,14 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
                 candidate.header = await full_header(session, message)
             if not look(candidate):
                 still_open.append(candidate)
+        progress.done += len(stored) - len(still_open)
         for start in range(0, len(still_open), GROUP):
             group = still_open[start : start + GROUP]
             await _read_texts(session, group)
             for each in group:
                 look(each)
                 each.text = None
+            progress.done += len(group)
     found.sort(key=lambda each: each.uid)
     return found
 

@@ -44,7 +44,7 @@ async def render(
     number = session.need_selected().view.number_of(message.uid)
     if number is None:
         return []
-    pieces: list[Piece] = [b"* %d FETCH (" % number]
+    pieces: list[Piece] = [session.fetched(number, message.uid)]
     for place, item in enumerate(items):
         if place:
             pieces.append(b" ")
@@ -91,6 +91,8 @@ def _saved(message: StoredMessage) -> bytes:
 
 def _news(session: Session) -> tuple[Attribute, ...]:
     """What a change that was not asked for is told with (RFC 7162 §3.2.4, RFC 9051 §7.5.2)."""
+    if session.is_uid_only:
+        return (Attribute.FLAGS, Attribute.MODSEQ) if session.tells_modseqs else (Attribute.FLAGS,)
     if session.tells_modseqs:
         return (Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ)
     return (Attribute.FLAGS, Attribute.UID) if session.is_rev2 else (Attribute.FLAGS,)

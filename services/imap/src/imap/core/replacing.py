@@ -19,7 +19,7 @@ async def replace(session: Session, command: Replace) -> Answer:
     uids = session.uids(command.number, command.by)
     if not uids:
         raise No(*GONE)
-    check_text(command.text)
+    check_text(session, command.text)
     target = await target_mailbox(session, command.mailbox)
     [new] = await new_messages(session, [command.text])
     try:

@@ -10,7 +10,7 @@ from mailproto.imap.search_returns import SearchReturn, SearchReturns
 
 from imap.core.answer import Answer, No, ok
 from imap.core.features import Feature
-from imap.core.finding import Found, find
+from imap.core.finding import Found, find, limited
 from imap.core.session import Session
 
 
@@ -20,7 +20,7 @@ async def search(session: Session, command: Search, tag: str) -> Answer:
     returns = SearchReturns(frozenset()) if command.returns is None and session.is_rev2 else command.returns
     saves = returns is not None and SearchReturn.SAVE in returns.options
     try:
-        found = await find(session, command.key)
+        found, code = limited(session, await find(session, command.key))
     except No:
         if saves:
             session.saved = ()
@@ -31,14 +31,14 @@ async def search(session: Session, command: Search, tag: str) -> Answer:
     if returns is None:
         highest = highest_modseq(found) if tells_modseq and found else None
         await session.say(responses.search([_number(each, command.by) for each in found], highest))
-        return ok("SEARCH completed")
+        return ok("SEARCH completed", code)
     if saves:
         save(session, returns, found)
     if saves and returns.partial is None and len(returns.options) == 1:
-        return ok("SEARCH completed, the result is saved")
+        return ok("SEARCH completed, the result is saved", code)
     items = result_items(returns, found, command.by, tells_modseq=tells_modseq)
     await session.say(responses.esearch(tag, command.by is By.UID, items))
-    return ok("SEARCH completed")
+    return ok("SEARCH completed", code)
 
 
 def save(session: Session, returns: SearchReturns, found: Sequence[Found]) -> None:

@@ -18,6 +18,8 @@ async def select(session: Session, command: Select) -> Answer:
     """A failed SELECT leaves no mailbox selected."""
     if command.resync is not None and Feature.QRESYNC not in session.features:
         raise Bad("ENABLE QRESYNC first")
+    if command.resync is not None and command.resync.pairs is not None and session.is_uid_only:
+        raise Bad("UIDs only", "UIDREQUIRED")
     if session.selected is not None:
         session.select(None)
         # RFC 7162 §3.2.11: what follows is about another mailbox.
@@ -63,7 +65,7 @@ def _described(session: Session, info: MailboxInfo, view: SessionView, access: A
     if not session.is_rev2:
         lines.append(b"* %d RECENT\r\n" % view.recent)
         first = view.first_unseen()
-        if first is not None:
+        if first is not None and not session.is_uid_only:
             lines.append(responses.untagged("OK", "The first unseen message", f"UNSEEN {first}"))
     permanent = "" if access is Access.READ_ONLY else " ".join([*flags, "\\*"])
     lines += [

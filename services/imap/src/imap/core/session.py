@@ -13,7 +13,9 @@ from mailproto.imap.names import Dialect
 from mailstore import MailboxMissing, MailStore
 
 from imap.core.answer import NO_MAILBOX, Bad, No
-from imap.core.features import Feature
+from imap.core.features import Feature, Utf8
+from imap.core.limits import MessageLimits
+from imap.core.progress import Progress
 from imap.core.watch import Watch
 
 
@@ -33,6 +35,8 @@ PLAIN_WORDS = {
     for recent in (False, True)
 }
 
+UNLIMITED = MessageLimits()
+
 
 def flag_words(system: int, keywords: frozenset[str], is_recent: bool) -> bytes:
     """A list of flags as it is sent."""
@@ -45,12 +49,22 @@ class Session:
     """Commands read and change this; `say` sends untagged responses, with back-pressure."""
 
     def __init__(
-        self, store: MailStore, say: Callable[[bytes], Awaitable[None]], *, append_octets: int
+        self,
+        store: MailStore,
+        say: Callable[[bytes], Awaitable[None]],
+        *,
+        append_octets: int,
+        progress: Progress,
+        limits: MessageLimits = UNLIMITED,
+        utf8: Utf8 = Utf8.ACCEPT,
     ) -> None:
         self.store = store
         self.say = say
         # The largest message that is taken.
         self.append_octets = append_octets
+        self.progress = progress
+        self.limits = limits
+        self.utf8 = utf8
         self.who: Identity | None = None
         self.selected: Selected | None = None
         self.features: set[Feature] = set()
@@ -141,7 +155,7 @@ class Session:
             match update:
                 case Expunged():
                     known -= 1
-                    if Feature.QRESYNC in self.features:
+                    if Feature.QRESYNC in self.features or self.is_uid_only:
                         vanished.append(update.uid)
                     else:
                         lines.append(b"* %d EXPUNGE\r\n" % update.number)
@@ -163,7 +177,17 @@ class Session:
     def changed(self, number: int, uid: int) -> bytes:
         """A FETCH response that was not asked for."""
         modseq = b" MODSEQ (%d)" % self.need_selected().view.modseq_of(uid) if self.tells_modseqs else b""
-        return b"* %d FETCH (UID %d FLAGS %b%b)\r\n" % (number, uid, self.flags(uid), modseq)
+        told = b"" if self.is_uid_only else b"UID %d " % uid
+        return self.fetched(number, uid) + b"%bFLAGS %b%b)\r\n" % (told, self.flags(uid), modseq)
+
+    def fetched(self, number: int, uid: int) -> bytes:
+        """How a FETCH response begins (RFC 9586 §3.3)."""
+        return b"* %d UIDFETCH (" % uid if self.is_uid_only else b"* %d FETCH (" % number
+
+    @property
+    def is_uid_only(self) -> bool:
+        """Whether no sequence number is ever told or taken (RFC 9586)."""
+        return Feature.UIDONLY in self.features
 
     @property
     def highest_told(self) -> str:
@@ -180,6 +204,8 @@ class Session:
     @property
     def dialect(self) -> Dialect:
         """How names are written."""
+        if Feature.UTF8 in self.features:
+            return Dialect.UTF8
         return Dialect.REV2 if self.is_rev2 else Dialect.REV1
 
     def shown(self, name: str) -> bytes:

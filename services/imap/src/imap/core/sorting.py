@@ -15,7 +15,7 @@ from mailstore import Columns, MailboxMissing, StoredMessage
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.envelopes import Envelope, read_envelope
-from imap.core.finding import find
+from imap.core.finding import find, limited
 from imap.core.searching import result_items
 from imap.core.session import Session
 
@@ -31,7 +31,8 @@ OF_ENVELOPE = (
 
 async def sort(session: Session, command: Sort, tag: str) -> Answer:
     """The numbers that match, sorted; equal ones stay in the mailbox's order."""
-    found = {each.uid: each for each in await find(session, command.key)}
+    matching, code = limited(session, await find(session, command.key))
+    found = {each.uid: each for each in matching}
     keys = [criterion.key for criterion in command.criteria]
     columns = Columns(0)
     if SortKey.DATE in keys:
@@ -57,7 +58,7 @@ async def sort(session: Session, command: Sort, tag: str) -> Answer:
             tells_modseq=asks_modseq(command.key),
         )
         await session.say(responses.esearch(tag, is_uid, items))
-    return ok("SORT completed")
+    return ok("SORT completed", code)
 
 
 async def run_apart(size: int, work: Callable[[], T]) -> T:

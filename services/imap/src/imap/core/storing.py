@@ -1,5 +1,7 @@
 """STORE, EXPUNGE, UID EXPUNGE, COPY, MOVE (RFC 3501 §6.4.6, §6.4.3, §6.4.7; RFC 4315; RFC 6851; RFC 7162 §3.1.3)."""
 
+from collections.abc import Sequence
+
 from mailmodel import FlagAction, FlagChange
 from mailmodel.view import MayExpunge
 from mailproto.imap import responses
@@ -10,6 +12,7 @@ from mailstore import CopyResult, MailboxMissing
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.appending import given_flags, target_mailbox
 from imap.core.features import Feature
+from imap.core.limits import last_ones, refuse_more
 from imap.core.session import Session
 
 ACTIONS = {
@@ -22,7 +25,7 @@ ACTIONS = {
 async def store(session: Session, command: Store) -> Answer:
     """Change flags and tell the new ones, unless the client wants silence; the new MODSEQ is told all the same."""
     selected = session.need_writable()
-    uids = session.uids(command.numbers, command.by)
+    uids, limited = last_ones(session.uids(command.numbers, command.by), session.limits.messages)
     change = FlagChange(ACTIONS[command.action], given_flags(command.flags))
     modified: list[int] = []
     try:
@@ -61,8 +64,10 @@ async def store(session: Session, command: Store) -> Answer:
         numbers = modified
         if command.by is By.SEQUENCE:
             numbers = [number for uid in modified if (number := selected.view.number_of(uid)) is not None]
+        if limited:
+            await session.say(responses.untagged("OK", "Some are left", limited))
         return ok("Some have changed meanwhile", f"MODIFIED {compact(numbers).decode()}")
-    return ok("STORE completed")
+    return ok("STORE completed", limited)
 
 
 def _stored(session: Session, command: Store, uid: int, *, tells_flags: bool) -> bytes:
@@ -71,25 +76,28 @@ def _stored(session: Session, command: Store, uid: int, *, tells_flags: bool) ->
     if number is None or not (tells_flags or session.tells_modseqs):
         return b""
     words = []
-    if command.by is By.UID or session.tells_modseqs or session.is_rev2:
+    if not session.is_uid_only and (command.by is By.UID or session.tells_modseqs or session.is_rev2):
         words.append(b"UID %d" % uid)
     if tells_flags:
         words.append(b"FLAGS " + session.flags(uid))
     if session.tells_modseqs:
         words.append(b"MODSEQ (%d)" % view.modseq_of(uid))
-    return b"* %d FETCH (%b)\r\n" % (number, b" ".join(words))
+    return session.fetched(number, uid) + b" ".join(words) + b")\r\n"
 
 
 async def expunge(session: Session, command: UidExpunge | None) -> Answer:
     """Remove what is \\Deleted, all of it or of these UIDs only."""
     selected = session.need_writable()
-    uids = session.uids(command.uids, By.UID) if command is not None else None
+    uids: Sequence[int] | None = None
+    limited = ""
+    if command is not None:
+        uids, limited = last_ones(session.uids(command.uids, By.UID), session.limits.messages)
     try:
         gone = await session.store.expunge(session.account, selected.mailbox_id, uids)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     await session.refresh(MayExpunge.YES)
-    return ok("EXPUNGE completed", session.highest_told if gone else "")
+    return ok("EXPUNGE completed", limited or (session.highest_told if gone else ""))
 
 
 def _copy_code(result: CopyResult) -> str:
@@ -104,6 +112,7 @@ async def copy(session: Session, command: Copy) -> Answer:
     """All or none; flags and dates go along."""
     selected = session.need_selected()
     uids = session.uids(command.numbers, command.by)
+    refuse_more(len(uids), session.limits.of_saving, uids[0] if uids else None)
     target = (await target_mailbox(session, command.mailbox)).mailbox_id
     try:
         result = await session.store.copy(session.account, selected.mailbox_id, uids, target)
@@ -117,7 +126,7 @@ async def copy(session: Session, command: Copy) -> Answer:
 async def move(session: Session, command: Move) -> Answer:
     """COPYUID comes before the expunges (RFC 6851 §4.3)."""
     selected = session.need_writable()
-    uids = session.uids(command.numbers, command.by)
+    uids, limited = last_ones(session.uids(command.numbers, command.by), session.limits.of_saving)
     target = (await target_mailbox(session, command.mailbox)).mailbox_id
     if target == selected.mailbox_id:
         raise No("The messages are there already", "CANNOT")
@@ -128,4 +137,4 @@ async def move(session: Session, command: Move) -> Answer:
     if result.pairs:
         await session.say(responses.untagged("OK", "Moved", _copy_code(result)))
     await session.refresh(MayExpunge.YES)
-    return ok("MOVE completed", session.highest_told if result.pairs else "")
+    return ok("MOVE completed", limited or (session.highest_told if result.pairs else ""))

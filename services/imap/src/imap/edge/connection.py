@@ -23,9 +23,11 @@ from structlog.typing import FilteringBoundLogger
 from imap import metrics
 from imap.core import dispatch
 from imap.core.answer import Answer, Bad, No, ok
+from imap.core.features import Utf8
 from imap.core.notifying import tell_news, tell_others, tell_unasked
+from imap.core.progress import Progress
 from imap.core.session import Session
-from imap.edge.entering import Entrance
+from imap.edge.entering import Entrance, limits_of
 from imap.edge.idling import idle
 from imap.edge.waiting import octets_or_news
 from imap.edge.wire import Over, Wire
@@ -86,7 +88,17 @@ class Imap:
         self._errors = 0
 
     def _new_session(self) -> Session:
-        return Session(self._needs.store, self._wire.say, append_octets=self._needs.settings.append_octets)
+        settings = self._needs.settings
+        return Session(
+            self._needs.store,
+            self._wire.say,
+            append_octets=settings.append_octets,
+            progress=Progress(
+                self._wire.notice, asyncio.get_running_loop().call_later, settings.progress_seconds
+            ),
+            limits=limits_of(settings),
+            utf8=Utf8(settings.utf8),
+        )
 
     def end_if_idle(self) -> None:
         """At the drain: tell a client that is silent, and close."""
@@ -170,7 +182,11 @@ class Imap:
 
     async def _run(self, tagged: c.Tagged) -> None:
         started = time.perf_counter()
-        answer = await self._do(tagged.command, tagged.tag)
+        self._session.progress.begin(tagged.command, tagged.tag)
+        try:
+            answer = await self._do(tagged.command, tagged.tag)
+        finally:
+            self._session.progress.end()
         name = _name(tagged.command)
         metrics.COMMANDS.labels(name, answer.status).inc()
         metrics.COMMAND_SECONDS.labels(name).observe(time.perf_counter() - started)

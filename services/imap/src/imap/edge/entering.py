@@ -14,12 +14,19 @@ from imap import metrics
 from imap.core import dispatch
 from imap.core.answer import Answer, Bad, No, ok
 from imap.core.capabilities import capabilities, mechanisms
+from imap.core.limits import MessageLimits
 from imap.edge.wire import Wire
 from imap.ports import Directory
 from imap.settings import Settings
 
+UTF8_WORDS = {"accept": "UTF8=ACCEPT", "strict": "UTF8=ACCEPT", "only": "UTF8=ONLY"}
 LATER = ("That cannot be checked now, try again later", "UNAVAILABLE")
 WRONG = ("The login or the password is wrong", "AUTHENTICATIONFAILED")
+
+
+def limits_of(settings: Settings) -> MessageLimits:
+    """What one command takes."""
+    return MessageLimits(settings.message_limit, settings.save_limit)
 
 
 class Entrance:
@@ -49,6 +56,7 @@ class Entrance:
         return capabilities(
             self._settings.append_octets,
             self._mechanisms,
+            (*limits_of(self._settings).words(), UTF8_WORDS[self._settings.utf8]),
             is_logged_in=self.who is not None,
             offers_tls=self._tls is not None and not self._wire.is_tls,
             may_log_in=self._may_log_in(),

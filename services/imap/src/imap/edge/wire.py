@@ -74,6 +74,10 @@ class Wire:
             self._connection.write(self._outward(data))
             await self._connection.drain()
 
+    def notice(self, data: bytes) -> None:
+        """Send without waiting: a line now and then."""
+        self._connection.write(self._outward(data))
+
     def _outward(self, data: bytes) -> bytes:
         return data if self._deflate is None else self._deflate.deflate(data)
 
