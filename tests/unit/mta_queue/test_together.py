@@ -50,7 +50,8 @@ async def test_one_bad_entry_spoils_no_other() -> None:
     writer.go.set()
     together = Together(writer.write, 8)
     answers = await asyncio.gather(*(together.do(number) for number in (1, 2, 3)), return_exceptions=True)
-    assert answers[0] == -1 and answers[2] == -3
+    assert answers[0] == -1
+    assert answers[2] == -3
     assert isinstance(answers[1], ValueError)
 
 
