@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from blobstore import BlobMissing, BlobUnavailable, BodyReference
 from mailmodel import AccountRef, MailboxInfo
 from mailmsg.facts import examine
-from mailstore import Delivery
+from mailstore import Delivery, Outcome
 from mda.core.findings import Finding, Verdict, WhenUnscanned
 from mda.edge.filing import Filing
 from mda.edge.screening import Screening
@@ -163,9 +163,9 @@ class World:
 
     # -- mailboxes, receipts
 
-    async def deliver(self, deliveries: Sequence[Delivery]) -> list[bool]:
+    async def deliver(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
         self.batches.append(list(deliveries))
-        return [True] * len(deliveries)
+        return [Outcome.FILED] * len(deliveries)
 
     async def list_mailboxes(self, account: AccountRef) -> list[MailboxInfo]:
         names = [("INBOX", "")] + ([(self.junk_name, "\\Junk")] if self.junk_name else [])

@@ -23,6 +23,7 @@ from mailstore import (
     MailboxMissing,
     MailStore,
     NewMessage,
+    Outcome,
     reading,
 )
 from mailstore.tables import metadata
@@ -31,6 +32,7 @@ from pgkit import Connection, Pool, transaction
 from tests.support.engines import Engines
 
 SEEN = Flags(SystemFlag.SEEN)
+FILED, REPEATED, OVER_QUOTA = Outcome
 
 
 @pytest.fixture
@@ -85,8 +87,8 @@ async def counters_are_exact(store: MailStore, account: AccountRef) -> None:
 
 async def test_a_repeated_delivery_is_filed_once(store: MailStore, account: AccountRef) -> None:
     batch = [delivery(account, "q1"), delivery(account, "q2"), delivery(account, "q1")]
-    assert await store.deliver(batch) == [True, True, False]
-    assert await store.deliver([delivery(account, "q1"), delivery(account, "q3")]) == [False, True]
+    assert await store.deliver(batch) == [FILED, FILED, REPEATED]
+    assert await store.deliver([delivery(account, "q1"), delivery(account, "q3")]) == [REPEATED, FILED]
     assert len((await store.snapshot(account, await inbox(store, account))).uids) == 3
     assert await store.settled(["q1", "q2", "q9"]) == {("q1", "a@b.test"), ("q2", "a@b.test")}
 
@@ -95,15 +97,17 @@ async def test_what_a_script_discarded_is_settled_and_not_filed(
     store: MailStore, account: AccountRef
 ) -> None:
     dropped = replace(delivery(account, "q1"), new=None)
-    assert await store.deliver([dropped, delivery(account, "q2")]) == [True, True]
-    assert await store.deliver([delivery(account, "q1")]) == [False]
+    assert await store.deliver([dropped, delivery(account, "q2")]) == [FILED, FILED]
+    assert await store.deliver([delivery(account, "q1")]) == [REPEATED]
     assert (await store.snapshot(account, await inbox(store, account))).uids == [1]
     await counters_are_exact(store, account)
 
 
 async def test_a_batch_may_mix_tenants_and_new_accounts(store: MailStore) -> None:
     accounts = [AccountRef(str(uuid4()), str(uuid4())) for _ in range(5)]
-    assert all(await store.deliver([delivery(each, f"q{n}") for n in range(4) for each in accounts]))
+    assert set(await store.deliver([delivery(each, f"q{n}") for n in range(4) for each in accounts])) == {
+        FILED
+    }
     for each in accounts:
         snapshot = await store.snapshot(each, await inbox(store, each))
         assert snapshot.uids == [1, 2, 3, 4]

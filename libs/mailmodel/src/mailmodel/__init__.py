@@ -4,10 +4,12 @@ from mailmodel.account import AccountRef
 from mailmodel.flags import NO_FLAGS, FlagAction, FlagChange, Flags, SystemFlag
 from mailmodel.mailbox import Entry, MailboxInfo
 from mailmodel.mailbox_name import INBOX, SEPARATOR, MailboxNameInvalid
+from mailmodel.quota import NO_LIMITS, Quota, QuotaLimits
 
 __all__ = [
     "INBOX",
     "NO_FLAGS",
+    "NO_LIMITS",
     "SEPARATOR",
     "AccountRef",
     "Entry",
@@ -16,5 +18,7 @@ __all__ = [
     "Flags",
     "MailboxInfo",
     "MailboxNameInvalid",
+    "Quota",
+    "QuotaLimits",
     "SystemFlag",
 ]

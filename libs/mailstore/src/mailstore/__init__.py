@@ -9,6 +9,8 @@ from mailstore.errors import (
     MailboxHasInferiors,
     MailboxMissing,
     MailboxNameInvalid,
+    QuotaExceeded,
+    RightsFull,
     ScriptActive,
     ScriptExists,
     ScriptMissing,
@@ -17,6 +19,7 @@ from mailstore.errors import (
 )
 from mailstore.notifier import bus_notifier
 from mailstore.scripts import ScriptInfo, ScriptStore
+from mailstore.sharing import SharedMailbox
 from mailstore.store import MailStore
 from mailstore.types import (
     Changes,
@@ -24,9 +27,12 @@ from mailstore.types import (
     CopyResult,
     Delivery,
     EntryCounts,
+    FlagLimits,
     FlagOutcome,
     MailboxChange,
     NewMessage,
+    Outcome,
+    Side,
     Snapshot,
     StoredMessage,
 )
@@ -40,6 +46,7 @@ __all__ = [
     "Delivery",
     "EntryCounts",
     "EntryMissing",
+    "FlagLimits",
     "FlagOutcome",
     "InboxProtected",
     "MailStore",
@@ -49,11 +56,16 @@ __all__ = [
     "MailboxMissing",
     "MailboxNameInvalid",
     "NewMessage",
+    "Outcome",
+    "QuotaExceeded",
+    "RightsFull",
     "ScriptActive",
     "ScriptExists",
     "ScriptInfo",
     "ScriptMissing",
     "ScriptStore",
+    "SharedMailbox",
+    "Side",
     "Snapshot",
     "StoreUnavailable",
     "StoredMessage",

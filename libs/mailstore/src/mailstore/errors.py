@@ -12,6 +12,18 @@ class AnnotationsFull(Exception):
     """A mailbox, or an account, has as many annotations as it may have."""
 
 
+class RightsFull(Exception):
+    """A mailbox has as many entries in its access control list as it may have."""
+
+
+class QuotaExceeded(Exception):
+    """There is no room: "account" or "tenant" says whose limit it is. Nothing was filed."""
+
+    def __init__(self, whose: str) -> None:
+        super().__init__(whose)
+        self.whose = whose
+
+
 class EntryMissing(Exception):
     """There is no message with that UID in the mailbox (any more)."""
 
@@ -57,6 +69,7 @@ __all__ = [
     "MailboxHasInferiors",
     "MailboxMissing",
     "MailboxNameInvalid",
+    "RightsFull",
     "ScriptActive",
     "ScriptExists",
     "ScriptMissing",

@@ -11,18 +11,20 @@ the batch begins again: to create one while others are locked could deadlock.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from mailmodel import INBOX, AccountRef, SystemFlag
 from mailmodel.mailbox_name import canonical
+from mailmodel.quota import Quota, QuotaLimits
 from pgkit import Connection, Pool, transaction
 from pgkit.tenancy import enter_tenant
 
 from mailstore import rows
 from mailstore.errors import MailboxMissing
-from mailstore.types import Delivery, MailboxChange, NewMessage
+from mailstore.quotas import Quotas, limits_of
+from mailstore.types import Delivery, MailboxChange, NewMessage, Outcome
 
 INSERT_MESSAGES = """
 INSERT INTO message (account_id, message_id, tenant_id, object_key, body_offset, body_length, digest, prefix,
@@ -132,18 +134,28 @@ async def insert(
     return uids
 
 
-async def deliver(pool: Pool, deliveries: Sequence[Delivery]) -> tuple[list[bool], list[MailboxChange]]:
-    """File a batch in one transaction. For each: True when filed now, False when it was filed before.
+@dataclass(slots=True)
+class Filed:
+    """What became of each delivery of a batch, the mailboxes that changed, what limited accounts keep now."""
+
+    outcomes: list[Outcome]
+    changes: list[MailboxChange]
+    quotas: list[Quota]
+
+
+async def deliver(pool: Pool, quotas: Quotas, deliveries: Sequence[Delivery]) -> Filed:
+    """File a batch in one transaction.
 
     Raises MailboxMissing (nothing is filed then) and StoreUnavailable (then it may have been; ask again).
     """
     by_tenant: dict[str, list[int]] = defaultdict(list)
     for number, delivery in enumerate(deliveries):
         by_tenant[delivery.account.tenant_id].append(number)
+    limits = await quotas.limits(each.account for each in deliveries if each.new is not None)
     provisioned: set[str] = set()
     while True:
         try:
-            return await _deliver(pool, deliveries, by_tenant)
+            return await _deliver(pool, quotas, limits, deliveries, by_tenant)
         except _NotProvisioned as missing:
             if missing.tenant_id in provisioned:
                 # It exists, in another tenant.
@@ -154,21 +166,26 @@ async def deliver(pool: Pool, deliveries: Sequence[Delivery]) -> tuple[list[bool
 
 
 async def _deliver(
-    pool: Pool, deliveries: Sequence[Delivery], by_tenant: dict[str, list[int]]
-) -> tuple[list[bool], list[MailboxChange]]:
-    outcomes = [False] * len(deliveries)
-    changes: list[MailboxChange] = []
+    pool: Pool,
+    quotas: Quotas,
+    limits: Mapping[str, QuotaLimits],
+    deliveries: Sequence[Delivery],
+    by_tenant: dict[str, list[int]],
+) -> Filed:
+    result = Filed([Outcome.REPEATED] * len(deliveries), [], [])
     tenants = sorted(by_tenant)
     async with transaction(pool, tenants[0]) as connection:
         for tenant_id in tenants:
             if tenant_id != tenants[0]:
                 await enter_tenant(connection, tenant_id)
             numbers = by_tenant[tenant_id]
-            fresh, places = await _deliver_to_tenant(connection, tenant_id, [deliveries[n] for n in numbers])
-            for number, filed in zip(numbers, fresh, strict=True):
-                outcomes[number] = filed
-            changes += [MailboxChange(p.account, p.mailbox_id, p.modseq) for p in places if p.filed]
-    return outcomes, changes
+            batch = [deliveries[n] for n in numbers]
+            done = await _deliver_to_tenant(connection, tenant_id, quotas, limits, batch)
+            for number, outcome in zip(numbers, done.outcomes, strict=True):
+                result.outcomes[number] = outcome
+            result.changes += done.changes
+            result.quotas += done.quotas
+    return result
 
 
 def _key(delivery: Delivery) -> tuple[str, str]:
@@ -177,8 +194,12 @@ def _key(delivery: Delivery) -> tuple[str, str]:
 
 
 async def _deliver_to_tenant(
-    connection: Connection, tenant_id: str, deliveries: Sequence[Delivery]
-) -> tuple[list[bool], list[Place]]:
+    connection: Connection,
+    tenant_id: str,
+    quotas: Quotas,
+    limits: Mapping[str, QuotaLimits],
+    deliveries: Sequence[Delivery],
+) -> Filed:
     wanted = [_key(d) for d in deliveries]
     places = await _lock_places(connection, tenant_id, sorted(set(wanted)))
     keys = [(d.account.account_id, d.queue_id, d.recipient) for d in deliveries]
@@ -192,18 +213,43 @@ async def _deliver_to_tenant(
         [key[2] for key in keys],
     )
     new = {(str(row[0]), row[1], row[2]) for row in inserted}
-    fresh = []
-    filed: list[tuple[Place, NewMessage]] = []
-    for key, place, delivery in zip(keys, wanted, deliveries, strict=True):
+    outcomes = [Outcome.REPEATED] * len(deliveries)
+    filed: list[tuple[int, Place, NewMessage]] = []
+    for number, (key, place, delivery) in enumerate(zip(keys, wanted, deliveries, strict=True)):
         # A key twice in one batch is filed once.
-        fresh.append(key in new)
         if key in new:
             new.remove(key)
+            outcomes[number] = Outcome.FILED
             if delivery.new is not None:
-                filed.append((places[place], delivery.new))
+                filed.append((number, places[place], delivery.new))
+    kept: list[Quota] = []
+    here = {key: each for key, each in limits.items() if filed and any(key == k for k, _ in places)}
+    if here:
+        wished = [
+            (place.account.account_id, each.size_octets, deliveries[n].is_notice) for n, place, each in filed
+        ]
+        fits, kept = await quotas.divide(connection, tenant_id, here, wished)
+        too_much = [n for (n, _, _), fit in zip(filed, fits, strict=True) if not fit]
+        filed = [each for each, fit in zip(filed, fits, strict=True) if fit]
+        for number in too_much:
+            outcomes[number] = Outcome.OVER_QUOTA
+        if too_much:
+            await _unsettle(connection, [keys[number] for number in too_much])
     if filed:
-        await insert(connection, tenant_id, filed)
-    return fresh, list(places.values())
+        await insert(connection, tenant_id, [(place, each) for _, place, each in filed])
+    changes = [MailboxChange(p.account, p.mailbox_id, p.modseq) for p in places.values() if p.filed]
+    return Filed(outcomes, changes, kept)
+
+
+async def _unsettle(connection: Connection, keys: Sequence[tuple[str, str, str]]) -> None:
+    """These deliveries, noted a moment ago, did not come to be."""
+    await connection.execute(
+        """DELETE FROM delivery d USING unnest($1::uuid[], $2::text[], $3::text[]) AS t(a, q, r)
+           WHERE d.account_id = t.a AND d.queue_id = t.q AND d.recipient = t.r""",
+        [UUID(key[0]) for key in keys],
+        [key[1] for key in keys],
+        [key[2] for key in keys],
+    )
 
 
 async def _lock_places(
@@ -245,12 +291,15 @@ async def _lock_places(
 
 
 async def append(
-    pool: Pool, account: AccountRef, mailbox_id: int, messages: Sequence[NewMessage]
+    pool: Pool, quotas: Quotas, account: AccountRef, mailbox_id: int, messages: Sequence[NewMessage]
 ) -> tuple[list[int], MailboxChange]:
-    """APPEND: all or none; the UIDs. Raises MailboxMissing."""
+    """APPEND: all or none; the UIDs. Raises MailboxMissing, QuotaExceeded."""
+    limits = limits_of(await quotas.limits([account]), account)
     async with transaction(pool, account.tenant_id) as connection:
         modseq = await rows.lock_account(connection, account)
         row = await rows.mailbox_row(connection, account, mailbox_id)
+        octets = sum(new.size_octets for new in messages)
+        await quotas.check(connection, account, limits, octets, len(messages))
         place = Place(account, mailbox_id, row["uid_next"], modseq)
         uids = await insert(connection, account.tenant_id, [(place, new) for new in messages])
     return uids, MailboxChange(account, mailbox_id, modseq)

@@ -8,18 +8,29 @@ from mailmodel import AccountRef, SystemFlag
 from pgkit import Connection, Pool, transaction
 
 from mailstore import removing, rows
+from mailstore.quotas import Quotas, limits_of
 from mailstore.types import CopyResult, MailboxChange
 
 # Like rows.CHOSEN, with every entry of the mailbox ($3 is not looked at).
 EVERY = "SELECT * FROM entry WHERE account_id = $1 AND mailbox_id = $2 AND $3::bigint[] IS NOT NULL"
 
 
+# What the entries of CHOSEN weigh together.
+WEIGHED = f"""SELECT count(*)::bigint AS messages, coalesce(sum(c.size_octets), 0)::bigint AS octets
+    FROM ({rows.CHOSEN}) c"""  # noqa: S608
+
+
 async def copy(
-    pool: Pool, account: AccountRef, source_id: int, uids: Sequence[int], target_id: int
+    pool: Pool, quotas: Quotas, account: AccountRef, source_id: int, uids: Sequence[int], target_id: int
 ) -> tuple[CopyResult, list[MailboxChange]]:
-    """All or none (RFC 3501 §6.4.7). UIDs that are gone are left out. Raises MailboxMissing."""
+    """All or none (RFC 3501 §6.4.7). UIDs that are gone are left out. Raises MailboxMissing, QuotaExceeded."""
+    limits = limits_of(await quotas.limits([account]), account)
     async with transaction(pool, account.tenant_id) as connection:
         modseq = await rows.lock_account(connection, account)
+        if limits.is_limited:
+            more = await connection.fetchrow(WEIGHED, UUID(account.account_id), source_id, sorted(set(uids)))
+            assert more is not None
+            await quotas.check(connection, account, limits, more["octets"], more["messages"])
         result = await _copy(connection, account, source_id, list(uids), target_id, modseq)
     changes = [MailboxChange(account, target_id, modseq)] if result.pairs else []
     return result, changes

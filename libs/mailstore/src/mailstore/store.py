@@ -10,30 +10,40 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from blobstore import BlobStore, BodyReference
 from mailmodel import AccountRef, Entry, FlagChange, MailboxInfo
-from pgkit import Pool, check, check_durability, open_pool
+from mailmodel.quota import Quota
+from mailmodel.rights import Rights
+from pgkit import Pool, check, check_durability, open_pool, transaction
 
 from mailstore import (
+    across,
     annotations,
     bodies,
     filing,
     flagging,
     mailboxes,
     moving,
+    readers,
     reading,
     removing,
     replacing,
+    sharing,
     upkeep,
 )
+from mailstore.quotas import AskLimits, Quotas, limits_of, unlimited
 from mailstore.scripts import ScriptStore
+from mailstore.sharing import SharedMailbox
 from mailstore.types import (
     Changes,
     Columns,
     CopyResult,
     Delivery,
     EntryCounts,
+    FlagLimits,
     FlagOutcome,
     MailboxChange,
     NewMessage,
+    Outcome,
+    Side,
     Snapshot,
     StoredMessage,
 )
@@ -48,17 +58,31 @@ PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"
 class MailStore:
     """One store: a PostgreSQL database and a bucket."""
 
-    def __init__(self, pool: Pool, blobs: BlobStore, tell: Tell) -> None:
+    def __init__(self, pool: Pool, blobs: BlobStore, tell: Tell, quotas: Quotas) -> None:
         self._pool = pool
         self._blobs = blobs
         self._tell = tell
+        self._quotas = quotas
+        # Told after a delivery what accounts that have a limit keep now.
+        self.on_quota: Callable[[Quota], None] = lambda _quota: None
 
     @classmethod
-    async def open(cls, dsn: str, blobs: BlobStore, tell: Tell, *, pool_size: int = 4) -> "MailStore":
-        """Connect as the application role. Raises DatabaseUnavailable or DatabaseMisconfigured."""
+    async def open(
+        cls,
+        dsn: str,
+        blobs: BlobStore,
+        tell: Tell,
+        *,
+        pool_size: int = 4,
+        limits: AskLimits = unlimited,
+    ) -> "MailStore":
+        """Connect as the application role. Raises DatabaseUnavailable or DatabaseMisconfigured.
+
+        `limits` says how much accounts may keep; whoever files for users gives it.
+        """
         pool = await open_pool(dsn, max_size=pool_size, settings=PLANNED_ONCE)
         await check_durability(pool)
-        return cls(pool, blobs, tell)
+        return cls(pool, blobs, tell, Quotas(limits))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -131,13 +155,15 @@ class MailStore:
 
     # -- messages in
 
-    async def deliver(self, deliveries: Sequence[Delivery]) -> list[bool]:
-        """File a batch for any accounts in one transaction; False where it was filed before."""
+    async def deliver(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+        """File a batch for any accounts in one transaction; what became of each."""
         if not deliveries:
             return []
-        outcomes, changes = await filing.deliver(self._pool, deliveries)
-        self._told(*changes)
-        return outcomes
+        filed = await filing.deliver(self._pool, self._quotas, deliveries)
+        self._told(*filed.changes)
+        for quota in filed.quotas:
+            self.on_quota(quota)
+        return filed.outcomes
 
     async def put_body(self, account: AccountRef, content: bytes) -> BodyReference:
         """Store the body of a message to be appended."""
@@ -149,16 +175,18 @@ class MailStore:
         return await bodies.put(self._blobs, account, contents)
 
     async def append(self, account: AccountRef, mailbox_id: int, messages: Sequence[NewMessage]) -> list[int]:
-        """File messages into one mailbox, all or none; their UIDs."""
-        uids, change = await filing.append(self._pool, account, mailbox_id, messages)
+        """File messages into one mailbox, all or none; their UIDs. Raises QuotaExceeded."""
+        uids, change = await filing.append(self._pool, self._quotas, account, mailbox_id, messages)
         self._told(change)
         return uids
 
     async def replace(
         self, account: AccountRef, source_id: int, uid: int, target_id: int, new: NewMessage
     ) -> int:
-        """File a message and remove another, both or neither; the new UID. Raises EntryMissing."""
-        new_uid, told = await replacing.replace(self._pool, account, source_id, uid, target_id, new)
+        """File a message and remove another, both or neither; the new UID. Raises EntryMissing, QuotaExceeded."""
+        new_uid, told = await replacing.replace(
+            self._pool, self._quotas, account, source_id, uid, target_id, new
+        )
         self._told(*told)
         return new_uid
 
@@ -240,8 +268,8 @@ class MailStore:
     async def copy(
         self, account: AccountRef, source_id: int, uids: Sequence[int], target_id: int
     ) -> CopyResult:
-        """All or none; UIDs that are gone are left out."""
-        result, told = await moving.copy(self._pool, account, source_id, uids, target_id)
+        """All or none; UIDs that are gone are left out. Raises QuotaExceeded."""
+        result, told = await moving.copy(self._pool, self._quotas, account, source_id, uids, target_id)
         self._told(*told)
         return result
 
@@ -252,6 +280,15 @@ class MailStore:
         result, told = await moving.move(self._pool, account, source_id, uids, target_id)
         self._told(*told)
         return result
+
+    # -- quotas
+
+    async def quota(self, account: AccountRef) -> Quota:
+        """What an account keeps, and may keep."""
+        limits = limits_of(await self._quotas.limits([account]), account)
+        async with transaction(self._pool, account.tenant_id) as connection:
+            used = await self._quotas.used(connection, account.tenant_id, {account.account_id: limits})
+        return used[account.account_id]
 
     # -- annotations
 
@@ -268,6 +305,87 @@ class MailStore:
     async def annotation_digests(self, account: AccountRef) -> dict[tuple[int, str], bytes]:
         """Of all annotations of an account, by mailbox id and name."""
         return await annotations.digests(self._pool, account)
+
+    # -- others' mailboxes: a `Side`, or a mailbox and the id of its reader
+
+    async def list_visible(
+        self, account: AccountRef, who: Sequence[str]
+    ) -> tuple[list[MailboxInfo], list[SharedMailbox]]:
+        """One's own, and those of others in which any of the identifiers `who` has any right."""
+        return await sharing.listing(self._pool, account, who)
+
+    async def get_shared(
+        self, owner: AccountRef, name: str, reader: AccountRef, who: Sequence[str]
+    ) -> SharedMailbox | None:
+        """Another's mailbox by its name there. None without any right. Raises MailboxNameInvalid."""
+        return await sharing.get(self._pool, owner, name, reader, who)
+
+    async def get_shared_by_id(
+        self, owner: AccountRef, mailbox_id: int, reader: AccountRef, who: Sequence[str]
+    ) -> SharedMailbox | None:
+        """The same by its id."""
+        return await sharing.get_by_id(self._pool, owner, mailbox_id, reader, who)
+
+    async def rights(self, owner: AccountRef, mailbox_id: int) -> dict[str, str]:
+        """A mailbox's access control list, by identifier (mailmodel.rights)."""
+        return await sharing.rights(self._pool, owner, mailbox_id)
+
+    async def change_rights(
+        self, owner: AccountRef, mailbox_id: int, identifier: str, change: Callable[[Rights], Rights]
+    ) -> None:
+        """Of one identifier. Raises RightsFull."""
+        self._told(await sharing.change_rights(self._pool, owner, mailbox_id, identifier, change))
+
+    async def snapshot_as(
+        self, owner: AccountRef, mailbox_id: int, reader_id: str, *, claim_recent: bool = False
+    ) -> Snapshot:
+        """As a reader sees it: \\Seen is his own."""
+        return await readers.snapshot(self._pool, owner, mailbox_id, reader_id, claim_recent=claim_recent)
+
+    async def changes_as(self, owner: AccountRef, mailbox_id: int, modseq: int, reader_id: str) -> Changes:
+        """What changed for a reader."""
+        return await readers.changes_since(self._pool, owner, mailbox_id, modseq, reader_id)
+
+    async def store_flags_as(
+        self,
+        owner: AccountRef,
+        mailbox_id: int,
+        uids: Sequence[int],
+        change: FlagChange,
+        unchanged_since: int,
+        reader_id: str,
+        limits: FlagLimits,
+    ) -> FlagOutcome:
+        """What of it the limits allow."""
+        outcome, told = await readers.store_flags(
+            self._pool, owner, mailbox_id, uids, change, unchanged_since, reader_id, limits
+        )
+        self._told(told)
+        return outcome
+
+    async def append_to(self, target: Side, messages: Sequence[NewMessage]) -> list[int]:
+        """File messages, all or none; their UIDs."""
+        uids, told = await across.append(self._pool, self._quotas, target, messages)
+        self._told(told)
+        return uids
+
+    async def copy_between(self, source: Side, uids: Sequence[int], target: Side) -> CopyResult:
+        """All or none; UIDs that are gone are left out."""
+        result, told = await across.copy(self._pool, self._quotas, source, uids, target)
+        self._told(*told)
+        return result
+
+    async def move_between(self, source: Side, uids: Sequence[int], target: Side) -> CopyResult:
+        """Copy and remove at once."""
+        result, told = await across.move(self._pool, self._quotas, source, uids, target)
+        self._told(*told)
+        return result
+
+    async def replace_between(self, source: Side, uid: int, target: Side, new: NewMessage) -> int:
+        """File a message and remove another, both or neither; the new UID. Raises EntryMissing."""
+        new_uid, told = await across.replace(self._pool, self._quotas, source, uid, target, new)
+        self._told(*told)
+        return new_uid
 
     # -- upkeep
 

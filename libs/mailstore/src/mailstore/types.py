@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntFlag
+from enum import Enum, IntFlag
 
 from blobstore import BodyReference
 from mailmodel import AccountRef, Entry, Flags, MailboxInfo, SystemFlag
@@ -37,6 +37,18 @@ class Delivery:
     recipient: str
     mailbox_name: str
     new: NewMessage | None
+    # It comes from us and is small: it may go a little beyond the quota.
+    is_notice: bool = False
+
+
+class Outcome(Enum):
+    """What became of a delivery."""
+
+    FILED = "filed"
+    # It was filed (or settled) before.
+    REPEATED = "repeated"
+    # There was no room; it is not settled.
+    OVER_QUOTA = "over quota"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +144,34 @@ class FlagOutcome:
 
     entries: list[Entry]
     modified: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagLimits:
+    """Which flags somebody may change in a mailbox: system flags as bits, and whether keywords."""
+
+    system: SystemFlag
+    keywords: bool
+
+    def kept(self, before: Flags, after: Flags) -> Flags:
+        """After a change, of which only what is allowed happens."""
+        return Flags(
+            (after.system & self.system) | (before.system & ~self.system),
+            after.keywords if self.keywords else before.keywords,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A mailbox that messages come from or go to. `reader_id` is who does it where the mailbox is another's, else "".
+
+    `limits` counts where they go to: other flags do not come along.
+    """
+
+    owner: AccountRef
+    mailbox_id: int
+    reader_id: str = ""
+    limits: FlagLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)

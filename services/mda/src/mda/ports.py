@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mailmodel import AccountRef, MailboxInfo
-from mailstore import Delivery
+from mailstore import Delivery, Outcome
 from spool import SpooledLetter
 
 from mda.core.findings import Finding
@@ -42,8 +42,8 @@ class Bodies(Protocol):
 class Mailboxes(Protocol):
     """Where messages are filed."""
 
-    async def deliver(self, deliveries: Sequence[Delivery]) -> list[bool]:
-        """File all in one transaction; False where one was filed before. Raises StoreUnavailable."""
+    async def deliver(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+        """File all in one transaction. Raises StoreUnavailable."""
 
     async def settled(self, queue_ids: Sequence[str]) -> set[tuple[str, str]]:
         """Which (queue id, recipient) of these queue ids are filed. Raises StoreUnavailable."""

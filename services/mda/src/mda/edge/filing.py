@@ -20,7 +20,7 @@ from typing import assert_never
 
 from blobstore import BlobUnavailable
 from directoryclient import Unavailable
-from mailstore import Delivery, StoreUnavailable
+from mailstore import Delivery, Outcome, StoreUnavailable
 from servicekit import logs
 from spool import Handling, Malformed, OutcomeUnknown, SpooledLetter, SpoolUnavailable, decode
 
@@ -304,9 +304,8 @@ class Filing:
         outcomes = await self._mailboxes.deliver([delivery for job in jobs for delivery in job.deliveries])
         metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
         metrics.BATCH.observe(len(jobs))
-        filed = sum(outcomes)
-        metrics.FILED.inc(filed)
-        metrics.REPEATED.inc(len(outcomes) - filed)
+        metrics.FILED.inc(outcomes.count(Outcome.FILED))
+        metrics.REPEATED.inc(outcomes.count(Outcome.REPEATED))
         now = datetime.now(UTC)
         for job in jobs:
             envelope = job.letter.envelope
