@@ -146,6 +146,7 @@ def converse(
     zone: Resolve | None = None,
     signing_keys: KeyRing | None = None,
     policies: Policies | None = None,
+    in_tls: bool = False,
     **values: object,
 ) -> tuple[bytes, FakeGate, FakeConnection]:
     """Play what a client sends, chunk by chunk; what the gateway said, and what it accepted.
@@ -157,6 +158,8 @@ def converse(
     async def play() -> FakeConnection:
         connection = FakeConnection()
         connection.peer_host = client
+        if in_tls:
+            connection.is_tls, connection.tls_version = True, "TLSv1.3"
         connection.incoming = [chunk for chunk in chunks if chunk]
         configured = settings(**values)
         needs = Needs(

@@ -1,6 +1,7 @@
 """The golden dialogues against the gateway's session in memory."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from smtp_gateway.core.roles import Role
@@ -14,6 +15,8 @@ DIALOGUES = sorted(HERE.glob("*.txt"))
 SETTINGS: dict[str, dict[str, object]] = {
     "proxy": {"proxy_networks": ("127.0.0.0/8",)},
     "xclient": {"xclient_networks": ("127.0.0.1",)},
+    "submissions": {"in_tls": True},
+    "mxtls": {"in_tls": True},
 }
 
 
@@ -21,7 +24,7 @@ SETTINGS: dict[str, dict[str, object]] = {
 def test_dialogue(path: Path) -> None:
     dialogue = load(path)
     role = Role.MSA if path.stem.startswith("submission") else Role.MX
-    settings = SETTINGS.get(path.stem.partition("-")[0], {})
+    settings: dict[str, Any] = SETTINGS.get(path.stem.partition("-")[0], {})
     sent: list[bytes] = []
 
     def exchange(data: bytes) -> bytes:

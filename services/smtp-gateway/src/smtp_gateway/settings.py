@@ -39,6 +39,15 @@ class Settings(
         ("msa",),
         description="doors where DSN (RFC 3461) is offered; at the mx a stranger could have us tell a forged sender of success",
     )
+    future_release_seconds: int = Field(
+        2_592_000,
+        description="how long users may have a message held (FUTURERELEASE, RFC 4865); 0: not offered",
+        ge=0,
+        le=999_999_999,
+    )
+    priority_most: int = Field(
+        4, description="the highest MT-PRIORITY (RFC 6710) a user may ask for; more is lowered", ge=0, le=9
+    )
     inflight_octets: int = Field(
         512 * 1024 * 1024, description="messages being received at once, together; beyond it 452", ge=1 << 20
     )
@@ -71,3 +80,5 @@ class Settings(
         (), description="addresses that may say with XCLIENT for whom they speak"
     )
     max_connections: int = Field(10_000, ge=1)
+    grpc_host: str = Field("127.0.0.1", description="address for the operator's orders")
+    grpc_port: int = Field(0, description="port for the operator's orders (gRPC); 0: none", ge=0, le=65535)

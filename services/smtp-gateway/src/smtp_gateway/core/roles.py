@@ -12,6 +12,7 @@ from mailproto.smtp.body import BodyType
 from mailproto.smtp.dsn_request import MessageRequest
 from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.server_commands import Rcpt
+from mailproto.smtp.wishes import NO_WISHES, Wishes
 from spool import Recipient
 
 
@@ -58,6 +59,7 @@ class Transaction:
     charset: Charset
     targets_allowed: int
     request: MessageRequest
+    wishes: Wishes = NO_WISHES
     recipients: dict[tuple[str, str | None], Recipient] = field(default_factory=dict)
 
     def add(self, role: Role, rcpt: Rcpt, resolution: Resolution, who: Identity | None) -> Reply:

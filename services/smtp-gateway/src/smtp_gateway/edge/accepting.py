@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 from directoryclient import Identity, Unavailable
 from mailmsg.date import format_date
+from mailmsg.header import header_end
 from mailproto.smtp.body import BodyType
 from mailproto.smtp.reply import Charset, Reply
 from servicekit import logs
 from spool import Letter, OutcomeUnknown, Source, SpoolUnavailable, new_queue_id
 
 from smtp_gateway import metrics
-from smtp_gateway.core import roles, trace
+from smtp_gateway.core import roles, trace, travelling
 from smtp_gateway.core.heading import (
     Heading,
     missing_fields,
@@ -141,4 +142,5 @@ def _letter(
         request=transaction.request,
         speaker=judged.speaker,
         quarantined_tenants=judged.quarantined_tenants,
+        wishes=travelling.with_header(transaction.wishes, content[: header_end(content) or len(content)]),
     )

@@ -5,6 +5,7 @@ sends all answers of one group together (RFC 2920 §3.2).
 """
 
 import ssl
+from datetime import UTC, datetime
 from typing import assert_never
 
 from directoryclient import Identity, Resolution, Unavailable
@@ -17,12 +18,14 @@ from servicekit import logs
 from servicekit.tcp import Connection, Handler
 
 from smtp_gateway import metrics
-from smtp_gateway.core import roles, verifying
+from smtp_gateway.core import roles, travelling, verifying
 from smtp_gateway.core.mechanisms import mechanisms
+from smtp_gateway.core.offences import Offence
 from smtp_gateway.core.roles import Role, Transaction
 from smtp_gateway.edge.accepting import Dropped, accept
 from smtp_gateway.edge.allowance import Allowance
 from smtp_gateway.edge.client import Client, introduce
+from smtp_gateway.edge.guard import Guard
 from smtp_gateway.edge.intake import Intake
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.owning import all_owned
@@ -53,18 +56,20 @@ class Session:
         self._login_failures = 0
         self._intake = Intake(needs)
         self._allowance = Allowance(needs.controls, needs.settings, role)
+        self._guard = Guard(needs, needs.screens, role)
         settings = needs.settings
+        config = ServerConfig(
+            hostname=settings.hostname,
+            size_limit_octets=settings.message_size_octets,
+            mechanisms=mechanisms(settings.scram) if role is Role.MSA else (),
+            errors_allowed=settings.errors,
+            junk_allowed=settings.junk_commands,
+            recipients_allowed=settings.recipients,
+            binary=Binary(settings.binary_mime),
+            dsn=Dsn.OFFERED if role.value in settings.dsn_roles else Dsn.REFUSED,
+        )
         self._machine = ServerMachine(
-            ServerConfig(
-                hostname=settings.hostname,
-                size_limit_octets=settings.message_size_octets,
-                mechanisms=mechanisms(settings.scram) if role is Role.MSA else (),
-                errors_allowed=settings.errors,
-                junk_allowed=settings.junk_commands,
-                recipients_allowed=settings.recipients,
-                binary=Binary(settings.binary_mime),
-                dsn=Dsn.OFFERED if role.value in settings.dsn_roles else Dsn.REFUSED,
-            ),
+            travelling.offered(config, role, datetime.now(UTC), settings.future_release_seconds),
             offers_tls=False,
             offers_auth=False,
         )
@@ -80,9 +85,10 @@ class Session:
         if client is None:
             self._connection.abort()
             return
+        self._machine.is_in_tls = self._connection.is_tls
         self._machine.offers_tls = self._needs.tls is not None and not self._connection.is_tls
         try:
-            if (refusal := self._begin(client)) is not None:
+            if (refusal := self._begin(client) or await self._guard.enter(client.host)) is not None:
                 await self._say_last(refusal)
                 return
             self._machine.offers_xclient = client.host in self._needs.introducers
@@ -102,6 +108,8 @@ class Session:
         finally:
             self._intake.release()
             self._allowance.close()
+            if self._machine.errors > self._needs.settings.errors:
+                await self._guard.offended(Offence.PROTOCOL_ERRORS)
 
     def _begin(self, client: Client) -> Reply | None:
         """A session with this client, from its beginning; why there can be none."""
@@ -113,6 +121,7 @@ class Session:
 
     async def _send(self) -> None:
         if output := self._machine.output():
+            await self._guard.slow_down()
             self._connection.write(output)
             await self._connection.drain()
 
@@ -177,6 +186,7 @@ class Session:
                     self._machine.answer(await self._look_up(event))
                 case events.XclientAsked():
                     refusal = self._begin(self._client.told(event.told))
+                    refusal = refusal or await self._guard.enter(self._client.host)
                     self._machine.answer(refusal or self._machine.greeting)
                     if refusal is not None:
                         return False
@@ -192,14 +202,20 @@ class Session:
         reply = await self._judge_sender(mail.reverse_path)
         if reply.is_positive:
             reply = self._allowance.message(self._needs.clock()) or reply
+        wishes = travelling.wishes_of(mail.given, datetime.now(UTC), self._needs.settings.priority_most)
+        if isinstance(wishes, Reply):
+            reply = wishes
+        elif reply.is_positive:
+            reply = travelling.lowered(mail.given, wishes) or reply
         self._machine.answer(reply)
-        if reply.is_positive:
+        if reply.is_positive and not isinstance(wishes, Reply):
             self._transaction = Transaction(
                 mail.reverse_path,
                 mail.given.body,
                 mail.given.charset,
                 self._needs.settings.recipients,
                 mail.given.request,
+                wishes,
             )
 
     async def _judge_sender(self, reverse_path: str) -> Reply:
@@ -234,6 +250,8 @@ class Session:
             if not reply.is_positive:
                 LOG.info("recipient_refused", connection=self._connection.id, code=reply.code, recipient=path)
         self._machine.answer_rcpt(replies)
+        if self._who is None:
+            await self._guard.offended(Offence.UNKNOWN_RECIPIENT, replies.count(roles.UNKNOWN))
 
     def _name(self, transaction: Transaction, rcpt: Rcpt, resolution: Resolution) -> Reply:
         """One recipient, where there may be another in this time."""
@@ -255,6 +273,7 @@ class Session:
             reply = await accept(self._needs, visit, transaction, content)
         finally:
             self._intake.release()
+        await self._guard.answered(reply)
         self._machine.answer(reply)
 
     async def _look_up(self, event: events.VrfyAsked | events.ExpnAsked) -> Reply:
@@ -309,6 +328,9 @@ class Session:
             self._login_failures += 1
             LOG.info("login_denied", connection=self._connection.id, client=self._client.host)
             self._machine.answer(Reply.of(535, "5.7.8", "The login or the password is wrong"))
+            if (closing := await self._guard.failed_login()) is not None:
+                self._machine.close(closing)
+                return False
             if self._login_failures >= self._needs.settings.login_failures:
                 self._machine.close(Reply.of(421, "4.7.0", "Too many wrong passwords"))
                 return False
