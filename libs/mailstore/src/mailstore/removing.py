@@ -88,6 +88,12 @@ async def forget(
         [row["uid"] for row in gone],
     )
     await connection.execute(
+        "DELETE FROM reader_seen WHERE account_id = $1 AND mailbox_id = $2 AND uid = ANY($3::bigint[])",
+        UUID(account.account_id),
+        mailbox_id,
+        [row["uid"] for row in gone],
+    )
+    await connection.execute(
         """UPDATE mailbox SET highest_modseq = $3, messages = messages - $4, unseen = unseen - $5,
                   size_octets = size_octets - $6
            WHERE account_id = $1 AND mailbox_id = $2""",

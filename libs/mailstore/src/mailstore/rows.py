@@ -1,10 +1,12 @@
 """Statements that several files need: locking an account, reading a mailbox's row."""
 
 import time
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import asyncpg
-from mailmodel import AccountRef, MailboxInfo
+from mailmodel import SEPARATOR, AccountRef, MailboxInfo
 from pgkit import Connection
 
 from mailstore.errors import MailboxMissing
@@ -31,7 +33,7 @@ FIRST_MAILBOXES: tuple[tuple[str, str], ...] = (
 )
 
 
-def info(row: asyncpg.Record) -> MailboxInfo:
+def info(row: Mapping[str, Any] | asyncpg.Record) -> MailboxInfo:
     """A row of MAILBOX_COLUMNS."""
     return MailboxInfo(
         mailbox_id=row["mailbox_id"],
@@ -115,6 +117,16 @@ async def insert_mailbox(
         name,
         special_use,
     )
+    if (parent := name.rpartition(SEPARATOR)[0]) != "":
+        # RFC 4314 §4: who may see the mailbox above may see this one.
+        await connection.execute(
+            """INSERT INTO mailbox_right (account_id, mailbox_id, identifier, tenant_id, rights)
+               SELECT r.account_id, $2, r.identifier, r.tenant_id, r.rights FROM mailbox p, mailbox_right r
+               WHERE p.account_id = $1 AND p.name = $3 AND r.account_id = $1 AND r.mailbox_id = p.mailbox_id""",
+            UUID(account.account_id),
+            mailbox_id,
+            parent,
+        )
     return int(mailbox_id)
 
 

@@ -302,6 +302,12 @@ class MailStore:
         """None removes; all or nothing. Names in lower case. Raises AnnotationsFull."""
         self._told(await annotations.change(self._pool, account, mailbox_id, values))
 
+    async def annotations_named(
+        self, account: AccountRef, entries: Sequence[str]
+    ) -> dict[tuple[int, str], bytes]:
+        """Those with these names, of all mailboxes, by mailbox id and name."""
+        return await annotations.named(self._pool, account, entries)
+
     async def annotation_digests(self, account: AccountRef) -> dict[tuple[int, str], bytes]:
         """Of all annotations of an account, by mailbox id and name."""
         return await annotations.digests(self._pool, account)
