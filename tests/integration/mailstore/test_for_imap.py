@@ -117,6 +117,12 @@ async def test_annotations(store: MailStore, account: AccountRef) -> None:
     await store.change_annotations(account, mailbox_id, {"/private/a": b"1\0", "/private/b": b""})
     await store.change_annotations(account, mailbox_id, {"/private/a": None, "/private/c": b"3"})
     assert await store.get_annotations(account, mailbox_id) == {"/private/b": b"", "/private/c": b"3"}
+    named = await store.annotations_named(account, ["/private/b", "/private/c", "/private/x", "/private/y"])
+    assert named == {
+        (0, "/private/x"): b"of the account",
+        (mailbox_id, "/private/b"): b"",
+        (mailbox_id, "/private/c"): b"3",
+    }
     assert await store.get_annotations(account, 0) == {"/private/x": b"of the account"}
     assert sorted(await store.annotation_digests(account)) == [
         (0, "/private/x"),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mailmodel.base_subject import base_subject
 from mailmodel.collation import casemap, collation_key
-from mailmodel.threads import Member, Node, by_references, by_subject
+from mailmodel.threads import Member, Node, by_references, by_refs, by_subject
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -158,3 +158,14 @@ def test_a_chain_without_end_is_cut() -> None:
     chain = [member(n, "x", f"m{n}", f"m{n - 1}") for n in range(1, 3001)]
     roots = by_references(chain)
     assert len(roots) >= 1
+
+
+def test_refs_knows_no_subjects_and_sorts_by_the_newest() -> None:
+    def member(number: int, hours: int, message_id: str, *references: str) -> Member:
+        return Member(number, START + timedelta(hours=hours), base_subject("same"), message_id, references)
+
+    members = [member(1, 0, "a"), member(2, 1, "b"), member(3, 9, "c", "a"), member(4, 2, "d", "gone")]
+    roots = by_refs(members)
+    assert [root.first().number for root in roots] == [2, 4, 1]
+    assert [child.first().number for child in roots[2].children] == [3]
+    assert by_refs([]) == []

@@ -99,6 +99,17 @@ def by_references(members: Sequence[Member]) -> list[Node]:
     return sorted(roots, key=Node.key)
 
 
+def by_refs(members: Sequence[Member]) -> list[Node]:
+    """REFS: replies below what they reply to, whatever their subjects; threads by the date of their newest message."""
+    roots = _pruned([node for node in _linked(members) if node.parent is None])
+    newest: dict[Node, tuple[datetime, int]] = {}
+    for node in reversed(_each(roots)):
+        _sort(node)
+        own = [] if node.member is None else [(node.member.sent_at, node.order)]
+        newest[node] = max([*own, *(newest[child] for child in node.children)])
+    return sorted(roots, key=lambda root: newest[root])
+
+
 def _linked(members: Sequence[Member]) -> list[Node]:
     """Step 1: parents and children by Message-ID."""
     by_id: dict[str, Node] = {}

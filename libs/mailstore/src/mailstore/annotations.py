@@ -1,6 +1,6 @@
 """Annotations (RFC 5464): small values by name, of a mailbox or of the account."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from mailmodel import AccountRef
@@ -34,6 +34,17 @@ async def digests(pool: Pool, account: AccountRef) -> dict[tuple[int, str], byte
             UUID(account.account_id),
         )
     return {(row["mailbox_id"], row["entry"]): row["digest"] for row in found}
+
+
+async def named(pool: Pool, account: AccountRef, entries: Sequence[str]) -> dict[tuple[int, str], bytes]:
+    """Those with these names, of all mailboxes of an account, by mailbox and name."""
+    async with transaction(pool, account.tenant_id) as connection:
+        found = await connection.fetch(
+            "SELECT mailbox_id, entry, value FROM annotation WHERE account_id = $1 AND entry = ANY($2::text[])",
+            UUID(account.account_id),
+            list(entries),
+        )
+    return {(row["mailbox_id"], row["entry"]): row["value"] for row in found}
 
 
 async def change(

@@ -116,6 +116,8 @@ class List:
     selects: frozenset[ListSelect] = frozenset()
     returns: frozenset[ListReturn] = frozenset()
     status: tuple[StatusItem, ...] = ()
+    # Annotations to be told (RFC 9590).
+    metadata: tuple[str, ...] = ()
     is_extended: bool = False
 
 

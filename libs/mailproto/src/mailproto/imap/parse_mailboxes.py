@@ -5,6 +5,7 @@ from collections.abc import Callable
 from mailproto.imap import commands as c
 from mailproto.imap.cursor import Cursor, ParseError
 from mailproto.imap.mailbox_options import BASE_SELECTS, ListReturn, ListSelect, StatusItem
+from mailproto.imap.parse_metadata import parse_entries
 
 PATTERNS = 100
 STATUS_ITEMS = {item.value: item for item in StatusItem}
@@ -54,10 +55,11 @@ def _list(cursor: Cursor) -> c.Command:
         patterns.append(cursor.list_mailbox())
     returns: frozenset[ListReturn] = frozenset()
     status: tuple[StatusItem, ...] = ()
+    metadata: tuple[str, ...] = ()
     if cursor.take(b" "):
         is_extended = True
-        returns, status = _returns(cursor)
-    return c.List(reference, tuple(patterns), selects, returns, status, is_extended)
+        returns, status, metadata = _returns(cursor)
+    return c.List(reference, tuple(patterns), selects, returns, status, metadata, is_extended)
 
 
 def _selects(cursor: Cursor) -> frozenset[ListSelect]:
@@ -75,7 +77,7 @@ def _selects(cursor: Cursor) -> frozenset[ListSelect]:
     return frozenset(selects)
 
 
-def _returns(cursor: Cursor) -> tuple[frozenset[ListReturn], tuple[StatusItem, ...]]:
+def _returns(cursor: Cursor) -> tuple[frozenset[ListReturn], tuple[StatusItem, ...], tuple[str, ...]]:
     """list-return-opts = "RETURN" SP "(" [return-option *(SP return-option)] ")" """
     if cursor.word() != "RETURN":
         raise ParseError("RETURN expected")
@@ -83,6 +85,7 @@ def _returns(cursor: Cursor) -> tuple[frozenset[ListReturn], tuple[StatusItem, .
     cursor.expect(b"(")
     returns: set[ListReturn] = set()
     status: tuple[StatusItem, ...] = ()
+    metadata: tuple[str, ...] = ()
     first = True
     while not cursor.take(b")"):
         if not first:
@@ -92,11 +95,15 @@ def _returns(cursor: Cursor) -> tuple[frozenset[ListReturn], tuple[StatusItem, .
         if word == "STATUS":
             cursor.space()
             status = _status_items(cursor)
+        elif word == "METADATA":
+            # return-option =/ "METADATA" SP "(" entry *(SP entry) ")" (RFC 9590 §5)
+            cursor.space()
+            metadata = parse_entries(cursor)
         elif word in RETURNS:
             returns.add(RETURNS[word])
         else:
             raise ParseError("there is no such return option")
-    return frozenset(returns), status
+    return frozenset(returns), status, metadata
 
 
 def _lsub(cursor: Cursor) -> c.Command:

@@ -53,15 +53,20 @@ def _get(cursor: Cursor) -> c.Command:
     if cursor.match(OPTIONS) is not None:
         depth, largest = _options(cursor)
         cursor.space()
+    return c.GetMetadata(mailbox, parse_entries(cursor), depth, largest)
+
+
+def parse_entries(cursor: Cursor) -> tuple[str, ...]:
+    """entries = entry / "(" entry *(SP entry) ")" """
     if not cursor.take(b"("):
-        return c.GetMetadata(mailbox, (_entry(cursor),), depth, largest)
+        return (_entry(cursor),)
     entries = [_entry(cursor)]
     while not cursor.take(b")"):
         cursor.space()
         entries.append(_entry(cursor))
         if len(entries) > ENTRIES:
             raise ParseError(f"at most {ENTRIES} entries", "LIMIT")
-    return c.GetMetadata(mailbox, tuple(dict.fromkeys(entries)), depth, largest)
+    return tuple(dict.fromkeys(entries))
 
 
 def _set(cursor: Cursor) -> c.Command:

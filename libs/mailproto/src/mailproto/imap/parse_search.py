@@ -8,6 +8,7 @@ from mailproto.imap.search_keys import (
     AndKey,
     BodyKey,
     DateKey,
+    FilterKey,
     FlagKey,
     HeaderKey,
     KeywordKey,
@@ -179,6 +180,12 @@ class _Keys:
                     raise ParseError("priv, shared or all expected")
                 cursor.space()
             return ModseqKey(cursor.modseq())
+        if name == b"FILTER":
+            # filter-name = 1*<any ATOM-CHAR except "/">
+            filter_name = cursor.atom().decode("ascii")
+            if "/" in filter_name:
+                raise ParseError("a filter's name has no slash")
+            return FilterKey(filter_name)
         if name == b"UID":
             return UidKey(cursor.message_set())
         raise ParseError("there is no such search key")

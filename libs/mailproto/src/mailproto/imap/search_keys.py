@@ -130,6 +130,13 @@ class TextKey:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterKey:
+    """A search that is kept by this name (RFC 5466)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class SequenceKey:
     numbers: MessageSet
 
@@ -171,6 +178,7 @@ SearchKey = (
     | TextKey
     | SequenceKey
     | UidKey
+    | FilterKey
     | NotKey
     | OrKey
     | AndKey
@@ -188,6 +196,21 @@ def asks_sequence(key: SearchKey) -> bool:
             return asks_sequence(key.either) or asks_sequence(key.other)
         case AndKey():
             return any(asks_sequence(each) for each in key.keys)
+        case _:
+            return False
+
+
+def asks_filter(key: SearchKey) -> bool:
+    """Whether a filter is anywhere in it."""
+    match key:
+        case FilterKey():
+            return True
+        case NotKey():
+            return asks_filter(key.key)
+        case OrKey():
+            return asks_filter(key.either) or asks_filter(key.other)
+        case AndKey():
+            return any(asks_filter(each) for each in key.keys)
         case _:
             return False
 

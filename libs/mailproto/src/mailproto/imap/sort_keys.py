@@ -36,3 +36,5 @@ class ThreadAlgorithm(Enum):
 
     ORDEREDSUBJECT = "ORDEREDSUBJECT"
     REFERENCES = "REFERENCES"
+    # By references alone, not by subjects; the thread that was written in last comes last.
+    REFS = "REFS"

@@ -4,7 +4,7 @@ An account sees its own annotations only. So what the RFC calls shared is, of a 
 can be read and not be set.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mailmodel import MailboxInfo
 from mailproto.imap import responses
@@ -12,10 +12,9 @@ from mailproto.imap.commands import Depth, GetMetadata, SetMetadata
 from mailstore import AnnotationsFull, MailboxMissing
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
+from imap.core.filters import SERVER, check_value
 from imap.core.session import Session
 
-# In place of a mailbox's id.
-SERVER = 0
 LONGEST_VALUE_OCTETS = 32 * 1024
 ADMIN = "/shared/admin"
 SPECIAL_USE = "/private/specialuse"
@@ -51,6 +50,8 @@ async def set_metadata(session: Session, command: SetMetadata) -> Answer:
     for entry, value in values.items():
         if entry in (ADMIN, SPECIAL_USE) or (info is None and entry.startswith("/shared/")):
             raise No("That entry cannot be changed", "CANNOT")
+        if value is not None and info is None:
+            check_value(entry, value)
         if value is not None and len(value) > LONGEST_VALUE_OCTETS:
             raise No("That value is too long", f"METADATA MAXSIZE {LONGEST_VALUE_OCTETS}")
     try:
@@ -61,6 +62,18 @@ async def set_metadata(session: Session, command: SetMetadata) -> Answer:
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     return ok("SETMETADATA completed")
+
+
+def listed(
+    session: Session, info: MailboxInfo, entries: Sequence[str], held: Mapping[tuple[int, str], bytes]
+) -> bytes:
+    """The METADATA response that follows a LIST response (RFC 9590 §3)."""
+    computed = _computed(session, info)
+    shown = b" ".join(
+        b"%b %b" % (entry.encode("ascii"), _value(held.get((info.mailbox_id, entry), computed.get(entry))))
+        for entry in entries
+    )
+    return b"* METADATA %b (%b)\r\n" % (session.shown(info.name), shown)
 
 
 async def _mailbox(session: Session, name: str) -> MailboxInfo | None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from mailmodel.base_subject import base_subject
-from mailmodel.threads import Member, Node, by_references, by_subject
+from mailmodel.threads import Member, Node, by_references, by_refs, by_subject
 from mailmsg.header import first_value
 from mailmsg.words import decode_words
 from mailproto.imap.commands import By, Thread
@@ -16,6 +16,11 @@ from imap.core.finding import find, full_header, limited
 from imap.core.session import Session
 from imap.core.sorting import run_apart, sent_at
 
+BUILDERS = {
+    ThreadAlgorithm.ORDEREDSUBJECT: by_subject,
+    ThreadAlgorithm.REFERENCES: by_references,
+    ThreadAlgorithm.REFS: by_refs,
+}
 # The first of more references, and the last: what lies between makes no thread.
 REFERENCES = 200
 MESSAGE_ID = re.compile(rb'<\s*+((?:"(?:[^"\\]|\\.)*+"|[^<>"\s])++)\s*+>')
@@ -36,7 +41,7 @@ async def thread(session: Session, command: Thread) -> Answer:
                 members.append(_member(message, await full_header(session, message), number))
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
-    build = by_subject if command.algorithm is ThreadAlgorithm.ORDEREDSUBJECT else by_references
+    build = BUILDERS[command.algorithm]
     roots = await run_apart(len(members), lambda: build(members))
     await session.say(b"* THREAD%b\r\n" % _shown(roots))
     return ok("THREAD completed", code)

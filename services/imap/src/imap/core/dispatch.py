@@ -26,6 +26,7 @@ from imap.core import (
 )
 from imap.core.answer import Answer, Bad, No, ok
 from imap.core.features import Feature, Utf8
+from imap.core.filters import filled_in
 from imap.core.session import Session
 
 # While their sequence numbers could be meant, no EXPUNGE may be told (RFC 3501 §7.4.1).
@@ -89,13 +90,13 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
         case c.Store():
             return await storing.store(session, command)
         case c.Search():
-            return await searching.search(session, command, tag)
+            return await searching.search(session, await filled_in(session, command), tag)
         case c.MultiSearch():
-            return await multisearching.esearch(session, command, tag)
+            return await multisearching.esearch(session, await filled_in(session, command), tag)
         case c.Sort():
-            return await sorting.sort(session, command, tag)
+            return await sorting.sort(session, await filled_in(session, command), tag)
         case c.Thread():
-            return await conversing.thread(session, command)
+            return await conversing.thread(session, await filled_in(session, command))
         case c.Copy():
             return await storing.copy(session, command)
         case c.Move():

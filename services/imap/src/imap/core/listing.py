@@ -1,8 +1,10 @@
-"""LIST and LSUB (RFC 3501 §6.3.8, RFC 5258, RFC 5819, RFC 6154 §2): one query, however many mailboxes there are.
+"""LIST and LSUB (RFC 3501 §6.3.8, RFC 5258, RFC 5819, RFC 6154 §2, RFC 9590): one query, however many mailboxes there are.
 
 A name is told when it fits a pattern and meets the selection criteria, or, with RECURSIVEMATCH, when a name below it
 meets them that is not told itself (RFC 5258 §3.3).
 """
+
+from collections.abc import Mapping
 
 from mailmodel import INBOX, MailboxInfo
 from mailmodel.mailbox_name import superiors
@@ -11,7 +13,7 @@ from mailproto.imap.commands import List, Lsub
 from mailproto.imap.mailbox_options import BASE_SELECTS, ListReturn, ListSelect, StatusItem
 from mailproto.imap.names import Pattern
 
-from imap.core import status
+from imap.core import annotating, status
 from imap.core.answer import Answer, ok
 from imap.core.features import Feature
 from imap.core.session import Session
@@ -35,6 +37,9 @@ async def listing(session: Session, command: List) -> Answer:
     if StatusItem.HIGHESTMODSEQ in command.status:
         await session.enable(Feature.CONDSTORE)
     counts = await status.count(session, infos, command.status)
+    annotations: Mapping[tuple[int, str], bytes] = {}
+    if command.metadata:
+        annotations = await session.store.annotations_named(session.account, command.metadata)
     lines: list[bytes] = []
     for name in names:
         lines.append(
@@ -42,6 +47,8 @@ async def listing(session: Session, command: List) -> Answer:
         )
         if command.status and name in known:
             lines.append(status.line(session, known[name], command.status, counts))
+        if command.metadata and name in known:
+            lines.append(annotating.listed(session, known[name], command.metadata, annotations))
         if len(lines) >= GROUP:
             await session.say(b"".join(lines))
             lines.clear()

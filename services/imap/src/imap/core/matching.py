@@ -20,6 +20,7 @@ from mailproto.imap.search_keys import (
     AndKey,
     BodyKey,
     DateKey,
+    FilterKey,
     FlagKey,
     HeaderKey,
     KeywordKey,
@@ -138,6 +139,8 @@ def matches(key: SearchKey, candidate: Candidate, context: Context) -> bool | No
             if candidate.header is not None and any_field_holds(candidate.header, key.text):
                 return True
             return None if candidate.text is None else casemap(key.text) in candidate.text
+        case FilterKey():
+            raise RuntimeError("filters are put in before a search begins")
         case NotKey():
             inner = matches(key.key, candidate, context)
             return None if inner is None else not inner
