@@ -14,6 +14,7 @@ from directory.adapters.changes import BusChanges
 from directory.adapters.journal import Journal
 from directory.adapters.limits import Limits
 from directory.adapters.shared_secret import shared_secret
+from directory.core import scram
 from directory.core.limits import Rules
 from directory.core.passwords import Hasher, PasswordHasher, Verdicts
 from directory.core.sealing import Sealer
@@ -26,6 +27,7 @@ from mailwire.directory.v1.access_pb2_grpc import DirectoryAccessServiceStub
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceStub, DirectoryServiceStub
 from mailwire.directory.v1.dkim_pb2_grpc import DirectoryDkimServiceStub, DirectorySigningServiceStub
 from mailwire.directory.v1.policy_pb2_grpc import DirectoryPolicyServiceStub
+from mailwire.directory.v1.quota_pb2_grpc import DirectoryQuotaServiceStub
 from pgkit import open_pool
 
 from tests.support.engines import Engines
@@ -44,6 +46,7 @@ class House:
     dkim: Any
     signing: Any
     policies: Any
+    quotas: Any
     journal: Journal
     housekeeping: Housekeeping
     limits: Limits
@@ -142,6 +145,7 @@ async def opened(
         DirectoryDkimServiceStub(channel),
         DirectorySigningServiceStub(channel),
         DirectoryPolicyServiceStub(channel),
+            DirectoryQuotaServiceStub(channel),
         wiring.journal,
         wiring.housekeeping,
         Limits(pool, Rules()),
@@ -161,23 +165,33 @@ async def opened(
 
 @pytest.fixture
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What argon2 was given to verify against, call by call."""
+    """What passwords were looked at with, by argon2 or by SCRAM keys, call by call."""
     calls: list[str] = []
-    verify = PasswordHasher.verify
+    verify, is_password = PasswordHasher.verify, scram.is_password
 
     def counted(self: PasswordHasher, encoded: str, password: str) -> bool:
         calls.append(encoded)
         return verify(self, encoded, password)
 
+    def by_keys(password: str, salt: bytes, kept: scram.ScramKeys | None, iterations: int) -> bool:
+        calls.append(f"scram-{kept.iterations if kept is not None else iterations}$$")
+        return is_password(password, salt, kept, iterations)
+
     monkeypatch.setattr(PasswordHasher, "verify", counted)
+    monkeypatch.setattr(scram, "is_password", by_keys)
     return calls
 
 
 @pytest.fixture
-async def house(engines: Engines, hashes: list[str]) -> AsyncIterator[House]:
+async def clean(engines: Engines) -> None:
+    """Nothing has failed yet."""
     connection = await asyncpg.connect(engines.postgres.dsn("directory", "postgres", "postgres"))
     # Failures are counted by address and everywhere: those of another test must not count here.
     await connection.execute("TRUNCATE login_limit")
     await connection.close()
+
+
+@pytest.fixture
+async def house(engines: Engines, hashes: list[str], clean: None) -> AsyncIterator[House]:
     async with opened(engines, hashes) as house:
         yield house

@@ -9,13 +9,14 @@ import grpc
 import nats
 import pytest
 from argon2.exceptions import VerificationError
+from directory.core import scram
 from directory.core.passwords import PasswordHasher
 from eventbus.subjects import DIRECTORY_CHANGED
 from mailwire.directory.v1 import directory_pb2 as wire
 
 from tests.support.engines import Engines, running
 
-from .conftest import PASSWORD, House, opened
+from .conftest import PASSWORD, opened
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 
@@ -96,12 +97,18 @@ async def test_without_the_bus_nothing_is_told_and_all_is_done(own: Engines, has
         await listener.close()
 
 
+@pytest.mark.parametrize("scram_iterations", [0, 4096])
 async def test_no_memory_for_a_hash_is_no_wrong_password(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    engines: Engines, monkeypatch: pytest.MonkeyPatch, scram_iterations: int
 ) -> None:
     def fails(self: PasswordHasher, encoded: str, password: str) -> bool:
         raise VerificationError("Memory allocation error")
 
-    await house.account(house.at("alice"))
-    monkeypatch.setattr(PasswordHasher, "verify", fails)
-    assert await code_of(house.log_in(house.at("alice"), PASSWORD)) not in (None, grpc.StatusCode.OK)
+    def keys_fail(*arguments: object) -> bool:
+        raise MemoryError
+
+    async with opened(engines, [], scram_iterations=scram_iterations) as house:
+        await house.account(house.at("alice"))
+        monkeypatch.setattr(PasswordHasher, "verify", fails)
+        monkeypatch.setattr(scram, "is_password", keys_fail)
+        assert await code_of(house.log_in(house.at("alice"), PASSWORD)) not in (None, grpc.StatusCode.OK)

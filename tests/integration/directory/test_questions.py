@@ -4,7 +4,9 @@ import grpc
 import pytest
 from mailwire.directory.v1 import directory_pb2 as wire
 
-from .conftest import PASSWORD, House
+from tests.support.engines import Engines
+
+from .conftest import PASSWORD, House, opened
 
 DELIVER, REMOTE = wire.DISPOSITION_DELIVER, wire.DISPOSITION_REMOTE
 UNKNOWN, DISABLED, LOOP = wire.DISPOSITION_UNKNOWN, wire.DISPOSITION_DISABLED, wire.DISPOSITION_LOOP
@@ -131,34 +133,38 @@ async def test_a_right_password_says_who_it_is_and_costs_one_hash(house: House) 
     assert len(house.hashes) == 1
 
 
-async def test_every_no_looks_the_same_and_costs_one_hash(house: House) -> None:
+@pytest.mark.parametrize("scram_iterations", [0, 4096])
+async def test_every_no_looks_the_same_and_costs_one_hash(
+    engines: Engines, hashes: list[str], clean: None, scram_iterations: int
+) -> None:
     """Nobody learns from an answer or its time who has an account here."""
-    await house.account(house.at("alice"))
-    await house.account(house.at("gone"))
-    await house.alias(house.at("team"), house.at("alice"))
-    await house.order.UpdateAccount(wire.UpdateAccountRequest(account=house.at("gone"), suspended=True))
-    answers = []
-    for login, password in (
-        (house.at("alice"), "wrong password"),
-        (house.at("alice"), ""),
-        (house.at("alice"), "x" * 100_000),
-        (house.at("nobody"), PASSWORD),
-        ("nobody@elsewhere.example", PASSWORD),
-        ("alice", PASSWORD),
-        ("", ""),
-        ("alice\0@" + house.domain, PASSWORD),
-        (house.at("alice") + "\r\n", PASSWORD),
-        # Mail comes this way, but nobody logs in by it.
-        (house.at("alice+shop"), PASSWORD),
-        (house.at("team"), PASSWORD),
-        (house.at("gone"), PASSWORD),
-    ):
-        before = len(house.hashes)
-        answers.append(await house.log_in(login, password))
-        assert len(house.hashes) == before + 1, login
-    assert all(answer == DENIED for answer in answers)
-    parameters = {encoded.rpartition("$")[0].rpartition("$")[0] for encoded in house.hashes}
-    assert len(parameters) == 1, "the hash for nobody must cost what one for somebody costs"
+    async with opened(engines, hashes, scram_iterations=scram_iterations) as house:
+        await house.account(house.at("alice"))
+        await house.account(house.at("gone"))
+        await house.alias(house.at("team"), house.at("alice"))
+        await house.order.UpdateAccount(wire.UpdateAccountRequest(account=house.at("gone"), suspended=True))
+        answers = []
+        for login, password in (
+            (house.at("alice"), "wrong password"),
+            (house.at("alice"), ""),
+            (house.at("alice"), "x" * 100_000),
+            (house.at("nobody"), PASSWORD),
+            ("nobody@elsewhere.example", PASSWORD),
+            ("alice", PASSWORD),
+            ("", ""),
+            ("alice\0@" + house.domain, PASSWORD),
+            (house.at("alice") + "\r\n", PASSWORD),
+            # Mail comes this way, but nobody logs in by it.
+            (house.at("alice+shop"), PASSWORD),
+            (house.at("team"), PASSWORD),
+            (house.at("gone"), PASSWORD),
+        ):
+            before = len(house.hashes)
+            answers.append(await house.log_in(login, password))
+            assert len(house.hashes) == before + 1, login
+        assert all(answer == DENIED for answer in answers)
+        parameters = {encoded.rpartition("$")[0].rpartition("$")[0] for encoded in house.hashes}
+        assert len(parameters) == 1, "the hash for nobody must cost what one for somebody costs"
 
 
 async def test_a_changed_password_counts_at_once(house: House) -> None:

@@ -13,7 +13,7 @@ from directory.adapters.shared_secret import shared_secret
 from directory.core.limits import Rules
 from directory.core.passwords import Hasher, Verdicts
 from directory.core.sealing import Sealer
-from directory.edge.hashing import Hashing
+from directory.edge.hashing import STRANGERS, STRANGERS_BY_KEYS, Hashing
 from directory.settings import Settings
 from directory.wiring import build
 
@@ -31,7 +31,7 @@ async def wire(service: Service[Settings]) -> None:
         BusChanges(bus).tell,
         Hasher(settings.argon2_memory_kib, settings.argon2_passes),
         Verdicts(settings.verdict_seconds),
-        Hashing(settings.argon2_threads),
+        Hashing(settings.argon2_threads, STRANGERS_BY_KEYS if settings.scram_iterations else STRANGERS),
         Rules(everywhere_a_minute=settings.failures_a_minute),
         await shared_secret(pool, "logins"),
         settings.scram_iterations,

@@ -4,7 +4,8 @@ from prometheus_client import Counter, Histogram
 
 LOGINS = Counter("directory_logins_total", "Authenticate calls", ["door", "outcome"])
 HASH_SECONDS = Histogram(
-    "directory_password_hash_seconds", "Time of one argon2id verification, waiting included"
+    "directory_password_hash_seconds",
+    "Time until a password was known to be right or wrong, waiting included",
 )
 KEYS_UNOPENED = Counter(
     "directory_dkim_keys_unopened_total", "Private keys that none of our secrets opens: they do not sign"

@@ -26,8 +26,8 @@ class Login:
     suspended: bool
     app: AppCredential | None = None
     scram_salt: bytes = b""
-    # Whether there are SCRAM keys of the password `verifier` is of.
-    has_scram: bool = False
+    # Of the password that `verifier` is of.
+    scram: ScramKeys | None = None
     # The credential that was asked for by its id is the account's password.
     is_password: bool = False
 

@@ -1,10 +1,12 @@
 """Tallies of failed logins as SQL. All rows are the operator's: who asks is not known yet."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pgkit import OPERATOR, Connection, Pool, transaction
 
+from directory.adapters.gathering import Gathering
 from directory.core.limits import Breadth, Rules, Standing, Tally, minute_of
 from directory.ports import Attempted, LimitRecord
 
@@ -16,14 +18,15 @@ WHERE (breadth = 'pair' AND subject = $1 AND prefix = $2) OR (breadth = 'prefix'
 # In the order of their keys, so that two that count at once do not wait for each other in a circle.
 FAILED = """
 INSERT INTO login_limit AS l (breadth, subject, prefix, tenant_id, account_id, failures, failed_at, touched_at)
-SELECT k.breadth, k.subject, k.prefix, k.tenant_id, k.account_id, 1, $6, $6
-FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $7::timestamptz[])
-     WITH ORDINALITY AS k(breadth, subject, prefix, tenant_id, account_id, forgotten_at, place)
-ORDER BY k.place
+SELECT k.breadth, k.subject, k.prefix, k.tenant_id, k.account_id, k.failures, k.failed_at, k.failed_at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::int[], $7::timestamptz[])
+     AS k(breadth, subject, prefix, tenant_id, account_id, failures, failed_at)
+ORDER BY k.breadth, k.subject, k.prefix
 ON CONFLICT (breadth, subject, prefix) DO UPDATE SET
-    failures = CASE WHEN l.failed_at > (SELECT f.at FROM unnest($1::text[], $7::timestamptz[]) AS f(breadth, at)
-                                        WHERE f.breadth = l.breadth)
-                    THEN l.failures + 1 ELSE 1 END,
+    failures = CASE WHEN l.failed_at > excluded.failed_at - (
+                             SELECT f.seconds * interval '1 second'
+                             FROM unnest($8::text[], $9::float8[]) AS f(breadth, seconds) WHERE f.breadth = l.breadth)
+                    THEN l.failures + excluded.failures ELSE excluded.failures END,
     failed_at = excluded.failed_at, touched_at = excluded.touched_at"""
 
 SUCCEEDED = """
@@ -41,12 +44,23 @@ WHERE l.breadth IN ('pair', 'prefix') AND l.failures > 0
 ORDER BY l.breadth, l.subject, l.prefix LIMIT $6"""
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What is added to a tally."""
+
+    tenant_id: str | None
+    account_id: str | None
+    failures: int
+    failed_at: datetime
+
+
 class Limits:
     """Satisfies ports.LoginLimits. Every method raises DatabaseUnavailable."""
 
     def __init__(self, pool: Pool, rules: Rules) -> None:
         self._pool = pool
         self._rules = rules
+        self._failures = Gathering(self._count)
 
     async def standing(self, attempted: Attempted, now: datetime) -> Standing:
         minutes = [minute_of(now), minute_of(now - timedelta(minutes=1))]
@@ -65,24 +79,39 @@ class Limits:
         )
 
     async def failed(self, attempted: Attempted, now: datetime) -> None:
-        """In one statement: either all tallies know it or none."""
-        tallies = [
-            (Breadth.EVERYWHERE, minute_of(now), ""),
-            (Breadth.PAIR, attempted.subject, attempted.prefix),
-        ]
-        if attempted.counts_prefix:
-            tallies.append((Breadth.PREFIX, "", attempted.prefix))
-        pair_only = [breadth is Breadth.PAIR for breadth, _, _ in tallies]
+        """In one statement, with those that fail at the same time: either all tallies know it or none."""
+        await self._failures.give((attempted, now))
+
+    async def _count(self, failures: Sequence[tuple[Attempted, datetime]]) -> None:
+        tallies: dict[tuple[str, str, str], _Counted] = {}
+        for attempted, at in failures:
+            keys = [
+                (Breadth.EVERYWHERE.value, minute_of(at), ""),
+                (Breadth.PAIR.value, attempted.subject, attempted.prefix),
+            ]
+            if attempted.counts_prefix:
+                keys.append((Breadth.PREFIX.value, "", attempted.prefix))
+            for key in keys:
+                pair = key[0] == Breadth.PAIR.value
+                before = tallies.get(key)
+                tallies[key] = _Counted(
+                    attempted.tenant_id if pair else None,
+                    attempted.account_id if pair else None,
+                    before.failures + 1 if before is not None else 1,
+                    max(at, before.failed_at) if before is not None else at,
+                )
         async with transaction(self._pool, OPERATOR) as connection:
             await connection.execute(
                 FAILED,
-                [breadth.value for breadth, _, _ in tallies],
-                [subject for _, subject, _ in tallies],
-                [prefix for _, _, prefix in tallies],
-                [attempted.tenant_id if pair else None for pair in pair_only],
-                [attempted.account_id if pair else None for pair in pair_only],
-                now,
-                [now - timedelta(seconds=self._rules.forgotten_seconds(each)) for each, _, _ in tallies],
+                [key[0] for key in tallies],
+                [key[1] for key in tallies],
+                [key[2] for key in tallies],
+                [each.tenant_id for each in tallies.values()],
+                [each.account_id for each in tallies.values()],
+                [each.failures for each in tallies.values()],
+                [each.failed_at for each in tallies.values()],
+                [each.value for each in Breadth],
+                [self._rules.forgotten_seconds(each) for each in Breadth],
             )
 
     async def succeeded(self, attempted: Attempted, now: datetime) -> None:

@@ -32,7 +32,7 @@ ORDER BY a.domain, a.created_at, a.local_part"""
 LOGIN = """
 SELECT c.account_id, c.tenant_id, c.store, p.local_part || '@' || p.domain AS address,
        c.suspended OR t.suspended OR d.suspended AS suspended,
-       v.verifier, c.scram_salt, v.scram_iterations IS NOT NULL AS has_scram,
+       v.verifier, c.scram_salt, v.scram_iterations, v.scram_stored_key, v.scram_server_key,
        v.credential_id IS NOT DISTINCT FROM $4::uuid AND $4 IS NOT NULL AS is_password,
        k.credential_id, k.scopes, k.expires_at
 FROM address a
@@ -113,7 +113,9 @@ class SqlLookUps:
             if row["credential_id"] is not None
             else None,
             scram_salt=row["scram_salt"],
-            has_scram=row["has_scram"],
+            scram=ScramKeys(row["scram_iterations"], row["scram_stored_key"], row["scram_server_key"])
+            if row["scram_iterations"] is not None
+            else None,
             is_password=row["is_password"],
         )
 

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 R = TypeVar("R")
 # The operator's orders: before every login.
 ORDER_RANK = -1
+# So many wait for about a second where each takes 125 ms (argon2id) or 7 ms (SCRAM keys) of one of two cores.
+STRANGERS, STRANGERS_BY_KEYS = 16, 192
 
 
 class Crowded(Exception):
@@ -31,7 +33,7 @@ class _Waiting:
 class Hashing:
     """The threads of one process, and the line before them."""
 
-    def __init__(self, threads: int, strangers: int = 16, most_waiting: int = 512) -> None:
+    def __init__(self, threads: int, strangers: int = STRANGERS, most_waiting: int = 512) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._threads = threads
         self._free = threads

@@ -1,7 +1,8 @@
 """Whether somebody may enter: the one decision behind every door's Authenticate.
 
     limits (core/limits.py): must this attempt wait? -> an app password, found by its digest, costs no hash
-    -> a right password of a moment ago costs none either -> one argon2id, whether the login exists or not
+    -> a right password of a moment ago costs none either -> the SCRAM keys, or where there are none argon2id, whether
+    the login exists or not
     -> a failure is counted before it is told
 
 Attempts for one login from one prefix take turns, and a prefix has a few turns at once, so that nobody gains by
@@ -25,7 +26,7 @@ from directory.adapters.journal import Journal, Use
 from directory.core import app_passwords, limits, names, scram
 from directory.core.client_address import canonical
 from directory.core.lately import Lately
-from directory.core.limits import Rules
+from directory.core.limits import Rules, Standing
 from directory.core.passwords import Hasher, Verdicts
 from directory.core.scram import ScramMaterial
 from directory.edge.hashing import Crowded, Hashing
@@ -35,6 +36,7 @@ from directory.ports import Attempted, Login, LoginLimits, LookUps, SignInRecord
 ATTEMPTS_OF_A_PREFIX = 8
 CROWDED_SECONDS = 5.0
 MISTAKE_SECONDS = 3600.0
+NOBODYS_SALT = bytes(scram.SALT_OCTETS)
 # How often it is written that a pair is still familiar.
 FAMILIAR_AGAIN = timedelta(days=1)
 
@@ -191,8 +193,7 @@ class SigningIn:
             right = login is not None and login.is_password
         else:
             try:
-                # Who came in from there before goes first; then who has tried the least.
-                rank = 0 if standing.is_familiar(now) else 1 + tries
+                rank = rank_of(standing, tries, now, self._rules)
                 right = await self._is_right(login, attempt, attempted, rank)
             except Crowded:
                 return Throttled(CROWDED_SECONDS)
@@ -234,10 +235,15 @@ class SigningIn:
         now = time.monotonic()
         if verifier is not None and self._verdicts.knows(verifier, password, now):
             return True
+        given = password[: names.PASSWORD_OCTETS + 1]
         with metrics.HASH_SECONDS.time():
-            right = await self._hashing.run(
-                rank, self._hasher.verify, verifier, password[: names.PASSWORD_OCTETS + 1]
-            )
+            if self._scram_iterations and (login is None or verifier is None or login.scram is not None):
+                salt, keys = (login.scram_salt, login.scram) if login is not None else (NOBODYS_SALT, None)
+                right = await self._hashing.run(
+                    rank, scram.is_password, given, salt, keys, self._scram_iterations
+                )
+            else:
+                right = await self._hashing.run(rank, self._hasher.verify, verifier, given)
         if right and login is not None and verifier is not None:
             with suppress(DatabaseUnavailable):  # The next login does it, then.
                 verifier = await self._renew(login, verifier, password, rank)
@@ -250,13 +256,21 @@ class SigningIn:
             anew = await self._hashing.run(rank, self._hasher.hash, password)
             await self._lookups.replace_verifier(login, anew)
             verifier = anew
-        if not login.has_scram:
+        iterations = login.scram.iterations if login.scram is not None else 0
+        if iterations != self._scram_iterations and self._scram_iterations:
             made = await self._hashing.run(
                 rank, scram.keys, password, login.scram_salt, self._scram_iterations
             )
             if made is not None:
                 await self._lookups.add_scram(login, verifier, made)
         return verifier
+
+
+def rank_of(standing: Standing, tries: int, now: datetime, rules: Rules) -> int:
+    """Who came in from there before goes first; then whose prefix has failed and tried the least."""
+    if standing.is_familiar(now):
+        return 0
+    return 1 + max(tries, standing.prefix.current(now, rules.prefix.forgotten_seconds))
 
 
 def door_of(name: str) -> str:
