@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from directoryclient import Disposition, Identity, Resolution, Target, Unavailable
+from eventbus import BusUnavailable
 from mailmodel import AccountRef
 from mailproto.sasl.scram import derive
 from mailproto.sasl.scram_exchange import Candidate, Offer
@@ -16,6 +17,7 @@ from smtp_gateway.core.roles import Role
 from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.checking import Checker
 from smtp_gateway.edge.needs import Needs
+from smtp_gateway.edge.screens import Screens
 from smtp_gateway.edge.session import Session
 from smtp_gateway.ports import KeyRing, Policies
 from smtp_gateway.settings import Settings
@@ -79,6 +81,37 @@ class FakeGate:
         if self.error is not None:
             raise self.error
         self.letters.append(letter)
+
+
+class FakeLedger:
+    """What eventbus.Ledger is to a session. Told of every change: `followers`."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.followers: list[Callable[[str, bytes], None]] = []
+        self.away = False
+
+    async def get(self, key: str) -> bytes | None:
+        self._check()
+        return self.kept.get(key)
+
+    async def put(self, key: str, value: bytes) -> None:
+        self._check()
+        self.kept[key] = value
+        self._tell(key, value)
+
+    async def remove(self, key: str) -> None:
+        self._check()
+        self.kept.pop(key, None)
+        self._tell(key, b"")
+
+    def _check(self) -> None:
+        if self.away:
+            raise BusUnavailable("away")
+
+    def _tell(self, key: str, value: bytes) -> None:
+        for follower in self.followers:
+            follower(key, value)
 
 
 class FakeConnection:
@@ -147,6 +180,7 @@ def converse(
     signing_keys: KeyRing | None = None,
     policies: Policies | None = None,
     in_tls: bool = False,
+    screens: Screens | None = None,
     **values: object,
 ) -> tuple[bytes, FakeGate, FakeConnection]:
     """Play what a client sends, chunk by chunk; what the gateway said, and what it accepted.
@@ -176,6 +210,7 @@ def converse(
             checker=None if zone is None else _checker(zone, configured),
             signing_keys=signing_keys,
             policies=policies,
+            screens=screens,
         )
         await Session(needs, role, connection).run()  # type: ignore[arg-type]
         return connection

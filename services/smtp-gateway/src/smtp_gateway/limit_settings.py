@@ -2,14 +2,15 @@
 
 from ipaddress import IPv4Network, IPv6Network
 
-from pydantic import BaseModel, Field, IPvAnyNetwork
+from pydantic import Field, IPvAnyNetwork
 
 from smtp_gateway.core.limits import Limited, Rate
+from smtp_gateway.guard_settings import GuardSettings
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 
 
-class LimitSettings(BaseModel):
+class LimitSettings(GuardSettings):
     """How much of what is let in."""
 
     client_prefix_v4_bits: int = Field(
@@ -48,6 +49,7 @@ class LimitSettings(BaseModel):
             Limited.CLIENT_CONNECTIONS: Rate(self.client_connections_per_minute, MINUTE),
             Limited.CLIENT_MESSAGES: Rate(self.client_messages_per_hour, HOUR),
             Limited.CLIENT_RECIPIENTS: Rate(self.client_recipients_per_hour, HOUR),
+            Limited.CLIENT_OFFENCES: Rate(self.offence_points_per_hour, HOUR),
             Limited.ACCOUNT_MESSAGES: Rate(self.account_messages_per_hour, HOUR),
             Limited.ACCOUNT_RECIPIENTS: Rate(self.account_recipients_per_hour, HOUR),
             Limited.ACCOUNT_RECIPIENTS_DAILY: Rate(self.account_recipients_per_day, DAY),

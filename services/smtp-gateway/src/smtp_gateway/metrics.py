@@ -34,3 +34,7 @@ FORGED_RESULTS = Counter(
 )
 SIGNED = Counter("smtp_gateway_dkim_signatures_total", "DKIM signatures made", ["algorithm"])
 UNSIGNED = Counter("smtp_gateway_dkim_unsigned_total", "Submitted messages without a signature", ["reason"])
+OFFENCES = Counter("smtp_gateway_offences_total", "What clients did that is held against them", ["offence"])
+BANS = Counter("smtp_gateway_bans_total", "Clients banned for offences")
+BANNED = Counter("smtp_gateway_banned_connections_total", "Connections of banned clients", ["by"])
+TARPITTED = Gauge("smtp_gateway_tarpitted", "Clients that are made to wait for an answer now")

@@ -61,3 +61,16 @@ class Policies(Protocol):
 
     async def of(self, tenant_id: str) -> TenantPolicy:
         """Raises directoryclient.Unavailable."""
+
+
+class Ledger(Protocol):
+    """Facts that all processes share. All raise eventbus.BusUnavailable."""
+
+    async def get(self, key: str) -> bytes | None:
+        """None where there is none."""
+
+    async def put(self, key: str, value: bytes) -> None:
+        """In the place of what was there."""
+
+    async def remove(self, key: str) -> None:
+        """There is none any more."""

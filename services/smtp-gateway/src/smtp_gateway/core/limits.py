@@ -22,6 +22,7 @@ class Limited(Enum):
     CLIENT_CONNECTIONS = "client_connections"
     CLIENT_MESSAGES = "client_messages"
     CLIENT_RECIPIENTS = "client_recipients"
+    CLIENT_OFFENCES = "client_offences"
     ACCOUNT_MESSAGES = "account_messages"
     ACCOUNT_RECIPIENTS = "account_recipients"
     ACCOUNT_RECIPIENTS_DAILY = "account_recipients_daily"
@@ -71,6 +72,27 @@ class Bucket:
         # What another process let through may go beyond; the key is not made to pay for that for ever.
         self._paid_until[key] = min(after, now + 2 * self._rate.seconds)
 
+    def level(self, key: str, now: float) -> float:
+        """How much is in use now."""
+        if not self._rate.amount:
+            return 0.0
+        return max(self._paid_until.get(key, now) - now, 0.0) * self._rate.amount / self._rate.seconds
+
+    def forgive(self, key: str, amount: int, now: float) -> None:
+        """So much less is in use."""
+        paid_until = self._paid_until.get(key)
+        if paid_until is None:
+            return
+        less = paid_until - amount * self._rate.seconds / self._rate.amount
+        if less > now:
+            self._paid_until[key] = less
+        else:
+            del self._paid_until[key]
+
+    def forget(self, key: str) -> None:
+        """Nothing is in use."""
+        self._paid_until.pop(key, None)
+
     def _after(self, key: str, amount: int, now: float) -> float:
         return max(self._paid_until.get(key, now), now) + amount * self._rate.seconds / self._rate.amount
 
@@ -112,6 +134,19 @@ class Limits:
     def spent_elsewhere(self, spent: Spent, now: float) -> None:
         """Another process let it through."""
         self._buckets[spent.limited].spend(spent.key, spent.amount, now)
+
+    def level(self, limited: Limited, key: str, now: float) -> float:
+        """How much is in use now."""
+        return self._buckets[limited].level(key, now)
+
+    def forgive(self, limited: Limited, key: str, amount: int, now: float) -> None:
+        """So much less is in use, in this process."""
+        self._buckets[limited].forgive(key, amount, now)
+
+    def forget(self, limited: Limited, key: str) -> None:
+        """Nothing is in use, in this process."""
+        self._buckets[limited].forget(key)
+        self._untold.pop((limited, key), None)
 
     def untold(self) -> list[Spent]:
         """What was used here and not told yet; asked for once."""

@@ -18,3 +18,8 @@ class Networks:
         if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
             parsed = parsed.ipv4_mapped
         return any(parsed.version == network.version and parsed in network for network in self._networks)
+
+    def touch(self, text: str) -> bool:
+        """Whether a network holds any of these addresses. Raises ValueError on what is no network."""
+        other = ip_network(text)
+        return any(other.version == network.version and other.overlaps(network) for network in self._networks)

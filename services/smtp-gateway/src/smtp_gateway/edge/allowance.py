@@ -1,7 +1,6 @@
 """What one session may still use, and what it is told when that is nothing: 421 ends it, 451 says later."""
 
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 
 from directoryclient import Identity
 from mailproto.smtp.reply import Reply
@@ -10,6 +9,7 @@ from servicekit import logs
 from smtp_gateway import metrics
 from smtp_gateway.core.limits import AtOnce, Limited, Limits
 from smtp_gateway.core.networks import Networks
+from smtp_gateway.core.prefixes import prefix_of
 from smtp_gateway.core.roles import Role
 from smtp_gateway.limit_settings import LimitSettings
 
@@ -138,14 +138,8 @@ class Allowance:
         return self._who.account.account_id if self._who is not None else self._client or ""
 
     def _prefix(self, host: str) -> str:
-        try:
-            address = ip_address(host)
-        except ValueError:
-            return host
-        mapped = getattr(address, "ipv4_mapped", None) or address
         settings = self._settings
-        bits = settings.client_prefix_v4_bits if mapped.version == 4 else settings.client_prefix_v6_bits
-        return str(ip_network(f"{mapped}/{bits}", strict=False))
+        return prefix_of(host, settings.client_prefix_v4_bits, settings.client_prefix_v6_bits)
 
     def _refused(self, limit: str, subject: str, reply: Reply) -> Reply:
         metrics.LIMITED.labels(self._role.value, limit).inc()

@@ -1,0 +1,85 @@
+"""Who is let in, and how quickly he is answered: one session's part of it."""
+
+from datetime import datetime
+
+from mailproto.smtp.reply import Reply
+from servicekit import logs
+
+from smtp_gateway import metrics
+from smtp_gateway.core.bans import BannedBy
+from smtp_gateway.core.offences import Offence
+from smtp_gateway.core.roles import Role
+from smtp_gateway.edge.needs import Needs
+from smtp_gateway.edge.screens import Screens
+
+LOG = logs.logger("smtp_gateway.guard")
+LAST_CHANCE = Reply.of(421, "4.7.0", "Too many wrong passwords from your network")
+# Sessions that wait now, in this process.
+_waiting = 0
+
+
+class Guard:
+    """Without screens everybody is let in."""
+
+    def __init__(self, needs: Needs, screens: Screens | None, role: Role) -> None:
+        self._needs = needs
+        self._screens = screens
+        self._role = role
+        self._host = ""
+
+    async def enter(self, host: str) -> Reply | None:
+        """A client is there; why it cannot stay."""
+        self._host = host
+        if self._screens is None:
+            return None
+        closing = (BannedBy.OPERATOR, BannedBy.OFFENCES) if self._role is Role.MX else (BannedBy.OPERATOR,)
+        for by in closing:
+            ban = self._screens.banning.banned(host, by)
+            if ban is not None:
+                metrics.BANNED.labels(by.value).inc()
+                LOG.info("banned_client_refused", client=host, network=ban.network, by=by.value)
+                return _refusal(ban.until)
+        return None
+
+    async def slow_down(self) -> None:
+        """Before an answer: whoever is near a ban waits for it."""
+        global _waiting
+        if self._screens is None:
+            return
+        seconds = self._screens.banning.wait_seconds(self._host, self._needs.clock())
+        if not seconds or _waiting >= self._needs.settings.tarpit_clients:
+            return
+        _waiting += 1
+        metrics.TARPITTED.set(_waiting)
+        try:
+            await self._screens.pause(seconds)
+        finally:
+            _waiting -= 1
+            metrics.TARPITTED.set(_waiting)
+
+    async def offended(self, offence: Offence, times: int = 1) -> None:
+        """The client did this."""
+        if self._screens is not None:
+            for _ in range(times):
+                await self._screens.banning.offended(self._host, offence, self._needs.clock())
+
+    async def failed_login(self) -> Reply | None:
+        """A wrong password; the reply that ends the session where that was the last chance."""
+        await self.offended(Offence.WRONG_PASSWORD)
+        if self._screens is not None and self._screens.banning.banned(self._host, BannedBy.OFFENCES):
+            return LAST_CHANCE
+        return None
+
+    async def answered(self, reply: Reply) -> None:
+        """What a whole message was answered with."""
+        if self._screens is None or self._role is not Role.MX:
+            return
+        if reply.is_positive:
+            self._screens.banning.forgive(self._host, self._needs.clock())
+        elif reply.code >= 500 and reply.enhanced.startswith("5.7."):
+            await self.offended(Offence.UNWANTED_CONTENT)
+
+
+def _refusal(until: datetime | None) -> Reply:
+    end = "" if until is None else f" until {until:%Y-%m-%d %H:%M} UTC"
+    return Reply.of(554, "5.7.1", f"Your network is banned{end}; ask our postmaster")
