@@ -15,12 +15,16 @@ from servicekit.settings import read_secret
 from spool import Spool
 
 from mta_queue.adapters.changes import Changes
+from mta_queue.adapters.https import Https
 from mta_queue.adapters.items import Items
 from mta_queue.adapters.lanes import Lanes
 from mta_queue.adapters.quarantine import BlobQuarantine
 from mta_queue.adapters.queue import SqlQueue
 from mta_queue.adapters.relay import Relay
 from mta_queue.adapters.rules import RuleBook
+from mta_queue.adapters.sts import StsPolicies
+from mta_queue.adapters.tls import authorities_context
+from mta_queue.adapters.tls_results import TlsResults
 from mta_queue.core.schedule import Schedule
 from mta_queue.core.turns import Caps
 from mta_queue.edge.attempts import Attempts
@@ -60,7 +64,24 @@ async def wire(service: Service[Settings]) -> None:
     notices = Notices(settings.hostname, queue, Spool(blobs, bus), blobs, directory)
     source = await bus.consume("mta-queue", subjects.MAIL_RELAY, ack_wait_seconds=settings.ack_wait_seconds)
     service.on_close(source.give_back)
-    relay = Relay(settings, Resolver(parse_servers(settings.dns_servers)), blobs)
+    resolver = Resolver(parse_servers(settings.dns_servers), servers_validate=settings.dns_validates)
+    https = Https(
+        resolver,
+        authorities_context(settings.tls_authorities_file),
+        allow_private=settings.allow_private_destinations,
+        port=settings.https_port,
+    )
+    sts = StsPolicies(pool, resolver, https)
+    results = TlsResults(pool)
+    service.on_close(results.flush)
+    relay = Relay(
+        settings,
+        resolver,
+        blobs,
+        sts=sts.policy_of,
+        way_of=lambda tenant_id, domain: rules.now.way_of(tenant_id, domain),
+        results=results,
+    )
     service.on_close(relay.close)
     schedule = Schedule(
         settings.retry_first_seconds,
@@ -110,6 +131,8 @@ async def wire(service: Service[Settings]) -> None:
     service.spawn(firsts.run(), name="first-attempts")
     service.spawn(laters.run(), name="due-items")
     service.spawn(upkeep.run(), name="upkeep")
+    service.spawn(sts.run(service.draining), name="sts-policies")
+    service.spawn(results.run(service.draining), name="tls-results")
     service.spawn(notices.sweep(service.draining), name="notice-sweep")
     service.ready_when("bus", bus.check)
     service.ready_when("queue", lambda: check(pool))

@@ -1,5 +1,7 @@
 """Settings of the mta-queue (environment, prefix MTA_QUEUE_)."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import (
@@ -18,6 +20,15 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
 
     hostname: str = Field("localhost", description="the name we say in EHLO and in notices")
     dns_servers: str = Field("", description="host:port,...; empty: the system's")
+    dns_validates: bool = Field(
+        False,
+        description="these servers validate DNSSEC and nobody stands between them and us (loopback, a private link):"
+        " DANE depends on it",
+    )
+    tls_authorities_file: Path | None = Field(
+        None, description="certificates of the authorities that we trust, PEM; empty: the system's"
+    )
+    https_port: int = Field(443, description="where MTA-STS policies are fetched", ge=1, le=65535)
     grpc_host: str = Field("127.0.0.1", description="address of the operator's gRPC")
     grpc_port: int = Field(0, description="its port, usually 2702; 0 turns it off", ge=0, le=65535)
     smtp_port: int = Field(25, description="the port of other systems' MTAs", ge=1, le=65535)

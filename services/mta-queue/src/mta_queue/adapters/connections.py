@@ -7,15 +7,17 @@ MAILMAX).
 
 import asyncio
 from collections import deque
+from collections.abc import Hashable
 
 from mta_queue import metrics
 from mta_queue.adapters.session import Session
 
-Key = tuple[str, str, int]
+# Host, address, port, and what else a message must find there (TLS, our own address).
+Key = tuple[Hashable, ...]
 
 
 class Connections:
-    """Idle sessions by (host, address, port)."""
+    """Idle sessions by where they lead and how."""
 
     def __init__(self, *, idle_seconds: float, messages_a_connection: int, most_idle: int) -> None:
         self._idle_seconds = idle_seconds

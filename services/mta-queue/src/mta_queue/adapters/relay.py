@@ -7,8 +7,7 @@ operator has set a route it stands in place of the domain's MX.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -28,18 +27,25 @@ from mailproto.smtp.client import (
 from mailproto.smtp.client_content import BareLineBreak, encode
 from mailproto.smtp.dsn_request import RECIPIENT_DEFAULT
 from mailproto.smtp.reply import Charset, Reply
+from mailproto.smtp.wishes import TlsWish
 from servicekit import logs
 from spool import Envelope, SpooledLetter
 
 from mta_queue import metrics
 from mta_queue.adapters.bodies import Bodies
 from mta_queue.adapters.connections import Connections
-from mta_queue.adapters.session import Session, SessionBroken, TlsFailed, opportunistic_context
+from mta_queue.adapters.places import LoopsBack, Place, Places, Shut
+from mta_queue.adapters.session import Session, SessionBroken, TlsFailed
+from mta_queue.adapters.tls import Contexts
+from mta_queue.adapters.tls_policies import Destination, StsFailed, StsLookup
+from mta_queue.adapters.tls_results import NoResults, Results
 from mta_queue.core.attempt import Attempt, Delivery, attempt_of
 from mta_queue.core.dead_hosts import Dead, DeadHosts
-from mta_queue.core.destinations import is_public, literal_of
+from mta_queue.core.destinations import is_public
 from mta_queue.core.outcome import Outcome, Verdict, all_alike, outcomes
 from mta_queue.core.route import parse_route
+from mta_queue.core.tls import Demand, Fault, Level, Minimum, PolicyKind, Published
+from mta_queue.core.way import NO_RULE, Way
 from mta_queue.settings import Settings
 
 LOG = logs.logger("mta_queue.relay")
@@ -47,22 +53,10 @@ LOG = logs.logger("mta_queue.relay")
 LARGE_OCTETS = 4 * 1024 * 1024
 LARGE_AT_ONCE = 4
 RECIPIENTS_A_TRANSACTION = 100
-HOSTS_TRIED = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One address of one host. A route's may be inside: the operator chose it."""
-
-    host: str
-    address: str
-    port: int
-    is_route: bool
-
-    @property
-    def key(self) -> tuple[str, str, int]:
-        """What connections are kept under."""
-        return self.host, self.address, self.port
+# The way of a tenant's mail to a domain.
+WayLookup = Callable[[str, str], Way]
 
 
 class Trail:
@@ -96,11 +90,22 @@ class Trail:
 class Relay:
     """Satisfies ports.Outbound."""
 
-    def __init__(self, settings: Settings, resolver: Resolver, blobs: BlobStore) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        resolver: Resolver,
+        blobs: BlobStore,
+        *,
+        sts: StsLookup | None = None,
+        way_of: WayLookup = lambda tenant_id, domain: NO_RULE,
+        results: Results | None = None,
+    ) -> None:
         self._settings = settings
-        self._resolver = resolver
+        self._places = Places(resolver, sts, settings.hostname, settings.smtp_port)
+        self._way_of = way_of
+        self._results = results if results is not None else NoResults()
         self._bodies = Bodies(blobs)
-        self._tls = opportunistic_context()
+        self._contexts = Contexts(settings.tls_authorities_file)
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._dead = DeadHosts(
             lambda: datetime.now(UTC), min(settings.dead_host_seconds, settings.retry_first_seconds)
@@ -147,9 +152,22 @@ class Relay:
     ) -> list[Outcome]:
         """Outcomes for the first recipients: all, or as many as the peer takes in one transaction."""
         last: list[Outcome] | None = None
+        wish = letter.envelope.wishes.tls
+        way = self._way_of(letter.envelope.tenant_id, domain)
+        minimum = Minimum.VERIFIED if wish is TlsWish.REQUIRED else way.minimum
         try:
-            async for place in self._places(domain, route):
+            goes = parse_route(route) if route else way.route
+            async for place in self._places.of(domain, goes, minimum, is_lenient=wish is TlsWish.OPTIONAL):
+                if isinstance(place, Destination):
+                    self._note_policy(place)
+                    continue
                 trail.begin()
+                if isinstance(place, Shut):
+                    self._results.add(place.why.published, place.why.fault, place.host, detail=str(place.why))
+                    last = trail.end(
+                        "", all_alike(recipients, Reply.of(451, "4.7.5", str(place.why)[:500]), place.host)
+                    )
+                    continue
                 if not (
                     place.is_route or self._settings.allow_private_destinations or is_public(place.address)
                 ):
@@ -208,6 +226,9 @@ class Relay:
                 answer = Reply.of(451, "4.3.5", f"the route {route} leads nowhere: {error}")
         except DnsUnavailable as error:
             answer = Reply.of(451, "4.4.3", str(error))
+        except LoopsBack as error:
+            # RFC 5321 §5.1
+            answer = Reply.of(554, "5.4.6", str(error))
         return last or trail.end("", all_alike(recipients, answer))
 
     def _heard(self, place: Place, trail: Trail) -> None:
@@ -215,36 +236,10 @@ class Relay:
         trail.spoke = True
         self._dead.answered(place.key)
 
-    async def _places(self, domain: str, route: str) -> AsyncIterator[Place]:
-        port = self._settings.smtp_port
-        if route:
-            way = parse_route(route)
-            addresses = [way.host] if _is_address(way.host) else await self._resolver.addresses(way.host)
-            for address in addresses[:HOSTS_TRIED]:
-                yield Place(way.host, address, way.port or port, True)
-            return
-        literal = literal_of(domain)
-        if literal is not None:
-            yield Place(literal, literal, port, False)
-            return
-        hosts = await self._resolver.mail_hosts(domain)
-        tried = 0
-        for host in hosts:
-            try:
-                addresses = await self._resolver.addresses(host.name)
-            except (NoSuchDomain, DnsUnavailable):
-                # One bad MX of several harms nobody (RFC 5321 §5.1).
-                continue
-            for address in addresses:
-                yield Place(host.name, address, port, False)
-                tried += 1
-                if tried == HOSTS_TRIED:
-                    return
-
     async def _try(
         self, letter: SpooledLetter, place: Place, recipients: tuple[str, ...], trail: Trail
     ) -> Finished | Failed:
-        kept = self._connections.take(place.key)
+        kept = self._connections.take(place.connection_key)
         if kept is not None:
             try:
                 result = await self._talk(kept, letter, place, recipients, trail)
@@ -255,17 +250,43 @@ class Relay:
                     raise
             # It had been closed meanwhile, or has had enough: that says nothing about this message.
             trail.begin()
-        try:
-            return await self._talk(self._fresh(True), letter, place, recipients, trail)
-        except TlsFailed as failed:
-            LOG.info("tls_failed", host=place.host, error=str(failed))
-            trail.end(place.address, all_alike(recipients, failed.reply, place.host))
-            trail.begin()
-            return await self._talk(self._fresh(False), letter, place, recipients, trail)
+        demand = place.demand
+        while True:
+            try:
+                return await self._talk(self._fresh(demand), letter, place, recipients, trail)
+            except TlsFailed as failed:
+                LOG.info("tls_failed", host=place.host, fault=failed.fault.value, error=str(failed))
+                if demand.published is not None:
+                    self._results.add(
+                        demand.published, failed.fault, place.host, place.address, detail=str(failed)
+                    )
+                if demand.fallback is None:
+                    raise
+                demand = demand.fallback
+                trail.end(place.address, all_alike(recipients, failed.reply, place.host))
+                trail.begin()
 
-    def _fresh(self, wants_tls: bool) -> Session:
-        machine = ClientMachine(self._settings.hostname, wants_tls=wants_tls)
-        return Session(machine, self._settings.reply_seconds, self._tls)
+    def _fresh(self, demand: Demand) -> Session:
+        machine = ClientMachine(self._settings.hostname, wants_tls=demand.level is not Level.CLEAR)
+        return Session(machine, self._settings.reply_seconds, self._contexts, demand)
+
+    def _note_policy(self, destination: Destination) -> None:
+        """A policy that should be there and could not be had is reported (RFC 8460 §4.3.2.2)."""
+        if isinstance(destination.sts, StsFailed):
+            published = Published(PolicyKind.STS, destination.domain)
+            self._results.add(published, destination.sts.fault, "", detail=destination.sts.text)
+
+    def _note_session(self, session: Session, place: Place) -> None:
+        """A new session as the reports count it."""
+        demand = session.demand
+        if demand.published is None:
+            return
+        fault = demand.known_fault
+        if not session.tls:
+            fault = Fault.STARTTLS_NOT_SUPPORTED
+        self._results.add(
+            demand.published, fault, place.host, place.address, local_address=session.local_address
+        )
 
     async def _talk(
         self, session: Session, letter: SpooledLetter, place: Place, recipients: tuple[str, ...], trail: Trail
@@ -275,17 +296,18 @@ class Relay:
         finished: Finished | None = None
         try:
             if session.messages == 0:
-                await session.open(place.address, place.port, settings.connect_seconds, place.host)
+                await session.open(place.address, place.port, settings.connect_seconds)
             else:
-                trail.tls = session.tls_version
+                trail.tls = session.tls
                 await session.settle()
                 self._begin(session, letter, recipients)
             while True:
                 event = await session.next_event()
                 match event:
                     case Ready():
-                        trail.tls = session.tls_version
+                        trail.tls = session.tls
                         session.extensions = event.extensions
+                        self._note_session(session, place)
                         self._begin(session, letter, recipients)
                     case ContentWanted():
                         try:
@@ -303,7 +325,7 @@ class Relay:
                         assert_never(event)
         finally:
             if finished is not None:
-                self._connections.give_back(place.key, session)
+                self._connections.give_back(place.connection_key, session)
             else:
                 await session.close()
 
@@ -356,7 +378,3 @@ def _header_charset(letter: SpooledLetter) -> Charset:
     facts = letter.facts
     is_ascii = facts.header.isascii() and facts.bodystructure.isascii() and bool(facts.header)
     return Charset.ASCII if is_ascii else Charset.UTF_8
-
-
-def _is_address(host: str) -> bool:
-    return ":" in host or host.replace(".", "").isdigit()

@@ -11,6 +11,7 @@ from servicekit import logs
 
 from mta_queue.adapters.filtering import tenant_uuid
 from mta_queue.adapters.items import scope_of
+from mta_queue.adapters.routes import load_ways
 from mta_queue.core.destinations import domain_of
 from mta_queue.core.item_filter import FilterInvalid
 from mta_queue.core.records import Caller, Missing
@@ -37,10 +38,12 @@ class RuleBook:
                 "SELECT * FROM queue_suspension WHERE expires_at IS NULL OR expires_at > now()"
             )
             schedules = await connection.fetch("SELECT * FROM queue_schedule")
+            ways = await load_ways(connection)
         return Rules(
             {_scope(row): _suspension(row) for row in suspensions},
             {_scope(row): schedule for row in schedules if (schedule := _sane(row)) is not None},
             self._default,
+            ways=ways,
         )
 
     # -- suspensions

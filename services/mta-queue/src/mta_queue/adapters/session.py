@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 import ssl
 
-from mailproto.smtp.client import Asked, ClientMachine, Event, TlsWanted
+from mailproto.smtp.client import Asked, ClientMachine, Event, Ready, TlsWanted
 from mailproto.smtp.reply import Reply
+
+from mta_queue.adapters.tls import CertificateRefused, Contexts, check, describe, fault_of
+from mta_queue.core.tls import Demand, Fault
 
 READ_OCTETS = 65_536
 
@@ -24,37 +27,49 @@ class SessionBroken(Exception):
 
 
 class TlsFailed(SessionBroken):
-    """The TLS handshake failed: another try may go in clear, for want of a policy that forbids it."""
+    """TLS is not what was asked for; the demand says whether another try may ask for less."""
 
+    def __init__(self, text: str, fault: Fault) -> None:
+        super().__init__(text, Asked.STARTTLS)
+        self.fault = fault
 
-def opportunistic_context() -> ssl.SSLContext:
-    """TLS against listeners only: any certificate will do (RFC 7435). Policies that verify come with DANE and MTA-STS."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+    @property
+    def reply(self) -> Reply:
+        """RFC 3463 4.7.5: cryptographic failure."""
+        return Reply.of(451, "4.7.5", str(self)[:500])
 
 
 class Session:
     """Open, drive, close."""
 
-    def __init__(self, machine: ClientMachine, reply_seconds: float, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, machine: ClientMachine, reply_seconds: float, contexts: Contexts, demand: Demand
+    ) -> None:
         self.machine = machine
         self._reply_seconds = reply_seconds
-        self._tls = tls
+        self._contexts = contexts
+        self.demand = demand
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self.messages = 0
         self.extensions: dict[str, str] = {}
 
     @property
-    def tls_version(self) -> str:
-        """Such as TLSv1.3; "" in clear."""
+    def tls(self) -> str:
+        """Such as `TLSv1.3 dane`; "" in clear."""
+        return describe(self._secured(), self.demand)
+
+    def _secured(self) -> ssl.SSLObject | None:
         if not hasattr(self, "_writer"):
-            return ""
+            return None
         secured: ssl.SSLObject | None = self._writer.get_extra_info("ssl_object")
-        return (secured.version() or "") if secured is not None else ""
+        return secured
+
+    @property
+    def local_address(self) -> str:
+        """Ours."""
+        name = self._writer.get_extra_info("sockname") if hasattr(self, "_writer") else None
+        return str(name[0]) if name else ""
 
     @property
     def messages_taken_at_most(self) -> int:
@@ -73,9 +88,8 @@ class Session:
                 return int(value)
         return 0
 
-    async def open(self, address: str, port: int, connect_seconds: float, server_name: str) -> None:
+    async def open(self, address: str, port: int, connect_seconds: float) -> None:
         """Connect. Raises SessionBroken."""
-        self._server_name = server_name
         try:
             async with asyncio.timeout(connect_seconds):
                 self._reader, self._writer = await asyncio.open_connection(address, port, limit=READ_OCTETS)
@@ -91,6 +105,8 @@ class Session:
             if isinstance(event, TlsWanted):
                 await self._start_tls()
                 continue
+            if isinstance(event, Ready) and self.demand.needs_tls and self._secured() is None:
+                raise TlsFailed("TLS is asked for, and there is none", Fault.STARTTLS_NOT_SUPPORTED)
             if event is not None:
                 return event
             await self._read_more()
@@ -119,10 +135,14 @@ class Session:
     async def _start_tls(self) -> None:
         try:
             await self._writer.start_tls(
-                self._tls, server_hostname=self._server_name, ssl_handshake_timeout=30.0
+                self._contexts.of(self.demand),
+                server_hostname=self.demand.server_name,
+                ssl_handshake_timeout=30.0,
             )
-        except (OSError, ssl.SSLError, TimeoutError) as error:
-            raise TlsFailed(f"the TLS handshake failed: {error}", Asked.STARTTLS) from error
+            if (secured := self._secured()) is not None:
+                check(secured, self.demand)
+        except (OSError, ssl.SSLError, TimeoutError, CertificateRefused) as error:
+            raise TlsFailed(f"the TLS handshake failed: {error}", fault_of(error)) from error
         self.machine.tls_started()
 
     async def _flush(self) -> None:

@@ -89,7 +89,7 @@ async def of_host(
         if policy.mode is StsMode.ENFORCE:
             text = f"{host} is not a host that the MTA-STS policy of {destination.domain} names"
             raise HostRefused(text, published, Fault.VALIDATION_FAILURE)
-        return replace(base, published=published)
+        return replace(base, published=published, known_fault=Fault.VALIDATION_FAILURE)
     if policy.mode is StsMode.ENFORCE:
         return Demand(Level.VERIFIED, host, published)
     return trusted_on_trial(base, host, published)

@@ -5,10 +5,12 @@ then what is for everything.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mta_queue.core.schedule import Schedule
+from mta_queue.core.shaping import Shapes, is_site
+from mta_queue.core.way import NO_RULE, Way, WayRule, way_of
 
 # A tenant id and a domain; "" is all of them.
 Scope = tuple[str, str]
@@ -34,6 +36,13 @@ class Rules:
     suspensions: Mapping[Scope, Suspension]
     schedules: Mapping[Scope, Schedule]
     default: Schedule
+    ways: Mapping[Scope, WayRule] = field(default_factory=dict)
+    shapes: Shapes = field(default_factory=Shapes)
+
+    @property
+    def suspends_sites(self) -> bool:
+        """Whether any site is stopped now, perhaps."""
+        return any(is_site(domain) for _, domain in self.suspensions)
 
     def suspension_of(self, tenant_id: str, domain: str, now: datetime) -> Suspension | None:
         """The one that stops this mail now; the longest where there are several."""
@@ -51,6 +60,12 @@ class Rules:
             if (found := self.schedules.get(scope)) is not None:
                 return found
         return self.default
+
+    def way_of(self, tenant_id: str, domain: str) -> Way:
+        """Where and how this mail goes."""
+        if not self.ways:
+            return NO_RULE
+        return way_of(found for scope in _scopes(tenant_id, domain) if (found := self.ways.get(scope)))
 
 
 def _scopes(tenant_id: str, domain: str) -> Iterator[Scope]:

@@ -5,7 +5,7 @@ A demand is made before the connection: of the sender's rule for the destination
 applies to a host, outranks MTA-STS (RFC 8461 §2): a policy fetched over HTTPS never excuses a failure of DANE.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 
 from senderauth.tlsa import TlsaRecord
@@ -81,7 +81,9 @@ class Demand:
     published: Published | None = None
     records: tuple[TlsaRecord, ...] = ()
     names: tuple[str, ...] = ()
-    fallback: "Demand | None" = field(default=None)
+    fallback: "Demand | None" = None
+    # What is wrong already, and no reason not to send (MTA-STS in testing).
+    known_fault: Fault | None = None
 
     @property
     def needs_tls(self) -> bool:
@@ -94,7 +96,8 @@ def at_least(minimum: Minimum, server_name: str, published: Published | None = N
     made = Demand(minimum.level, server_name, published)
     if made.level > Level.OPPORTUNISTIC:
         return made
-    return replace(made, fallback=Demand(Level.CLEAR, server_name, published))
+    # What failed is in the report already when this is tried.
+    return replace(made, fallback=Demand(Level.CLEAR, server_name))
 
 
 def trusted_on_trial(base: Demand, server_name: str, published: Published) -> Demand:

@@ -1,0 +1,124 @@
+"""Where a domain's mail may go now: addresses of its hosts in the order of preference, each with the TLS it must show.
+
+RFC 5321 §5.1: MX records, hosts of equal preference in any order, the domain itself for want of an MX. Where we are among
+the hosts ourselves, those that are not better than us would send it back, and are left out. A route stands in place of
+the MX; its host may be inside, for the operator chose it.
+"""
+
+from collections.abc import AsyncIterator, Hashable
+from dataclasses import dataclass
+
+from dnslookup import DnsUnavailable, HostAddresses, MailHost, MailRoute, NoSuchDomain, Resolver
+
+from mta_queue.adapters.tls_policies import Destination, HostRefused, StsLookup, of_domain, of_host
+from mta_queue.core.destinations import literal_of
+from mta_queue.core.route import Route
+from mta_queue.core.tls import Demand, Minimum, at_least
+
+HOSTS_TRIED = 10
+
+
+class LoopsBack(Exception):
+    """The domain's mail should come to us, and we do not know the domain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One address of one host. A route's may be inside."""
+
+    host: str
+    address: str
+    port: int
+    is_route: bool
+    demand: Demand
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What is remembered of it."""
+        return self.host, self.address, self.port
+
+    @property
+    def connection_key(self) -> tuple[Hashable, ...]:
+        """What its connections are kept under: one that shows less is no good for who asks for more."""
+        return self.host, self.address, self.port, self.demand
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """A host that gets nothing now."""
+
+    host: str
+    why: HostRefused
+
+
+class Places:
+    """Asks DNS. `hostname` is our own name."""
+
+    def __init__(self, resolver: Resolver, sts: StsLookup | None, hostname: str, port: int) -> None:
+        self._resolver = resolver
+        self._sts = sts
+        self._hostname = hostname.rstrip(".").lower()
+        self._port = port
+
+    async def of(
+        self, domain: str, route: Route | None, minimum: Minimum, *, is_lenient: bool
+    ) -> AsyncIterator[Place | Shut | Destination]:
+        """The destination first, then its places. Raises NullMx, NoSuchDomain, DnsUnavailable, LoopsBack."""
+        if route is not None:
+            async for place in self._of_route(route, minimum, is_lenient=is_lenient):
+                yield place
+            return
+        literal = literal_of(domain)
+        if literal is not None:
+            yield Place(literal, literal, self._port, False, at_least(minimum, literal))
+            return
+        found = await self._resolver.mail_route(domain)
+        hosts = self._without_us(domain, found)
+        destination = await of_domain(domain, found, minimum, self._sts, is_lenient=is_lenient)
+        yield destination
+        tried = 0
+        for host in hosts:
+            try:
+                addresses = await self._resolver.host_addresses(host.name)
+            except (NoSuchDomain, DnsUnavailable):
+                # One bad MX of several harms nobody (RFC 5321 §5.1).
+                continue
+            if not addresses.addresses:
+                continue
+            try:
+                demand = await of_host(self._resolver, destination, host.name, self._port, addresses)
+            except HostRefused as refused:
+                yield Shut(host.name, refused)
+                continue
+            for address in addresses.addresses:
+                yield Place(host.name, address, self._port, False, demand)
+                tried += 1
+                if tried == HOSTS_TRIED:
+                    return
+
+    def _without_us(self, domain: str, found: MailRoute) -> list[MailHost]:
+        own = min((each.preference for each in found.hosts if each.name == self._hostname), default=None)
+        if own is None:
+            return list(found.hosts)
+        better = [each for each in found.hosts if each.preference < own]
+        if not better:
+            raise LoopsBack(f"mail for {domain} should come to {self._hostname}, which does not take it")
+        return better
+
+    async def _of_route(
+        self, route: Route, minimum: Minimum, *, is_lenient: bool
+    ) -> AsyncIterator[Place | Shut]:
+        port = route.port or self._port
+        if ":" in route.host or route.host.replace(".", "").isdigit():
+            yield Place(route.host, route.host, port, True, at_least(minimum, route.host))
+            return
+        addresses: HostAddresses = await self._resolver.host_addresses(route.host)
+        # Nobody but the operator stands between the domain and this host (RFC 7672 §2.2.2).
+        destination = Destination(route.host, True, (route.host,), minimum, None, is_lenient)
+        try:
+            demand = await of_host(self._resolver, destination, route.host, port, addresses)
+        except HostRefused as refused:
+            yield Shut(route.host, refused)
+            return
+        for address in addresses.addresses[:HOSTS_TRIED]:
+            yield Place(route.host, address, port, True, demand)
