@@ -28,6 +28,7 @@ from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceStub, 
 from mailwire.directory.v1.dkim_pb2_grpc import DirectoryDkimServiceStub, DirectorySigningServiceStub
 from mailwire.directory.v1.policy_pb2_grpc import DirectoryPolicyServiceStub
 from mailwire.directory.v1.quota_pb2_grpc import DirectoryQuotaServiceStub
+from mailwire.directory.v1.sharing_pb2_grpc import DirectorySharingServiceStub
 from pgkit import open_pool
 
 from tests.support.engines import Engines
@@ -47,6 +48,7 @@ class House:
     signing: Any
     policies: Any
     quotas: Any
+    sharing: Any
     journal: Journal
     housekeeping: Housekeeping
     limits: Limits
@@ -145,7 +147,8 @@ async def opened(
         DirectoryDkimServiceStub(channel),
         DirectorySigningServiceStub(channel),
         DirectoryPolicyServiceStub(channel),
-            DirectoryQuotaServiceStub(channel),
+        DirectoryQuotaServiceStub(channel),
+        DirectorySharingServiceStub(channel),
         wiring.journal,
         wiring.housekeeping,
         Limits(pool, Rules()),

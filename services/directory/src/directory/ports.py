@@ -61,6 +61,8 @@ class AccountRecord:
     store: str
     created_at: datetime
     scram_salt: bytes = field(default=b"", repr=False)
+    # Nobody's own: it has no password.
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,8 @@ account = Table(
     _created_at(),
     # Of all SCRAM keys of the account; random, also where nobody gives one.
     Column("scram_salt", LargeBinary, nullable=False),
+    # Nobody's own: it has no password, and others have rights to its mailboxes.
+    Column("shared", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("account_id", "tenant_id", name="account_of_tenant"),
 )
 
@@ -109,6 +111,7 @@ alias_target = Table(
         name="target_of_alias",
         ondelete="CASCADE",
     ),
+    Index("alias_target_target", "tenant_id", "target"),
 )
 
 credential = Table(

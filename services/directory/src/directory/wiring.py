@@ -15,6 +15,8 @@ from mailwire.directory.v1.dkim_pb2_grpc import (
     add_DirectorySigningServiceServicer_to_server,
 )
 from mailwire.directory.v1.policy_pb2_grpc import add_DirectoryPolicyServiceServicer_to_server
+from mailwire.directory.v1.quota_pb2_grpc import add_DirectoryQuotaServiceServicer_to_server
+from mailwire.directory.v1.sharing_pb2_grpc import add_DirectorySharingServiceServicer_to_server
 from pgkit import Pool
 
 from directory.adapters.accounts import Accounts, Aliases
@@ -24,6 +26,7 @@ from directory.adapters.journal import Journal
 from directory.adapters.limits import Limits
 from directory.adapters.lookups import SqlLookUps
 from directory.adapters.policies import Policies
+from directory.adapters.sharing import Descriptions
 from directory.adapters.sign_ins import SignIns
 from directory.adapters.tenants import Domains, Tenants
 from directory.core.limits import Rules
@@ -35,18 +38,22 @@ from directory.edge.housekeeping import Housekeeping
 from directory.edge.orders import Orders
 from directory.edge.policies import TenantPolicies
 from directory.edge.questions import Questions
+from directory.edge.quotas import Quotas
+from directory.edge.sharing import Sharing
 from directory.edge.signing import DkimOrders, DkimQuestions
 from directory.edge.signing_in import SigningIn, utc_now
 from directory.ports import Change
 
 SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.DirectoryAdminService",
             "mailwire.directory.v1.DirectoryAccessService", "mailwire.directory.v1.DirectoryDkimService",
-            "mailwire.directory.v1.DirectorySigningService", "mailwire.directory.v1.DirectoryPolicyService"]  # fmt: skip
+            "mailwire.directory.v1.DirectorySigningService", "mailwire.directory.v1.DirectoryPolicyService",
+            "mailwire.directory.v1.DirectoryQuotaService",
+            "mailwire.directory.v1.DirectorySharingService"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """The six gRPC services, and the two tasks that somebody must run."""
+    """The gRPC services, and the two tasks that somebody must run."""
 
     questions: Questions
     orders: Orders
@@ -54,6 +61,8 @@ class Wiring:
     dkim: DkimOrders
     signing: DkimQuestions
     policies: TenantPolicies
+    quotas: Quotas
+    sharing: Sharing
     journal: Journal
     housekeeping: Housekeeping
 
@@ -65,6 +74,8 @@ class Wiring:
         add_DirectoryDkimServiceServicer_to_server(self.dkim, server)
         add_DirectorySigningServiceServicer_to_server(self.signing, server)
         add_DirectoryPolicyServiceServicer_to_server(self.policies, server)
+        add_DirectoryQuotaServiceServicer_to_server(self.quotas, server)
+        add_DirectorySharingServiceServicer_to_server(self.sharing, server)
         return SERVICES
 
 
@@ -98,6 +109,8 @@ def build(
         dkim=DkimOrders(domains, dkim_keys, sealer, tell, clock),
         signing=DkimQuestions(dkim_keys, sealer),
         policies=TenantPolicies(Tenants(pool), accounts, Policies(pool), tell),
+        quotas=Quotas(Policies(pool)),
+        sharing=Sharing(Descriptions(pool), accounts, domains, tell),
         journal=journal,
         housekeeping=Housekeeping(limits, sign_ins, clock),
     )

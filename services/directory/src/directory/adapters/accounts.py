@@ -30,6 +30,7 @@ def _account(row: asyncpg.Record) -> AccountRecord:
         store=row["store"],
         created_at=row["created_at"],
         scram_salt=row["scram_salt"],
+        shared=row["shared"],
     )
 
 
@@ -68,18 +69,19 @@ class Accounts:
         self._pool = pool
 
     async def create(
-        self, tenant_id: str, address: str, verifier: str, scram: Scram, display_name: str
+        self, tenant_id: str, address: str, verifier: str | None, scram: Scram, display_name: str
     ) -> AccountRecord:
-        """`address` is canonical, its domain the tenant's. Raises Taken."""
+        """`address` is canonical, its domain the tenant's. Without a verifier it is shared. Raises Taken."""
         local_part, domain = _halves(address)
         async with transaction(self._pool, tenant_id) as connection:
             try:
                 account_id = await connection.fetchval(
-                    """INSERT INTO account (tenant_id, display_name, scram_salt) VALUES ($1::uuid, $2, $3)
+                    """INSERT INTO account (tenant_id, display_name, scram_salt, shared) VALUES ($1::uuid, $2, $3, $4)
                        RETURNING account_id""",
                     tenant_id,
                     display_name,
                     scram.salt,
+                    verifier is None,
                 )
                 await connection.execute(
                     """INSERT INTO address (domain, local_part, tenant_id, account_id, is_primary)
@@ -93,15 +95,16 @@ class Accounts:
                 raise Taken(f"the address {address} is in use already") from error
             except asyncpg.ForeignKeyViolationError as error:
                 raise Missing(f"the domain {domain} is not here any more") from error
-            await connection.execute(
-                """INSERT INTO credential (account_id, tenant_id, kind, verifier, scram_iterations,
-                                           scram_stored_key, scram_server_key)
-                   VALUES ($1, $2::uuid, 'password', $3, $4, $5, $6)""",
-                account_id,
-                tenant_id,
-                verifier,
-                *scram_columns(scram.keys),
-            )
+            if verifier is not None:
+                await connection.execute(
+                    """INSERT INTO credential (account_id, tenant_id, kind, verifier, scram_iterations,
+                                               scram_stored_key, scram_server_key)
+                       VALUES ($1, $2::uuid, 'password', $3, $4, $5, $6)""",
+                    account_id,
+                    tenant_id,
+                    verifier,
+                    *scram_columns(scram.keys),
+                )
             row = await connection.fetchrow(ACCOUNT + " WHERE c.account_id = $1", account_id)
         assert row is not None
         return _account(row)

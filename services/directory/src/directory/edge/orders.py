@@ -51,7 +51,8 @@ def _domain(record: DomainRecord) -> wire.Domain:
     )
 
 
-def _account(record: AccountRecord) -> wire.Account:
+def account_message(record: AccountRecord) -> wire.Account:
+    """As it is told."""
     return wire.Account(
         account_id=record.account_id,
         tenant_id=record.tenant_id,
@@ -61,6 +62,7 @@ def _account(record: AccountRecord) -> wire.Account:
         suspended=record.suspended,
         store=record.store,
         created_at=_stamp(record.created_at),
+        shared=record.shared,
     )
 
 
@@ -225,11 +227,11 @@ class Orders(DirectoryAdminServiceServicer):
             tenant_id, address, verifier, Scram(salt, keys), names.display_name(request.display_name)
         )
         self._tell(Change(tenant_id, record.account_id, (address,)))
-        return wire.CreateAccountResponse(account=_account(record))
+        return wire.CreateAccountResponse(account=account_message(record))
 
     @order
     async def GetAccount(self, request: wire.GetAccountRequest, context: Context) -> wire.GetAccountResponse:
-        return wire.GetAccountResponse(account=_account(await self._account_of(request.account)))
+        return wire.GetAccountResponse(account=account_message(await self._account_of(request.account)))
 
     @order
     async def UpdateAccount(
@@ -238,6 +240,10 @@ class Orders(DirectoryAdminServiceServicer):
         record = await self._account_of(request.account)
         verifier, keys = None, None
         if request.HasField("password"):
+            if record.shared:
+                raise names.NameInvalid(
+                    "a shared account has no password; give people rights to its mailboxes"
+                )
             verifier, keys = await self._hash(request.password, record.scram_salt)
         record = await self._accounts.update(
             record,
@@ -247,7 +253,7 @@ class Orders(DirectoryAdminServiceServicer):
             keys,
         )
         self._tell(Change(record.tenant_id, record.account_id, (record.address,)))
-        return wire.UpdateAccountResponse(account=_account(record))
+        return wire.UpdateAccountResponse(account=account_message(record))
 
     @order
     async def ListAccounts(
@@ -261,7 +267,7 @@ class Orders(DirectoryAdminServiceServicer):
             size,
         )
         return wire.ListAccountsResponse(
-            accounts=[_account(record) for record in records],
+            accounts=[account_message(record) for record in records],
             next_page_token=records[-1].address if len(records) == size else "",
         )
 

@@ -600,6 +600,7 @@ class Account(_message.Message):
     STORE_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     TENANT_NAME_FIELD_NUMBER: _builtins.int
+    SHARED_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     tenant_id: _builtins.str
     address: _builtins.str
@@ -607,6 +608,8 @@ class Account(_message.Message):
     suspended: _builtins.bool
     store: _builtins.str
     tenant_name: _builtins.str
+    shared: _builtins.bool
+    """It has no password of its own: several people share it."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -620,10 +623,11 @@ class Account(_message.Message):
         store: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         tenant_name: _builtins.str = ...,
+        shared: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "address", b"address", "created_at", b"created_at", "display_name", b"display_name", "store", b"store", "suspended", b"suspended", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "address", b"address", "created_at", b"created_at", "display_name", b"display_name", "shared", b"shared", "store", b"store", "suspended", b"suspended", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
