@@ -41,6 +41,7 @@ SELECTED_ONLY = {
     "UNSELECT": "UNSELECT",
     "EXPUNGE": "EXPUNGE",
     "UID EXPUNGE": "UID EXPUNGE 1",
+    "CANCELUPDATE": 'CANCELUPDATE "x"',
     **{
         f"{uid}{verb}": f"{uid}{verb} {arguments}"
         for uid in ("", "UID ")

@@ -118,6 +118,11 @@ class SessionView:
         return bool(self._expunged)
 
     @property
+    def expunged_uids(self) -> frozenset[int]:
+        """Which ones."""
+        return frozenset(self._expunged)
+
+    @property
     def known_modseq(self) -> int:
         """Up to where the client knows all once it was told what may be told now (RFC 7162 §3.2, §6)."""
         return self._known_modseq if self._expunged else self.highest_modseq

@@ -195,6 +195,13 @@ class Sort:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelUpdate:
+    """Results that are not to be kept up to date any more, by the tags of their searches (RFC 5267 §4.3.5)."""
+
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Thread:
     algorithm: ThreadAlgorithm
     key: SearchKey
@@ -327,6 +334,7 @@ Command = (
     | Search
     | MultiSearch
     | Sort
+    | CancelUpdate
     | Thread
     | Fetch
     | Store

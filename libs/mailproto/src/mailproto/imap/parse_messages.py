@@ -141,8 +141,17 @@ def _both(
     }
 
 
+def _cancel_update(cursor: Cursor) -> c.Command:
+    """ "CANCELUPDATE" 1*(SP quoted)"""
+    tags = [cursor.text()]
+    while cursor.take(b" "):
+        tags.append(cursor.text())
+    return c.CancelUpdate(tuple(tags))
+
+
 PARSERS: dict[bytes, Callable[[Cursor], c.Command]] = {
     b"APPEND": _append,
+    b"CANCELUPDATE": _cancel_update,
     **_both(_search, b"SEARCH"),
     **_both(parse_sort, b"SORT"),
     **_both(parse_thread, b"THREAD"),

@@ -87,6 +87,7 @@ def parse_returns(cursor: Cursor) -> SearchReturns | None:
         return None
     options: set[SearchReturn] = set()
     partial: Partial | None = None
+    updates = False
     first = True
     while not cursor.take(b")"):
         if not first:
@@ -96,6 +97,10 @@ def parse_returns(cursor: Cursor) -> SearchReturns | None:
         if word == "PARTIAL" and partial is None:
             cursor.space()
             partial = cursor.partial_range()
+        elif word == "UPDATE":
+            updates = True
+        elif word == "CONTEXT":
+            pass
         elif word in SearchReturn.__members__:
             options.add(SearchReturn[word])
         else:
@@ -103,7 +108,7 @@ def parse_returns(cursor: Cursor) -> SearchReturns | None:
     if partial is not None and SearchReturn.ALL in options:
         raise ParseError("PARTIAL and ALL exclude each other")
     cursor.space()
-    return SearchReturns(frozenset(options), partial)
+    return SearchReturns(frozenset(options), partial, updates)
 
 
 class _Keys:

@@ -12,8 +12,8 @@ CRITERIA = 20
 def parse_sort(cursor: Cursor, by: c.By) -> c.Command:
     """sort = "SORT" [search-return-opts] SP sort-criteria SP search-criteria (RFC 5256 §5, RFC 5267 §3)"""
     returns = parse_returns(cursor)
-    if returns is not None and (returns.partial is not None or SearchReturn.SAVE in returns.options):
-        raise ParseError("a sorted result is given whole and not saved")
+    if returns is not None and SearchReturn.SAVE in returns.options:
+        raise ParseError("a sorted result is not saved")
     cursor.expect(b"(")
     criteria = [_criterion(cursor)]
     while not cursor.take(b")"):

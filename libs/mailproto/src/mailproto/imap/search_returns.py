@@ -40,7 +40,9 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class SearchReturns:
-    """RETURN (...). With nothing in it, ALL is meant."""
+    """RETURN (...). With nothing in it, ALL is meant. CONTEXT (RFC 5267 §4.2) is a hint that says nothing here."""
 
     options: frozenset[SearchReturn]
     partial: Partial | None = None
+    # Whether the client is to be told what changes in it (RFC 5267 §4.3).
+    updates: bool = False

@@ -16,6 +16,8 @@ LOGGED_IN = (
         "SORT",
         "SORT=DISPLAY",
         "ESORT",
+        "CONTEXT=SEARCH",
+        "CONTEXT=SORT",
         "MULTISEARCH",
         "I18NLEVEL=1",
         "THREAD=ORDEREDSUBJECT",

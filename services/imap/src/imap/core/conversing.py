@@ -13,8 +13,8 @@ from mailstore import Columns, MailboxMissing, StoredMessage
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.finding import find, full_header, limited
+from imap.core.ordering import run_apart, sent_at
 from imap.core.session import Session
-from imap.core.sorting import run_apart, sent_at
 
 BUILDERS = {
     ThreadAlgorithm.ORDEREDSUBJECT: by_subject,

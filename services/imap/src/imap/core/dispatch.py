@@ -10,6 +10,7 @@ from mailproto.imap.search_keys import asks_sequence
 from imap.core import (
     annotating,
     appending,
+    contexts,
     conversing,
     enabling,
     fetching,
@@ -95,6 +96,8 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
             return await multisearching.esearch(session, await filled_in(session, command), tag)
         case c.Sort():
             return await sorting.sort(session, await filled_in(session, command), tag)
+        case c.CancelUpdate():
+            return contexts.cancel(session, command)
         case c.Thread():
             return await conversing.thread(session, await filled_in(session, command))
         case c.Copy():

@@ -39,6 +39,8 @@ class Where:
     mailbox_id: int
     view: SessionView
     saved: Sequence[int] = ()
+    # In order; else all of its messages.
+    only: Sequence[int] | None = None
 
 
 async def find(session: Session, key: SearchKey) -> list[Found]:
@@ -75,7 +77,8 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
             found.append(Found(candidate.uid, candidate.number, candidate.modseq))
         return result is not None
 
-    for number, uid, system, keywords, modseq in view.rows():
+    rows = view.rows() if where.only is None else view.rows_of(where.only)
+    for number, uid, system, keywords, modseq in rows:
         candidate = Candidate(number, uid, system, keywords, modseq, view.is_recent(uid))
         if not look(candidate):
             open_[uid] = candidate

@@ -13,7 +13,7 @@ from mailproto.imap.commands import Notify, TellStatus
 from mailproto.imap.mailbox_options import StatusItem
 from mailproto.imap.notify_events import Event, EventGroup
 
-from imap.core import status
+from imap.core import contexts, status
 from imap.core.answer import Answer, No, ok
 from imap.core.comparing import Compared
 from imap.core.fetching import fetch_new
@@ -86,6 +86,7 @@ async def tell_unasked(session: Session) -> None:
     watch = session.watch
     await session.look()
     await tell_news(session, MayExpunge.NO if watch is not None and watch.delays_expunges else MayExpunge.YES)
+    await contexts.tell(session)
     await tell_others(session)
 
 

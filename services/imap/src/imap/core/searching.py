@@ -8,6 +8,7 @@ from mailproto.imap.message_set import compact
 from mailproto.imap.search_keys import asks_modseq
 from mailproto.imap.search_returns import SearchReturn, SearchReturns
 
+from imap.core import contexts
 from imap.core.answer import Answer, No, ok
 from imap.core.features import Feature
 from imap.core.finding import Found, find, limited
@@ -19,6 +20,9 @@ async def search(session: Session, command: Search, tag: str) -> Answer:
     # RFC 9051 §6.4.4: the answer is ESEARCH, whether or not it was asked for.
     returns = SearchReturns(frozenset()) if command.returns is None and session.is_rev2 else command.returns
     saves = returns is not None and SearchReturn.SAVE in returns.options
+    updates = returns is not None and returns.updates
+    if updates:
+        contexts.check_tag(session, tag)
     try:
         found, code = limited(session, await find(session, command.key))
     except No:
@@ -34,7 +38,9 @@ async def search(session: Session, command: Search, tag: str) -> Answer:
         return ok("SEARCH completed", code)
     if saves:
         save(session, returns, found)
-    if saves and returns.partial is None and len(returns.options) == 1:
+    if updates:
+        await contexts.begin(session, command, tag, found)
+    if saves and returns.partial is None and len(returns.options) == 1 and not updates:
         return ok("SEARCH completed, the result is saved", code)
     items = result_items(returns, found, command.by, tells_modseq=tells_modseq)
     await session.say(responses.esearch(tag, command.by is By.UID, items))
@@ -67,7 +73,7 @@ def result_items(
             items.append(("MIN", b"%d" % numbers[0]))
         if SearchReturn.MAX in options:
             items.append(("MAX", b"%d" % numbers[-1]))
-        if SearchReturn.ALL in options or (not options and returns.partial is None):
+        if SearchReturn.ALL in options or (not options and returns.partial is None and not returns.updates):
             items.append(("ALL", compact(numbers)))
     if SearchReturn.COUNT in options:
         items.append(("COUNT", b"%d" % len(numbers)))

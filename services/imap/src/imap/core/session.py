@@ -10,12 +10,14 @@ from mailproto.imap import responses
 from mailproto.imap.commands import Access, By
 from mailproto.imap.message_set import MessageSet
 from mailproto.imap.names import Dialect
+from mailproto.imap.sort_keys import SortCriterion
 from mailstore import MailboxMissing, MailStore
 
 from imap.core.answer import NO_MAILBOX, Bad, No
 from imap.core.features import Feature, Utf8
 from imap.core.limits import MessageLimits
 from imap.core.progress import Progress
+from imap.core.updating import Context, numbered
 from imap.core.watch import Watch
 
 
@@ -74,6 +76,10 @@ class Session:
         self.own_uids: set[int] = set()
         # UIDs that the last search saved: `$` (RFC 5182).
         self.saved: tuple[int, ...] = ()
+        # Results that are kept up to date, by their tags (RFC 5267), and messages that may have come or gone in them.
+        self.contexts: dict[str, Context] = {}
+        self.sorted_by: dict[str, tuple[SortCriterion, ...]] = {}
+        self.touched: set[int] = set()
         # Something may have changed that this session has not looked at.
         self.is_stale = False
 
@@ -88,6 +94,7 @@ class Session:
         self.selected = selected
         self.saved = ()
         self.own_uids = set()
+        self.contexts, self.sorted_by, self.touched = {}, {}, set()
         if selected is not None:
             selected.view.announces_modseqs = self.tells_modseqs
 
@@ -151,6 +158,10 @@ class Session:
         lines = []
         vanished = []
         known = view.messages
+        gone = view.expunged_uids if self.contexts else ()
+        for context in self.contexts.values() if gone else ():
+            # Said while the messages still have their numbers (RFC 5267 §4.3.4).
+            lines.append(context.removed(gone, numbered(view, context.by)))
         for update in view.flush(may_expunge):
             match update:
                 case Expunged():
@@ -166,13 +177,18 @@ class Session:
                     if selected.access is Access.READ_WRITE:
                         await self._claim_recent(selected)
                 case FlagsChanged():
+                    if self.contexts:
+                        self.touched.add(update.uid)
                     if tells_flags:
                         lines.append(self.changed(update.number, update.uid))
         if vanished:
             lines.insert(0, responses.vanished(sorted(vanished)))
         if lines:
             await self.say(b"".join(lines))
-        return [view.uid_of(number) for number in range(known + 1, view.messages + 1)]
+        new = [view.uid_of(number) for number in range(known + 1, view.messages + 1)]
+        if self.contexts:
+            self.touched.update(new)
+        return new
 
     def changed(self, number: int, uid: int) -> bytes:
         """A FETCH response that was not asked for."""
@@ -245,7 +261,10 @@ class Session:
 
     def told(self, entries: Iterable[Entry]) -> None:
         """The client was told of these flags."""
+        entries = list(entries)
         self.need_selected().view.told(entries)
+        if self.contexts:
+            self.touched.update(entry.uid for entry in entries)
 
     async def mailbox_id(self, name: str) -> int:
         """A mailbox that must be there. Raises No."""

@@ -21,7 +21,7 @@ from servicekit.tcp import Connection
 from structlog.typing import FilteringBoundLogger
 
 from imap import metrics
-from imap.core import dispatch
+from imap.core import contexts, dispatch
 from imap.core.answer import Answer, Bad, No, ok
 from imap.core.features import Utf8
 from imap.core.notifying import tell_news, tell_others, tell_unasked
@@ -221,6 +221,7 @@ class Imap:
                 await session.look()
                 await tell_others(session)
             await tell_news(session, may_expunge)
+            await contexts.tell(session)
         except StoreUnavailable:
             session.is_stale = True
         selected = session.selected
