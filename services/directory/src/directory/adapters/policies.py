@@ -1,8 +1,36 @@
 """What tenants and accounts chose, as SQL: one JSON object each, by the names of the fields."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
 
-from pgkit import Pool, transaction
+from pgkit import OPERATOR, Pool, transaction
+
+from directory.core.names import NameInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much an account, and its tenant together, may keep; 0: no limit."""
+
+    account_id: str
+    octets: int
+    messages: int
+    tenant_octets: int
+
+
+# An account's own choice goes before its tenant's; 0 is none.
+QUOTAS = """SELECT * FROM (
+    SELECT a.account_id,
+           coalesce(nullif((s.choices->>'quota_octets')::numeric, 0),
+                    (p.choices->>'account_quota_octets')::numeric, 0)::bigint AS octets,
+           coalesce(nullif((s.choices->>'quota_messages')::numeric, 0),
+                    (p.choices->>'account_quota_messages')::numeric, 0)::bigint AS messages,
+           coalesce((p.choices->>'tenant_quota_octets')::numeric, 0)::bigint AS tenant_octets
+    FROM account a LEFT JOIN account_settings s USING (account_id)
+    LEFT JOIN tenant_policy p ON p.tenant_id = a.tenant_id
+    WHERE a.account_id = ANY($1::uuid[])) q
+WHERE octets > 0 OR messages > 0 OR tenant_octets > 0"""
 
 
 class Policies:
@@ -26,6 +54,19 @@ class Policies:
                 "SELECT choices::text FROM account_settings WHERE account_id = $1::uuid", account_id
             )
         return str(found or "")
+
+    async def quotas(self, account_ids: Sequence[str]) -> list[Quota]:
+        """Of those of these accounts that have a limit; of any tenant. Raises NameInvalid."""
+        try:
+            wanted = [UUID(account_id) for account_id in account_ids]
+        except ValueError as error:
+            raise NameInvalid("that is no account's id") from error
+        async with transaction(self._pool, OPERATOR) as connection:
+            found = await connection.fetch(QUOTAS, wanted)
+        return [
+            Quota(str(row["account_id"]), row["octets"], row["messages"], row["tenant_octets"])
+            for row in found
+        ]
 
     async def change_tenant(self, tenant_id: str, change: Callable[[str], str]) -> None:
         """`change` makes the new JSON of the old one; nobody else changes it meanwhile."""
