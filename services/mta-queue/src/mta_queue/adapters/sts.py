@@ -163,7 +163,7 @@ class StsPolicies:
         in_use = [domain for domain, _ in self._remembered]
         async with transaction(self._pool, OPERATOR) as connection:
             await connection.execute(
-                "UPDATE sts_policy SET used_at = $2 WHERE domain = ANY($1::text[]) AND used_at < $2 - interval '1 day'",
+                "UPDATE sts_policy SET used_at = $2 WHERE domain = ANY($1::text[]) AND used_at < $2::timestamptz - interval '1 day'",
                 in_use,
                 now,
             )
