@@ -11,6 +11,7 @@ accepted mail.
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 from blobstore import BlobStore, BlobUnavailable, BodyReference
@@ -20,7 +21,7 @@ from eventbus.subjects import local_subject, relay_subject
 from mailmsg.facts import MessageFacts, examine
 from mailwire.spool.v1 import spool_pb2 as wire
 
-from spool.codec import encode, facts_to_wire
+from spool.codec import SpooledLetter, encode, facts_to_wire
 from spool.envelope import Envelope, EnvelopeRecipient
 from spool.letter import Letter
 from spool.packer import Packer
@@ -91,6 +92,25 @@ class Spool:
             # deliver what was refused: a duplicate for the client that tried again, never a loss.
             return
 
+    async def release(self, letter: SpooledLetter, addresses: Sequence[str]) -> None:
+        """Give local recipients of a message that has waited to the mda; twice is once.
+
+        Raises SpoolUnavailable or OutcomeUnknown.
+        """
+        envelope = letter.envelope
+        recipients = tuple(each for each in envelope.recipients if each.address in addresses)
+        released = replace(envelope, recipients=recipients, wishes=replace(envelope.wishes, release_at=None))
+        digest = hashlib.sha256("\n".join(sorted(addresses)).encode()).hexdigest()
+        message_id = f"{envelope.queue_id}.{envelope.tenant_id[:8]}l{digest[:12]}"
+        try:
+            await self._bus.publish_mail(
+                message_id, to_publish(released, letter.body, facts_to_wire(letter.facts)), PUBLISH_SECONDS
+            )
+        except BusUnavailable as error:
+            raise SpoolUnavailable(str(error)) from error
+        except BusOutcomeUnknown as error:
+            raise OutcomeUnknown(str(error)) from error
+
     async def check(self) -> None:
         """Raise while a message could not be accepted."""
         await self._bus.check()
@@ -98,7 +118,12 @@ class Spool:
 
 
 def to_publish(envelope: Envelope, body: BodyReference, facts: wire.Facts) -> list[tuple[str, bytes]]:
-    """What tells the mda and the mta-queue of one envelope: (subject, payload), each with its own recipients."""
+    """What tells the mda and the mta-queue of one envelope: (subject, payload), each with its own recipients.
+
+    What is to be released later waits with the mta-queue, whoever gets it.
+    """
+    if envelope.wishes.release_at is not None:
+        return [(relay_subject(envelope.queue_id), encode(envelope, envelope.recipients, body, facts))]
     local = [recipient for recipient in envelope.recipients if recipient.account_id is not None]
     remote = [recipient for recipient in envelope.recipients if recipient.account_id is None]
     messages = []

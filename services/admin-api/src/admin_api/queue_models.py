@@ -49,6 +49,10 @@ class Item(BaseModel):
     last_reply: str
     last_host: str
     hold_reason: str
+    release_at: Annotated[
+        datetime | None, Field(description="the sender wants no delivery before; a release sends it at once")
+    ]
+    priority: Annotated[int, Field(description="from -9 to 9 (RFC 6710)")]
     route: Annotated[str, Field(description="where it is sent instead of to the domain's MX")]
 
 

@@ -107,10 +107,12 @@ def show(
             "next_attempt_at",
             "expires_at",
             "hold_reason",
+            "release_at",
+            "priority",
             "route",
         ):
             if item[name]:
-                console.print(f"  {name.replace('_', ' ')}: {_when(item[name])}", markup=False)
+                console.print(f"  {name.replace('_', ' ')}: {_when(str(item[name]))}", markup=False)
         for recipient in item["recipients"]:
             console.print(f"  {recipient['address']}: {recipient['last_reply']}", markup=False)
     if found["settled"]:
@@ -173,8 +175,15 @@ def _row(item: dict[str, Any]) -> dict[str, Any]:
         "next attempt": _when(item["next_attempt_at"]) if item["status"] == "waiting" else "",
         "sender": item["sender"] or "<>",
         "recipients": [each["address"] for each in item["recipients"]],
-        "last reply": item["hold_reason"] or item["last_reply"],
+        "last reply": item["hold_reason"] or _release(item) or item["last_reply"],
     }
+
+
+def _release(item: dict[str, Any]) -> str:
+    """Why it waits without having been tried, where its sender wants that."""
+    return (
+        f"to be released {_when(item['release_at'])}" if item["release_at"] and not item["attempts"] else ""
+    )
 
 
 def _when(text: str) -> str:

@@ -86,7 +86,7 @@ def release(
     everything: Everything = False,
     wait: Wait = True,
 ) -> None:
-    """Let what is held go on, now."""
+    """Let what is held go on; send what waits for the moment that its sender set, and is not held."""
     change(api, as_json, wanted, ids, everything, wait, "release")
 
 

@@ -26,6 +26,7 @@ from mailproto.smtp.client_parameters import dsn_of_mail, dsn_of_rcpt
 from mailproto.smtp.client_replies import ReplyInvalid, ReplyReader
 from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT, MessageRequest, RecipientRequest
 from mailproto.smtp.reply import Charset, Reply
+from mailproto.smtp.wishes import By, ByMode, TlsWish
 
 
 class Asked(Enum):
@@ -70,6 +71,9 @@ class Outgoing:
     request: MessageRequest = MESSAGE_DEFAULT
     # For each forward-path, or none at all.
     recipient_requests: tuple[RecipientRequest, ...] = ()
+    tls: TlsWish = TlsWish.USUAL
+    by: By | None = None
+    priority: int = 0
 
     @property
     def needs_smtputf8(self) -> bool:
@@ -112,11 +116,13 @@ class Passed(Enum):
 class Finished:
     """The message is settled: for each forward-path, in order, the reply that decided.
 
-    `dsn` says whether the server knows what the sender wants to be told, and will see to it (RFC 3461 §5.2).
+    `dsn` says whether the server knows what the sender wants to be told, and will see to it (RFC 3461 §5.2); `by` the
+    same of its time limit (RFC 2852).
     """
 
     replies: tuple[Reply, ...]
     dsn: Passed = Passed.ON
+    by: Passed = Passed.ON
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,11 @@ NO_8BIT = Reply.of(554, "5.6.3", "The next system takes no 8-bit content")
 NO_UTF8_PATH = Reply.of(550, "5.6.7", "The next system takes no addresses outside ASCII (SMTPUTF8)")
 NO_UTF8_HEADER = Reply.of(554, "5.6.9", "The next system takes no header outside ASCII (SMTPUTF8)")
 NO_BINARY = Reply.of(554, "5.6.3", "The next system takes no binary content")
+NO_REQUIRETLS = Reply.of(550, "5.7.30", "REQUIRETLS support required")
+# RFC 3463 X.3.3: the system is not capable of what is asked for.
+NO_DELIVERBY = Reply.of(
+    550, "5.3.3", "The next system does not promise to keep the sender's time limit (DELIVERBY)"
+)
 TOO_BIG = Reply.of(552, "5.3.4", "The message is bigger than the next system takes")
 EMPTY_END = b".\r\n"
 
@@ -141,6 +152,7 @@ EMPTY_END = b".\r\n"
 class _Transaction:
     outgoing: Outgoing
     dsn: Passed
+    by: Passed
     mail: Reply | None = None
     recipients: list[Reply] = field(default_factory=list)
 
@@ -162,7 +174,7 @@ class _Transaction:
         known = self.recipients + [last] * (len(self.outgoing.forward_paths) - len(self.recipients))
         mail_failed = self.mail is not None and not self.mail.is_positive
         return Finished(
-            tuple(last if mail_failed or reply.is_positive else reply for reply in known), self.dsn
+            tuple(last if mail_failed or reply.is_positive else reply for reply in known), self.dsn, self.by
         )
 
 
@@ -215,7 +227,7 @@ class ClientMachine:
         if self._expected or self._transaction is not None:
             raise RuntimeError("the session is not ready")
         transaction = self._transaction = _Transaction(
-            outgoing, Passed.ON if "DSN" in self._extensions else Passed.NOT_ON
+            outgoing, self._passed("DSN"), self._passed("DELIVERBY")
         )
         limit = self._extensions.get("SIZE", "")
         if limit.isdigit() and 0 < int(limit) < outgoing.size_octets:
@@ -231,6 +243,7 @@ class ClientMachine:
             line += f" BODY={outgoing.body.value}"
         if outgoing.needs_smtputf8:
             line += " SMTPUTF8"
+        line += self._wishes(outgoing)
         requests: tuple[RecipientRequest, ...] = (RECIPIENT_DEFAULT,) * len(outgoing.forward_paths)
         if transaction.dsn is Passed.ON:
             line += dsn_of_mail(outgoing.request)
@@ -252,10 +265,35 @@ class ClientMachine:
         if outgoing.body is BodyType.BINARY and not {"CHUNKING", "BINARYMIME"} <= self._extensions.keys():
             # RFC 3030 §3, the third way
             return NO_BINARY
+        if (
+            outgoing.tls is TlsWish.REQUIRED
+            and "REQUIRETLS" not in self._extensions
+            and outgoing.reverse_path
+        ):
+            # RFC 8689 §4.2.1; notices go on all the same (§5).
+            return NO_REQUIRETLS
+        if outgoing.by is not None and outgoing.by.mode is ByMode.RETURN:
+            least = self._extensions.get("DELIVERBY")
+            if least is None or (least.isdigit() and outgoing.by.seconds < int(least)):
+                return NO_DELIVERBY
         if outgoing.needs_smtputf8 and "SMTPUTF8" not in self._extensions:
             # RFC 6531 §3.5
             return NO_UTF8_HEADER if outgoing.has_ascii_paths else NO_UTF8_PATH
         return None
+
+    def _passed(self, extension: str) -> Passed:
+        return Passed.ON if extension in self._extensions else Passed.NOT_ON
+
+    def _wishes(self, outgoing: Outgoing) -> str:
+        """How it is to travel, as far as the server knows of that."""
+        words = ""
+        if outgoing.tls is TlsWish.REQUIRED and "REQUIRETLS" in self._extensions:
+            words += " REQUIRETLS"
+        if outgoing.by is not None and "DELIVERBY" in self._extensions:
+            words += f" BY={outgoing.by.value}"
+        if outgoing.priority and "MT-PRIORITY" in self._extensions:
+            words += f" MT-PRIORITY={outgoing.priority}"
+        return words
 
     def _say_group(self) -> None:
         pipelining = "PIPELINING" in self._extensions

@@ -183,6 +183,8 @@ def item(message: wire.Item, names: dict[str, str]) -> models.Item:
         last_reply=message.last_reply,
         last_host=message.last_host,
         hold_reason=message.hold_reason,
+        release_at=message.release_at.ToDatetime(UTC) if message.HasField("release_at") else None,
+        priority=message.priority,
         route=message.route,
     )
 

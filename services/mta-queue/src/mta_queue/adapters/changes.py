@@ -201,12 +201,20 @@ async def _apply(connection: Connection, change: Change, ids: list[int]) -> tupl
         case Release():
             return await _update(
                 connection,
-                "status = 'waiting', hold_reason = '', next_attempt_at = now()",
-                "status = 'held'",
+                # Two steps for what is both: who ends a hold does not mean that it is to go early.
+                "status = 'waiting', hold_reason = '',"
+                " next_attempt_at = CASE WHEN status = 'held' THEN greatest(release_at, now()) ELSE now() END,"
+                " release_at = CASE WHEN status = 'held' AND release_at > now() THEN release_at END",
+                "(status = 'held' OR release_at > now())",
                 ids,
             )
         case Retry():
-            return await _update(connection, "next_attempt_at = now()", "status = 'waiting' AND " + FREE, ids)
+            return await _update(
+                connection,
+                "next_attempt_at = now()",
+                "status = 'waiting' AND (release_at IS NULL OR release_at <= now()) AND " + FREE,
+                ids,
+            )
         case Reroute(route):
             return await _update(connection, "route = $2", "route <> $2", ids, route)
         case Expire(expires_at):

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 from mailproto.smtp.client import Passed
+from mailproto.smtp.wishes import Relayed
 from pgkit import OPERATOR, Pool, transaction
 from spool import SpooledLetter
 
@@ -193,5 +194,5 @@ def _outcome(row: asyncpg.Record) -> Outcome:
     """Success is only told of where nobody else will; what expired failed with a reply that was not final."""
     reply = parse_reply(row["reply"], row["status"])
     if judge(reply) is Verdict.DELIVERED:
-        return Outcome(row["address"], Verdict.DELIVERED, reply, row["host"], Passed.NOT_ON)
+        return Outcome(row["address"], Verdict.DELIVERED, reply, row["host"], Passed.NOT_ON, Relayed.TOLD)
     return Outcome(row["address"], Verdict.FAILED, reply, row["host"])

@@ -56,14 +56,15 @@ kept AS (
 SELECT number FROM done"""
 POSTPONE = r"""
 INSERT INTO queue_item (tenant_id, queue_id, domain, reverse_path, recipients, payload, attempts, next_attempt_at,
-                        expires_at, last_reply, last_host, replies, warn_at, tried_at)
+                        expires_at, last_reply, last_host, replies, warn_at, release_at, priority, urgency, tried_at)
 SELECT tenant_id, queue_id, domain, reverse_path, string_to_array(recipients, E'\n'), payload, attempts,
-       next_attempt_at, expires_at, last_reply, last_host, string_to_array(replies, E'\n'), warn_at,
-       CASE WHEN attempts > 0 THEN now() END
+       next_attempt_at, expires_at, last_reply, last_host, string_to_array(replies, E'\n'), warn_at, release_at,
+       priority, sign(priority)::smallint, CASE WHEN attempts > 0 THEN now() END
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::int[], $8::timestamptz[],
-            $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::timestamptz[])
+            $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[],
+            $15::smallint[])
      AS each(tenant_id, queue_id, domain, reverse_path, recipients, payload, attempts, next_attempt_at, expires_at,
-             last_reply, last_host, replies, warn_at)
+             last_reply, last_host, replies, warn_at, release_at, priority)
 ON CONFLICT DO NOTHING"""
 
 
@@ -203,6 +204,8 @@ async def postpone(connection: Connection, waiting: Sequence[PutOff]) -> None:
         [each.last_host for _, each in items],
         ["\n".join(each.replies) for _, each in items],
         [each.warn_at if envelope.reverse_path else None for envelope, each in items],
+        [each.release_at for _, each in items],
+        [envelope.wishes.priority for envelope, _ in items],
     )
 
 

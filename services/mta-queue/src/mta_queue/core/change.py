@@ -24,12 +24,12 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Attempts go on, the next one now."""
+    """What is held: attempts go on. What waits for the moment that its sender wants, and is not held: it is sent now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The next attempt is made now; what is held stays held."""
+    """The next attempt is made now; what is held, or waits for its release, goes on waiting."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import assert_never
 from mailproto.smtp.client import Passed
 from mailproto.smtp.dsn_request import Notify, RecipientRequest
 from mailproto.smtp.reply import Reply
+from mailproto.smtp.wishes import ByMode, DeliverBy, Relayed
 
 EXPIRED = "5.4.7"
 
@@ -23,7 +24,8 @@ class Verdict(Enum):
 class Outcome:
     """One recipient of one attempt. `host` is "" where no host was reached.
 
-    `dsn` says whether the next system took over what the sender wants to be told.
+    `dsn` says whether the next system took over what the sender wants to be told; `relayed` whether the sender's time
+    limit wants it told that it was passed on (RFC 2852 §4.1.4).
     """
 
     address: str
@@ -31,6 +33,7 @@ class Outcome:
     reply: Reply
     host: str
     dsn: Passed = Passed.ON
+    relayed: Relayed = Relayed.UNTOLD
 
     @property
     def diagnostic(self) -> str:
@@ -63,11 +66,15 @@ def judge(reply: Reply) -> Verdict:
 
 
 def outcomes(
-    addresses: tuple[str, ...], replies: tuple[Reply, ...], host: str, dsn: Passed = Passed.ON
+    addresses: tuple[str, ...],
+    replies: tuple[Reply, ...],
+    host: str,
+    dsn: Passed = Passed.ON,
+    relayed: Relayed = Relayed.UNTOLD,
 ) -> list[Outcome]:
     """One for each recipient of a transaction."""
     return [
-        Outcome(address, judge(reply), reply, host, dsn)
+        Outcome(address, judge(reply), reply, host, dsn, relayed)
         for address, reply in zip(addresses, replies, strict=True)
     ]
 
@@ -76,6 +83,8 @@ def is_to_be_told(outcome: Outcome, request: RecipientRequest) -> bool:
     """Whether the sender gets a notice of it (RFC 3461 §5.2.2, §5.2.6)."""
     match outcome.verdict:
         case Verdict.DELIVERED:
+            if outcome.relayed is Relayed.TOLD and request.notify is not Notify.NEVER:
+                return True
             return outcome.dsn is Passed.NOT_ON and request.wants(Notify.SUCCESS)
         case Verdict.FAILED:
             return request.wants(Notify.FAILURE)
@@ -85,8 +94,22 @@ def is_to_be_told(outcome: Outcome, request: RecipientRequest) -> bool:
             assert_never(outcome.verdict)
 
 
-def wants_delay(request: RecipientRequest) -> bool:
-    """Whether the sender is told that it takes longer: who did not say may be (RFC 3461 §4.1)."""
+def relayed_of(by: DeliverBy | None, passed: Passed) -> Relayed:
+    """Whether the sender is told that it was passed on: who asked for a trace, and whose limit the next system ignores."""
+    if by is None:
+        return Relayed.UNTOLD
+    if by.mode is ByMode.NOTIFY and passed is Passed.NOT_ON:
+        return Relayed.TOLD
+    return by.relayed
+
+
+def wants_delay(request: RecipientRequest, by: DeliverBy | None = None) -> bool:
+    """Whether the sender is told that it takes longer: who did not say may be (RFC 3461 §4.1).
+
+    Who set a time is, if not NEVER was said.
+    """
+    if by is not None and by.mode is ByMode.NOTIFY:
+        return request.notify is not Notify.NEVER
     return request.notify is None or request.wants(Notify.DELAY)
 
 

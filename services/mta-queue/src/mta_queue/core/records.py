@@ -41,6 +41,9 @@ class ItemRecord:
     last_host: str
     hold_reason: str
     route: str
+    # Not before; None where there is no such wish, or the operator has released it.
+    release_at: datetime | None
+    priority: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from blobstore import BlobMissing, BlobStore, BlobUnavailable
 from directoryclient import DirectoryClient, Disposition, Unavailable
 from mailmsg.dsn import Action, RecipientStatus, Subject, build_delay, build_final
 from mailproto.smtp.dsn_request import Ret
+from mailproto.smtp.wishes import TlsWish, Wishes
 from pgkit import DatabaseUnavailable
 from servicekit import logs
 from spool import (
@@ -111,10 +112,11 @@ class Notices:
         try:
             letter = decode(delayed.payload)
             known = {recipient.address: recipient for recipient in letter.envelope.recipients}
+            by = letter.envelope.wishes.deliver_by
             outcomes = [
                 outcome
                 for outcome in delayed.outcomes
-                if outcome.address in known and wants_delay(known[outcome.address].request)
+                if outcome.address in known and wants_delay(known[outcome.address].request, by)
             ]
             if outcomes and letter.envelope.reverse_path:
                 addresses = tuple(outcome.address for outcome in outcomes)
@@ -193,6 +195,7 @@ class Notices:
                 # RFC 6533 §3: who sent with an address outside ASCII is told in kind.
                 smtputf8=not envelope.reverse_path.isascii(),
                 eight_bit=not content.isascii(),
+                wishes=Wishes(tls=envelope.wishes.tls),
             )
         )
         metrics.NOTICES.labels("made").inc()
@@ -204,6 +207,8 @@ class Notices:
         """The whole message where the sender wants it back and it is not too big (RFC 3461 §4.3, §6.2)."""
         envelope, body = letter.envelope, letter.body
         wanted = envelope.request.ret is Ret.FULL and action is Action.FAILED and not envelope.binary
+        # RFC 8689 §5: of what had to travel in TLS only the header comes back.
+        wanted = wanted and envelope.wishes.tls is not TlsWish.REQUIRED
         if not wanted or body.length > RETURNED_MOST_OCTETS:
             return b""
         try:

@@ -128,6 +128,8 @@ def item(record: ItemRecord) -> wire.Item:
         last_reply=record.last_reply,
         last_host=record.last_host,
         hold_reason=record.hold_reason,
+        release_at=stamp(record.release_at),
+        priority=record.priority,
         route=record.route,
     )
 

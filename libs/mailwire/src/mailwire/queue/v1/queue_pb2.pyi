@@ -190,6 +190,8 @@ class Item(_message.Message):
     LAST_HOST_FIELD_NUMBER: _builtins.int
     HOLD_REASON_FIELD_NUMBER: _builtins.int
     ROUTE_FIELD_NUMBER: _builtins.int
+    RELEASE_AT_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     queue_id: _builtins.str
     domain: _builtins.str
@@ -201,6 +203,8 @@ class Item(_message.Message):
     hold_reason: _builtins.str
     route: _builtins.str
     """Where it is sent instead of to the domain's MX."""
+    priority: _builtins.int
+    """MT-PRIORITY (RFC 6710), -9 to 9."""
     @_builtins.property
     def recipients(self) -> _containers.RepeatedCompositeFieldContainer[Global___ItemRecipient]: ...
     @_builtins.property
@@ -213,6 +217,10 @@ class Item(_message.Message):
     def next_attempt_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def release_at(self) -> _timestamp_pb2.Timestamp:
+        """The sender wants no delivery before (RFC 4865); Release sends it at once. Unset where there is none."""
+
     def __init__(
         self,
         *,
@@ -231,10 +239,12 @@ class Item(_message.Message):
         last_host: _builtins.str = ...,
         hold_reason: _builtins.str = ...,
         route: _builtins.str = ...,
+        release_at: _timestamp_pb2.Timestamp | None = ...,
+        priority: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["entered_at", b"entered_at", "expires_at", b"expires_at", "next_attempt_at", b"next_attempt_at", "tried_at", b"tried_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entered_at", b"entered_at", "expires_at", b"expires_at", "next_attempt_at", b"next_attempt_at", "release_at", b"release_at", "tried_at", b"tried_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "domain", b"domain", "entered_at", b"entered_at", "expires_at", b"expires_at", "hold_reason", b"hold_reason", "last_host", b"last_host", "last_reply", b"last_reply", "next_attempt_at", b"next_attempt_at", "queue_id", b"queue_id", "recipients", b"recipients", "reverse_path", b"reverse_path", "route", b"route", "status", b"status", "tenant_id", b"tenant_id", "tried_at", b"tried_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "domain", b"domain", "entered_at", b"entered_at", "expires_at", b"expires_at", "hold_reason", b"hold_reason", "last_host", b"last_host", "last_reply", b"last_reply", "next_attempt_at", b"next_attempt_at", "priority", b"priority", "queue_id", b"queue_id", "recipients", b"recipients", "release_at", b"release_at", "reverse_path", b"reverse_path", "route", b"route", "status", b"status", "tenant_id", b"tenant_id", "tried_at", b"tried_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -461,7 +471,7 @@ Global___Hold: _TypeAlias = Hold  # noqa: Y015
 
 @_typing.final
 class Release(_message.Message):
-    """Attempts go on, the next one now."""
+    """What is held: attempts go on. What waits for its release, and is not held: it is sent now."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -478,7 +488,7 @@ Global___Release: _TypeAlias = Release  # noqa: Y015
 
 @_typing.final
 class Retry(_message.Message):
-    """The next attempt is made now; what is held stays held."""
+    """The next attempt is made now; what is held, or waits for its release, goes on waiting."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
