@@ -13,6 +13,7 @@ from itertools import count
 from blobstore import BodyReference
 from mailmodel import AccountRef, Entry, FlagChange, Flags, MailboxInfo, SystemFlag
 from mailmodel.mailbox_name import INBOX, SEPARATOR, canonical, superiors
+from mailmodel.thread_id import thread_id
 from mailmsg.facts import MessageFacts
 from mailstore import (
     AnnotationsFull,
@@ -429,5 +430,6 @@ def _stored(row: Row) -> StoredMessage:
         body=facts.body,
         parts=facts.parts,
         sent_at=facts.sent_at,
+        thread_id=thread_id(facts.header, row.message_id.encode()),
         reference=replace(row.new.body),
     )

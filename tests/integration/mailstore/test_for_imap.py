@@ -2,12 +2,15 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from blobstore import BodyReference
 from mailmodel import AccountRef, FlagAction, FlagChange, Flags, SystemFlag
+from mailmodel.thread_id import thread_id
 from mailmsg.facts import examine
 from mailstore import (
     AnnotationsFull,
@@ -164,3 +167,31 @@ async def test_bodies_that_come_together_share_an_object(store: MailStore, accou
     [stored] = [part async for part in store.fetch(account, found.mailbox_id, uids, Columns.BODY)]
     for message, content in zip(stored, contents, strict=True):
         assert await store.read(message, 0, len(content) + 10) == content
+
+
+async def test_threads_are_kept_and_worked_out_where_a_version_before_filed(
+    store: MailStore, account: AccountRef, engines: Engines
+) -> None:
+    contents = (b"Message-ID: <a@x>\r\n\r\n", b"References: <a@x> <b@x>\r\n\r\n", b"Subject: none\r\n\r\n")
+    found = await store.get_mailbox(account, "INBOX")
+    assert found is not None
+    await store.append(account, found.mailbox_id, [replace(new(), facts=examine(c)) for c in contents])
+
+    async def threads() -> list[bytes]:
+        pieces = [p async for p in store.fetch(account, found.mailbox_id, [1, 2, 3], Columns.THREAD)]
+        return [message.thread_id for piece in pieces for message in piece]
+
+    kept = await threads()
+    assert kept[0] == kept[1] == thread_id(contents[0], b"")
+    assert len(set(kept)) == 2
+    connection = await asyncpg.connect(engines.dsn("store", "owner"))
+    try:
+        await connection.execute("SELECT set_config('posthouse.scope', 'operator', false)")
+        where = "FROM message WHERE account_id = $1 AND thread_id IS NOT NULL"
+        assert await connection.fetchval(f"SELECT count(*) {where}", UUID(account.account_id)) == 3
+        await connection.execute(
+            "UPDATE message SET thread_id = NULL WHERE account_id = $1", UUID(account.account_id)
+        )
+    finally:
+        await connection.close()
+    assert await threads() == kept

@@ -78,7 +78,22 @@ def test_object_ids_stay(imap: Imap) -> None:
     client.say("MOVE 1 New")
     told = client.say("SELECT New")
     assert f"* OK [MAILBOXID ({made})] The mailbox" in told
-    assert client.say("FETCH 1 (EMAILID THREADID)")[0] == f"* 1 FETCH (EMAILID ({email}) THREADID NIL)"
+    assert client.say("FETCH 1 EMAILID")[0] == f"* 1 FETCH (EMAILID ({email}))"
+
+
+def test_answers_have_the_thread_of_what_they_answer(imap: Imap) -> None:
+    client = imap.client()
+    client.append("Message-ID: <a@x>\n\nx\n")
+    client.append("Message-ID: <b@x>\nReferences: <a@x>\n\nx\n")
+    client.append("Message-ID: <c@x>\n\nx\n")
+    client.say("SELECT INBOX")
+    threads = [line.split("THREADID (")[1].rstrip(")") for line in client.say("FETCH 1:* THREADID")[:-1]]
+    assert threads[0] == threads[1] != threads[2]
+    assert client.say(f"SEARCH THREADID {threads[0]}")[0] == "* SEARCH 1 2"
+    assert client.say(f"SEARCH NOT THREADID {threads[0]} EMAILID M0")[0] == "* SEARCH"
+    client.say("COPY 2 Archive")
+    client.say("SELECT Archive")
+    assert client.say("UID FETCH 1 THREADID")[0].endswith(f"THREADID ({threads[0]}))")
 
 
 def test_when_a_message_was_saved(imap: Imap) -> None:

@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 from mailmodel import INBOX, AccountRef, SystemFlag
 from mailmodel.mailbox_name import canonical
 from mailmodel.quota import Quota, QuotaLimits
+from mailmodel.thread_id import thread_id
 from pgkit import Connection, Pool, transaction
 from pgkit.tenancy import enter_tenant
 
@@ -28,11 +29,11 @@ from mailstore.types import Delivery, MailboxChange, NewMessage, Outcome
 
 INSERT_MESSAGES = """
 INSERT INTO message (account_id, message_id, tenant_id, object_key, body_offset, body_length, digest, prefix,
-                     header, header_octets, envelope, bodystructure, body, parts, sent_at)
-SELECT a, i, $1, k, o, l, d, p, h, ho, e, bs, b, pa, s
+                     header, header_octets, envelope, bodystructure, body, parts, sent_at, thread_id)
+SELECT a, i, $1, k, o, l, d, p, h, ho, e, bs, b, pa, s, th
 FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[],
-            $10::int[], $11::bytea[], $12::bytea[], $13::bytea[], $14::bytea[], $15::timestamptz[])
-     AS u(a, i, k, o, l, d, p, h, ho, e, bs, b, pa, s)"""
+            $10::int[], $11::bytea[], $12::bytea[], $13::bytea[], $14::bytea[], $15::timestamptz[], $16::bytea[])
+     AS u(a, i, k, o, l, d, p, h, ho, e, bs, b, pa, s, th)"""
 
 # Keywords come as one text each, separated by spaces: arrays of arrays must be rectangular.
 INSERT_ENTRIES = """
@@ -106,6 +107,7 @@ async def insert(
         [new.facts.body for new in messages],
         [new.facts.parts for new in messages],
         [new.facts.sent_at for new in messages],
+        [thread_id(new.facts.header, key.bytes) for new, key in zip(messages, ids, strict=True)],
     )
     await connection.execute(
         INSERT_ENTRIES,

@@ -7,6 +7,7 @@ import asyncpg
 from blobstore import BodyReference
 from mailmodel import AccountRef, Entry
 from mailmodel.flags import flags_of
+from mailmodel.thread_id import thread_id
 from pgkit import Pool, transaction
 
 from mailstore import rows
@@ -37,6 +38,7 @@ COLUMN_NAMES = {
     Columns.BODY: "m.prefix AS body_prefix, m.header_octets AS body_header_octets, m.parts, m.object_key,"
     " m.body_offset, m.body_length, m.digest",
     Columns.SENT: "m.sent_at",
+    Columns.THREAD: "m.thread_id, CASE WHEN m.thread_id IS NULL THEN m.header END AS thread_header",
 }
 
 
@@ -192,6 +194,8 @@ def _stored(row: asyncpg.Record, columns: Columns) -> StoredMessage:
         )
     if columns & Columns.SENT:
         values["sent_at"] = row["sent_at"]
+    if columns & Columns.THREAD:
+        values["thread_id"] = row["thread_id"] or thread_id(row["thread_header"], row["message_id"].bytes)
     return StoredMessage(
         uid=row["uid"],
         modseq=row["modseq"],

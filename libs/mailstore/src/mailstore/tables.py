@@ -105,6 +105,8 @@ message = Table(
     Column("body", LargeBinary, nullable=False),
     Column("parts", LargeBinary, nullable=False),
     Column("sent_at", DateTime(timezone=True)),
+    # mailmodel.thread_id; NULL where a version before filed it.
+    Column("thread_id", LargeBinary),
     ForeignKeyConstraint(["account_id"], ["account.account_id"], ondelete="CASCADE"),
     Index("message_object", "object_key"),
 )

@@ -113,6 +113,7 @@ class Columns(IntFlag):
     # What `read` needs: prefix, body reference, part index.
     BODY = 8
     SENT = 16
+    THREAD = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,8 @@ class StoredMessage:
     reference: BodyReference | None = None
     # When it came into this mailbox; always read.
     saved_at: datetime | None = None
+    # mailmodel.thread_id
+    thread_id: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """THREAD (RFC 5256): the messages that match, as trees."""
 
-import re
 from collections.abc import Sequence
 
 from mailmodel.base_subject import base_subject
+from mailmodel.thread_id import message_ids
 from mailmodel.threads import Member, Node, by_references, by_refs, by_subject
 from mailmsg.header import first_value
 from mailmsg.words import decode_words
@@ -23,8 +23,6 @@ BUILDERS = {
 }
 # The first of more references, and the last: what lies between makes no thread.
 REFERENCES = 200
-MESSAGE_ID = re.compile(rb'<\s*+((?:"(?:[^"\\]|\\.)*+"|[^<>"\s])++)\s*+>')
-QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)"')
 
 
 async def thread(session: Session, command: Thread) -> Answer:
@@ -35,7 +33,7 @@ async def thread(session: Session, command: Thread) -> Answer:
     mailbox_id = session.need_selected().mailbox_id
     columns = Columns.HEADER | Columns.BODY | Columns.SENT
     try:
-        async for stored in session.store.fetch(session.account, mailbox_id, list(found), columns):
+        async for stored in session.store.fetch(session.owner_of(mailbox_id), mailbox_id, list(found), columns):
             for message in stored:
                 number = message.uid if command.by is By.UID else found[message.uid]
                 members.append(_member(message, await full_header(session, message), number))
@@ -64,13 +62,7 @@ def _member(message: StoredMessage, header: bytes, number: int) -> Member:
 
 
 def _ids(value: bytes | None) -> list[str]:
-    """The Message-IDs in a field, the same however they are quoted (RFC 5256 §3)."""
-    if value is None:
-        return []
-    return [
-        QUOTED.sub(lambda q: re.sub(rb"\\(.)", rb"\1", q[1]), found[1]).decode("utf-8", "replace")
-        for found in MESSAGE_ID.finditer(value)
-    ]
+    return [] if value is None else [each.decode("utf-8", "replace") for each in message_ids(value)]
 
 
 def _shown(roots: Sequence[Node]) -> bytes:

@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator, Sequence
 from operator import itemgetter
 
 from mailmodel import FlagAction, FlagChange, Flags, SystemFlag
+from mailmodel.rights import KEEP_SEEN
 from mailproto.imap.commands import Access, By, Fetch
 from mailproto.imap.fetch_items import Attribute, Binary, BinarySize, FetchItem, Section, Seen, Text
 from mailproto.imap.message_set import Spans
 from mailstore import Columns, MailboxMissing, StoredMessage
 
+from imap.core import places
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.features import Feature
 from imap.core.limits import last_ones
@@ -41,6 +43,7 @@ COLUMNS = {
     Attribute.BODY: Columns.STRUCTURE,
     Attribute.BODYSTRUCTURE: Columns.STRUCTURE,
     Attribute.PREVIEW: Columns.BODY,
+    Attribute.THREADID: Columns.THREAD,
 }
 
 
@@ -102,12 +105,12 @@ async def _mark_seen(session: Session, uids: Sequence[int]) -> set[int]:
     """The implicit \\Seen; the UIDs whose flags changed and must be told."""
     selected = session.need_selected()
     unseen = [uid for uid in uids if not selected.view.flags_of(uid).system & SystemFlag.SEEN]
-    if not unseen:
+    if not unseen or KEEP_SEEN not in selected.reach.rights:
         return set()
     change = FlagChange(FlagAction.ADD, Flags(SystemFlag.SEEN))
-    entries = await session.store.store_flags(session.account, selected.mailbox_id, unseen, change)
-    session.told(entries)
-    return {entry.uid for entry in entries}
+    outcome = await places.store_flags(session, selected.reach, unseen, change)
+    session.told(outcome.entries)
+    return {entry.uid for entry in outcome.entries}
 
 
 async def _from_view(session: Session, uids: Sequence[int], items: Sequence[FetchItem]) -> None:
@@ -146,7 +149,7 @@ async def _from_store(
 ) -> None:
     selected = session.need_selected()
     reads_bodies = any(_reads_body(item) for item in items)
-    async for stored in session.store.fetch(session.account, selected.mailbox_id, uids, _columns(items)):
+    async for stored in session.store.fetch(selected.reach.owner, selected.mailbox_id, uids, _columns(items)):
         if reads_bodies:
             async for pieces in _ahead(session, stored, items, marked):
                 await say_pieces(session, pieces)

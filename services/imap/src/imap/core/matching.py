@@ -42,7 +42,7 @@ from mailproto.imap.search_keys import (
 )
 from mailstore import Columns, StoredMessage
 
-from imap.core.object_ids import email_object
+from imap.core.object_ids import email_object, thread_object
 
 
 class Context:
@@ -118,9 +118,10 @@ def matches(key: SearchKey, candidate: Candidate, context: Context) -> bool | No
                 stored.saved_at.astimezone(UTC).date(), key.when, key.day
             )
         case ObjectKey():
-            if key.kind is ObjectKind.THREAD:
-                return False
-            return None if candidate.stored is None else email_object(candidate.stored) == key.object_id
+            if candidate.stored is None:
+                return None
+            of = thread_object if key.kind is ObjectKind.THREAD else email_object
+            return of(candidate.stored) == key.object_id
         case SentKey():
             stored = candidate.stored
             if stored is None:
@@ -233,6 +234,8 @@ def needed_columns(key: SearchKey) -> Columns:
             return columns
         case SentKey():
             return Columns.SENT
+        case ObjectKey() if key.kind is ObjectKind.THREAD:
+            return Columns.THREAD
         case HeaderKey():
             return Columns.HEADER
         case TextKey():

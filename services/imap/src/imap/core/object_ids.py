@@ -1,7 +1,4 @@
-"""Object ids (RFC 8474): of mailboxes, stable over RENAME, and of messages, stable over COPY and MOVE.
-
-Threads have none yet: THREADID is NIL, as RFC 8474 §5.2 wants it then.
-"""
+"""Object ids (RFC 8474): of mailboxes, stable over RENAME; of messages and conversations, stable over COPY and MOVE."""
 
 from mailstore import StoredMessage
 
@@ -14,3 +11,8 @@ def mailbox_object(mailbox_id: int) -> str:
 def email_object(message: StoredMessage) -> str:
     """EMAILID: of the message's row, however many mailboxes show it."""
     return f"M{message.message_id}"
+
+
+def thread_object(message: StoredMessage) -> str:
+    """THREADID, of a message that was fetched with Columns.THREAD."""
+    return f"T{message.thread_id.hex()}"

@@ -11,7 +11,7 @@ from mailstore import StoredMessage
 
 from imap.core.answer import No
 from imap.core.decoding import Plain, decode, decoder
-from imap.core.object_ids import email_object
+from imap.core.object_ids import email_object, thread_object
 from imap.core.passing import Large, Measured, Piece, measure
 from imap.core.preview import preview
 from imap.core.sections import Fields, Inside, cut, inline, locate, select
@@ -70,7 +70,7 @@ async def render(
             case Attribute.EMAILID:
                 pieces.append(b"EMAILID (%b)" % email_object(message).encode("ascii"))
             case Attribute.THREADID:
-                pieces.append(b"THREADID NIL")
+                pieces.append(b"THREADID (%b)" % thread_object(message).encode("ascii"))
             case Attribute.SAVEDATE:
                 pieces.append(b"SAVEDATE " + _saved(message))
             case Attribute.PREVIEW:
