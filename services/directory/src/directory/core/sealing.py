@@ -1,69 +1,15 @@
-"""Private keys at rest: encrypted with a key that the database does not hold (AES-256-GCM, NIST SP 800-38D).
+"""Private keys of DKIM at rest (servicekit.sealing). A sealed key opens for its own domain, selector and algorithm only."""
 
-The secret file has one secret a line. The first one seals; all of them open, so that a new one can be put on top and the
-old ones be taken out when nothing is sealed with them any more. A sealed key opens for its own domain, selector and
-algorithm only: a row that was copied to another place is worth nothing.
-"""
-
-import hashlib
-import os
 from collections.abc import Sequence
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from servicekit import sealing
+from servicekit.sealing import SecretWeak, Unopened
 
-SECRET_LEAST = 20
-NONCE_OCTETS = 12
-NAME_OCTETS = 4
-FORM = b"\x01"
+__all__ = ["Sealer", "SecretWeak", "Unopened"]
 
 
-class SecretWeak(ValueError):
-    """A secret is too short to keep anything."""
-
-
-class Unopened(Exception):
-    """None of our secrets opens it, or it is not what was sealed."""
-
-
-class Sealer:
+class Sealer(sealing.Sealer):
     """Knows the secrets. Raises SecretWeak, also where there is none."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        if not secrets or any(len(secret) < SECRET_LEAST for secret in secrets):
-            raise SecretWeak(f"each secret that keeps private keys has at least {SECRET_LEAST} characters")
-        keys = [_derived(secret) for secret in secrets]
-        self._first = _name(keys[0])
-        self._ciphers = {_name(key): AESGCM(key) for key in reversed(keys)}
-
-    def seal(self, private_key: bytes, place: Sequence[str]) -> bytes:
-        """`place` is what it belongs to; the same must be given to open it."""
-        nonce = os.urandom(NONCE_OCTETS)
-        cipher = self._ciphers[self._first]
-        return FORM + self._first + nonce + cipher.encrypt(nonce, private_key, _bound(place))
-
-    def open(self, sealed: bytes, place: Sequence[str]) -> bytes:
-        """Raises Unopened."""
-        form, rest = sealed[:1], sealed[1:]
-        cipher = self._ciphers.get(rest[:NAME_OCTETS])
-        if form != FORM or cipher is None:
-            raise Unopened("it is sealed with a secret that is not here")
-        nonce, text = rest[NAME_OCTETS : NAME_OCTETS + NONCE_OCTETS], rest[NAME_OCTETS + NONCE_OCTETS :]
-        try:
-            return cipher.decrypt(nonce, text, _bound(place))
-        except (InvalidTag, ValueError) as error:
-            raise Unopened("it is not what was sealed") from error
-
-
-def _derived(secret: str) -> bytes:
-    return HKDF(SHA256(), 32, salt=None, info=b"posthouse dkim keys at rest").derive(secret.encode())
-
-
-def _name(key: bytes) -> bytes:
-    return hashlib.sha256(b"name" + key).digest()[:NAME_OCTETS]
-
-
-def _bound(place: Sequence[str]) -> bytes:
-    return "\n".join(place).encode()
+        super().__init__(secrets, "dkim keys at rest")
