@@ -1,0 +1,88 @@
+"""RelayAdminService: how mail leaves, as the operator sets it, and what other systems report of it."""
+
+from mailwire.queue.v1 import relay_pb2 as wire
+from mailwire.queue.v1.relay_pb2_grpc import RelayAdminServiceServicer
+
+from mta_queue.adapters.routes import NewRule, RouteBook, Scope
+from mta_queue.core.item_filter import FilterInvalid
+from mta_queue.core.tls import Minimum
+from mta_queue.core.way import Protocol, WayRule
+from mta_queue.edge import shapes
+from mta_queue.edge.answers import Context, mapped
+from mta_queue.edge.current import CurrentRules
+
+PROTOCOLS = {
+    wire.ROUTE_PROTOCOL_UNSPECIFIED: Protocol.SMTP,
+    wire.ROUTE_PROTOCOL_SMTP: Protocol.SMTP,
+    wire.ROUTE_PROTOCOL_LMTP: Protocol.LMTP,
+}
+PROTOCOL_BACK = {
+    Protocol.SMTP: wire.ROUTE_PROTOCOL_SMTP,
+    Protocol.LMTP: wire.ROUTE_PROTOCOL_LMTP,
+}
+MINIMA = {
+    wire.MINIMUM_TLS_OPPORTUNISTIC: Minimum.OPPORTUNISTIC,
+    wire.MINIMUM_TLS_ENCRYPTED: Minimum.ENCRYPTED,
+    wire.MINIMUM_TLS_VERIFIED: Minimum.VERIFIED,
+}
+MINIMUM_BACK = {minimum: number for number, minimum in MINIMA.items()}
+
+
+class RelayOrders(RelayAdminServiceServicer):
+    """Answers the operator."""
+
+    def __init__(self, routes: RouteBook, current: CurrentRules) -> None:
+        self._routes = routes
+        self._current = current
+
+    @mapped
+    async def SetRoute(self, request: wire.SetRouteRequest, context: Context) -> wire.SetRouteResponse:
+        caller, asked = shapes.caller(request.caller), request.route
+        new = _new_rule(asked)
+        made = await self._routes.set(caller, new)
+        await self._current.reload()
+        scope = (new.tenant_id or caller.tenant_id, new.domain)
+        return wire.SetRouteResponse(route=_route(scope, made))
+
+    @mapped
+    async def DeleteRoute(
+        self, request: wire.DeleteRouteRequest, context: Context
+    ) -> wire.DeleteRouteResponse:
+        await self._routes.delete(
+            shapes.caller(request.caller),
+            shapes.text("tenant_id", request.tenant_id),
+            shapes.text("domain", request.domain),
+        )
+        await self._current.reload()
+        return wire.DeleteRouteResponse()
+
+    @mapped
+    async def ListRoutes(self, request: wire.ListRoutesRequest, context: Context) -> wire.ListRoutesResponse:
+        found = await self._routes.listing(shapes.caller(request.caller))
+        return wire.ListRoutesResponse(routes=[_route(scope, rule) for scope, rule in found.items()])
+
+
+def _new_rule(asked: wire.Route) -> NewRule:
+    """Raises FilterInvalid."""
+    if asked.protocol not in PROTOCOLS or (asked.minimum_tls and asked.minimum_tls not in MINIMA):
+        raise FilterInvalid("a protocol or a minimum of TLS that this version does not know")
+    return NewRule(
+        tenant_id=shapes.text("tenant_id", asked.tenant_id),
+        domain=shapes.text("domain", asked.domain),
+        host=shapes.text("host", asked.host).lower(),
+        protocol=PROTOCOLS[asked.protocol],
+        username=shapes.text("username", asked.username),
+        password=shapes.text("password", asked.password),
+        minimum=MINIMA.get(asked.minimum_tls),
+    )
+
+
+def _route(scope: Scope, rule: WayRule) -> wire.Route:
+    return wire.Route(
+        tenant_id=scope[0],
+        domain=scope[1],
+        host=rule.host,
+        protocol=PROTOCOL_BACK[rule.protocol],
+        username=rule.username,
+        minimum_tls=MINIMUM_BACK[rule.minimum] if rule.minimum is not None else wire.MINIMUM_TLS_UNSPECIFIED,
+    )
