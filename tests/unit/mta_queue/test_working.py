@@ -14,6 +14,7 @@ from mta_queue.core.attempt import Attempt, Delivery
 from mta_queue.core.outcome import Outcome, Verdict, all_alike
 from mta_queue.core.rules import Rules, Suspension
 from mta_queue.core.schedule import Schedule
+from mta_queue.core.shaping import OPEN, NotNow, Passage
 from mta_queue.core.turns import Caps, Lane
 from mta_queue.edge.attempts import Attempts
 from mta_queue.edge.current import CurrentRules
@@ -76,13 +77,16 @@ class World:
         self.paused: list[tuple[str, datetime]] = []
         self.renewed: list[list[str]] = []
         self.last_order = 0
+        self.full: dict[str, datetime] = {}
+        self.inside = 0
+        self.put_backs: list[tuple[str, datetime]] = []
         self.forgotten = 0
         self.database_away = False
         self.rules = Rules({}, {}, SCHEDULE)
         self.slots = Slots(8, Caps(a_destination=2, a_tenant=4))
         world = cast(Any, self)
         current = CurrentRules(self._load, self.rules)
-        attempts = Attempts(world, world, world)
+        attempts = Attempts(world, world, world, world, current, world)
         self.current = current
         self.firsts = Firsts(
             world, world, attempts, world, self.slots, current, self.draining, keep_seconds=20.0
@@ -118,7 +122,12 @@ class World:
     # -- other systems
 
     async def deliver(
-        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str = ""
+        self,
+        letter: SpooledLetter,
+        domain: str,
+        recipients: tuple[str, ...],
+        route: str = "",
+        passage: Passage = OPEN,
     ) -> Delivery:
         self.tried.append((domain, recipients))
         if domain in self.stuck:
@@ -130,6 +139,26 @@ class World:
 
     def forget(self) -> None:
         self.forgotten += 1
+
+    async def instead(self, *_: object) -> None:
+        return None
+
+    # -- what sites may have: a domain in `full` has it all until then
+
+    async def enter(self, rules: Rules, tenant_id: str, domain: str, route: str = "") -> Passage:
+        if domain in self.full:
+            raise NotNow(self.full[domain], "full")
+        self.inside += 1
+        return OPEN
+
+    def leave(self, passage: Passage) -> None:
+        self.inside -= 1
+
+    async def heard(self, passage: Passage, domain: str, route: str, attempts: Sequence[Attempt]) -> bool:
+        return False
+
+    async def put_back(self, item: Item, until: datetime) -> None:
+        self.put_backs.append((item.domain, until))
 
     # -- the table
 
@@ -353,3 +382,27 @@ def test_caps_count_first_and_later_attempts_together() -> None:
     assert not slots.enter_first(Lane("c", "x"))
     slots.leave_later(Lane("a", "x"))
     assert slots.enter_first(Lane("c", "x"))
+
+
+async def test_what_its_site_refuses_waits_untried_and_the_rest_goes_on() -> None:
+    world = World()
+    until = NOW + timedelta(minutes=3)
+    world.full = {"full.test": until}
+    message = world.send("a@full.test", "b@other.test")
+    await world.firsts.run()
+    assert message.fate == "acknowledged"
+    assert world.tried == [("other.test", ("b@other.test",))]
+    [waits] = world.postponed
+    assert (waits.domain, waits.attempts, waits.next_attempt_at) == ("full.test", 0, until)
+    assert world.inside == 0
+
+
+async def test_a_later_attempt_that_its_site_refuses_is_put_back_uncounted() -> None:
+    world = World()
+    until = NOW + timedelta(minutes=3)
+    world.full = {"full.test": until}
+    world.due.append(item("full.test"))
+    await world.laters.run()
+    assert world.put_backs == [("full.test", until)]
+    assert world.tried == []
+    assert world.retried == []

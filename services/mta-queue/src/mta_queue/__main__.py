@@ -22,6 +22,7 @@ from mta_queue.adapters.quarantine import BlobQuarantine
 from mta_queue.adapters.queue import SqlQueue
 from mta_queue.adapters.relay import Relay
 from mta_queue.adapters.rules import RuleBook
+from mta_queue.adapters.shaping import Shaping
 from mta_queue.adapters.sts import StsPolicies
 from mta_queue.adapters.tls import authorities_context
 from mta_queue.adapters.tls_results import TlsResults
@@ -34,9 +35,13 @@ from mta_queue.edge.jobs import Jobs
 from mta_queue.edge.laters import Laters
 from mta_queue.edge.notices import Notices
 from mta_queue.edge.orders import Orders
+from mta_queue.edge.releasing import Releasing
 from mta_queue.edge.slots import Slots
 from mta_queue.edge.upkeep import Upkeep
 from mta_queue.settings import Settings
+
+# A connection that is not kept any more says goodbye first.
+PERMIT_GRACE_SECONDS = 0.5
 
 
 async def wire(service: Service[Settings]) -> None:
@@ -61,7 +66,8 @@ async def wire(service: Service[Settings]) -> None:
     directory = DirectoryClient(channel, door="smtp", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     queue = SqlQueue(pool)
-    notices = Notices(settings.hostname, queue, Spool(blobs, bus), blobs, directory)
+    spool = Spool(blobs, bus)
+    notices = Notices(settings.hostname, queue, spool, blobs, directory)
     source = await bus.consume("mta-queue", subjects.MAIL_RELAY, ack_wait_seconds=settings.ack_wait_seconds)
     service.on_close(source.give_back)
     resolver = Resolver(parse_servers(settings.dns_servers), servers_validate=settings.dns_validates)
@@ -92,9 +98,12 @@ async def wire(service: Service[Settings]) -> None:
     book = RuleBook(pool, schedule)
     rules = CurrentRules(book.load, await book.load())
     lanes = Lanes(pool)
-    attempts = Attempts(relay, notices, lanes)
+    shaping = Shaping(pool, resolver, keep_seconds=settings.connection_idle_seconds + PERMIT_GRACE_SECONDS)
+    service.on_close(shaping.close)
+    attempts = Attempts(relay, notices, lanes, shaping, rules, Releasing(spool))
     slots = Slots(
-        settings.attempts_at_once, Caps(settings.attempts_a_destination, settings.attempts_a_tenant)
+        settings.attempts_at_once,
+        Caps(settings.attempts_a_destination, settings.attempts_a_tenant, shaping.narrower),
     )
     firsts = Firsts(
         source,
@@ -128,6 +137,7 @@ async def wire(service: Service[Settings]) -> None:
     if settings.grpc_port:
         await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register)
     service.spawn(jobs.run(), name="jobs")
+    service.spawn(shaping.keep_permits(service.draining), name="permits")
     service.spawn(firsts.run(), name="first-attempts")
     service.spawn(laters.run(), name="due-items")
     service.spawn(upkeep.run(), name="upkeep")

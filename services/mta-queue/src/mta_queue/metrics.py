@@ -18,3 +18,4 @@ NOTICES = Counter("mta_queue_notices_total", "Delivery status notifications", ["
 UNDER_WAY = Gauge("mta_queue_under_way", "Transactions under way")
 TRANSACTION_SECONDS = Histogram("mta_queue_transaction_seconds", "Time of one session with another system")
 WAITING = Gauge("mta_queue_waiting_items", "Items that wait in PostgreSQL")
+SHAPED = Counter("mta_queue_shaped_total", "Attempts that a destination's limits put off, and stops", ["why"])

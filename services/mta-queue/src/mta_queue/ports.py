@@ -10,6 +10,7 @@ from spool import Envelope, SpooledLetter
 from mta_queue.core.attempt import Attempt, Delivery
 from mta_queue.core.outcome import Outcome
 from mta_queue.core.rules import Rules
+from mta_queue.core.shaping import OPEN, Passage
 from mta_queue.core.turns import Caps, UnderWay
 
 
@@ -53,6 +54,8 @@ class Postponed:
     # When the sender is to be told that it takes longer.
     warn_at: datetime | None
     last_host: str
+    # It was not tried because it is not to be delivered before.
+    release_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,9 @@ class Lanes(Protocol):
 
     async def renew(self, items: Sequence[Item], until: datetime) -> None:
         """These are still being worked on; those whose lease was lost are left alone."""
+
+    async def put_back(self, item: Item, until: datetime) -> None:
+        """It was not tried, and its lane has no turn before that."""
 
     async def pause(self, domain: str, until: datetime) -> None:
         """No turns for a destination that does not answer."""
@@ -155,6 +161,19 @@ class Queue(Protocol):
         """How many items wait."""
 
 
+class Gate(Protocol):
+    """What a destination's site may have (core.shaping). Every method but `leave` raises pgkit.DatabaseUnavailable."""
+
+    async def enter(self, rules: Rules, tenant_id: str, domain: str, route: str = "") -> Passage:
+        """Before an attempt. Raises core.shaping.NotNow."""
+
+    def leave(self, passage: Passage) -> None:
+        """After it, whatever it came to."""
+
+    async def heard(self, passage: Passage, domain: str, route: str, attempts: Sequence[Attempt]) -> bool:
+        """What the replies do to the site; True where it is stopped for them."""
+
+
 class Quarantine(Protocol):
     """Where a bus message goes that cannot be read."""
 
@@ -162,11 +181,23 @@ class Quarantine(Protocol):
         """Keep it for a human. Raises BlobUnavailable."""
 
 
+class Mailboxes(Protocol):
+    """How a message that has waited for its release gets to recipients here."""
+
+    async def release(self, letter: SpooledLetter, addresses: Sequence[str]) -> None:
+        """Give it to the mda; twice is once. Raises spool.SpoolUnavailable, spool.OutcomeUnknown."""
+
+
 class Outbound(Protocol):
     """How a message gets to another system."""
 
     async def deliver(
-        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str = ""
+        self,
+        letter: SpooledLetter,
+        domain: str,
+        recipients: tuple[str, ...],
+        route: str = "",
+        passage: Passage = OPEN,
     ) -> Delivery:
         """One try for the recipients at one domain; an outcome for each. Raises BlobUnavailable, BlobMissing."""
 

@@ -43,6 +43,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -98,6 +99,19 @@ queue_item = Table(
         "queue_item_lane",
         "tenant_id",
         "domain",
+        "next_attempt_at",
+        postgresql_where=text("status = 'waiting'"),
+    ),
+    # Not before this moment (FUTURERELEASE); NULL where there is none, or the operator has released it.
+    Column("release_at", DateTime(timezone=True)),
+    # MT-PRIORITY, and its sign: who is urgent has its turn before others of the same lane.
+    Column("priority", SmallInteger, nullable=False, server_default="0"),
+    Column("urgency", SmallInteger, nullable=False, server_default="0"),
+    Index(
+        "queue_item_turn",
+        "tenant_id",
+        "domain",
+        "urgency",
         "next_attempt_at",
         postgresql_where=text("status = 'waiting'"),
     ),
@@ -283,4 +297,38 @@ tls_result = Table(
     Column("local_address", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("sessions", BigInteger, nullable=False),
+)
+
+queue_shape = Table(
+    "queue_shape",
+    metadata,
+    Column("shape_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("tenant_id", UUID(as_uuid=True)),
+    # core.shaping: what the rule is about, and what it says.
+    Column("matches", Text, nullable=False),
+    Column("shape", JSONB, nullable=False),
+    UniqueConstraint("tenant_id", "matches", name="queue_shape_once", postgresql_nulls_not_distinct=True),
+)
+
+# What is counted of a shaped site, over all processes. `scope` is the rule's tenant, "" for the installation's.
+queue_site_use = Table(
+    "queue_site_use",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("site", Text, primary_key=True),
+    Column("process", Text, primary_key=True),
+    Column("connections", Integer, nullable=False),
+    # What a process that died had is free again then.
+    Column("until", DateTime(timezone=True), nullable=False),
+)
+
+queue_site_rate = Table(
+    "queue_site_rate",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("site", Text, primary_key=True),
+    Column("period_seconds", Integer, primary_key=True),
+    # When all that was sent would have been sent at an even pace.
+    Column("free_at", DateTime(timezone=True), nullable=False),
+    Index("queue_site_rate_age", "free_at"),
 )

@@ -40,11 +40,23 @@ class Connections:
         metrics.REUSED.inc()
         return session
 
-    def give_back(self, key: Key, session: Session) -> None:
+    def make_room(self, site: str) -> None:
+        """Close one that is kept for a site with a limit of connections; "" is none."""
+        if not site:
+            return
+        for key, waiting in self._idle.items():
+            for session, timer in waiting:
+                if session.site == site:
+                    timer.cancel()
+                    self._expire(key, session)
+                    return
+
+    def give_back(self, key: Key, session: Session, messages_at_most: int = 0) -> None:
         """Keep it for the next message, or close it where it has had its share."""
+        limits = (self._messages, session.messages_taken_at_most, messages_at_most)
         if (
             not session.machine.is_open
-            or session.messages >= min(self._messages, session.messages_taken_at_most or self._messages)
+            or session.messages >= min(each for each in limits if each)
             or self._count >= self._most_idle
             or self._idle_seconds <= 0
         ):

@@ -51,10 +51,14 @@ LEASE = """
 UPDATE queue_item q SET lease_until = $2::timestamptz, fencing = q.fencing + 1
 FROM (SELECT due.item_id FROM unnest($3::uuid[], $4::text[], $5::int[]) AS lane(tenant_id, domain, places)
       CROSS JOIN LATERAL (
-          SELECT i.item_id FROM queue_item i
-          WHERE i.tenant_id = lane.tenant_id AND i.domain = lane.domain AND i.status = 'waiting'
-            AND i.next_attempt_at <= $1 AND (i.lease_until IS NULL OR i.lease_until <= $1)
-          ORDER BY i.next_attempt_at LIMIT lane.places FOR UPDATE SKIP LOCKED) due) due
+          SELECT head.item_id FROM (VALUES (1::smallint), (0::smallint), (-1::smallint)) AS line(urgency)
+          CROSS JOIN LATERAL (
+              SELECT i.item_id, i.urgency, i.next_attempt_at FROM queue_item i
+              WHERE i.tenant_id = lane.tenant_id AND i.domain = lane.domain AND i.status = 'waiting'
+                AND i.urgency = line.urgency
+                AND i.next_attempt_at <= $1 AND (i.lease_until IS NULL OR i.lease_until <= $1)
+              ORDER BY i.next_attempt_at LIMIT lane.places FOR UPDATE SKIP LOCKED) head
+          ORDER BY head.urgency DESC, head.next_attempt_at LIMIT lane.places) due) due
 WHERE q.item_id = due.item_id
 RETURNING q.*"""
 
@@ -156,6 +160,24 @@ class Lanes:
         async with transaction(self._pool, OPERATOR) as connection:
             await connection.execute(
                 "UPDATE queue_lane SET turn_at = $2 WHERE domain = $1 AND turn_at < $2", domain, until
+            )
+
+    async def put_back(self, item: Item, until: datetime) -> None:
+        """It was not tried: its destination's site has all that it may have. The lane waits with it."""
+        tenant = item.letter.envelope.tenant_id
+        async with transaction(self._pool, tenant) as connection:
+            await connection.execute(
+                """UPDATE queue_item SET lease_until = NULL, next_attempt_at = greatest(next_attempt_at, $3)
+                   WHERE item_id = $1 AND fencing = $2""",
+                item.item_id,
+                item.fencing,
+                until,
+            )
+            await connection.execute(
+                "UPDATE queue_lane SET turn_at = $3 WHERE tenant_id = $1 AND domain = $2 AND turn_at < $3",
+                UUID(tenant),
+                item.domain,
+                until,
             )
 
 

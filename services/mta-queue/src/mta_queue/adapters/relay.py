@@ -42,8 +42,9 @@ from mta_queue.adapters.tls_results import NoResults, Results
 from mta_queue.core.attempt import Attempt, Delivery, attempt_of
 from mta_queue.core.dead_hosts import Dead, DeadHosts
 from mta_queue.core.destinations import is_public
-from mta_queue.core.outcome import Outcome, Verdict, all_alike, outcomes
+from mta_queue.core.outcome import Outcome, Verdict, all_alike, outcomes, relayed_of
 from mta_queue.core.route import parse_route
+from mta_queue.core.shaping import OPEN, Passage
 from mta_queue.core.tls import Demand, Fault, Level, Minimum, PolicyKind, Published
 from mta_queue.core.way import NO_RULE, Way
 from mta_queue.settings import Settings
@@ -62,8 +63,9 @@ WayLookup = Callable[[str, str], Way]
 class Trail:
     """The attempts of one delivery as they are made."""
 
-    def __init__(self, domain: str) -> None:
+    def __init__(self, domain: str, passage: Passage = OPEN) -> None:
         self._domain = domain
+        self.passage = passage
         self.attempts: list[Attempt] = []
         # Places that were passed over or failed without a word, and those that spoke.
         self.dead: list[Dead] = []
@@ -124,15 +126,25 @@ class Relay:
         await self._connections.close()
 
     async def deliver(
-        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str = ""
+        self,
+        letter: SpooledLetter,
+        domain: str,
+        recipients: tuple[str, ...],
+        route: str = "",
+        passage: Passage = OPEN,
     ) -> Delivery:
         with self._bodies.wanted(letter.body):
-            return await self._deliver_all(letter, domain, recipients, route)
+            return await self._deliver_all(letter, domain, recipients, route, passage)
 
     async def _deliver_all(
-        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str
+        self,
+        letter: SpooledLetter,
+        domain: str,
+        recipients: tuple[str, ...],
+        route: str,
+        passage: Passage,
     ) -> Delivery:
-        trail = Trail(domain)
+        trail = Trail(domain, passage)
         settled: list[Outcome] = []
         remaining = list(recipients)
         while remaining:
@@ -213,7 +225,10 @@ class Relay:
                     return trail.end(place.address, all_alike(recipients, reply, place.host))
                 metrics.ATTEMPTS.labels("answered").inc()
                 asked = recipients[: len(result.replies)]
-                return trail.end(place.address, outcomes(asked, result.replies, place.host, result.dsn))
+                relayed = relayed_of(letter.envelope.wishes.deliver_by, result.by)
+                return trail.end(
+                    place.address, outcomes(asked, result.replies, place.host, result.dsn, relayed)
+                )
             trail.begin()
             answer = Reply.of(451, "4.4.4", f"{route or domain} has no host with an address")
         except NullMx as error:
@@ -296,6 +311,8 @@ class Relay:
         finished: Finished | None = None
         try:
             if session.messages == 0:
+                # An attempt has room for one connection, and may have left others here.
+                self._connections.make_room(trail.passage.limited_site)
                 await session.open(place.address, place.port, settings.connect_seconds)
             else:
                 trail.tls = session.tls
@@ -325,7 +342,10 @@ class Relay:
                         assert_never(event)
         finally:
             if finished is not None:
-                self._connections.give_back(place.connection_key, session)
+                session.site = trail.passage.limited_site
+                self._connections.give_back(
+                    place.connection_key, session, trail.passage.messages_a_connection
+                )
             else:
                 await session.close()
 
@@ -344,6 +364,9 @@ class Relay:
                 _header_charset(letter),
                 envelope.request,
                 tuple(requests.get(address, RECIPIENT_DEFAULT) for address in recipients),
+                envelope.wishes.tls,
+                by.left(datetime.now(UTC)) if (by := envelope.wishes.deliver_by) is not None else None,
+                envelope.wishes.priority,
             )
         )
 

@@ -1,22 +1,21 @@
 """Suspensions and schedules as rows: what the worker reads every moment, and what the operator sets."""
 
-import json
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 from pgkit import OPERATOR, Connection, Pool, transaction
 from servicekit import logs
 
-from mta_queue.adapters.filtering import tenant_uuid
+from mta_queue.adapters.auditing import audit, tenant_meant
 from mta_queue.adapters.items import scope_of
 from mta_queue.adapters.routes import load_ways
+from mta_queue.adapters.shapes import load_shapes
 from mta_queue.core.destinations import domain_of
-from mta_queue.core.item_filter import FilterInvalid
 from mta_queue.core.records import Caller, Missing
 from mta_queue.core.rules import Rules, Scope, Suspension
 from mta_queue.core.schedule import Schedule
+from mta_queue.core.shaping import is_site
 
 LOG = logs.logger("mta_queue.rules")
 # Lanes that a scope covers have their turn now.
@@ -39,11 +38,13 @@ class RuleBook:
             )
             schedules = await connection.fetch("SELECT * FROM queue_schedule")
             ways = await load_ways(connection)
+            shapes = await load_shapes(connection)
         return Rules(
             {_scope(row): _suspension(row) for row in suspensions},
             {_scope(row): schedule for row in schedules if (schedule := _sane(row)) is not None},
             self._default,
             ways=ways,
+            shapes=shapes,
         )
 
     # -- suspensions
@@ -52,7 +53,7 @@ class RuleBook:
         self, caller: Caller, tenant_id: str, domain: str, reason: str, expires_at: datetime | None
     ) -> Suspension:
         """Stop a tenant's mail, a domain's, or a tenant's to a domain; again for a new reason or end."""
-        tenant = _tenant(caller, tenant_id)
+        tenant = tenant_meant(caller, tenant_id)
         async with transaction(self._pool, scope_of(caller)) as connection:
             row = await connection.fetchrow(
                 """INSERT INTO queue_suspension (tenant_id, domain, reason, actor, expires_at)
@@ -73,7 +74,7 @@ class RuleBook:
 
     async def resume(self, caller: Caller, tenant_id: str, domain: str) -> None:
         """Lift a suspension; what waits for it has its turn now. Raises Missing."""
-        tenant = _tenant(caller, tenant_id)
+        tenant = tenant_meant(caller, tenant_id)
         async with transaction(self._pool, scope_of(caller)) as connection:
             row = await connection.fetchrow(
                 """DELETE FROM queue_suspension WHERE tenant_id IS NOT DISTINCT FROM $1 AND domain = $2 RETURNING *""",
@@ -82,7 +83,8 @@ class RuleBook:
             )
             if row is None:
                 raise Missing("there is no such suspension")
-            await connection.execute(WAKE, tenant, _domain(domain))
+            # Which lanes lead to a site nobody knows but DNS.
+            await connection.execute(WAKE, tenant, "" if is_site(domain) else _domain(domain))
             await _audit(connection, caller, row, "resume", row["reason"], {})
 
     async def suspensions(self, caller: Caller) -> list[Suspension]:
@@ -97,7 +99,7 @@ class RuleBook:
 
     async def set_schedule(self, caller: Caller, tenant_id: str, domain: str, schedule: Schedule) -> None:
         """For a tenant, a domain, a tenant's mail to a domain, or, with neither, for everything."""
-        tenant = _tenant(caller, tenant_id)
+        tenant = tenant_meant(caller, tenant_id)
         values = {
             "first_seconds": schedule.first_seconds,
             "longest_seconds": schedule.longest_seconds,
@@ -124,7 +126,7 @@ class RuleBook:
 
     async def delete_schedule(self, caller: Caller, tenant_id: str, domain: str) -> None:
         """Back to the next wider one. Raises Missing."""
-        tenant = _tenant(caller, tenant_id)
+        tenant = tenant_meant(caller, tenant_id)
         async with transaction(self._pool, scope_of(caller)) as connection:
             row = await connection.fetchrow(
                 "DELETE FROM queue_schedule WHERE tenant_id IS NOT DISTINCT FROM $1 AND domain = $2 RETURNING *",
@@ -143,16 +145,10 @@ class RuleBook:
         return {("", ""): self._default, **found}
 
 
-def _tenant(caller: Caller, tenant_id: str) -> UUID | None:
-    """The tenant that is meant. Raises FilterInvalid."""
-    if caller.tenant_id and tenant_id not in ("", caller.tenant_id):
-        raise FilterInvalid("there is no such tenant")
-    chosen = tenant_id or caller.tenant_id
-    return tenant_uuid(chosen) if chosen else None
-
-
 def _domain(domain: str) -> str:
     """As items have it; "" stays ""."""
+    if is_site(domain):
+        return domain.lower()
     return domain_of("@" + domain) if domain else ""
 
 
@@ -199,16 +195,4 @@ async def _audit(
     reason: str,
     change: dict[str, Any],
 ) -> None:
-    tenant_id = str(row["tenant_id"] or "")
-    values = {"tenant_id": tenant_id, "domain": row["domain"]}
-    await connection.execute(
-        """INSERT INTO queue_audit (tenant_id, actor, client_address, action, reason, filter, change)
-           VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb)""",
-        row["tenant_id"],
-        caller.actor,
-        caller.client_address,
-        action,
-        reason,
-        json.dumps({name: value for name, value in values.items() if value}),
-        json.dumps({"action": action, **change}),
-    )
+    await audit(connection, caller, row["tenant_id"], {"domain": row["domain"]}, action, reason, change)

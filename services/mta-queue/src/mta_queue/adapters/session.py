@@ -52,6 +52,8 @@ class Session:
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self.messages = 0
+        # The shaped site whose connections are counted (core.shaping), "" for none.
+        self.site = ""
         self.extensions: dict[str, str] = {}
 
     @property

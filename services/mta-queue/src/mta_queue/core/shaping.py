@@ -11,6 +11,7 @@ Patterns are matched by RE2: in linear time, whatever the pattern and whatever t
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from typing import Any
@@ -26,6 +27,18 @@ SITE_CHARACTERS = 200
 
 class ShapeInvalid(ValueError):
     """The text says what is wrong."""
+
+
+@lru_cache(maxsize=1000)
+def _compiled(pattern: str) -> Any:
+    options = re2.Options()
+    options.max_mem = 1 << 20
+    options.case_sensitive = False
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        raise ShapeInvalid(f"{pattern!r} is no pattern: {error}") from error
 
 
 class Action(Enum):
@@ -135,6 +148,35 @@ class Shaped:
     shape: Shape
 
 
+class NotNow(Exception):
+    """The site has all that it may have, until then perhaps."""
+
+    def __init__(self, until: datetime, reason: str) -> None:
+        super().__init__(reason)
+        self.until = until
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What an attempt may do. `shaped` is None where nothing is limited."""
+
+    shaped: Shaped | None
+    has_permit: bool = False
+
+    @property
+    def messages_a_connection(self) -> int:
+        """0: no limit of its own."""
+        return self.shaped.shape.messages_a_connection if self.shaped is not None else 0
+
+    @property
+    def limited_site(self) -> str:
+        """The site whose connections are counted, "" where none are."""
+        return f"{self.shaped.tenant_id}/{self.shaped.site}" if self.has_permit and self.shaped else ""
+
+
+OPEN = Passage(None)
+
+
 @dataclass(frozen=True, slots=True)
 class Shapes:
     """All rules, by tenant id ("" for the installation's) and what they match."""
@@ -202,15 +244,3 @@ def _is_name(name: str) -> bool:
 def is_site(name: str) -> bool:
     """Whether a suspension of this name is of a site and not of a domain."""
     return name.startswith(("mx:", "hosts:", "domain:"))
-
-
-@lru_cache(maxsize=1000)
-def _compiled(pattern: str) -> Any:
-    options = re2.Options()
-    options.max_mem = 1 << 20
-    options.case_sensitive = False
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        raise ShapeInvalid(f"{pattern!r} is no pattern: {error}") from error

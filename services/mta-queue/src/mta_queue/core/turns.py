@@ -5,7 +5,7 @@ may have one. So a tenant with one item waits for one round, whatever others hav
 """
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -23,6 +23,12 @@ class Caps:
 
     a_destination: int
     a_tenant: int
+    # Where a rule gives a destination fewer connections (core.shaping), as far as that is known.
+    narrower: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, domain: str) -> int:
+        """For one destination."""
+        return min(self.a_destination, self.narrower.get(domain, self.a_destination))
 
 
 @dataclass
@@ -35,7 +41,7 @@ class UnderWay:
     def has_room(self, lane: Lane, caps: Caps) -> bool:
         """Whether one more may begin."""
         return (
-            self.by_domain[lane.domain] < caps.a_destination
+            self.by_domain[lane.domain] < caps.of(lane.domain)
             and self.by_tenant[lane.tenant_id] < caps.a_tenant
         )
 

@@ -13,8 +13,11 @@ from mta_queue import metrics
 from mta_queue.adapters.recording import reply_text
 from mta_queue.core.attempt import Delivery, attempt_of
 from mta_queue.core.outcome import Outcome, all_alike, is_to_be_told
+from mta_queue.core.shaping import Passage
+from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.notices import Notices
-from mta_queue.ports import Due, Lanes, Outbound
+from mta_queue.edge.releasing import Releasing
+from mta_queue.ports import Due, Gate, Lanes, Outbound
 
 LOG = logs.logger("mta_queue.attempts")
 PAUSES_KEPT = 10_000
@@ -23,7 +26,18 @@ PAUSES_KEPT = 10_000
 class Attempts:
     """Makes them, counts them, tells of them."""
 
-    def __init__(self, outbound: Outbound, notices: Notices, lanes: Lanes) -> None:
+    def __init__(
+        self,
+        outbound: Outbound,
+        notices: Notices,
+        lanes: Lanes,
+        gate: Gate,
+        rules: CurrentRules,
+        releasing: Releasing,
+    ) -> None:
+        self._releasing = releasing
+        self._gate = gate
+        self._rules = rules
         self._outbound = outbound
         self._notices = notices
         self._lanes = lanes
@@ -32,10 +46,33 @@ class Attempts:
     async def make(
         self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str = ""
     ) -> Delivery:
-        """An outcome for each recipient. Raises BlobUnavailable, DatabaseUnavailable."""
+        """An outcome for each recipient. Raises NotNow, BlobUnavailable, DatabaseUnavailable."""
+        if (instead := await self._releasing.instead(letter, domain, recipients)) is not None:
+            return instead
+        passage = await self._gate.enter(self._rules.now, letter.envelope.tenant_id, domain, route)
+        try:
+            delivery = await self._deliver(letter, domain, recipients, route, passage)
+        finally:
+            self._gate.leave(passage)
+        try:
+            if await self._gate.heard(passage, domain, route, delivery.attempts):
+                await self._rules.reload()
+        except DatabaseUnavailable as error:
+            # What came of the attempt is what counts.
+            LOG.warning("reaction_lost", domain=domain, error=str(error))
+        return delivery
+
+    async def _deliver(
+        self,
+        letter: SpooledLetter,
+        domain: str,
+        recipients: tuple[str, ...],
+        route: str,
+        passage: Passage,
+    ) -> Delivery:
         started_at = datetime.now(UTC)
         try:
-            return await self._outbound.deliver(letter, domain, recipients, route)
+            return await self._outbound.deliver(letter, domain, recipients, route, passage)
         except BlobMissing:
             # Accepted and gone: nothing can be sent, and the sender must know.
             LOG.error("body_missing", queue_id=letter.envelope.queue_id, object_key=letter.body.object_key)

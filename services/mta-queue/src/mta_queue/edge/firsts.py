@@ -10,7 +10,7 @@ and it holds up nobody behind it on the bus.
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -25,7 +25,10 @@ from spool.codec import encode, facts_to_wire
 
 from mta_queue import metrics
 from mta_queue.adapters.recording import reply_text
+from mta_queue.core.attempt import Delivery
+from mta_queue.core.limits import limits_of
 from mta_queue.core.outcome import Outcome, Verdict, expired
+from mta_queue.core.shaping import NotNow
 from mta_queue.core.split import by_domain
 from mta_queue.core.turns import Lane
 from mta_queue.edge.attempts import Attempts
@@ -98,8 +101,11 @@ class Firsts:
                 # quickly, for what comes behind it.
                 limit = BURST if is_burst else self._slots.room_for_firsts
                 messages = await self._source.fetch(limit, 0.5)
-                for message in messages:
-                    arrived = await self._sort(message)
+                letters = [(message, letter) for message in messages if (letter := await self._read(message))]
+                # Who is urgent has a place before others that came together with it.
+                letters.sort(key=lambda each: -each[1].envelope.wishes.priority)
+                for message, letter in letters:
+                    arrived = await self._sort(message, letter)
                     if arrived is None:
                         continue
                     if arrived.tried or not arrived.put_off:
@@ -110,17 +116,21 @@ class Firsts:
                 if waiting:
                     await self._put_off(waiting)
 
-    async def _sort(self, message: BusMessage) -> Arrived | None:
-        """Read it and take places for what can be tried now. None: it was put aside, or comes again."""
+    async def _read(self, message: BusMessage) -> SpooledLetter | None:
+        """None: it was put aside."""
         try:
-            letter = decode(message.payload)
+            return decode(message.payload)
+        except Malformed as error:
+            await self._poison(message, str(error))
+            return None
+
+    async def _sort(self, message: BusMessage, letter: SpooledLetter) -> Arrived | None:
+        """Take places for what can be tried now. None: it comes again."""
+        try:
             addresses = [recipient.address for recipient in letter.envelope.recipients]
             if message.deliveries > 1:
                 known = await self._queue.known(letter.envelope.tenant_id, letter.envelope.queue_id)
                 addresses = [address for address in addresses if address not in known]
-        except Malformed as error:
-            await self._poison(message, str(error))
-            return None
         except DatabaseUnavailable as error:
             LOG.warning("attempt_postponed", error=str(error))
             await message.retry_later(UNWELL_SECONDS)
@@ -131,7 +141,8 @@ class Firsts:
             lane = arrived.lane(domain)
             stopped = self._rules.now.suspension_of(lane.tenant_id, domain, now) is not None
             is_away = self._attempts.away_until(domain, now) is not None
-            goes = not (stopped or is_away) and self._slots.enter_first(lane)
+            is_early = letter.envelope.wishes.is_held(now)
+            goes = not (is_early or stopped or is_away) and self._slots.enter_first(lane)
             (arrived.tried if goes else arrived.put_off)[domain] = recipients
         return arrived
 
@@ -142,7 +153,7 @@ class Firsts:
                 [
                     PutOff(each.letter.envelope, postponed)
                     for each in waiting
-                    for postponed in self._untried(each)
+                    for postponed in self._untried(each, {})
                 ]
             )
         except DatabaseUnavailable as error:
@@ -201,19 +212,20 @@ class Firsts:
         envelope = letter.envelope
         settled: list[Outcome] = []
         deferred: list[Outcome] = []
-        postponed = self._untried(arrived)
-        results = await asyncio.gather(
-            *(self._attempts.make(letter, domain, members) for domain, members in arrived.tried.items())
-        )
+        asked = await asyncio.gather(*(self._attempt(letter, each) for each in arrived.tried.items()))
+        made = dict(zip(arrived.tried, asked, strict=True))
+        refused = {domain: each.until for domain, each in made.items() if isinstance(each, NotNow)}
+        results = {domain: each for domain, each in made.items() if not isinstance(each, NotNow)}
+        postponed = self._untried(arrived, refused)
         now = datetime.now(UTC)
-        for domain, delivery in zip(arrived.tried, results, strict=True):
+        for domain, delivery in results.items():
             waiting = [outcome for outcome in delivery.outcomes if outcome.verdict is Verdict.DEFERRED]
             settled += [outcome for outcome in delivery.outcomes if outcome.verdict is not Verdict.DEFERRED]
             if not waiting:
                 continue
             schedule = self._rules.now.schedule_of(envelope.tenant_id, domain)
-            expires_at = schedule.expires_at(envelope.arrived_at)
-            next_attempt_at = schedule.next_attempt(1, now, expires_at, self._chance)
+            limits = limits_of(schedule, envelope)
+            next_attempt_at = schedule.next_attempt(1, now, limits.expires_at, self._chance)
             if next_attempt_at is None:
                 settled += [expired(outcome) for outcome in waiting]
                 continue
@@ -227,24 +239,32 @@ class Firsts:
                     replies=tuple(reply_text(outcome.reply) for outcome in waiting),
                     attempts=1,
                     next_attempt_at=next_attempt_at,
-                    expires_at=expires_at,
-                    warn_at=schedule.warn_at(envelope.arrived_at),
+                    expires_at=limits.expires_at,
+                    warn_at=limits.warn_at,
                     last_host=waiting[-1].host,
                 )
             )
-        attempts = [attempt for delivery in results for attempt in delivery.attempts]
+        attempts = [attempt for delivery in results.values() for attempt in delivery.attempts]
         await self._queue.record_first(letter, arrived.message.payload, settled, postponed, attempts)
         await self._attempts.tell(envelope, arrived.message.payload, settled, deferred)
-        for domain, delivery in zip(arrived.tried, results, strict=True):
+        for domain, delivery in results.items():
             await self._attempts.mind(domain, delivery)
 
-    def _untried(self, arrived: Arrived) -> list[Postponed]:
-        """What is put off, due at once."""
+    async def _attempt(self, letter: SpooledLetter, group: tuple[str, tuple[str, ...]]) -> Delivery | NotNow:
+        try:
+            return await self._attempts.make(letter, *group)
+        except NotNow as refused:
+            return refused
+
+    def _untried(self, arrived: Arrived, refused: Mapping[str, datetime]) -> list[Postponed]:
+        """What is put off: due at once, at the moment that its sender set, or when its site may take it (`refused`)."""
         now = datetime.now(UTC)
         envelope = arrived.letter.envelope
         made: list[Postponed] = []
-        for domain, recipients in arrived.put_off.items():
-            schedule = self._rules.now.schedule_of(envelope.tenant_id, domain)
+        untried = arrived.put_off | {domain: arrived.tried[domain] for domain in refused}
+        for domain, recipients in untried.items():
+            limits = limits_of(self._rules.now.schedule_of(envelope.tenant_id, domain), envelope)
+            released_at = envelope.wishes.release_at if envelope.wishes.is_held(now) else None
             made.append(
                 Postponed(
                     domain=domain,
@@ -253,10 +273,14 @@ class Firsts:
                     replies=("",) * len(recipients),
                     attempts=0,
                     # Into the lane of a destination that is away without waking it.
-                    next_attempt_at=self._attempts.away_until(domain, now) or now,
-                    expires_at=schedule.expires_at(envelope.arrived_at),
-                    warn_at=schedule.warn_at(envelope.arrived_at),
+                    next_attempt_at=refused.get(domain)
+                    or released_at
+                    or self._attempts.away_until(domain, now)
+                    or now,
+                    expires_at=limits.expires_at,
+                    warn_at=limits.warn_at,
                     last_host="",
+                    release_at=released_at,
                 )
             )
         return made
@@ -265,9 +289,11 @@ class Firsts:
 def _payload(letter: SpooledLetter, recipients: tuple[str, ...]) -> bytes:
     """The bus payload again, for these recipients only.
 
-    What waits is sent, not read: without what was parsed, save where that says whether it may go in ASCII.
+    What waits is sent, not read: without what was parsed, save where that says whether it may go in ASCII, or
+    where it is for somebody here.
     """
     asked = set(recipients)
     chosen = [each for each in letter.envelope.recipients if each.address in asked]
-    facts = facts_to_wire(letter.facts) if letter.envelope.smtputf8 else wire.Facts()
+    is_read = letter.envelope.smtputf8 or any(each.account_id is not None for each in chosen)
+    facts = facts_to_wire(letter.facts) if is_read else wire.Facts()
     return encode(letter.envelope, chosen, letter.body, facts)

@@ -9,6 +9,7 @@ from pgkit import DatabaseUnavailable
 from servicekit import logs
 
 from mta_queue.core.outcome import Verdict, expired
+from mta_queue.core.shaping import NotNow
 from mta_queue.core.turns import Lane
 from mta_queue.edge.attempts import Attempts
 from mta_queue.edge.current import CurrentRules
@@ -142,6 +143,8 @@ class Laters:
             await self._attempts.tell(envelope, item.payload, settled, waiting)
             if not item.route:
                 await self._attempts.mind(item.domain, delivery)
+        except NotNow as refused:
+            await self._put_back(item, refused)
         except (BlobUnavailable, DatabaseUnavailable) as error:
             # The lease runs out and the item is taken again.
             LOG.warning("attempt_postponed", queue_id=envelope.queue_id, error=str(error))
@@ -150,6 +153,14 @@ class Laters:
         finally:
             del self._under_lease[item.item_id, item.fencing]
             self._slots.leave_later(_lane(item))
+
+    async def _put_back(self, item: Item, refused: NotNow) -> None:
+        try:
+            await self._lanes.put_back(item, refused.until)
+        except DatabaseUnavailable as error:
+            LOG.warning(
+                "attempt_postponed", queue_id=item.letter.envelope.queue_id, error=f"{refused}; {error}"
+            )
 
 
 def _lane(item: Item) -> Lane:

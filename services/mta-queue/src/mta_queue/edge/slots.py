@@ -21,7 +21,9 @@ class Slots:
         self._total = total
         self._firsts_most = total - total // 4
         self._firsts_caps = Caps(
-            caps.a_destination - caps.a_destination // 4, caps.a_tenant - caps.a_tenant // 4
+            caps.a_destination - caps.a_destination // 4,
+            caps.a_tenant - caps.a_tenant // 4,
+            caps.narrower,
         )
         self._first_count = 0
         self._later_count = 0
