@@ -34,23 +34,28 @@ class Desk:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def send(self, *recipients: str) -> None:
+    def send(self, *recipients: str, subject: str = "out", wishes: tuple[str, ...] = ()) -> None:
         alice = self.platform.account("alice")
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with smtplib.SMTP("127.0.0.1", self.platform.ports.submission) as client:
             client.starttls(context=context)
             client.login(alice.address, alice.password)
-            client.sendmail(alice.address, recipients, plain("out", alice.address, recipients[0]).content)
+            content = plain(subject, alice.address, recipients[0]).content
+            client.sendmail(alice.address, recipients, content, mail_options=wishes)
 
     def waiting(self, *words: str) -> Any:
         return until(lambda: self.json("list", *words))
 
     def newest(self) -> bytes:
         """The newest message in alice's INBOX, b"" for none."""
-        alice = self.platform.account("alice")
+        return self.newest_of("alice")
+
+    def newest_of(self, name: str) -> bytes:
+        """The same of anybody's."""
+        who = self.platform.account(name)
         with imaplib.IMAP4("127.0.0.1", self.platform.ports.imap) as client:
-            client.login(alice.address, alice.password)
+            client.login(who.address, who.password)
             count = int(client.select()[1][0] or b"0")
             if not count:
                 return b""
@@ -108,6 +113,32 @@ def test_what_waits_is_listed_shown_held_and_sent(desk: Desk) -> None:
     assert {each["outcome"] for each in message["settled"]} == {"delivered"}
     assert [each["reply"][:3] for each in message["attempts"]] == ["451", "250"]
     assert [each["action"] for each in desk.json("audit")][:2] == ["release", "hold"]
+
+
+def test_what_is_to_be_released_later_waits_for_everybody_and_is_sent_or_cancelled(desk: Desk) -> None:
+    desk.answer("250 ok")
+    bob = desk.platform.account("bob").address
+    desk.send("a@five.test", bob, subject="for later", wishes=("HOLDFOR=86400", "MT-PRIORITY=3"))
+    found = until(lambda: found if len(found := desk.json("list", "--recipient", bob)) else None)
+    queue_id = found[0]["queue_id"]
+    items = {each["domain"]: each for each in desk.json("show", queue_id)["items"]}
+    assert {name: (each["attempts"], each["priority"]) for name, each in items.items()} == {
+        "five.test": (0, 3),
+        "example.test": (0, 3),
+    }
+    assert all(each["release_at"] == each["next_attempt_at"] for each in items.values())
+    assert "release at" in desk.command("show", queue_id).stdout
+    assert desk.json("retry", queue_id)["changed"] == 0
+
+    desk.send("b@five.test", subject="never", wishes=("HOLDFOR=86400",))
+    [cancelled] = desk.waiting("--recipient", "b@five.test")
+    assert desk.json("delete", cancelled["queue_id"], "--reason", "recalled")["changed"] == 1
+
+    assert desk.json("release", queue_id)["changed"] == 2
+    until(lambda: [taken for taken in desk.sink.taken if taken.recipients == ["a@five.test"]])
+    until(lambda: b"Subject: for later" in desk.newest_of("bob"))
+    until(lambda: desk.json("show", queue_id)["items"] == [])
+    assert not [taken for taken in desk.sink.taken if "b@five.test" in taken.recipients]
 
 
 def test_bounce_tells_the_sender_and_reroute_goes_elsewhere(desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """REQUIRETLS, BY=, MT-PRIORITY=, HOLDFOR= and HOLDUNTIL=: what is one, and what it comes to."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -116,7 +117,7 @@ def test_the_time_that_is_left_is_rounded_down() -> None:
         (b"HOLDUNTIL=2026-11-21T12:00:00Z", {"future_release": FutureRelease(60, NOW)}),
     ],
 )
-def test_only_what_is_offered_is_taken(parameter: bytes, offered: dict[str, object]) -> None:
+def test_only_what_is_offered_is_taken(parameter: bytes, offered: dict[str, Any]) -> None:
     assert Driver().say(b"EHLO c\r\n", MAIL + parameter + b"\r\n") == [250, 555]
     assert Driver(**offered).say(b"EHLO c\r\n", MAIL + parameter + b"\r\n") == [250, 250]
 
