@@ -7,13 +7,16 @@
 Theory of operation. One command group is under way at a time; `_expected` says
 which replies are still to come, in order, and what each was for:
 
-    greeting -> EHLO (-> HELO where EHLO is refused) -> [STARTTLS -> TLS -> EHLO] -> ready
+    greeting -> EHLO (-> HELO where EHLO is refused) -> [STARTTLS -> TLS -> EHLO] -> [AUTH] -> ready
     ready -> MAIL RCPT.. DATA (one group with PIPELINING, else one by one) -> content -> ready
 
 With STARTTLS (RFC 3207): octets that came with the 220 in clear are an
 injection, and the session is over. With PIPELINING (RFC 2920): when no
 recipient was accepted and DATA was all the same, an empty message ends it and
 the session.
+
+LMTP (RFC 2033) is the same with LHLO, and with one answer to the content for each
+recipient that was accepted.
 """
 
 from collections import deque
@@ -22,6 +25,7 @@ from enum import Enum
 from typing import assert_never
 
 from mailproto.smtp.body import BodyType, Transfer
+from mailproto.smtp.client_login import Login, exchange
 from mailproto.smtp.client_parameters import dsn_of_mail, dsn_of_rcpt
 from mailproto.smtp.client_replies import ReplyInvalid, ReplyReader
 from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT, MessageRequest, RecipientRequest
@@ -36,6 +40,7 @@ class Asked(Enum):
     EHLO = "EHLO"
     HELO = "HELO"
     STARTTLS = "STARTTLS"
+    AUTH = "AUTH"
     MAIL = "MAIL"
     RCPT = "RCPT"
     DATA = "DATA"
@@ -50,6 +55,7 @@ TIMEOUT_SECONDS = {
     Asked.EHLO: 300.0,
     Asked.HELO: 300.0,
     Asked.STARTTLS: 300.0,
+    Asked.AUTH: 180.0,
     Asked.MAIL: 300.0,
     Asked.RCPT: 300.0,
     Asked.DATA: 120.0,
@@ -148,6 +154,16 @@ TOO_BIG = Reply.of(552, "5.3.4", "The message is bigger than the next system tak
 EMPTY_END = b".\r\n"
 
 
+NO_LOGIN = Reply.of(535, "5.7.8", "The next system offers no way to log in that we know")
+
+
+class Dialect(Enum):
+    """Whom we speak with: a system that relays, or one that delivers. The value is how we say hello."""
+
+    SMTP = "EHLO"
+    LMTP = "LHLO"
+
+
 @dataclass
 class _Transaction:
     outgoing: Outgoing
@@ -155,6 +171,13 @@ class _Transaction:
     by: Passed
     mail: Reply | None = None
     recipients: list[Reply] = field(default_factory=list)
+    # LMTP: what each accepted recipient's delivery came to.
+    delivered: list[Reply] = field(default_factory=list)
+
+    @property
+    def accepted_count(self) -> int:
+        """Recipients."""
+        return sum(reply.is_positive for reply in self.recipients)
 
     @property
     def transfer(self) -> Transfer:
@@ -171,6 +194,10 @@ class _Transaction:
         """Recipients that were refused keep their own reply; the others get the last one."""
         if self.mail is not None and not self.mail.is_positive:
             last = self.mail
+        if self.delivered:
+            each = iter(self.delivered)
+            fates = [next(each, last) if reply.is_positive else reply for reply in self.recipients]
+            return Finished(tuple(fates), self.dsn, self.by)
         known = self.recipients + [last] * (len(self.outgoing.forward_paths) - len(self.recipients))
         mail_failed = self.mail is not None and not self.mail.is_positive
         return Finished(
@@ -179,10 +206,23 @@ class _Transaction:
 
 
 class ClientMachine:
-    """One session. With `wants_tls` STARTTLS is used where it is offered."""
+    """One session. With `wants_tls` STARTTLS is used where it is offered.
 
-    def __init__(self, hostname: str, *, wants_tls: bool) -> None:
+    With a login nothing is sent to who does not take it; who may see the password is the driver's to decide.
+    """
+
+    def __init__(
+        self,
+        hostname: str,
+        *,
+        wants_tls: bool,
+        login: Login | None = None,
+        dialect: Dialect = Dialect.SMTP,
+    ) -> None:
         self._hostname = hostname
+        self._login = login
+        self._dialect = dialect
+        self._login_lines: deque[bytes] = deque()
         self._wants_tls = wants_tls
         self._replies = ReplyReader()
         self._expected: deque[Asked] = deque([Asked.GREETING])
@@ -305,17 +345,23 @@ class ClientMachine:
         """TLS is there; what the server said before is forgotten."""
         self._wants_tls = False
         self._extensions = {}
-        self._say(Asked.EHLO, _line(f"EHLO {self._hostname}"))
+        self._say_hello()
 
     def content_sent(self) -> None:
         """The content is on its way; its answer is awaited."""
-        self._expected.append(Asked.CONTENT)
+        transaction = self._transaction
+        is_lmtp = self._dialect is Dialect.LMTP and transaction is not None
+        answers = transaction.accepted_count if is_lmtp and transaction is not None else 1
+        self._expected.extend([Asked.CONTENT] * answers)
 
     def quit(self) -> None:
         """Say goodbye; the answer need not be awaited."""
         if not self._over:
             self._over = True
             self._output.append(b"QUIT\r\n")
+
+    def _say_hello(self) -> None:
+        self._say(Asked.EHLO, _line(f"{self._dialect.value} {self._hostname}"))
 
     def _say(self, asked: Asked, line: bytes) -> None:
         self._output.append(line)
@@ -345,29 +391,31 @@ class ClientMachine:
         return Failed(asked or self._expected[0], reply)
 
     def _answered(self, asked: Asked, reply: Reply) -> Event | None:
-        if reply.code == 421:
+        if reply.code == 421 and not (asked is Asked.CONTENT and self._dialect is Dialect.LMTP):
             # RFC 5321 §3.8: the service closes, whatever was asked.
             return self._fail(reply, asked)
         match asked:
             case Asked.GREETING:
                 if reply.code // 100 != 2:
                     return self._fail(reply, asked)
-                self._say(Asked.EHLO, _line(f"EHLO {self._hostname}"))
+                self._say_hello()
             case Asked.EHLO:
                 return self._hello(reply)
             case Asked.HELO:
                 if reply.code // 100 != 2:
                     return self._fail(reply, asked)
-                return Ready({})
+                return self._ready()
             case Asked.STARTTLS:
                 if reply.code != 220:
                     # Offered and refused: go on in clear, as if it had not been offered.
                     self._wants_tls = False
-                    return Ready(self._extensions)
+                    return Ready(self._extensions) if self._login is None else self._fail(reply, asked)
                 if self._replies.has_unread:
                     text = "Octets came in clear after the answer to STARTTLS"
                     return self._fail(Reply.of(451, "4.7.5", text), asked)
                 return TlsWanted()
+            case Asked.AUTH:
+                return self._login_answered(reply)
             case Asked.MAIL | Asked.RCPT | Asked.DATA | Asked.CONTENT:
                 return self._transaction_answered(asked, reply)
             case Asked.RSET | Asked.QUIT:
@@ -378,7 +426,7 @@ class ClientMachine:
 
     def _hello(self, reply: Reply) -> Event | None:
         if reply.code // 100 != 2:
-            if reply.code // 100 == 5:
+            if reply.code // 100 == 5 and self._dialect is Dialect.SMTP:
                 # RFC 5321 §3.2: an old server; HELO it is.
                 self._say(Asked.HELO, _line(f"HELO {self._hostname}"))
                 return None
@@ -388,7 +436,25 @@ class ClientMachine:
         if self._wants_tls and "STARTTLS" in self._extensions:
             self._say(Asked.STARTTLS, b"STARTTLS\r\n")
             return None
-        return Ready(self._extensions)
+        return self._ready()
+
+    def _ready(self) -> Event | None:
+        """Ready, after the login where there is one to make."""
+        if self._login is None:
+            return Ready(self._extensions)
+        lines = exchange(self._login, self._extensions.get("AUTH", ""))
+        if lines is None:
+            return self._fail(NO_LOGIN, Asked.AUTH)
+        self._login_lines = lines
+        self._say(Asked.AUTH, lines.popleft())
+        return None
+
+    def _login_answered(self, reply: Reply) -> Event | None:
+        """RFC 4954 §4: 334 asks for more, 235 is the end."""
+        if reply.code == 334 and self._login_lines:
+            self._say(Asked.AUTH, self._login_lines.popleft())
+            return None
+        return Ready(self._extensions) if reply.code == 235 else self._fail(reply, Asked.AUTH)
 
     def _transaction_answered(self, asked: Asked, reply: Reply) -> Event | None:
         transaction = self._transaction
@@ -417,6 +483,15 @@ class ClientMachine:
             self._over = True
             self._transaction = None
             return transaction.settle(reply)
+        elif self._dialect is Dialect.LMTP:
+            transaction.delivered.append(reply)
+            if reply.code == 421:
+                # RFC 2033 §4.2: who has been told has been told; the others have this answer.
+                self._over = True
+            elif Asked.CONTENT in self._expected:
+                return None
+            self._expected.clear()
+            return self._settled(reply)
         else:
             return self._settled(reply)
         self._say_group()
@@ -426,7 +501,7 @@ class ClientMachine:
         transaction, self._transaction = self._transaction, None
         assert transaction is not None
         finished = transaction.settle(last)
-        if last.code // 100 != 2:
+        if last.code // 100 != 2 and not self._over:
             # A refused transaction may linger at the server; the next one begins afresh.
             self._say(Asked.RSET, b"RSET\r\n")
         return finished
