@@ -178,6 +178,18 @@ class Platform:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        self._check_bus()
+
+    def _check_bus(self) -> None:
+        """A service that was refused a subject lacks a permission (`eventbus.permissions`). Raises RuntimeError."""
+        refused: set[str] = set()
+        for log in self.layout.logs.glob("nats.log*"):
+            for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+                before, sign, subject = line.partition(" Violation - ")
+                if sign:
+                    refused.add(f"{before.rpartition(' ')[2]} {subject}")
+        if refused:
+            raise RuntimeError(f"the bus refused: {'; '.join(sorted(refused))}")
 
     def kill_all(self) -> None:
         """SIGKILL to the supervisor and to every process of it, at once."""

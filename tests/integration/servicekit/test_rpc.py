@@ -26,7 +26,7 @@ async def next_frame(reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
 async def test_an_idle_channel_may_ping_as_often_as_ours_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rpc, "LEAST_PING_SECONDS", 0.01)
     service = Service("test", ServiceSettings())
-    port = await rpc.serve_grpc(service, "127.0.0.1", 0, lambda _server: [])
+    port = await rpc.serve_grpc(service, "127.0.0.1", 0, lambda _server: [], {})
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(PREFACE + frame(SETTINGS, 0))

@@ -1,6 +1,7 @@
 """The connection of one process to NATS, and what may be done with it."""
 
 from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
 
 import nats
 from nats.aio.client import Client
@@ -12,6 +13,7 @@ from eventbus import stream
 from eventbus.consumer import MailConsumer
 from eventbus.errors import BusUnavailable
 from eventbus.ledger import Ledger
+from eventbus.permissions import inbox_prefix
 from eventbus.publisher import Publisher
 
 
@@ -71,6 +73,8 @@ class EventBus:
                 ping_interval=10,
                 pending_size=64 * 1024 * 1024,
                 allow_reconnect=True,
+                # Where users have permissions, each may listen to its own inboxes only.
+                inbox_prefix=inbox_prefix(user) if (user := urlsplit(url).username) else "_INBOX",
             )
         except (OSError, nats.errors.Error, TimeoutError) as error:
             raise BusUnavailable(f"NATS at {url.rsplit('@', 1)[-1]} does not answer: {error}") from error

@@ -82,6 +82,8 @@ class MailConsumer:
         await context.add_consumer(
             subjects.MAIL_STREAM,
             ConsumerConfig(
+                # Named besides: then the filter is a part of the request's subject, and of what a user may ask for.
+                name=durable,
                 durable_name=durable,
                 filter_subject=subject_filter,
                 ack_policy=AckPolicy.EXPLICIT,

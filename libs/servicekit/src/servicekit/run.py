@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from servicekit import logs
 from servicekit.http import Check, StatusPages
+from servicekit.identity import Identity, IdentityIncomplete
 from servicekit.settings import ServiceSettings
 from servicekit.tcp import Handler, Listener
 
@@ -36,6 +37,8 @@ class Service(Generic[S]):
         self.name = name
         self.settings = settings
         self.log = logs.logger(name)
+        # Who this process is towards the other services; None: they ask nobody.
+        self.identity = Identity.of(settings)
         # Set at SIGTERM: nothing new is begun.
         self.draining = asyncio.Event()
         self._pages = StatusPages(self.draining)
@@ -182,8 +185,14 @@ def run(name: str, settings: type[S], wire: Callable[[Service[S]], Awaitable[Non
         sys.exit(2)
     logs.configure(name, values.log_level)
 
+    try:
+        service = Service(name, values)
+    except (IdentityIncomplete, OSError) as error:
+        print(f"{name}: identity: {error}", file=sys.stderr)
+        sys.exit(2)
+
     async def live() -> int:
-        return await Service(name, values).live(wire)
+        return await service.live(wire)
 
     with contextlib.suppress(KeyboardInterrupt):
         code = uvloop.run(live())

@@ -23,6 +23,14 @@ class ServiceSettings(BaseSettings):
         10.0, description="how long work under way may go on after SIGTERM", ge=0, le=600
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    identity_certificate_file: Path | None = Field(
+        None,
+        description="who this process is towards the other services; without it gRPC is plain, on loopback only",
+    )
+    identity_key_file: Path | None = None
+    identity_authority_file: Path | None = Field(
+        None, description="certificates of the authorities whose word about other services counts"
+    )
 
 
 class BusSettings(BaseModel):

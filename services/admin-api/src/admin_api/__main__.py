@@ -30,9 +30,9 @@ class _Server(uvicorn.Server):
 async def wire(service: Service[Settings]) -> None:
     """Answer until the drain."""
     settings = service.settings
-    channel = rpc.channel(settings.directory_target)
+    channel = rpc.channel(settings.directory_target, "directory", service.identity)
     service.on_close(lambda: channel.close(None))
-    outgoing = rpc.channel(settings.queue_target)
+    outgoing = rpc.channel(settings.queue_target, "mta-queue", service.identity)
     service.on_close(lambda: outgoing.close(None))
     app = build(
         directory.stub(channel),
@@ -43,7 +43,7 @@ async def wire(service: Service[Settings]) -> None:
     attach(app, access.stub(channel))
     attach_dkim(app, dkim.stub(channel))
     attach_policies(app, policies.stub(channel))
-    incoming = rpc.channel(settings.quarantine_target)
+    incoming = rpc.channel(settings.quarantine_target, "mda", service.identity)
     service.on_close(lambda: incoming.close(None))
     attach_quarantine(app, quarantine.stub(incoming))
     listening = socket.socket()

@@ -13,6 +13,7 @@ from directory.adapters.shared_secret import shared_secret
 from directory.core.limits import Rules
 from directory.core.passwords import Hasher, Verdicts
 from directory.core.sealing import Sealer
+from directory.edge.callers import ALLOWED
 from directory.edge.hashing import STRANGERS, STRANGERS_BY_KEYS, Hashing
 from directory.settings import Settings
 from directory.wiring import build
@@ -40,7 +41,7 @@ async def wire(service: Service[Settings]) -> None:
     service.on_close(wiring.journal.close)
     service.spawn(wiring.journal.run(), name="journal")
     service.spawn(wiring.housekeeping.run(), name="housekeeping")
-    await serve_grpc(service, settings.grpc_host, settings.grpc_port, wiring.register)
+    await serve_grpc(service, settings.grpc_host, settings.grpc_port, wiring.register, ALLOWED)
     service.ready_when("database", lambda: check(pool))
     service.ready_when("bus", bus.check)
 

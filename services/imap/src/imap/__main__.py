@@ -38,7 +38,7 @@ async def wire(service: Service[Settings]) -> None:
         pool_size=settings.database_pool_size,
     )
     service.on_close(store.close)
-    channel = rpc.channel(settings.directory_target)
+    channel = rpc.channel(settings.directory_target, "directory", service.identity)
     service.on_close(lambda: channel.close(None))
     directory = DirectoryClient(channel, door="imap", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)

@@ -21,7 +21,7 @@ async def wire(service: Service[Settings]) -> None:
     pool = await open_pool(read_secret(settings.database_dsn_file), max_size=settings.database_pool_size)
     service.on_close(pool.close)
     await check_durability(pool)
-    channel = rpc.channel(settings.directory_target)
+    channel = rpc.channel(settings.directory_target, "directory", service.identity)
     service.on_close(lambda: channel.close(None))
     directory = DirectoryClient(
         channel,

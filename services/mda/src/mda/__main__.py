@@ -16,6 +16,7 @@ from spool import Spool
 from mda.adapters.configured import scanners_of
 from mda.adapters.quarantine import BlobQuarantine
 from mda.core.findings import WhenUnscanned
+from mda.edge.callers import ALLOWED
 from mda.edge.filing import Filing
 from mda.edge.receipts import Receipts
 from mda.edge.screening import Screening
@@ -48,7 +49,7 @@ async def wire(service: Service[Settings]) -> None:
     # Filing again what was filed costs a look-up, so what a dead process had taken may come again soon.
     source = await bus.consume("mda", subjects.MAIL_LOCAL, ack_wait_seconds=settings.ack_wait_seconds)
     service.on_close(source.give_back)
-    channel = rpc.channel(settings.directory_target)
+    channel = rpc.channel(settings.directory_target, "directory", service.identity)
     service.on_close(lambda: channel.close(None))
     directory = DirectoryClient(channel, door="mda", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
@@ -91,7 +92,7 @@ async def wire(service: Service[Settings]) -> None:
         return ["mailwire.quarantine.v1.QuarantineAdminService"]
 
     if settings.grpc_port:
-        await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register)
+        await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register, ALLOWED)
     service.ready_when("bus", bus.check)
     service.ready_when("mailboxes", mailboxes.check)
     if settings.when_unscanned == "wait":

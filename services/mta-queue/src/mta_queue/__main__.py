@@ -29,6 +29,7 @@ from mta_queue.adapters.tls_results import TlsResults
 from mta_queue.core.schedule import Schedule
 from mta_queue.core.turns import Caps
 from mta_queue.edge.attempts import Attempts
+from mta_queue.edge.callers import ALLOWED
 from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.firsts import Firsts
 from mta_queue.edge.jobs import Jobs
@@ -61,7 +62,7 @@ async def wire(service: Service[Settings]) -> None:
         read_secret(settings.s3_access_key_file),
         read_secret(settings.s3_secret_key_file),
     )
-    channel = rpc.channel(settings.directory_target)
+    channel = rpc.channel(settings.directory_target, "directory", service.identity)
     service.on_close(lambda: channel.close(None))
     directory = DirectoryClient(channel, door="smtp", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
@@ -135,7 +136,7 @@ async def wire(service: Service[Settings]) -> None:
         return ["mailwire.queue.v1.QueueAdminService"]
 
     if settings.grpc_port:
-        await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register)
+        await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register, ALLOWED)
     service.spawn(jobs.run(), name="jobs")
     service.spawn(shaping.keep_permits(service.draining), name="permits")
     service.spawn(firsts.run(), name="first-attempts")

@@ -33,7 +33,7 @@ async def wire(service: Service[Settings]) -> None:
     service.on_close(store.close)
     locks = MaildropLocks(dsn)
     service.on_close(locks.close)
-    channel = rpc.channel(settings.directory_target)
+    channel = rpc.channel(settings.directory_target, "directory", service.identity)
     service.on_close(lambda: channel.close(None))
     directory = DirectoryClient(
         channel,

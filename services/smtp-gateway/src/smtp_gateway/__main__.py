@@ -43,7 +43,7 @@ async def wire(service: Service[Settings]) -> None:
         read_secret(settings.s3_secret_key_file),
     )
     spool = Spool(blobs, bus)
-    channel = rpc.channel(settings.directory_target)
+    channel = rpc.channel(settings.directory_target, "directory", service.identity)
     service.on_close(lambda: channel.close(None))
     directory = DirectoryClient(channel, door="smtp", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)

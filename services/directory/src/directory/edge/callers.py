@@ -1,0 +1,20 @@
+"""Which services may call what here (`servicekit.identity.Guard`). What is not listed, nobody may."""
+
+DIRECTORY = "mailwire.directory.v1."
+DOORS = ("smtp-gateway", "imap", "pop3", "managesieve")
+
+ALLOWED = {
+    f"{DIRECTORY}DirectoryService/ResolveRecipients": ("smtp-gateway", "mda", "mta-queue", "admin-api"),
+    f"{DIRECTORY}DirectoryService": DOORS,
+    f"{DIRECTORY}DirectoryAdminService": ("admin-api",),
+    f"{DIRECTORY}DirectoryAccessService": ("admin-api",),
+    f"{DIRECTORY}DirectoryDkimService": ("admin-api",),
+    # Private keys leave only for who signs.
+    f"{DIRECTORY}DirectorySigningService": ("smtp-gateway",),
+    f"{DIRECTORY}DirectorySharingService/CreateSharedAccount": ("admin-api",),
+    f"{DIRECTORY}DirectorySharingService": ("imap", "mda", "admin-api"),
+    f"{DIRECTORY}DirectoryQuotaService": ("mda", "imap", "pop3"),
+    f"{DIRECTORY}DirectoryPolicyService/GetTenantPolicy": (*DOORS, "mda", "mta-queue", "admin-api"),
+    f"{DIRECTORY}DirectoryPolicyService/GetAccountSettings": (*DOORS, "mda", "mta-queue", "admin-api"),
+    f"{DIRECTORY}DirectoryPolicyService": ("admin-api",),
+}
