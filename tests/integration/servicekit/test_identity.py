@@ -13,6 +13,7 @@ import mailwire
 import mda.edge.callers
 import mta_queue.edge.callers
 import pytest
+import smtp_gateway.edge.callers
 from posthouse.stack.authority import Authority
 from posthouse.stack.layout import Layout
 from servicekit import rpc
@@ -24,6 +25,7 @@ TABLES = {
     "directory": directory.edge.callers.ALLOWED,
     "mta-queue": mta_queue.edge.callers.ALLOWED,
     "mda": mda.edge.callers.ALLOWED,
+    "smtp-gateway": smtp_gateway.edge.callers.ALLOWED,
 }
 DENIED, UNAVAILABLE = grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAVAILABLE
 

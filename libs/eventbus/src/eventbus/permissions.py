@@ -56,19 +56,43 @@ def _keeps(ledger: str) -> tuple[str, ...]:
 
 _ACCEPTS = (*_sees_to(STREAM), subjects.MAIL_LOCAL, subjects.MAIL_RELAY)
 _CHANGES_MAILBOXES = (f"{subjects.MAILBOX_CHANGED}.*",)
+_DOOR_LEDGERS = (
+    "bans",
+    "operator_bans",
+    "suspended_senders",
+    "sender_use",
+    "greylist_seen",
+    "greylist_known",
+    "full",
+)
 _HEARS_DIRECTORY = (subjects.DIRECTORY_CHANGED,)
 
 SERVICES: dict[str, Permissions] = {
     "directory": Permissions(publish=(subjects.DIRECTORY_CHANGED,)),
     "smtp-gateway": Permissions(
-        publish=(*_ACCEPTS, subjects.LIMITS_SPENT), subscribe=(*_HEARS_DIRECTORY, subjects.LIMITS_SPENT)
+        publish=(
+            *_ACCEPTS,
+            subjects.LIMITS_SPENT,
+            subjects.SENDING_SUSPENDED,
+            *(subject for ledger in _DOOR_LEDGERS for subject in _keeps(ledger)),
+        ),
+        subscribe=(
+            *_HEARS_DIRECTORY,
+            subjects.LIMITS_SPENT,
+            *(f"ledger.{ledger}.*" for ledger in _DOOR_LEDGERS),
+        ),
     ),
     "mta-queue": Permissions(
         publish=(*_ACCEPTS, *_pulls(STREAM, "mta-queue", subjects.MAIL_RELAY)), subscribe=_HEARS_DIRECTORY
     ),
     "mda": Permissions(
-        publish=(*_ACCEPTS, *_pulls(STREAM, "mda", subjects.MAIL_LOCAL), *_CHANGES_MAILBOXES),
-        subscribe=_HEARS_DIRECTORY,
+        publish=(
+            *_ACCEPTS,
+            *_pulls(STREAM, "mda", subjects.MAIL_LOCAL),
+            *_CHANGES_MAILBOXES,
+            *_keeps("full"),
+        ),
+        subscribe=(*_HEARS_DIRECTORY, "ledger.full.*"),
     ),
     "imap": Permissions(
         publish=_CHANGES_MAILBOXES, subscribe=(*_HEARS_DIRECTORY, f"{subjects.MAILBOX_CHANGED}.*")
