@@ -7,8 +7,8 @@ assert alice.say("SELECT INBOX")[-1].startswith("OK")
 
 import asyncio
 import ssl
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
 
 import structlog
 from directoryclient import Identity
@@ -24,6 +24,7 @@ from tests.support.memory_store import MemoryStore
 PASSWORD = "secret"
 # Enough turns for a session to do all it can without new octets.
 TURNS = 40
+T = TypeVar("T")
 
 
 class Wire:
@@ -161,24 +162,43 @@ class Client:
 class Imap:
     """A server in memory with its own event loop. Close it."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        store: Callable[[Callable[[MailboxChange], None]], Awaitable[Any]] | None = None,
+        directory: Any = None,
+        people: Any = None,
+        **settings: Any,
+    ) -> None:
         self._loop = asyncio.new_event_loop()
         self.changes = _Changes()
-        self.store = MemoryStore(self.changes.tell)
+        # The real one, where a test brings it.
+        self.store: Any = MemoryStore(self.changes.tell)
+        if store is not None:
+            self.store = self.wait_for(store(self.changes.tell))
         values = {"allow_plaintext_login": "loopback", **settings}
         needs = Needs(
             Settings.model_construct(
                 **{name: field.default for name, field in Settings.model_fields.items()} | values
             ),
-            cast(Any, _Directory()),
+            cast(Any, directory or _Directory()),
             cast(Any, self.store),
             cast(Any, self.changes),
             None,
             structlog.get_logger(),
+            people,
         )
         self._connections = Connections(needs)
         self._wires: list[Wire] = []
         self._tasks: list[asyncio.Task[None]] = []
+
+    def wait_for(self, work: Awaitable[T]) -> T:
+        """What comes of it."""
+
+        async def done() -> T:
+            return await work
+
+        return self._loop.run_until_complete(done())
 
     def connect(self, *, is_tls: bool = False) -> Client:
         """A session that has not logged in; the greeting waits."""

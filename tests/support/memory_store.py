@@ -14,6 +14,7 @@ from blobstore import BodyReference
 from mailmodel import AccountRef, Entry, FlagChange, Flags, MailboxInfo, SystemFlag
 from mailmodel.mailbox_name import INBOX, SEPARATOR, canonical, superiors
 from mailmodel.thread_id import thread_id
+from mailmodel.rights import Rights, kept_form
 from mailmsg.facts import MessageFacts
 from mailstore import (
     AnnotationsFull,
@@ -64,6 +65,7 @@ class Box:
     rows: dict[int, Row] = field(default_factory=dict)
     vanished: list[tuple[int, int]] = field(default_factory=list)
     annotations: dict[str, bytes] = field(default_factory=dict)
+    rights: dict[str, str] = field(default_factory=dict)
 
 
 class Account:
@@ -375,6 +377,20 @@ class MemoryStore:
         result = await self.copy(account, source_id, uids, target_id)
         self._remove(account, source_id, [source for source, _ in result.pairs])
         return result
+
+    # -- rights: kept; whom they let in is tested on the real one
+
+    async def rights(self, owner: AccountRef, mailbox_id: int) -> dict[str, str]:
+        return dict(sorted(self.of(owner).by_id(mailbox_id).rights.items()))
+
+    async def change_rights(
+        self, owner: AccountRef, mailbox_id: int, identifier: str, change: Callable[[Rights], Rights]
+    ) -> None:
+        held = self.of(owner).by_id(mailbox_id).rights
+        held[identifier] = kept_form(change(frozenset(held.get(identifier, ""))))
+        if not held[identifier]:
+            del held[identifier]
+        self._told(owner, 0, 0)
 
     # -- annotations
 

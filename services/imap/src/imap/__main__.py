@@ -2,6 +2,8 @@
 
 from blobstore import BlobStore, CachedBlobStore, RingCache
 from directoryclient import DirectoryClient
+from directoryclient.quotas import QuotaBook
+from directoryclient.sharing import People
 from eventbus import EventBus, subjects
 from mailstore import MailStore, bus_notifier
 from servicekit import rpc
@@ -31,19 +33,24 @@ async def wire(service: Service[Settings]) -> None:
     )
     if settings.body_cache_octets:
         blobs = CachedBlobStore(blobs, RingCache(settings.body_cache_folder, settings.body_cache_octets))
+    channel = rpc.channel(settings.directory_target, "directory", service.identity)
+    service.on_close(lambda: channel.close(None))
+    quotas = QuotaBook(channel, hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, quotas.changed)
     store = await MailStore.open(
         read_secret(settings.database_dsn_file),
         blobs,
         bus_notifier(bus),
         pool_size=settings.database_pool_size,
+        limits=quotas.limits,
     )
     service.on_close(store.close)
-    channel = rpc.channel(settings.directory_target, "directory", service.identity)
-    service.on_close(lambda: channel.close(None))
     directory = DirectoryClient(channel, door="imap", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
+    people = People(channel, hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, people.changed)
     tls = configured_context(settings.tls_certificate_file, settings.tls_key_file)
-    connections = Connections(Needs(settings, directory, store, BusChanges(bus), tls, service.log))
+    connections = Connections(Needs(settings, directory, store, BusChanges(bus), tls, service.log, people))
     service.spawn(connections.end_at_drain(service.draining), name="end-idle-at-drain")
     service.ready_when("mailboxes", store.check)
     for name, port, context in (("imap", settings.port, None), ("imaps", settings.tls_port, tls)):

@@ -1,9 +1,10 @@
 """What imap needs of the world, beside the mail store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from directoryclient import Identity
+from directoryclient.sharing import Person
 from mailmodel import AccountRef
 from mailproto.sasl.scram_exchange import Offer
 
@@ -19,6 +20,16 @@ class Directory(Protocol):
 
     async def finish_scram(self, login: str, credential_id: str, client_address: str) -> Identity | None:
         """Whom the proof of this credential lets in; "" is a wrong one. Raises the same."""
+
+
+class People(Protocol):
+    """Who is who within a tenant."""
+
+    async def by_id(self, tenant_id: str, account_ids: Iterable[str]) -> dict[str, Person]:
+        """Those of the tenant that are there, by id. Raises directoryclient.Unavailable."""
+
+    async def by_address(self, tenant_id: str, address: str) -> Person | None:
+        """The account whose primary address this is. Raises the same."""
 
 
 class Listening(Protocol):

@@ -309,6 +309,37 @@ class SetMetadata:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAcl:
+    """`modification`: letters, perhaps after `+` or `-` (RFC 4314 §3.1)."""
+
+    mailbox: str
+    identifier: str
+    modification: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAcl:
+    mailbox: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetAcl:
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListRights:
+    mailbox: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class MyRights:
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
 class Compress:
     """`algorithm` is in upper case (RFC 4978)."""
 
@@ -343,6 +374,11 @@ Command = (
     | Id
     | Enable
     | Compress
+    | SetAcl
+    | DeleteAcl
+    | GetAcl
+    | ListRights
+    | MyRights
     | GetMetadata
     | Notify
     | SetMetadata

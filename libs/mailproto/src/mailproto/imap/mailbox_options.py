@@ -22,6 +22,8 @@ class ListReturn(Enum):
     SUBSCRIBED = "SUBSCRIBED"
     CHILDREN = "CHILDREN"
     SPECIAL_USE = "SPECIAL-USE"
+    # The rights of who asks (RFC 8440).
+    MYRIGHTS = "MYRIGHTS"
 
 
 class StatusItem(Enum):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from mailproto.imap import commands as c
 from mailproto.imap import (
+    parse_acl,
     parse_mailboxes,
     parse_messages,
     parse_metadata,
@@ -116,6 +117,7 @@ PARSERS: dict[bytes, Callable[[Cursor], c.Command]] = {
     b"ENABLE": _enable,
     b"COMPRESS": lambda cursor: c.Compress(cursor.word()),
     **parse_select.PARSERS,
+    **parse_acl.PARSERS,
     **parse_mailboxes.PARSERS,
     **parse_messages.PARSERS,
     **parse_metadata.PARSERS,

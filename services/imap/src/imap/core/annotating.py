@@ -1,29 +1,38 @@
 """GETMETADATA and SETMETADATA (RFC 5464): what clients keep about a mailbox, or (named "") about the account.
 
-An account sees its own annotations only. So what the RFC calls shared is, of a mailbox, the owner's; of the server it
-can be read and not be set.
+What the RFC calls shared is, of a mailbox, for all who may read it, and set by those who may write (§3.3); of the server
+it can be read and not be set. Private entries of a mailbox are its owner's: others have none there.
 """
 
 from collections.abc import Mapping, Sequence
 
 from mailmodel import MailboxInfo
+from mailmodel.rights import LOOKUP, WRITE
 from mailproto.imap import responses
 from mailproto.imap.commands import Depth, GetMetadata, SetMetadata
 from mailstore import AnnotationsFull, MailboxMissing
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.filters import SERVER, check_value
+from imap.core.places import NOPERM, Place, need
 from imap.core.session import Session
 
 LONGEST_VALUE_OCTETS = 32 * 1024
+PRIVATE = "/private/"
 ADMIN = "/shared/admin"
 SPECIAL_USE = "/private/specialuse"
 
 
 async def get_metadata(session: Session, command: GetMetadata) -> Answer:
     """Values of the entries asked for; NIL for one that is not there."""
-    info = await _mailbox(session, command.mailbox)
-    held = await session.store.get_annotations(session.account, SERVER if info is None else info.mailbox_id)
+    place = await _mailbox(session, command.mailbox)
+    info = None if place is None else place.info
+    if place is None or place.is_own:
+        held = await session.store.get_annotations(
+            session.account, SERVER if info is None else info.mailbox_id
+        )
+    else:
+        held = {entry: value for (_, entry), value in (await of_others(session, place)).items()}
     held.update(_computed(session, info))
     found = _chosen(command, held)
     largest = command.largest_octets
@@ -45,8 +54,13 @@ async def get_metadata(session: Session, command: GetMetadata) -> Answer:
 
 async def set_metadata(session: Session, command: SetMetadata) -> Answer:
     """All or none."""
-    info = await _mailbox(session, command.mailbox)
+    place = await _mailbox(session, command.mailbox)
+    info = None if place is None else place.info
     values = dict(command.values)
+    if place is not None and not place.is_own:
+        place.reach.need(WRITE)
+        if any(entry.startswith(PRIVATE) for entry in values):
+            raise No(*NOPERM)
     for entry, value in values.items():
         if entry in (ADMIN, SPECIAL_USE) or (info is None and entry.startswith("/shared/")):
             raise No("That entry cannot be changed", "CANNOT")
@@ -56,7 +70,8 @@ async def set_metadata(session: Session, command: SetMetadata) -> Answer:
             raise No("That value is too long", f"METADATA MAXSIZE {LONGEST_VALUE_OCTETS}")
     try:
         mailbox_id = SERVER if info is None else info.mailbox_id
-        await session.store.change_annotations(session.account, mailbox_id, values)
+        owner = session.account if place is None else place.reach.owner
+        await session.store.change_annotations(owner, mailbox_id, values)
     except AnnotationsFull:
         raise No("There are too many annotations", "METADATA TOOMANY") from None
     except MailboxMissing:
@@ -76,12 +91,23 @@ def listed(
     return b"* METADATA %b (%b)\r\n" % (session.shown(info.name), shown)
 
 
-async def _mailbox(session: Session, name: str) -> MailboxInfo | None:
+async def of_others(session: Session, place: Place) -> dict[tuple[int, str], bytes]:
+    """What a reader sees, by mailbox id and name."""
+    held = await session.store.get_annotations(place.reach.owner, place.info.mailbox_id)
+    return {
+        (place.info.mailbox_id, entry): value
+        for entry, value in held.items()
+        if not entry.startswith(PRIVATE)
+    }
+
+
+async def _mailbox(session: Session, name: str) -> Place | None:
     if not name:
         return None
-    found = await session.store.get_mailbox(session.account, name)
-    if found is None:
-        raise No(*NO_MAILBOX)
+    found = await need(session, name, LOOKUP)
+    if found.reach.rights.isdisjoint("rswip"):
+        # RFC 5464 §3.3
+        raise No(*NOPERM)
     return found
 
 

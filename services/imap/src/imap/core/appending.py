@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from mailmodel import Flags, MailboxInfo
 from mailmodel.flags import KEYWORD_OCTETS, KEYWORDS_A_MESSAGE
+from mailmodel.rights import INSERT
 from mailmsg.facts import MessageFacts, examine
 from mailmsg.header import header_end
 from mailproto.imap.commands import Append, NewText
@@ -16,6 +17,7 @@ from imap.core.answer import Answer, Bad, No, ok
 from imap.core.features import Feature, Utf8
 from imap.core.limits import refuse_more
 from imap.core.naming import say_normal_form
+from imap.core.places import Place, need
 from imap.core.session import Session
 
 # From this size on the parser works in a thread, so that no other session waits for it.
@@ -31,14 +33,17 @@ async def append(session: Session, command: Append) -> Answer:
     target = await target_mailbox(session, command.mailbox)
     messages = await new_messages(session, command.messages)
     try:
-        uids = await session.store.append(session.account, target.mailbox_id, messages)
+        if target.is_own:
+            uids = await session.store.append(session.account, target.info.mailbox_id, messages)
+        else:
+            uids = await session.store.append_to(target.reach.side, messages)
     except MailboxMissing:
         raise No(*CREATE_FIRST) from None
     await say_normal_form(session, command.mailbox)
-    if session.selected is not None and session.selected.mailbox_id == target.mailbox_id:
+    if session.selected is not None and session.selected.mailbox_id == target.info.mailbox_id:
         session.is_stale = True
         session.put_there(uids)
-    return ok("APPEND completed", appended_code(target, uids))
+    return ok("APPEND completed", appended_code(target.info, uids))
 
 
 def appended_code(target: MailboxInfo, uids: list[int]) -> str:
@@ -90,12 +95,9 @@ def given_flags(names: tuple[str, ...]) -> Flags:
     return Flags.from_wire(names)
 
 
-async def target_mailbox(session: Session, name: str) -> MailboxInfo:
+async def target_mailbox(session: Session, name: str) -> Place:
     """Where messages are to go. Raises No."""
     try:
-        found = await session.store.get_mailbox(session.account, name)
+        return await need(session, name, INSERT, CREATE_FIRST)
     except MailboxNameInvalid as error:
         raise No(str(error), "CANNOT") from None
-    if found is None:
-        raise No(*CREATE_FIRST)
-    return found

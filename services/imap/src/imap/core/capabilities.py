@@ -24,6 +24,7 @@ LOGGED_IN = (
         "THREAD=REFERENCES",
         "THREAD=REFS",
     ),
+    *("ACL", "RIGHTS=kxte", "LIST-MYRIGHTS"),
     *("METADATA", "NOTIFY", "UIDONLY", "INPROGRESS", "FILTERS", "LIST-METADATA"),
 )
 

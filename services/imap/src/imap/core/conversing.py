@@ -33,7 +33,9 @@ async def thread(session: Session, command: Thread) -> Answer:
     mailbox_id = session.need_selected().mailbox_id
     columns = Columns.HEADER | Columns.BODY | Columns.SENT
     try:
-        async for stored in session.store.fetch(session.owner_of(mailbox_id), mailbox_id, list(found), columns):
+        async for stored in session.store.fetch(
+            session.owner_of(mailbox_id), mailbox_id, list(found), columns
+        ):
             for message in stored:
                 number = message.uid if command.by is By.UID else found[message.uid]
                 members.append(_member(message, await full_header(session, message), number))

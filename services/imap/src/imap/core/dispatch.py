@@ -14,6 +14,7 @@ from imap.core import (
     conversing,
     enabling,
     fetching,
+    granting,
     listing,
     mailboxes,
     multisearching,
@@ -119,6 +120,16 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
             return await annotating.get_metadata(session, command)
         case c.SetMetadata():
             return await annotating.set_metadata(session, command)
+        case c.SetAcl():
+            return await granting.set_acl(session, command)
+        case c.DeleteAcl():
+            return await granting.delete_acl(session, command)
+        case c.GetAcl():
+            return await granting.get_acl(session, command)
+        case c.ListRights():
+            return await granting.list_rights(session, command)
+        case c.MyRights():
+            return await granting.my_rights(session, command)
         case c.Compress():
             raise RuntimeError("the connection does that itself")
         case c.Login() | c.Authenticate():

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from mailmodel import AccountRef
 from mailmodel.collation import casemap
 from mailmodel.view import SessionView
 from mailproto.imap.search_keys import SearchKey
@@ -41,6 +42,8 @@ class Where:
     saved: Sequence[int] = ()
     # In order; else all of its messages.
     only: Sequence[int] | None = None
+    # Whose it is; None: the session's, or the selected mailbox's owner.
+    owner: AccountRef | None = None
 
 
 async def find(session: Session, key: SearchKey) -> list[Found]:
@@ -50,6 +53,10 @@ async def find(session: Session, key: SearchKey) -> list[Found]:
         return await find_in(session, Where(selected.mailbox_id, selected.view, session.saved), key)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
+
+
+def _owner(session: Session, where: Where) -> AccountRef:
+    return where.owner or session.owner_of(where.mailbox_id)
 
 
 def limited(session: Session, found: list[Found]) -> tuple[list[Found], str]:
@@ -87,7 +94,7 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
     columns = needed_columns(key)
     progress = session.progress
     progress.done, progress.total = len(found), len(found) + len(open_)
-    async for stored in session.store.fetch(session.account, where.mailbox_id, list(open_), columns):
+    async for stored in session.store.fetch(_owner(session, where), where.mailbox_id, list(open_), columns):
         still_open = []
         for message in await _with_long_headers(session, where, stored, columns):
             candidate = open_.pop(message.uid)
@@ -119,7 +126,7 @@ async def _with_long_headers(
         return stored
     again: dict[int, StoredMessage] = {}
     async for part in session.store.fetch(
-        session.account, where.mailbox_id, long_ones, columns | Columns.BODY
+        _owner(session, where), where.mailbox_id, long_ones, columns | Columns.BODY
     ):
         again.update({message.uid: message for message in part})
     # One that has gone meanwhile is not found.

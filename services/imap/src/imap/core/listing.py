@@ -4,18 +4,21 @@ A name is told when it fits a pattern and meets the selection criteria, or, with
 meets them that is not told itself (RFC 5258 §3.3).
 """
 
+import re
 from collections.abc import Mapping
 
 from mailmodel import INBOX, MailboxInfo
-from mailmodel.mailbox_name import superiors
+from mailmodel.mailbox_name import SEPARATOR, superiors
+from mailmodel.rights import READ
 from mailproto.imap import responses
 from mailproto.imap.commands import List, Lsub
 from mailproto.imap.mailbox_options import BASE_SELECTS, ListReturn, ListSelect, StatusItem
 from mailproto.imap.names import Pattern
 
-from imap.core import annotating, status
+from imap.core import annotating, granting, status
 from imap.core.answer import Answer, ok
 from imap.core.features import Feature
+from imap.core.places import OTHERS, SHARED, visible
 from imap.core.session import Session
 
 # Responses that are said at once.
@@ -27,33 +30,53 @@ async def listing(session: Session, command: List) -> Answer:
     if not command.is_extended and command.patterns == ("",):
         await session.say(b'* LIST (\\Noselect) "/" ""\r\n')
         return ok("LIST completed")
-    known = {info.name: info for info in await session.store.list_mailboxes(session.account)}
+    patterns = [command.reference + pattern for pattern in command.patterns if pattern]
+    own_only = not any(_reaches_others(pattern) for pattern in patterns)
+    places = {place.info.name: place for place in await visible(session, own_only=own_only)}
+    known = {name: place.info for name, place in places.items()}
     subscribed = {name for name, info in known.items() if info.subscribed}
     if ListSelect.SUBSCRIBED in command.selects:
         subscribed |= set(await session.store.list_subscriptions(session.account))
     chosen = _Chosen(command, known, subscribed)
     names = chosen.names()
-    infos = [known[name] for name in names if name in known]
+    readable = {name for name in names if name in places and READ in places[name].reach.rights}
     if StatusItem.HIGHESTMODSEQ in command.status:
         await session.enable(Feature.CONDSTORE)
-    counts = await status.count(session, infos, command.status)
+    counts = await status.count(session, [places[name] for name in sorted(readable)], command.status)
     annotations: Mapping[tuple[int, str], bytes] = {}
     if command.metadata:
         annotations = await session.store.annotations_named(session.account, command.metadata)
+        for name in readable:
+            if not places[name].is_own:
+                annotations = {**annotations, **await annotating.of_others(session, places[name])}
     lines: list[bytes] = []
     for name in names:
         lines.append(
             responses.listing(b"LIST", chosen.attributes(name), session.shown(name), chosen.extended(name))
         )
-        if command.status and name in known:
+        if ListReturn.MYRIGHTS in command.returns and name in places:
+            lines.append(granting.my_rights_line(session, places[name]))
+        if command.status and name in readable:
             lines.append(status.line(session, known[name], command.status, counts))
-        if command.metadata and name in known:
+        if command.metadata and name in readable:
             lines.append(annotating.listed(session, known[name], command.metadata, annotations))
         if len(lines) >= GROUP:
             await session.say(b"".join(lines))
             lines.clear()
     await session.say(b"".join(lines))
     return ok("LIST completed")
+
+
+def _reaches_others(pattern: str) -> bool:
+    """Whether it may fit a name that is not one's own."""
+    front = re.split(r"[*%]", pattern, maxsplit=1)[0]
+    has_wildcard = len(front) < len(pattern)
+    return any(
+        front.startswith(prefix + SEPARATOR)
+        or (has_wildcard and (prefix + SEPARATOR).startswith(front))
+        or front == prefix
+        for prefix in (OTHERS, SHARED)
+    )
 
 
 class _Chosen:
@@ -63,6 +86,8 @@ class _Chosen:
         self._known = known
         self._subscribed = subscribed
         self._patterns = [Pattern(command.reference + pattern) for pattern in command.patterns if pattern]
+        self._shows_levels = any("%" in pattern for pattern in command.patterns)
+        self._is_extended = command.is_extended
         self._criteria = [option for option in BASE_SELECTS if option in command.selects]
         self._recursive = ListSelect.RECURSIVEMATCH in command.selects
         self._tells_subscribed = (
@@ -90,6 +115,9 @@ class _Chosen:
     def names(self) -> list[str]:
         """In order, INBOX first."""
         told = set(self._told)
+        if self._shows_levels and not self._criteria:
+            # RFC 3501 §6.3.8: levels of which there is no mailbox, as above those of others.
+            told |= {name for name in self._with_inferiors - self._known.keys() if self._fits(name)}
         if self._recursive:
             told |= {name for name in self._above_hidden if self._fits(name)}
         return sorted(told, key=lambda name: (name != INBOX, name.encode("utf-8", "surrogatepass")))
@@ -99,7 +127,9 @@ class _Chosen:
         info = self._known.get(name)
         words = []
         if info is None:
-            words.append("\\NonExistent")
+            words.append("\\NonExistent" if self._is_extended else "\\Noselect")
+            if name in self._with_inferiors:
+                words.append("\\HasChildren")
         else:
             words.append("\\HasChildren" if name in self._with_inferiors else "\\HasNoChildren")
             words += sorted(info.special_use)

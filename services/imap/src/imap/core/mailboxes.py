@@ -1,12 +1,15 @@
 """CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE (RFC 3501 §6.3, RFC 2342, RFC 6154)."""
 
-from mailmodel.mailbox_name import canonical
+from mailmodel import AccountRef
+from mailmodel.mailbox_name import INBOX, SEPARATOR, canonical, superiors
+from mailmodel.rights import CREATE, DELETE
 from mailproto.imap.commands import Create, Delete, Rename, Subscribe, Unsubscribe
 from mailstore import InboxProtected, MailboxExists, MailboxHasInferiors, MailboxMissing, MailboxNameInvalid
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.naming import say_normal_form
 from imap.core.object_ids import mailbox_object
+from imap.core.places import NOPERM, is_foreign, need, owner_of
 from imap.core.session import Session
 
 # Uses that a mailbox may have here (RFC 6154 §2, RFC 8457); \All and \Flagged would have to be virtual.
@@ -18,8 +21,10 @@ SPECIAL_USES = {
 async def create(session: Session, command: Create) -> Answer:
     """Mailboxes above it are made as needed."""
     uses = await _special_uses(session, command)
+    name = command.mailbox.removesuffix(SEPARATOR)
+    owner, name = await _own_or_permitted(session, name)
     try:
-        made = await session.store.create_mailbox(session.account, command.mailbox, uses)
+        made = await session.store.create_mailbox(owner, name, uses)
     except MailboxExists:
         raise No("There is a mailbox of that name already", "ALREADYEXISTS") from None
     except InboxProtected:
@@ -30,12 +35,28 @@ async def create(session: Session, command: Create) -> Answer:
     return ok("CREATE completed", f"MAILBOXID ({mailbox_object(made.mailbox_id)})")
 
 
+async def _own_or_permitted(session: Session, name: str) -> tuple[AccountRef, str]:
+    """Whose a new mailbox is to be and its name there; another's where the nearest one above allows it. Raises No."""
+    if not is_foreign(name):
+        return session.account, name
+    owned = await owner_of(session, name)
+    if owned is None:
+        raise No(*NOPERM)
+    owner, inner = owned
+    front = name[: len(name) - len(inner)]
+    for superior in reversed(superiors(inner)):
+        if await session.store.get_mailbox(owner, superior) is not None:
+            await need(session, front + superior, CREATE, NOPERM)
+            return owner, inner
+    raise No(*NOPERM)
+
+
 async def _special_uses(session: Session, command: Create) -> frozenset[str]:
     """The uses asked for, as we write them. One mailbox has each: a second would leave clients to guess."""
     if not command.special_use:
         return frozenset()
     uses = frozenset(SPECIAL_USES.get(name.lower(), "") for name in command.special_use)
-    if "" in uses:
+    if "" in uses or is_foreign(command.mailbox):
         raise No("A mailbox cannot have that use here", "USEATTR")
     for info in await session.store.list_mailboxes(session.account):
         if info.special_use & uses:
@@ -46,7 +67,9 @@ async def _special_uses(session: Session, command: Create) -> frozenset[str]:
 async def delete(session: Session, command: Delete) -> Answer:
     """A mailbox with others below it stays."""
     try:
-        await session.store.delete_mailbox(session.account, command.mailbox)
+        place = await need(session, command.mailbox, DELETE)
+        inner = command.mailbox if place.is_own else (await _there(session, command.mailbox))[1]
+        await session.store.delete_mailbox(place.reach.owner, inner)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     except MailboxHasInferiors:
@@ -64,7 +87,14 @@ async def delete(session: Session, command: Delete) -> Answer:
 async def rename(session: Session, command: Rename) -> Answer:
     """INBOX stays and gives its messages away."""
     try:
-        await session.store.rename_mailbox(session.account, command.old, command.new)
+        place = await need(session, command.old, DELETE)
+        owner, new = await _own_or_permitted(session, command.new.removesuffix(SEPARATOR))
+        if owner != place.reach.owner:
+            raise No("A mailbox stays with its owner; move its messages", "CANNOT")
+        old = command.old if place.is_own else (await _there(session, command.old))[1]
+        if not place.is_own and canonical(old) == INBOX:
+            raise No("Another's INBOX is not renamed", "CANNOT")
+        await session.store.rename_mailbox(owner, old, new)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     except MailboxExists:
@@ -73,6 +103,14 @@ async def rename(session: Session, command: Rename) -> Answer:
         raise No(_sentence(error) or "That name cannot be used", "CANNOT") from None
     await say_normal_form(session, command.new)
     return ok("RENAME completed")
+
+
+async def _there(session: Session, name: str) -> tuple[AccountRef, str]:
+    """Whose it is, and its name there. Raises No."""
+    owned = await owner_of(session, name)
+    if owned is None:
+        raise No(*NO_MAILBOX)
+    return owned
 
 
 async def subscribe(session: Session, command: Subscribe) -> Answer:
@@ -94,8 +132,9 @@ async def unsubscribe(session: Session, command: Unsubscribe) -> Answer:
 
 
 async def namespace(session: Session) -> Answer:
-    """One's own mailboxes, at the top; none of others yet."""
-    await session.say(b'* NAMESPACE (("" "/")) NIL NIL\r\n')
+    """One's own mailboxes at the top; those of other people; those that nobody owns (RFC 2342 §5)."""
+    others = b'(("Other Users/" "/")) (("Shared/" "/"))' if session.people is not None else b"NIL NIL"
+    await session.say(b'* NAMESPACE (("" "/")) %b\r\n' % others)
     return ok("NAMESPACE completed")
 
 

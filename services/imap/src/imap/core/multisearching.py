@@ -1,7 +1,7 @@
 """ESEARCH (RFC 7377): one search of several mailboxes, each answered by itself where something was found."""
 
-from mailmodel import MailboxInfo
 from mailmodel.mailbox_name import MailboxNameInvalid, canonical
+from mailmodel.rights import READ
 from mailmodel.view import SessionView
 from mailproto.imap import responses
 from mailproto.imap.commands import By, MultiSearch
@@ -10,13 +10,17 @@ from mailproto.imap.search_keys import asks_modseq
 from mailproto.imap.search_returns import SearchReturn, SearchReturns
 from mailstore import MailboxMissing
 
+from imap.core import places
 from imap.core.answer import Answer, Bad, ok
 from imap.core.features import Feature
 from imap.core.finding import Found, Where, find_in
+from imap.core.places import Place, visible
 from imap.core.searching import result_items, save
 from imap.core.session import Session
 from imap.core.watch import is_meant
 
+# Others' mailboxes are no personal ones (RFC 5465 §6.2).
+OWN = (Watched.PERSONAL, Watched.INBOXES)
 ALL = SearchReturns(frozenset({SearchReturn.ALL}))
 
 
@@ -31,11 +35,12 @@ async def esearch(session: Session, command: MultiSearch, tag: str) -> Answer:
     if tells_modseq:
         await session.enable(Feature.CONDSTORE)
     sources = [_with_canonical_names(source) for source in command.sources]
-    for info in await session.store.list_mailboxes(session.account):
-        if not _is_searched(session, sources, info):
+    for place in await visible(session):
+        info = place.info
+        if READ not in place.reach.rights or not _is_searched(session, sources, place):
             continue
         try:
-            found = await _found(session, command, info)
+            found = await _found(session, command, place)
         except MailboxMissing:
             continue
         if SearchReturn.SAVE in returns.options:
@@ -49,11 +54,12 @@ async def esearch(session: Session, command: MultiSearch, tag: str) -> Answer:
     return ok("ESEARCH completed")
 
 
-async def _found(session: Session, command: MultiSearch, info: MailboxInfo) -> list[Found]:
+async def _found(session: Session, command: MultiSearch, place: Place) -> list[Found]:
+    info = place.info
     selected = session.selected
     if selected is not None and selected.mailbox_id == info.mailbox_id:
         return await find_in(session, Where(info.mailbox_id, selected.view, session.saved), command.key)
-    snapshot = await session.store.snapshot(session.account, info.mailbox_id)
+    snapshot = await places.snapshot(session, place.reach)
     view = SessionView(
         snapshot.uids,
         snapshot.system_flags,
@@ -63,7 +69,7 @@ async def _found(session: Session, command: MultiSearch, info: MailboxInfo) -> l
         uid_next=snapshot.info.uid_next,
         recent_from_uid=snapshot.recent_from_uid,
     )
-    return await find_in(session, Where(info.mailbox_id, view), command.key)
+    return await find_in(session, Where(info.mailbox_id, view, owner=place.reach.owner), command.key)
 
 
 def _with_canonical_names(source: Source) -> Source:
@@ -76,12 +82,14 @@ def _with_canonical_names(source: Source) -> Source:
     return Source(source.watched, tuple(names))
 
 
-def _is_searched(session: Session, sources: list[Source], info: MailboxInfo) -> bool:
-    selected = session.selected
+def _is_searched(session: Session, sources: list[Source], place: Place) -> bool:
+    selected, info = session.selected, place.info
     for source in sources:
         if source.watched is Watched.SELECTED:
             if selected is not None and selected.mailbox_id == info.mailbox_id:
                 return True
+        elif source.watched in OWN and not place.is_own:
+            continue
         elif is_meant(source.watched, source.names, info.name, is_subscribed=info.subscribed):
             return True
     return False

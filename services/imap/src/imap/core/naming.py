@@ -1,15 +1,19 @@
 """Telling a client of IMAP4rev2 the name under which a mailbox is kept (RFC 9051 §6.3.2, §6.3.9.7)."""
 
-from mailmodel import MailboxInfo
-from mailmodel.mailbox_name import SEPARATOR, canonical
+from mailmodel.mailbox_name import SEPARATOR, canonical, is_below
 from mailproto.imap import responses
 
+from imap.core.places import Place, visible
 from imap.core.session import Session
 
 
-async def listed(session: Session, info: MailboxInfo, asked: str) -> bytes:
+async def listed(session: Session, place: Place, asked: str) -> bytes:
     """The LIST response that SELECT gives."""
-    has_inferiors = await session.store.has_inferiors(session.account, info.name)
+    info = place.info
+    if place.is_own:
+        has_inferiors = await session.store.has_inferiors(session.account, info.name)
+    else:
+        has_inferiors = any(is_below(other.info.name, info.name) for other in await visible(session))
     words = ["\\HasChildren" if has_inferiors else "\\HasNoChildren", *sorted(info.special_use)]
     if info.subscribed:
         words.append("\\Subscribed")

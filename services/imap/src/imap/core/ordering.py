@@ -44,7 +44,7 @@ async def read_rows(
     if any(key in OF_ENVELOPE for key in keys):
         columns |= Columns.ENVELOPE
     rows: list[Row] = []
-    async for stored in session.store.fetch(session.account, mailbox_id, list(uids), columns):
+    async for stored in session.store.fetch(session.owner_of(mailbox_id), mailbox_id, list(uids), columns):
         rows += [Row(message.uid, _values(message, keys)) for message in stored]
     return rows
 

@@ -1,5 +1,6 @@
 """REPLACE and UID REPLACE (RFC 8508)."""
 
+from mailmodel.rights import DELETE_MESSAGES, EXPUNGE
 from mailmodel.view import MayExpunge
 from mailproto.imap import responses
 from mailproto.imap.commands import Replace
@@ -15,7 +16,7 @@ GONE = ("There is no such message", "NONEXISTENT")
 
 async def replace(session: Session, command: Replace) -> Answer:
     """Both or neither: the new message comes, the old one goes."""
-    selected = session.need_writable()
+    selected = session.need_writable(DELETE_MESSAGES + EXPUNGE)
     uids = session.uids(command.number, command.by)
     if not uids:
         raise No(*GONE)
@@ -23,14 +24,18 @@ async def replace(session: Session, command: Replace) -> Answer:
     target = await target_mailbox(session, command.mailbox)
     [new] = await new_messages(session, [command.text])
     try:
-        uid = await session.store.replace(
-            session.account, selected.mailbox_id, uids[0], target.mailbox_id, new
-        )
+        if target.is_own and not selected.reach.reader_id:
+            uid = await session.store.replace(
+                session.account, selected.mailbox_id, uids[0], target.info.mailbox_id, new
+            )
+        else:
+            source = selected.reach.side
+            uid = await session.store.replace_between(source, uids[0], target.reach.side, new)
     except EntryMissing:
         raise No(*GONE) from None
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
-    await session.say(responses.untagged("OK", "The new message is there", appended_code(target, [uid])))
+    await session.say(responses.untagged("OK", "The new message is there", appended_code(target.info, [uid])))
     await say_normal_form(session, command.mailbox)
     await session.refresh(MayExpunge.YES)
     return ok("REPLACE completed", session.highest_told)

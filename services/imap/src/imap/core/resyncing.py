@@ -7,6 +7,7 @@ from mailproto.imap import responses
 from mailproto.imap.commands import Resync
 from mailproto.imap.message_set import MessageSet, Spans
 
+from imap.core import places
 from imap.core.session import Session
 
 # FETCH responses that are said at once.
@@ -32,7 +33,7 @@ async def resync(session: Session, known: Resync) -> None:
 async def tell_vanished(session: Session, modseq: int, wanted: Spans, *, above: int = 0) -> None:
     """VANISHED (EARLIER) of those among these UIDs that are gone. Those that the session still shows are told later."""
     selected = session.need_selected()
-    changes = await session.store.changes_since(session.account, selected.mailbox_id, modseq)
+    changes = await places.changes_since(session, selected.reach, modseq)
     gone = [
         uid
         for uid in changes.expunged

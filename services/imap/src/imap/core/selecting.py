@@ -1,17 +1,24 @@
 """SELECT, EXAMINE, CLOSE, UNSELECT (RFC 3501 §6.3.1, §6.3.2, §6.4.2; RFC 3691)."""
 
+from dataclasses import replace
+
 from mailmodel import MailboxInfo
 from mailmodel.flags import WIRE_NAMES
+from mailmodel.rights import EXPUNGE, READ
 from mailmodel.view import SessionView
 from mailproto.imap import responses
 from mailproto.imap.commands import Access, Select
 from mailstore import MailboxMissing
 
-from imap.core import naming, resyncing
+from imap.core import naming, places, resyncing
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.features import Feature
 from imap.core.object_ids import mailbox_object
+from imap.core.places import Reach
 from imap.core.session import Selected, Session
+
+# Who has none of these changes nothing that others see (RFC 4314 §5.2).
+SHARED_CHANGES = frozenset("iewt")
 
 
 async def select(session: Session, command: Select) -> Answer:
@@ -26,15 +33,13 @@ async def select(session: Session, command: Select) -> Answer:
         await session.say(responses.untagged("OK", "The mailbox before is closed", "CLOSED"))
     if command.wants_modseqs:
         await session.enable(Feature.CONDSTORE)
-    found = await session.store.get_mailbox(session.account, command.mailbox)
-    if found is None:
-        raise No(*NO_MAILBOX)
+    place = await places.need(session, command.mailbox, READ)
     claims = command.access is Access.READ_WRITE
     try:
-        snapshot = await session.store.snapshot(session.account, found.mailbox_id, claim_recent=claims)
+        snapshot = await places.snapshot(session, place.reach, claim_recent=claims)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
-    info = snapshot.info
+    info = snapshot.info if place.is_own else replace(snapshot.info, name=place.info.name)
     view = SessionView(
         snapshot.uids,
         snapshot.system_flags,
@@ -44,18 +49,19 @@ async def select(session: Session, command: Select) -> Answer:
         uid_next=info.uid_next,
         recent_from_uid=snapshot.recent_from_uid,
     )
-    session.select(Selected(info.mailbox_id, info.name, command.access, view))
+    session.select(Selected(info.mailbox_id, info.name, command.access, view, place.reach))
     session.is_stale = False
-    await session.say(_described(session, info, view, command.access))
+    await session.say(_described(session, info, view, command.access, place.reach))
     if session.is_rev2:
-        await session.say(await naming.listed(session, info, command.mailbox))
+        await session.say(await naming.listed(session, place, command.mailbox))
     if command.resync is not None and command.resync.uid_validity == info.uid_validity:
         await resyncing.resync(session, command.resync)
-    code = "READ-WRITE" if command.access is Access.READ_WRITE else "READ-ONLY"
+    changes = command.access is Access.READ_WRITE and not SHARED_CHANGES.isdisjoint(place.reach.rights)
+    code = "READ-WRITE" if changes else "READ-ONLY"
     return ok(f"{command.access.value} completed", code)
 
 
-def _described(session: Session, info: MailboxInfo, view: SessionView, access: Access) -> bytes:
+def _described(session: Session, info: MailboxInfo, view: SessionView, access: Access, reach: Reach) -> bytes:
     """The untagged responses that describe a mailbox."""
     flags = list(WIRE_NAMES.values()) + sorted(view.all_keywords())
     lines = [
@@ -67,7 +73,7 @@ def _described(session: Session, info: MailboxInfo, view: SessionView, access: A
         first = view.first_unseen()
         if first is not None and not session.is_uid_only:
             lines.append(responses.untagged("OK", "The first unseen message", f"UNSEEN {first}"))
-    permanent = "" if access is Access.READ_ONLY else " ".join([*flags, "\\*"])
+    permanent = "" if access is Access.READ_ONLY else " ".join(_kept(flags, reach))
     lines += [
         responses.untagged("OK", "Flags that are kept", f"PERMANENTFLAGS ({permanent})"),
         responses.untagged("OK", "UIDs are valid", f"UIDVALIDITY {info.uid_validity}"),
@@ -78,12 +84,19 @@ def _described(session: Session, info: MailboxInfo, view: SessionView, access: A
     return b"".join(lines)
 
 
+def _kept(flags: list[str], reach: Reach) -> list[str]:
+    """The flags that this session may change (RFC 4314 §5.1.1)."""
+    limits = reach.limits
+    allowed = [name for bit, name in WIRE_NAMES.items() if bit & limits.system]
+    return [*allowed, *flags[len(WIRE_NAMES) :], "\\*"] if limits.keywords else allowed
+
+
 async def close(session: Session) -> Answer:
     """Remove what is \\Deleted, silently, and select nothing."""
     selected = session.need_selected()
-    if selected.access is Access.READ_WRITE:
+    if selected.access is Access.READ_WRITE and EXPUNGE in selected.reach.rights:
         try:
-            await session.store.expunge(session.account, selected.mailbox_id)
+            await session.store.expunge(selected.reach.owner, selected.mailbox_id)
         except MailboxMissing:
             pass
     session.select(None)

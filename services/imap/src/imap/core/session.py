@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from directoryclient import Identity
 from mailmodel import AccountRef, Entry, Flags, SystemFlag
+from mailmodel.rights import READ
 from mailmodel.view import Exists, Expunged, FlagsChanged, MayExpunge, SessionView
 from mailproto.imap import responses
 from mailproto.imap.commands import Access, By
@@ -13,12 +14,15 @@ from mailproto.imap.names import Dialect
 from mailproto.imap.sort_keys import SortCriterion
 from mailstore import MailboxMissing, MailStore
 
-from imap.core.answer import NO_MAILBOX, Bad, No
+from imap.core import places
+from imap.core.answer import Bad, No
 from imap.core.features import Feature, Utf8
 from imap.core.limits import MessageLimits
+from imap.core.places import Reach
 from imap.core.progress import Progress
 from imap.core.updating import Context, numbered
 from imap.core.watch import Watch
+from imap.ports import People
 
 
 @dataclass
@@ -29,6 +33,8 @@ class Selected:
     name: str
     access: Access
     view: SessionView
+    # Whose it is, and what this session may do there.
+    reach: Reach
 
 
 # Most messages have no keywords: all that can be said of these, ready.
@@ -59,6 +65,7 @@ class Session:
         progress: Progress,
         limits: MessageLimits = UNLIMITED,
         utf8: Utf8 = Utf8.ACCEPT,
+        people: People | None = None,
     ) -> None:
         self.store = store
         self.say = say
@@ -67,6 +74,8 @@ class Session:
         self.progress = progress
         self.limits = limits
         self.utf8 = utf8
+        # Who says whose a mailbox of others is; without it there are none.
+        self.people = people
         self.who: Identity | None = None
         self.selected: Selected | None = None
         self.features: set[Feature] = set()
@@ -104,9 +113,10 @@ class Session:
             raise Bad("Select a mailbox first")
         return self.selected
 
-    def need_writable(self) -> Selected:
-        """Raises Bad or No."""
+    def need_writable(self, rights: str = "") -> Selected:
+        """With these rights. Raises Bad or No."""
         selected = self.need_selected()
+        selected.reach.need(rights)
         if selected.access is Access.READ_ONLY:
             raise No("The mailbox was opened read-only", "NOPERM")
         return selected
@@ -123,6 +133,12 @@ class Session:
         except IndexError:
             raise Bad("There is no message with that number") from None
 
+    def owner_of(self, mailbox_id: int) -> AccountRef:
+        """Whose mailbox this is: that of the selected one's owner, else one's own."""
+        selected = self.selected
+        is_selected = selected is not None and selected.mailbox_id == mailbox_id
+        return selected.reach.owner if selected is not None and is_selected else self.account
+
     async def refresh(self, may_expunge: MayExpunge) -> None:
         """Look at what has changed and announce it."""
         await self.look()
@@ -135,12 +151,13 @@ class Session:
 
     async def look(self) -> None:
         """Look at what has changed. A mailbox that is gone ends the selection."""
+        await self.check_rights()
         selected = self.selected
         if selected is None:
             return
         self.is_stale = False
         view = selected.view
-        changes = await self.store.changes_since(self.account, selected.mailbox_id, view.highest_modseq)
+        changes = await places.changes_since(self, selected.reach, view.highest_modseq)
         if changes.gone:
             self.select(None)
             await self.say(
@@ -148,6 +165,18 @@ class Session:
             )
             return
         view.apply(changes.changed, changes.expunged, changes.highest_modseq, changes.uid_next)
+
+    async def check_rights(self) -> None:
+        """In another's mailbox they are what they are now; who may not read it any more has none selected."""
+        selected = self.selected
+        if selected is None or not selected.reach.reader_id:
+            return
+        now = await places.again(self, selected.reach)
+        if now is not None and READ in now.rights:
+            selected.reach = now
+            return
+        self.select(None)
+        await self.say(responses.untagged("NO", "You may not read the mailbox any more", "NOPERM"))
 
     async def announce(self, may_expunge: MayExpunge, *, tells_flags: bool = True) -> list[int]:
         """Say what the view has heard of; the UIDs of messages that are new to the client."""
@@ -245,7 +274,7 @@ class Session:
 
     async def _claim_recent(self, selected: Selected) -> None:
         try:
-            await self.store.claim_recent(self.account, selected.mailbox_id, selected.view.uid_next)
+            await self.store.claim_recent(selected.reach.owner, selected.mailbox_id, selected.view.uid_next)
         except MailboxMissing:
             return
 
@@ -265,10 +294,3 @@ class Session:
         self.need_selected().view.told(entries)
         if self.contexts:
             self.touched.update(entry.uid for entry in entries)
-
-    async def mailbox_id(self, name: str) -> int:
-        """A mailbox that must be there. Raises No."""
-        found = await self.store.get_mailbox(self.account, name)
-        if found is None:
-            raise No(*NO_MAILBOX)
-        return found.mailbox_id

@@ -5,15 +5,17 @@ What no counter holds (\\Recent, \\Deleted) is counted in one statement for all 
 
 from collections.abc import Mapping, Sequence
 
-from mailmodel import MailboxInfo
+from mailmodel import AccountRef, MailboxInfo
+from mailmodel.rights import READ
 from mailproto.imap import responses
 from mailproto.imap.commands import Status
 from mailproto.imap.mailbox_options import StatusItem
 from mailstore import EntryCounts
 
-from imap.core.answer import NO_MAILBOX, Answer, No, ok
+from imap.core.answer import Answer, ok
 from imap.core.features import Feature
 from imap.core.object_ids import mailbox_object
+from imap.core.places import Place, need
 from imap.core.session import Session
 
 COUNTED = frozenset({StatusItem.RECENT, StatusItem.DELETED})
@@ -22,23 +24,27 @@ NONE = EntryCounts(recent=0, deleted=0, deleted_octets=0)
 
 async def status(session: Session, command: Status) -> Answer:
     """Of one mailbox."""
-    found = await session.store.get_mailbox(session.account, command.mailbox)
-    if found is None:
-        raise No(*NO_MAILBOX)
-    counts = await count(session, [found], command.items)
+    place = await need(session, command.mailbox, READ)
+    counts = await count(session, [place], command.items)
     if StatusItem.HIGHESTMODSEQ in command.items:
         await session.enable(Feature.CONDSTORE)
-    await session.say(line(session, found, command.items, counts))
+    await session.say(line(session, place.info, command.items, counts))
     return ok("STATUS completed")
 
 
 async def count(
-    session: Session, infos: Sequence[MailboxInfo], items: Sequence[StatusItem]
+    session: Session, places: Sequence[Place], items: Sequence[StatusItem]
 ) -> Mapping[int, EntryCounts]:
     """What must be counted for these items, by mailbox id."""
-    if not infos or COUNTED.isdisjoint(items):
+    if not places or COUNTED.isdisjoint(items):
         return {}
-    return await session.store.count_entries(session.account, [info.mailbox_id for info in infos])
+    by_owner: dict[AccountRef, list[int]] = {}
+    for place in places:
+        by_owner.setdefault(place.reach.owner, []).append(place.info.mailbox_id)
+    counts: dict[int, EntryCounts] = {}
+    for owner, mailbox_ids in by_owner.items():
+        counts |= await session.store.count_entries(owner, mailbox_ids)
+    return counts
 
 
 def line(

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 
 from mailmodel import FlagAction, FlagChange
+from mailmodel.rights import DELETE_MESSAGES, EXPUNGE
 from mailmodel.view import MayExpunge
 from mailproto.imap import responses
 from mailproto.imap.commands import By, Copy, Echo, Move, Store, StoreAction, UidExpunge
 from mailproto.imap.message_set import compact
 from mailstore import CopyResult, MailboxMissing
 
+from imap.core import places
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.appending import given_flags, target_mailbox
 from imap.core.features import Feature
 from imap.core.limits import last_ones, refuse_more
+from imap.core.places import NOPERM, Reach
 from imap.core.session import Session
 
 ACTIONS = {
@@ -27,15 +30,14 @@ async def store(session: Session, command: Store) -> Answer:
     selected = session.need_writable()
     uids, limited = last_ones(session.uids(command.numbers, command.by), session.limits.messages)
     change = FlagChange(ACTIONS[command.action], given_flags(command.flags))
+    _need_any(selected.reach, change)
     modified: list[int] = []
     try:
         if command.unchanged_since is None:
-            entries = await session.store.store_flags(session.account, selected.mailbox_id, uids, change)
+            entries = (await places.store_flags(session, selected.reach, uids, change)).entries
         else:
             await session.enable(Feature.CONDSTORE)
-            outcome = await session.store.store_flags_unless_changed(
-                session.account, selected.mailbox_id, uids, change, command.unchanged_since
-            )
+            outcome = await places.store_flags(session, selected.reach, uids, change, command.unchanged_since)
             entries, modified = outcome.entries, outcome.modified
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
@@ -70,6 +72,18 @@ async def store(session: Session, command: Store) -> Answer:
     return ok("STORE completed", limited)
 
 
+def _need_any(reach: Reach, change: FlagChange) -> None:
+    """Some of what STORE would change may be changed (RFC 4314 §4). Raises No."""
+    if change.action is FlagAction.REPLACE:
+        may = bool(reach.limits.system)
+    else:
+        limits, flags = reach.limits, change.flags
+        may = bool(flags.system & limits.system or (flags.keywords and limits.keywords))
+        may = may or not (flags.system or flags.keywords)
+    if not may:
+        raise No(*NOPERM)
+
+
 def _stored(session: Session, command: Store, uid: int, *, tells_flags: bool) -> bytes:
     view = session.need_selected().view
     number = view.number_of(uid)
@@ -87,13 +101,13 @@ def _stored(session: Session, command: Store, uid: int, *, tells_flags: bool) ->
 
 async def expunge(session: Session, command: UidExpunge | None) -> Answer:
     """Remove what is \\Deleted, all of it or of these UIDs only."""
-    selected = session.need_writable()
+    selected = session.need_writable(EXPUNGE)
     uids: Sequence[int] | None = None
     limited = ""
     if command is not None:
         uids, limited = last_ones(session.uids(command.uids, By.UID), session.limits.messages)
     try:
-        gone = await session.store.expunge(session.account, selected.mailbox_id, uids)
+        gone = await session.store.expunge(selected.reach.owner, selected.mailbox_id, uids)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     await session.refresh(MayExpunge.YES)
@@ -113,9 +127,13 @@ async def copy(session: Session, command: Copy) -> Answer:
     selected = session.need_selected()
     uids = session.uids(command.numbers, command.by)
     refuse_more(len(uids), session.limits.of_saving, uids[0] if uids else None)
-    target = (await target_mailbox(session, command.mailbox)).mailbox_id
+    place = await target_mailbox(session, command.mailbox)
+    target = place.info.mailbox_id
     try:
-        result = await session.store.copy(session.account, selected.mailbox_id, uids, target)
+        if place.is_own and not selected.reach.reader_id:
+            result = await session.store.copy(session.account, selected.mailbox_id, uids, target)
+        else:
+            result = await session.store.copy_between(selected.reach.side, uids, place.reach.side)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     if target == selected.mailbox_id:
@@ -125,13 +143,17 @@ async def copy(session: Session, command: Copy) -> Answer:
 
 async def move(session: Session, command: Move) -> Answer:
     """COPYUID comes before the expunges (RFC 6851 §4.3)."""
-    selected = session.need_writable()
+    selected = session.need_writable(DELETE_MESSAGES + EXPUNGE)
     uids, limited = last_ones(session.uids(command.numbers, command.by), session.limits.of_saving)
-    target = (await target_mailbox(session, command.mailbox)).mailbox_id
+    place = await target_mailbox(session, command.mailbox)
+    target = place.info.mailbox_id
     if target == selected.mailbox_id:
         raise No("The messages are there already", "CANNOT")
     try:
-        result = await session.store.move(session.account, selected.mailbox_id, uids, target)
+        if place.is_own and not selected.reach.reader_id:
+            result = await session.store.move(session.account, selected.mailbox_id, uids, target)
+        else:
+            result = await session.store.move_between(selected.reach.side, uids, place.reach.side)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     if result.pairs:

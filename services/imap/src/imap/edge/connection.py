@@ -11,12 +11,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from mailmodel import AccountRef
 from mailproto.imap import commands as c
 from mailproto.imap import reader as r
 from mailproto.imap import responses
 from mailproto.imap.parse import CommandInvalid, parse
 from mailproto.imap.parse_search import CharsetUnknown
-from mailstore import BodyCorrupt, MailboxNameInvalid, MailStore, StoreUnavailable
+from mailstore import BodyCorrupt, MailboxNameInvalid, MailStore, QuotaExceeded, StoreUnavailable
 from servicekit.tcp import Connection
 from structlog.typing import FilteringBoundLogger
 
@@ -31,8 +32,14 @@ from imap.edge.entering import Entrance, limits_of
 from imap.edge.idling import idle
 from imap.edge.waiting import octets_or_news
 from imap.edge.wire import Over, Wire
-from imap.ports import Changes, Directory, Listening
+from imap.ports import Changes, Directory, Listening, People
 from imap.settings import Settings
+
+# RFC 9208 §4.3.1
+OVER_QUOTA = {
+    "account": "There is no room for that in the account",
+    "tenant": "There is no room for that in what all accounts of the tenant share",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,8 @@ class Needs:
     changes: Changes
     tls: ssl.SSLContext | None
     log: FilteringBoundLogger
+    # Without it nobody sees others' mailboxes.
+    people: People | None = None
 
 
 class Connections:
@@ -84,6 +93,8 @@ class Imap:
         )
         self._session = self._new_session()
         self._listening: Listening | None = None
+        # To the owner of a mailbox of others that is selected.
+        self._overhearing: tuple[str, Listening] | None = None
         self._woken = asyncio.Event()
         self._errors = 0
 
@@ -98,6 +109,7 @@ class Imap:
             ),
             limits=limits_of(settings),
             utf8=Utf8(settings.utf8),
+            people=self._needs.people,
         )
 
     def end_if_idle(self) -> None:
@@ -119,7 +131,20 @@ class Imap:
         if self._listening is not None:
             await self._listening.stop()
             self._listening = None
+        await self._overhear(None)
         self._entrance.leave()
+
+    async def _overhear(self, owner: AccountRef | None) -> None:
+        """Hear of changes in the mailboxes of this account, instead of another's or of none."""
+        if self._overhearing is not None:
+            if owner is not None and owner.account_id == self._overhearing[0]:
+                return
+            await self._overhearing[1].stop()
+            self._overhearing = None
+        if owner is not None:
+            self._overhearing = (owner.account_id, await self._needs.changes.listen(owner, self._told))
+            # What changed since the mailbox was looked at.
+            self._woken.set()
 
     async def _unauthenticate(self) -> Answer:
         """Nothing is left of the session but its TLS (RFC 8437 §3)."""
@@ -187,6 +212,11 @@ class Imap:
             answer = await self._do(tagged.command, tagged.tag)
         finally:
             self._session.progress.end()
+        selected = self._session.selected
+        if selected is not None and selected.reach.reader_id:
+            await self._overhear(selected.reach.owner)
+        elif self._overhearing is not None:
+            await self._overhear(None)
         name = _name(tagged.command)
         metrics.COMMANDS.labels(name, answer.status).inc()
         metrics.COMMAND_SECONDS.labels(name).observe(time.perf_counter() - started)
@@ -245,6 +275,8 @@ class Imap:
             return Answer("NO", str(error), "CANNOT")
         except Bad as error:
             return Answer("BAD", str(error), error.code)
+        except QuotaExceeded as error:
+            return Answer("NO", OVER_QUOTA.get(str(error), OVER_QUOTA["account"]), "OVERQUOTA")
         except StoreUnavailable as error:
             self._log.warning("command_postponed", command=_name(command), error=str(error))
             return Answer("NO", "That cannot be done now, try again later", "UNAVAILABLE")
@@ -281,6 +313,7 @@ class Imap:
             if self._wire.is_compressed:
                 raise No("The connection is compressed already", "COMPRESSIONACTIVE")
             return ok("DEFLATE from now on")
+        await self._session.check_rights()
         return await dispatch.run(self._session, command, tag)
 
     def _told(self, mailbox_id: int) -> None:
