@@ -74,6 +74,11 @@ class DirectorySettings(BaseModel):
     directory_target: str = Field("127.0.0.1:2701", description="host:port of its gRPC")
 
 
+def read_secrets(path: Path) -> list[str]:
+    """A secret's file with one a line, the newest first. Raises OSError where it cannot be read."""
+    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
 def read_secret(path: Path) -> str:
     """The one line of a secret's file. Raises OSError where it cannot be read."""
     return path.read_text(encoding="utf-8").strip()

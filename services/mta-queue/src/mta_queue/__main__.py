@@ -8,10 +8,12 @@ from directoryclient import DirectoryClient
 from dnslookup import Resolver, parse_servers
 from eventbus import EventBus, subjects
 from mailwire.queue.v1.queue_pb2_grpc import add_QueueAdminServiceServicer_to_server
+from mailwire.queue.v1.relay_pb2_grpc import add_RelayAdminServiceServicer_to_server
 from pgkit import check, check_durability, open_pool
 from servicekit import rpc
 from servicekit.run import Service, run
-from servicekit.settings import read_secret
+from servicekit.sealing import Sealer
+from servicekit.settings import read_secret, read_secrets
 from spool import Spool
 
 from mta_queue.adapters.changes import Changes
@@ -21,6 +23,7 @@ from mta_queue.adapters.lanes import Lanes
 from mta_queue.adapters.quarantine import BlobQuarantine
 from mta_queue.adapters.queue import SqlQueue
 from mta_queue.adapters.relay import Relay
+from mta_queue.adapters.routes import RouteBook, login_of
 from mta_queue.adapters.rules import RuleBook
 from mta_queue.adapters.shaping import Shaping
 from mta_queue.adapters.sts import StsPolicies
@@ -36,6 +39,7 @@ from mta_queue.edge.jobs import Jobs
 from mta_queue.edge.laters import Laters
 from mta_queue.edge.notices import Notices
 from mta_queue.edge.orders import Orders
+from mta_queue.edge.relay_orders import RelayOrders
 from mta_queue.edge.releasing import Releasing
 from mta_queue.edge.slots import Slots
 from mta_queue.edge.upkeep import Upkeep
@@ -80,6 +84,7 @@ async def wire(service: Service[Settings]) -> None:
     )
     sts = StsPolicies(pool, resolver, https)
     results = TlsResults(pool)
+    sealer = Sealer(read_secrets(settings.secret_file), "passwords at rest") if settings.secret_file else None
     service.on_close(results.flush)
     relay = Relay(
         settings,
@@ -88,6 +93,7 @@ async def wire(service: Service[Settings]) -> None:
         sts=sts.policy_of,
         way_of=lambda tenant_id, domain: rules.now.way_of(tenant_id, domain),
         results=results,
+        login_of=login_of(sealer),
     )
     service.on_close(relay.close)
     schedule = Schedule(
@@ -131,9 +137,12 @@ async def wire(service: Service[Settings]) -> None:
     jobs = Jobs(changes, notices, service.draining)
     orders = Orders(Items(pool), changes, jobs, book, rules)
 
+    relay_orders = RelayOrders(RouteBook(pool, sealer), rules)
+
     def register(server: grpc.aio.Server) -> list[str]:
         add_QueueAdminServiceServicer_to_server(orders, server)
-        return ["mailwire.queue.v1.QueueAdminService"]
+        add_RelayAdminServiceServicer_to_server(relay_orders, server)
+        return ["mailwire.queue.v1.QueueAdminService", "mailwire.queue.v1.RelayAdminService"]
 
     if settings.grpc_port:
         await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register, ALLOWED)

@@ -28,6 +28,10 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     tls_authorities_file: Path | None = Field(
         None, description="certificates of the authorities that we trust, PEM; empty: the system's"
     )
+    secret_file: Path | None = Field(
+        None,
+        description="keeps the passwords of routes: one secret a line, at least 20 characters; the first seals, all open",
+    )
     https_port: int = Field(443, description="where MTA-STS policies are fetched", ge=1, le=65535)
     grpc_host: str = Field("127.0.0.1", description="address of the operator's gRPC")
     grpc_port: int = Field(0, description="its port, usually 2702; 0 turns it off", ge=0, le=65535)

@@ -37,6 +37,7 @@ class Ports:
     directory_grpc: int
     queue_grpc: int
     mda_grpc: int
+    gateway_grpc: int
     clamd: int
     rspamd: int
     status: int
@@ -68,6 +69,7 @@ class Ports:
             directory_grpc=base + 701,
             queue_grpc=base + 702,
             mda_grpc=base + 703,
+            gateway_grpc=base + 704,
             clamd=base + 310,
             rspamd=base + 333,
             status=base + 600,

@@ -60,7 +60,7 @@ class Services:
     def write_secrets(self) -> None:
         """Secrets that services read from files, and the certificates that say who they are."""
         self._authority.ensure(SERVICES)
-        for name in ("s3-access-key", "s3-secret-key", "operator-token", "dkim-secret"):
+        for name in ("s3-access-key", "s3-secret-key", "operator-token", "dkim-secret", "queue-secret"):
             self._layout.secret(name)
 
     def parts(self, workers: dict[str, int]) -> list[Part]:
@@ -153,6 +153,7 @@ class Services:
             "SUBMISSIONS_PORT": self._ports.submissions,
             "HOSTNAME": "localhost",
             "ALLOW_PLAINTEXT_LOGIN": "loopback",
+            "GRPC_PORT": self._ports.gateway_grpc,
         }
 
     def _mta_queue(self) -> dict[str, object]:
@@ -163,6 +164,7 @@ class Services:
             **self._asks_directory(),
             "HOSTNAME": "localhost",
             "GRPC_PORT": self._ports.queue_grpc,
+            "SECRET_FILE": self._layout.secrets / "queue-secret",
         }
 
     def _mda(self) -> dict[str, object]:
@@ -217,6 +219,7 @@ class Services:
             **self._asks_directory(),
             "QUEUE_TARGET": f"127.0.0.1:{self._ports.queue_grpc}",
             "QUARANTINE_TARGET": f"127.0.0.1:{self._ports.mda_grpc}",
+            "GATEWAY_TARGET": f"127.0.0.1:{self._ports.gateway_grpc}",
             "HOST": "127.0.0.1",
             "PORT": self._ports.admin,
             "TOKEN_FILE": self._layout.token_file,

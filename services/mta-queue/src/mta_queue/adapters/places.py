@@ -13,7 +13,8 @@ from dnslookup import DnsUnavailable, HostAddresses, MailHost, MailRoute, NoSuch
 from mta_queue.adapters.tls_policies import Destination, HostRefused, StsLookup, of_domain, of_host
 from mta_queue.core.destinations import literal_of
 from mta_queue.core.route import Route
-from mta_queue.core.tls import Demand, Minimum, at_least
+from mta_queue.core.tls import Demand, at_least
+from mta_queue.core.way import NO_RULE, Way
 
 HOSTS_TRIED = 10
 
@@ -31,6 +32,7 @@ class Place:
     port: int
     is_route: bool
     demand: Demand
+    way: Way = NO_RULE
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -40,7 +42,7 @@ class Place:
     @property
     def connection_key(self) -> tuple[Hashable, ...]:
         """What its connections are kept under: one that shows less is no good for who asks for more."""
-        return self.host, self.address, self.port, self.demand
+        return self.host, self.address, self.port, self.demand, self.way
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +63,17 @@ class Places:
         self._port = port
 
     async def of(
-        self, domain: str, route: Route | None, minimum: Minimum, *, is_lenient: bool
+        self, domain: str, way: Way, *, is_lenient: bool
     ) -> AsyncIterator[Place | Shut | Destination]:
-        """The destination first, then its places. Raises NullMx, NoSuchDomain, DnsUnavailable, LoopsBack."""
-        if route is not None:
-            async for place in self._of_route(route, minimum, is_lenient=is_lenient):
+        """The destination first, where DNS names it, then its places. Raises NullMx, NoSuchDomain, DnsUnavailable, LoopsBack."""
+        minimum = way.minimum
+        if way.route is not None:
+            async for place in self._of_route(way, way.route, is_lenient=is_lenient):
                 yield place
             return
         literal = literal_of(domain)
         if literal is not None:
-            yield Place(literal, literal, self._port, False, at_least(minimum, literal))
+            yield Place(literal, literal, self._port, False, at_least(minimum, literal), way)
             return
         found = await self._resolver.mail_route(domain)
         hosts = self._without_us(domain, found)
@@ -91,7 +94,7 @@ class Places:
                 yield Shut(host.name, refused)
                 continue
             for address in addresses.addresses:
-                yield Place(host.name, address, self._port, False, demand)
+                yield Place(host.name, address, self._port, False, demand, way)
                 tried += 1
                 if tried == HOSTS_TRIED:
                     return
@@ -105,12 +108,11 @@ class Places:
             raise LoopsBack(f"mail for {domain} should come to {self._hostname}, which does not take it")
         return better
 
-    async def _of_route(
-        self, route: Route, minimum: Minimum, *, is_lenient: bool
-    ) -> AsyncIterator[Place | Shut]:
+    async def _of_route(self, way: Way, route: Route, *, is_lenient: bool) -> AsyncIterator[Place | Shut]:
+        minimum = way.minimum
         port = route.port or self._port
         if ":" in route.host or route.host.replace(".", "").isdigit():
-            yield Place(route.host, route.host, port, True, at_least(minimum, route.host))
+            yield Place(route.host, route.host, port, True, at_least(minimum, route.host), way)
             return
         addresses: HostAddresses = await self._resolver.host_addresses(route.host)
         # Nobody but the operator stands between the domain and this host (RFC 7672 §2.2.2).
@@ -121,4 +123,4 @@ class Places:
             yield Shut(route.host, refused)
             return
         for address in addresses.addresses[:HOSTS_TRIED]:
-            yield Place(route.host, address, port, True, demand)
+            yield Place(route.host, address, port, True, demand, way)

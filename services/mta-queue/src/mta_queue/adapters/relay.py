@@ -8,6 +8,7 @@ operator has set a route it stands in place of the domain's MX.
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -15,9 +16,11 @@ from blobstore import BlobStore
 from dnslookup import DnsUnavailable, NoSuchDomain, NullMx, Resolver
 from mailproto.smtp.body import BodyType, Transfer
 from mailproto.smtp.client import (
+    NO_REQUIRETLS,
     Asked,
     ClientMachine,
     ContentWanted,
+    Dialect,
     Failed,
     Finished,
     Outgoing,
@@ -25,6 +28,7 @@ from mailproto.smtp.client import (
     TlsWanted,
 )
 from mailproto.smtp.client_content import BareLineBreak, encode
+from mailproto.smtp.client_login import Login
 from mailproto.smtp.dsn_request import RECIPIENT_DEFAULT
 from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.wishes import TlsWish
@@ -37,7 +41,7 @@ from mta_queue.adapters.connections import Connections
 from mta_queue.adapters.places import LoopsBack, Place, Places, Shut
 from mta_queue.adapters.session import Session, SessionBroken, TlsFailed
 from mta_queue.adapters.tls import Contexts
-from mta_queue.adapters.tls_policies import Destination, StsFailed, StsLookup
+from mta_queue.adapters.tls_policies import Destination, StsFailed, StsLookup, vouches
 from mta_queue.adapters.tls_results import NoResults, Results
 from mta_queue.core.attempt import Attempt, Delivery, attempt_of
 from mta_queue.core.dead_hosts import Dead, DeadHosts
@@ -46,7 +50,7 @@ from mta_queue.core.outcome import Outcome, Verdict, all_alike, outcomes, relaye
 from mta_queue.core.route import parse_route
 from mta_queue.core.shaping import OPEN, Passage
 from mta_queue.core.tls import Demand, Fault, Level, Minimum, PolicyKind, Published
-from mta_queue.core.way import NO_RULE, Way
+from mta_queue.core.way import NO_RULE, Protocol, Way, WayRule
 from mta_queue.settings import Settings
 
 LOG = logs.logger("mta_queue.relay")
@@ -54,8 +58,13 @@ LOG = logs.logger("mta_queue.relay")
 LARGE_OCTETS = 4 * 1024 * 1024
 LARGE_AT_ONCE = 4
 RECIPIENTS_A_TRANSACTION = 100
+# RFC 8689 §4.2.1
+NAME_UNSURE = Reply.of(550, "5.7.10", "REQUIRETLS: nothing vouches for the name of the host")
 
 
+# What is refused here is refused to us, and not to a message.
+BEFORE_MAIL = (Asked.GREETING, Asked.EHLO, Asked.HELO, Asked.STARTTLS, Asked.AUTH)
+DIALECTS = {Protocol.SMTP: Dialect.SMTP, Protocol.LMTP: Dialect.LMTP}
 # The way of a tenant's mail to a domain.
 WayLookup = Callable[[str, str], Way]
 
@@ -101,10 +110,12 @@ class Relay:
         sts: StsLookup | None = None,
         way_of: WayLookup = lambda tenant_id, domain: NO_RULE,
         results: Results | None = None,
+        login_of: Callable[[WayRule], Login | None] = lambda rule: None,
     ) -> None:
         self._settings = settings
         self._places = Places(resolver, sts, settings.hostname, settings.smtp_port)
         self._way_of = way_of
+        self._login_of = login_of
         self._results = results if results is not None else NoResults()
         self._bodies = Bodies(blobs)
         self._contexts = Contexts(settings.tls_authorities_file)
@@ -164,16 +175,27 @@ class Relay:
     ) -> list[Outcome]:
         """Outcomes for the first recipients: all, or as many as the peer takes in one transaction."""
         last: list[Outcome] | None = None
+        # Of hosts that do not show what REQUIRETLS wants: final, where no other may come to do it (RFC 8689 §4.2.1).
+        unfit: list[Outcome] | None = None
         wish = letter.envelope.wishes.tls
+        # A notice goes on all the same (RFC 8689 §5).
+        requires = wish is TlsWish.REQUIRED and letter.envelope.reverse_path != ""
+        destination: Destination | None = None
         way = self._way_of(letter.envelope.tenant_id, domain)
-        minimum = Minimum.VERIFIED if wish is TlsWish.REQUIRED else way.minimum
         try:
-            goes = parse_route(route) if route else way.route
-            async for place in self._places.of(domain, goes, minimum, is_lenient=wish is TlsWish.OPTIONAL):
+            if route:
+                way = way.rerouted(parse_route(route))
+            if requires:
+                way = replace(way, minimum=Minimum.VERIFIED)
+            async for place in self._places.of(domain, way, is_lenient=wish is TlsWish.OPTIONAL):
                 if isinstance(place, Destination):
                     self._note_policy(place)
+                    destination = place
                     continue
                 trail.begin()
+                if requires and destination is not None and not vouches(destination, place.host):
+                    unfit = trail.end("", all_alike(recipients, NAME_UNSURE, place.host))
+                    continue
                 if isinstance(place, Shut):
                     self._results.add(place.why.published, place.why.fault, place.host, detail=str(place.why))
                     last = trail.end(
@@ -200,6 +222,11 @@ class Relay:
                         result = await self._try(letter, place, recipients, trail)
                 except SessionBroken as broken:
                     metrics.ATTEMPTS.labels("broken").inc()
+                    if requires and isinstance(broken, TlsFailed):
+                        self._heard(place, trail)
+                        reply = Reply.of(550, "5.7.10", f"REQUIRETLS: {broken.reply.text}")
+                        unfit = trail.end(place.address, all_alike(recipients, reply, place.host))
+                        continue
                     last = trail.end(place.address, all_alike(recipients, broken.reply, place.host))
                     if broken.asked in (None, Asked.GREETING):
                         trail.dead.append(self._dead.failed(place.key, broken.reply.text))
@@ -215,15 +242,15 @@ class Relay:
                     metrics.ATTEMPTS.labels("refused").inc()
                     # RFC 5321 §4.2.4.2 and practice: a host that refuses the session says nothing about the recipient.
                     reply = result.reply
-                    if (
-                        result.asked in (Asked.GREETING, Asked.EHLO, Asked.HELO, Asked.STARTTLS)
-                        or reply.code < 500
-                    ):
+                    if result.asked in BEFORE_MAIL or reply.code < 500:
                         shown = Reply(451, "4.3.2", (f"{place.host} said {reply.code} {reply.text}"[:500],))
                         last = trail.end(place.address, all_alike(recipients, shown, place.host))
                         continue
                     return trail.end(place.address, all_alike(recipients, reply, place.host))
                 metrics.ATTEMPTS.labels("answered").inc()
+                if result.replies[0] is NO_REQUIRETLS:
+                    unfit = trail.end(place.address, all_alike(recipients, NO_REQUIRETLS, place.host))
+                    continue
                 asked = recipients[: len(result.replies)]
                 relayed = relayed_of(letter.envelope.wishes.deliver_by, result.by)
                 return trail.end(
@@ -236,15 +263,15 @@ class Relay:
             return trail.end("", all_alike(recipients, Reply.of(556, "5.1.10", str(error))))
         except NoSuchDomain as error:
             answer = Reply.of(550, "5.1.2", str(error))
-            if route:
+            if way.route is not None:
                 # The operator's mistake is not the recipient's.
-                answer = Reply.of(451, "4.3.5", f"the route {route} leads nowhere: {error}")
+                answer = Reply.of(451, "4.3.5", f"the route {way.route.host} leads nowhere: {error}")
         except DnsUnavailable as error:
             answer = Reply.of(451, "4.4.3", str(error))
         except LoopsBack as error:
             # RFC 5321 §5.1
             answer = Reply.of(554, "5.4.6", str(error))
-        return last or trail.end("", all_alike(recipients, answer))
+        return last or unfit or trail.end("", all_alike(recipients, answer))
 
     def _heard(self, place: Place, trail: Trail) -> None:
         """There is somebody, whatever he says."""
@@ -268,7 +295,7 @@ class Relay:
         demand = place.demand
         while True:
             try:
-                return await self._talk(self._fresh(demand), letter, place, recipients, trail)
+                return await self._talk(self._fresh(demand, place), letter, place, recipients, trail)
             except TlsFailed as failed:
                 LOG.info("tls_failed", host=place.host, fault=failed.fault.value, error=str(failed))
                 if demand.published is not None:
@@ -281,8 +308,17 @@ class Relay:
                 trail.end(place.address, all_alike(recipients, failed.reply, place.host))
                 trail.begin()
 
-    def _fresh(self, demand: Demand) -> Session:
-        machine = ClientMachine(self._settings.hostname, wants_tls=demand.level is not Level.CLEAR)
+    def _fresh(self, demand: Demand, place: Place) -> Session:
+        """Raises SessionBroken where we cannot say who we are."""
+        login = None
+        if place.way.login is not None and (login := self._login_of(place.way.login)) is None:
+            raise SessionBroken(f"the password for {place.host} cannot be opened here", Asked.AUTH)
+        machine = ClientMachine(
+            self._settings.hostname,
+            wants_tls=demand.level is not Level.CLEAR,
+            login=login,
+            dialect=DIALECTS[place.way.protocol],
+        )
         return Session(machine, self._settings.reply_seconds, self._contexts, demand)
 
     def _note_policy(self, destination: Destination) -> None:

@@ -1,9 +1,10 @@
 """Rules for where and how mail goes (core.way), as rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
+from mailproto.smtp.client_login import Login
 from pgkit import Connection, Pool, transaction
 from servicekit import logs
 from servicekit.sealing import Sealer, Unopened
@@ -53,6 +54,9 @@ class RouteBook:
     async def set(self, caller: Caller, new: NewRule) -> WayRule:
         """For what it covers there was this or another before. Raises RouteInvalid."""
         _check(new)
+        if caller.tenant_id and new.host:
+            # A host of a route may be inside.
+            raise FilterInvalid("hosts are the operator's to choose")
         tenant, domain = tenant_meant(caller, new.tenant_id), _domain(new.domain)
         async with transaction(self._pool, scope_of(caller)) as connection:
             known = await connection.fetchrow(
@@ -123,15 +127,20 @@ class RouteBook:
         return self._sealer.seal(new.password.encode(), place_of(new.host, new.username))
 
 
-def password_of(sealer: Sealer | None, rule: WayRule) -> str | None:
-    """The password of a rule; None where it cannot be opened."""
-    if sealer is None:
-        return None
-    try:
-        return sealer.open(rule.password_sealed, place_of(rule.host, rule.username)).decode()
-    except Unopened as error:
-        LOG.error("route_password_not_opened", host=rule.host, error=str(error))
-        return None
+def login_of(sealer: Sealer | None) -> Callable[[WayRule], Login | None]:
+    """Who we are at a rule's host; None where the password cannot be opened."""
+
+    def opened(rule: WayRule) -> Login | None:
+        if sealer is None:
+            return None
+        try:
+            password = sealer.open(rule.password_sealed, place_of(rule.host, rule.username))
+        except Unopened as error:
+            LOG.error("route_password_not_opened", host=rule.host, error=str(error))
+            return None
+        return Login(rule.username, password.decode())
+
+    return opened
 
 
 def place_of(host: str, username: str) -> tuple[str, str]:

@@ -70,6 +70,16 @@ async def of_domain(
     )
 
 
+def vouches(destination: Destination, host: str) -> bool:
+    """Whether the host's name can be believed, as REQUIRETLS wants it (RFC 8689 §4.2.1): by DNSSEC, by an MTA-STS
+    policy, or because it is the domain's own.
+    """
+    if destination.is_authenticated or host.rstrip(".").lower() == destination.domain.lower():
+        return True
+    policy = destination.sts
+    return isinstance(policy, StsPolicy) and policy.mode is not StsMode.NONE and policy.allows(host)
+
+
 async def of_host(
     resolver: Resolver, destination: Destination, host: str, port: int, addresses: HostAddresses
 ) -> Demand:

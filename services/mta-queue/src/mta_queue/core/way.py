@@ -3,6 +3,8 @@
 Rules have a scope: a tenant and a domain, a tenant, a domain, or everything. The nearest that says something of a subject
 (host; minimum TLS; egress) counts for it, so that a tenant's smarthost for everything and the operator's minimum for a
 bank's domain hold together.
+
+A password is shown only to a host that shows who it is, where no rule is content with less; never in clear.
 """
 
 from collections.abc import Iterable
@@ -42,6 +44,10 @@ class Way:
     minimum: Minimum = Minimum.OPPORTUNISTIC
     egress: str = ""
 
+    def rerouted(self, route: Route) -> "Way":
+        """The operator sends this mail elsewhere now; who we are at the usual host concerns nobody there."""
+        return Way(route, minimum=self.minimum, egress=self.egress)
+
 
 NO_RULE = Way()
 
@@ -51,12 +57,17 @@ def way_of(rules: Iterable[WayRule]) -> Way:
     found = list(rules)
     if not found:
         return NO_RULE
-    hosts = (each for each in found if each.host)
-    host = next(hosts, None)
+    host = next((each for each in found if each.host), None)
+    login = host if host is not None and host.username else None
+    minimum = next((each.minimum for each in found if each.minimum is not None), None)
+    if minimum is None:
+        minimum = Minimum.OPPORTUNISTIC if login is None else Minimum.VERIFIED
+    elif login is not None and minimum is Minimum.OPPORTUNISTIC:
+        minimum = Minimum.ENCRYPTED
     return Way(
         parse_route(host.host) if host is not None else None,
         host.protocol if host is not None else Protocol.SMTP,
-        host if host is not None and host.username else None,
-        next((each.minimum for each in found if each.minimum is not None), Minimum.OPPORTUNISTIC),
+        login,
+        minimum,
         next((each.egress for each in found if each.egress), ""),
     )
