@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import itertools
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from blobstore import BlobMissing, BlobUnavailable, BodyReference
@@ -12,6 +12,7 @@ from mailmodel import AccountRef, MailboxInfo
 from mailmsg.facts import examine
 from mailstore import Delivery, Outcome
 from mda.core.findings import Finding, Verdict, WhenUnscanned
+from mda.core.told import Refusal
 from mda.edge.filing import Filing
 from mda.edge.screening import Screening
 from mda.ports import Scanner
@@ -97,6 +98,8 @@ class World:
         self.held: dict[str, tuple[bytes, tuple[Finding, ...]]] = {}
         self.put_aside_reasons: list[str] = []
         self.holds_away = 0
+        self.full: set[str] = set()
+        self.refused: list[tuple[str, str]] = []
         self.draining = asyncio.Event()
         # Called before each fetch: a test's hand on the world between two batches.
         self.between: Callable[[], None] = lambda: None
@@ -165,7 +168,10 @@ class World:
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
         self.batches.append(list(deliveries))
-        return [Outcome.FILED] * len(deliveries)
+        return [
+            Outcome.OVER_QUOTA if each.account.account_id in self.full and each.new else Outcome.FILED
+            for each in deliveries
+        ]
 
     async def list_mailboxes(self, account: AccountRef) -> list[MailboxInfo]:
         names = [("INBOX", "")] + ([(self.junk_name, "\\Junk")] if self.junk_name else [])
@@ -174,8 +180,8 @@ class World:
             for number, (name, use) in enumerate(names, 1)
         ]
 
-    async def tell(self, letter: SpooledLetter) -> None:
-        return
+    async def tell(self, letter: SpooledLetter, refusals: Mapping[str, Refusal] = {}) -> None:
+        self.refused += [(address, refusal.status) for address, refusal in refusals.items()]
 
     # -- bodies, quarantine
 

@@ -281,6 +281,11 @@ class Platform:
                 self._accounts[address.partition("@")[0]] = Account(address, password)
         return self._accounts[name]
 
+    def choose(self, path: str, **fields: object) -> None:
+        """What a tenant (tenants/NAME/policy) or an account (accounts/ADDRESS/settings) chooses."""
+        with self._api() as api:
+            api.patch(f"/v1/{path}", json=fields).raise_for_status()
+
     def create_dkim_keys(self, domain: str) -> list[dict[str, str]]:
         """Keys that sign for a domain, with the DNS records to publish."""
         with self._api() as api:

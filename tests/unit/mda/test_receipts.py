@@ -10,7 +10,7 @@ from blobstore import BodyReference
 from directoryclient import Disposition, Resolution, Unavailable
 from mailmsg.facts import examine
 from mailproto.smtp.dsn_request import MessageRequest, Notify, RecipientRequest
-from mailstore import Delivery
+from mailstore import Delivery, Outcome
 from mda.core.told import notice_queue_id, who_asked
 from mda.edge.filing import Filing
 from mda.edge.receipts import Receipts
@@ -69,14 +69,18 @@ class Bus:
 class World:
     """Mailboxes, the gate and a directory that is away so many times."""
 
-    def __init__(self, away: int = 0) -> None:
+    def __init__(self, away: int = 0, full: Sequence[str] = ()) -> None:
+        self.full = full
         self.letters: list[Letter] = []
         self.deliveries: list[Delivery] = []
         self._away = away
 
-    async def deliver(self, deliveries: Sequence[Delivery]) -> list[bool]:
+    async def deliver(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
         self.deliveries += deliveries
-        return [True] * len(deliveries)
+        return [
+            Outcome.OVER_QUOTA if each.recipient in self.full and each.new else Outcome.FILED
+            for each in deliveries
+        ]
 
     async def accept(self, letter: Letter) -> None:
         assert self.deliveries, "told before it was filed"
@@ -89,9 +93,9 @@ class World:
         return [Resolution(Disposition.REMOTE, ())]
 
 
-def file(envelope: Envelope, away: int = 0) -> tuple[World, list[str]]:
+def file(envelope: Envelope, away: int = 0, full: Sequence[str] = ()) -> tuple[World, list[str]]:
     async def run() -> tuple[World, list[str]]:
-        world, draining = World(away), asyncio.Event()
+        world, draining = World(away, full), asyncio.Event()
         bus = Bus(envelope, draining)
         anything = cast(Any, world)
         filing = Filing(
@@ -140,4 +144,37 @@ def test_a_receipt_that_cannot_be_made_now_is_made_later_under_the_same_name() -
     envelope = envelope_of(RecipientRequest(Notify.SUCCESS))
     world, fate = file(envelope, away=2)
     assert fate == ["again", "again", "acknowledged"]
-    assert [letter.queue_id for letter in world.letters] == [notice_queue_id(envelope)]
+    assert [letter.queue_id for letter in world.letters] == [
+        notice_queue_id(envelope, "delivered", who_asked(envelope))
+    ]
+
+
+def test_for_whom_there_is_no_room_the_sender_is_told_and_the_others_get_it() -> None:
+    wants = RecipientRequest(Notify.SUCCESS | Notify.FAILURE)
+    envelope = envelope_of(wants, wants, RecipientRequest(Notify.NEVER))
+    world, fate = file(envelope, full=["r1@a.test", "r2@a.test"])
+    assert fate == ["acknowledged"]
+    [delivered, refused] = world.letters
+    assert b"alias0@a.test" in delivered.content
+    assert b"alias1@a.test" not in delivered.content
+    assert (refused.reverse_path, refused.source) == ("", Source.DSN)
+    for line in (b"Action: failed\r\n", b"Status: 5.2.2\r\n", b"Final-Recipient: rfc822; alias1@a.test\r\n"):
+        assert line in refused.content
+    # Who wants to hear nothing of it does not.
+    assert b"alias2@a.test" not in refused.content
+    # It counts as settled: a repetition brings no second notice.
+    assert [each.recipient for each in world.deliveries if each.new is None] == ["r1@a.test", "r2@a.test"]
+
+
+def test_a_refusal_that_cannot_be_told_now_is_told_later_under_the_same_name() -> None:
+    envelope = envelope_of(RecipientRequest(), RecipientRequest())
+    world, fate = file(envelope, away=2, full=["r1@a.test"])
+    assert fate == ["again", "again", "acknowledged"]
+    [letter] = world.letters
+    assert letter.queue_id == notice_queue_id(envelope, "refused", envelope.recipients[1:])
+
+
+def test_nobody_is_told_that_a_notice_found_no_room() -> None:
+    world, fate = file(envelope_of(RecipientRequest(), reverse_path=""), full=["r0@a.test"])
+    assert (world.letters, fate) == ([], ["acknowledged"])
+    assert world.deliveries[-1].new is None

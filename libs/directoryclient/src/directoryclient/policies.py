@@ -56,6 +56,7 @@ class TenantPolicy:
     subaddress_folders: bool = False
     suppress_hard_bounces: bool = False
     text_search: str = ""
+    over_quota: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@
 | mailbox.changed.<account> | mailwire.mailbox.v1.MailboxChanged | mailstore, after a commit | imap | not |
 | limits.spent | JSON: who, and what it let through | smtp-gateway, once a second | the other gateways | not |
 | sending.suspended | JSON: account, tenant, reason, at | smtp-gateway | whoever watches over accounts | not |
-| ledger.<name>.<key> | the value; none: removed | smtp-gateway | smtp-gateway | JetStream LEDGER_<NAME>, the last one of each key, bounded |
+| ledger.<name>.<key> | the value; none: removed | smtp-gateway, mda (full) | smtp-gateway, mda (full) | JetStream LEDGER_<NAME>, the last one of each key, bounded |
 | directory.changed | mailwire.directory.v1.DirectoryChanged | directory, after a commit | all that cache answers | not |
 """
 
@@ -21,6 +21,11 @@ MAILBOX_CHANGED = "mailbox.changed"
 DIRECTORY_CHANGED = "directory.changed"
 LIMITS_SPENT = "limits.spent"
 SENDING_SUSPENDED = "sending.suspended"
+# The ledger of accounts that are nearly full: account id → tenant id, octets that still fit.
+FULL = "full"
+FULL_OCTETS = 4 * 1024 * 1024
+# For ever: who files takes out who has room again.
+FULL_SECONDS = 0.0
 
 # One stream today; the subjects already say how it would be split over several.
 SHARDS = 8

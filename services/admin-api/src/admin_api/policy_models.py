@@ -72,6 +72,12 @@ class TenantPolicy(Wire):
     text_search: Annotated[
         Literal["", "substring", "words"], Field(description="how IMAP's TEXT and BODY are searched")
     ] = ""
+    over_quota: Annotated[
+        Literal["", "retry", "refuse"],
+        Field(
+            description="what senders to a full mailbox hear at the door: 452 (also where nothing is chosen) or 552"
+        ),
+    ] = ""
 
 
 class AccountSettings(Wire):

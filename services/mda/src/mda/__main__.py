@@ -5,7 +5,8 @@ from datetime import timedelta
 import grpc
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
-from eventbus import EventBus, subjects
+from directoryclient.quotas import QuotaBook
+from eventbus import EventBus, Followed, subjects
 from mailstore import MailStore, bus_notifier
 from mailwire.quarantine.v1.quarantine_pb2_grpc import add_QuarantineAdminServiceServicer_to_server
 from servicekit import rpc
@@ -18,6 +19,7 @@ from mda.adapters.quarantine import BlobQuarantine
 from mda.core.findings import WhenUnscanned
 from mda.edge.callers import ALLOWED
 from mda.edge.filing import Filing
+from mda.edge.fullness import Fullness
 from mda.edge.receipts import Receipts
 from mda.edge.screening import Screening
 from mda.edge.settling import Settling
@@ -39,18 +41,21 @@ async def wire(service: Service[Settings]) -> None:
         read_secret(settings.s3_access_key_file),
         read_secret(settings.s3_secret_key_file),
     )
+    channel = rpc.channel(settings.directory_target, "directory", service.identity)
+    service.on_close(lambda: channel.close(None))
+    quotas = QuotaBook(channel, hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, quotas.changed)
     mailboxes = await MailStore.open(
         read_secret(settings.database_dsn_file),
         blobs,
         bus_notifier(bus),
         pool_size=settings.database_pool_size,
+        limits=quotas.limits,
     )
     service.on_close(mailboxes.close)
     # Filing again what was filed costs a look-up, so what a dead process had taken may come again soon.
     source = await bus.consume("mda", subjects.MAIL_LOCAL, ack_wait_seconds=settings.ack_wait_seconds)
     service.on_close(source.give_back)
-    channel = rpc.channel(settings.directory_target, "directory", service.identity)
-    service.on_close(lambda: channel.close(None))
     directory = DirectoryClient(channel, door="mda", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     scanners = scanners_of(settings)
@@ -66,6 +71,7 @@ async def wire(service: Service[Settings]) -> None:
         )
     spool = Spool(blobs, bus)
     quarantine = BlobQuarantine(blobs)
+    fullness = await _fullness(service, bus, mailboxes, spool)
     receipts = Receipts(settings.hostname, spool, directory)
     filing = Filing(
         source,
@@ -79,6 +85,7 @@ async def wire(service: Service[Settings]) -> None:
         screening=screening,
         sorting=Sorting(settings.hostname, mailboxes, blobs, spool, directory),
         hold_seconds=min(2.0, settings.ack_wait_seconds / 4),
+        fullness=fullness,
     )
     for number in range(settings.filing_tasks):
         service.spawn(filing.run(), name=f"filing-{number}")
@@ -98,6 +105,24 @@ async def wire(service: Service[Settings]) -> None:
     if settings.when_unscanned == "wait":
         for scanner in scanners:
             service.ready_when(scanner.name, scanner.check)
+
+
+async def _fullness(
+    service: Service[Settings], bus: EventBus, mailboxes: MailStore, spool: Spool
+) -> Fullness:
+    rooms = await bus.ledger(
+        subjects.FULL, octets_most=subjects.FULL_OCTETS, keep_seconds=subjects.FULL_SECONDS
+    )
+    followed = Followed(
+        rooms, lambda account_id, value: fullness.heard(account_id, value), lambda: bus.connections
+    )
+    fullness = Fullness(
+        service.settings.hostname, mailboxes, spool, rooms, followed.refresh, service.draining
+    )
+    await followed.start()
+    mailboxes.on_quota = fullness.seen
+    service.spawn(fullness.run(), name="fullness")
+    return fullness
 
 
 def main() -> None:

@@ -16,6 +16,9 @@ WAITED_SECONDS = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 RECEIPTS = Counter("mda_receipts_total", "Notices of delivery that senders had asked for")
+BOUNCED = Counter("mda_bounces_total", "Notices that a message will not be delivered")
+OVER_QUOTA = Counter("mda_deliveries_over_quota_total", "Deliveries for which there was no room")
+QUOTA_WARNINGS = Counter("mda_quota_warnings_total", "Users told that their mailboxes are nearly full")
 SCANS = Counter("mda_scans_total", "What scanners found", ["scanner", "verdict"])
 SCAN_SECONDS = Histogram(
     "mda_scan_seconds",

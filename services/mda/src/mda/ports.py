@@ -1,6 +1,6 @@
 """What the mda needs of the world."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from mailmodel import AccountRef, MailboxInfo
@@ -8,6 +8,7 @@ from mailstore import Delivery, Outcome
 from spool import SpooledLetter
 
 from mda.core.findings import Finding
+from mda.core.told import Refusal
 
 
 class ScannerUnavailable(Exception):
@@ -81,10 +82,10 @@ class Source(Protocol):
 
 
 class Receipts(Protocol):
-    """Who tells a sender that the message was filed, where the sender wants to know."""
+    """Who tells a sender that the message was filed, or not, where the sender wants to know."""
 
-    async def tell(self, letter: SpooledLetter) -> None:
-        """Raises directoryclient.Unavailable, SpoolUnavailable or OutcomeUnknown: it is to be tried again."""
+    async def tell(self, letter: SpooledLetter, refusals: Mapping[str, Refusal] = {}) -> None:
+        """`refusals` by recipient's address. Raises directoryclient.Unavailable, SpoolUnavailable or OutcomeUnknown: it is to be tried again."""
 
 
 class Quarantine(Protocol):

@@ -14,6 +14,7 @@ from servicekit.settings import read_secret
 from servicekit.tls import configured_context
 from spool import Spool
 
+from smtp_gateway.adapters.ledgers import keep_reading
 from smtp_gateway.adapters.questions import QUESTION_SECONDS, Questions
 from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
@@ -21,9 +22,11 @@ from smtp_gateway.core.roles import Role
 from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.checking import Checker
 from smtp_gateway.edge.needs import Needs
+from smtp_gateway.edge.rooms import follow_rooms
 from smtp_gateway.edge.session import handler
 from smtp_gateway.edge.sharing import Sharing
 from smtp_gateway.settings import Settings
+from smtp_gateway.wiring import screens_of
 
 OVERFLOW = b"421 4.3.2 Too many connections; try again later\r\n"
 
@@ -56,6 +59,8 @@ async def wire(service: Service[Settings]) -> None:
     sharing = Sharing(controls.limits, bus.tell, time.monotonic)
     await sharing.listen(bus)
     service.spawn(sharing.run(service.draining), name="sharing")
+    rooms, followed = await follow_rooms(bus, policies)
+    service.spawn(keep_reading([followed], service.draining), name="rooms")
     needs = Needs(
         settings,
         directory,
@@ -69,6 +74,8 @@ async def wire(service: Service[Settings]) -> None:
         checker=_checker(settings),
         signing_keys=signing_keys,
         policies=policies,
+        screens=await screens_of(service, bus, controls, directory),
+        rooms=rooms,
     )
     listeners = (
         ("mx", settings.mx_port, Role.MX, None),

@@ -8,6 +8,7 @@ from directory.core.names import NameInvalid, check_text
 WORDS: Mapping[str, tuple[str, ...]] = {
     "scanner_down": ("retry", "deliver_marked"),
     "text_search": ("substring", "words"),
+    "over_quota": ("retry", "refuse"),
     "mdn": ("never", "ask", "always"),
 }
 MOST_SENDERS = 5_000

@@ -1,10 +1,10 @@
 """From an accepted message to the deliveries it asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mailmodel import AccountRef, Flags, SystemFlag
-from mailstore import Delivery, NewMessage
-from spool import SpooledLetter
+from mailstore import Delivery, NewMessage, Outcome
+from spool import Source, SpooledLetter
 
 from mda.core.marks import NOT_SCANNED
 from mda.core.trace import delivery_prefix
@@ -37,9 +37,33 @@ def plan(
                     internal_date=envelope.arrived_at,
                     flags=Flags(SystemFlag(0), frozenset()),
                 ),
+                is_notice=envelope.source is Source.DSN,
             )
         )
     return deliveries
+
+
+def over_quota(deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> list[Delivery]:
+    """The deliveries of recipients for whom there was no room at all.
+
+    A script may have asked for several copies (`sieving` has them follow the first, under its recipient and more);
+    who got one of them got the message.
+    """
+    refused: list[Delivery] = []
+    first, got = None, True
+    for delivery, outcome in zip(deliveries, outcomes, strict=True):
+        if first is None or not _is_copy(delivery, first):
+            if first is not None and not got:
+                refused.append(first)
+            first, got = delivery, False
+        got = got or outcome is not Outcome.OVER_QUOTA
+    if first is not None and not got:
+        refused.append(first)
+    return refused
+
+
+def _is_copy(delivery: Delivery, first: Delivery) -> bool:
+    return delivery.account == first.account and delivery.recipient.startswith(first.recipient + " ")
 
 
 def local_recipients(letter: SpooledLetter) -> list[tuple[AccountRef, str]]:

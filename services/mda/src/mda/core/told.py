@@ -1,6 +1,8 @@
-"""Who is told that a message has reached a mailbox (RFC 3461 §5.2.3), and how that notice is called."""
+"""Who is told that a message has reached a mailbox (RFC 3461 §5.2.3) or will not, and how that notice is called."""
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from mailproto.smtp.dsn_request import Notify
 from spool import Envelope, EnvelopeRecipient
@@ -8,15 +10,26 @@ from spool import Envelope, EnvelopeRecipient
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-def who_asked(envelope: Envelope) -> list[EnvelopeRecipient]:
-    """The recipients whose delivery the sender wants to hear of; none where there is nobody to tell."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a recipient does not get a message: an enhanced status code (RFC 3463) and a sentence."""
+
+    status: str
+    reason: str
+
+
+OVER_QUOTA = Refusal("5.2.2", "552 5.2.2 The mailbox is full")
+
+
+def who_asked(envelope: Envelope, notify: Notify = Notify.SUCCESS) -> list[EnvelopeRecipient]:
+    """The recipients of whose delivery, or failure, the sender wants to hear; none where there is nobody to tell."""
     if not envelope.reverse_path:
         return []
-    return [recipient for recipient in envelope.recipients if recipient.request.wants(Notify.SUCCESS)]
+    return [recipient for recipient in envelope.recipients if recipient.request.wants(notify)]
 
 
-def notice_queue_id(envelope: Envelope) -> str:
-    """The same for the same delivery, so that a notice made twice is delivered once: the message's time, then a digest."""
-    addresses = sorted(recipient.address for recipient in who_asked(envelope))
-    digest = hashlib.sha256("\0".join(("delivered", envelope.queue_id, *addresses)).encode()).digest()
+def notice_queue_id(envelope: Envelope, kind: str, recipients: Iterable[EnvelopeRecipient]) -> str:
+    """The same for the same notice, so that one made twice is delivered once: the message's time, then a digest."""
+    addresses = sorted(recipient.address for recipient in recipients)
+    digest = hashlib.sha256("\0".join((kind, envelope.queue_id, *addresses)).encode()).digest()
     return envelope.queue_id[:10] + "".join(ALPHABET[octet & 31] for octet in digest[:16])

@@ -27,7 +27,9 @@ from spool import Handling, Malformed, OutcomeUnknown, SpooledLetter, SpoolUnava
 from mda import metrics
 from mda.core.findings import Disposition, Finding, Verdict
 from mda.core.marks import NOT_SCANNED, marks
-from mda.core.plan import INBOX, local_recipients, plan
+from mda.core.plan import INBOX, local_recipients, over_quota, plan
+from mda.core.told import OVER_QUOTA
+from mda.edge.fullness import Fullness
 from mda.edge.screening import Screened, Screening
 from mda.edge.sorting import Sorting
 from mda.ports import Item, Mailboxes, Quarantine, Receipts, Source
@@ -70,12 +72,14 @@ class Filing:
         screening: Screening | None = None,
         sorting: Sorting | None = None,
         hold_seconds: float = 2.0,
+        fullness: Fullness | None = None,
     ) -> None:
         self._source = source
         self._mailboxes = mailboxes
         self._quarantine = quarantine
         self._screening = screening
         self._sorting = sorting
+        self._fullness = fullness
         self._receipts = receipts
         self._draining = draining
         self._batch_messages = batch_messages
@@ -301,17 +305,26 @@ class Filing:
 
     async def _commit(self, jobs: Sequence[Job]) -> None:
         started = time.perf_counter()
-        outcomes = await self._mailboxes.deliver([delivery for job in jobs for delivery in job.deliveries])
+        deliveries = [delivery for job in jobs for delivery in job.deliveries]
+        outcomes = await self._mailboxes.deliver(deliveries)
+        if self._fullness is not None:
+            self._fullness.filed(deliveries)
         metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
         metrics.BATCH.observe(len(jobs))
         metrics.FILED.inc(outcomes.count(Outcome.FILED))
         metrics.REPEATED.inc(outcomes.count(Outcome.REPEATED))
         now = datetime.now(UTC)
+        place = 0
         for job in jobs:
             envelope = job.letter.envelope
+            refused = over_quota(job.deliveries, outcomes[place : place + len(job.deliveries)])
+            place += len(job.deliveries)
             try:
-                await self._receipts.tell(job.letter)
-            except (Unavailable, SpoolUnavailable, OutcomeUnknown) as error:
+                if refused:
+                    await self._bounce(job, refused)
+                else:
+                    await self._receipts.tell(job.letter)
+            except (Unavailable, SpoolUnavailable, OutcomeUnknown, StoreUnavailable) as error:
                 # It is filed, and comes again for the receipt only.
                 self._log.warning("receipt_postponed", queue_id=envelope.queue_id, error=str(error))
                 await job.item.retry_later(self._retry_seconds)
@@ -319,6 +332,17 @@ class Filing:
             await job.item.acknowledge()
             metrics.WAITED_SECONDS.observe(max(0.0, (now - envelope.arrived_at).total_seconds()))
             self._log.debug("message_filed", queue_id=envelope.queue_id, recipients=len(job.deliveries))
+
+    async def _bounce(self, job: Job, refused: Sequence[Delivery]) -> None:
+        """Tell the sender, then count these deliveries as settled."""
+        metrics.OVER_QUOTA.inc(len(refused))
+        self._log.info(
+            "delivery_over_quota",
+            queue_id=job.letter.envelope.queue_id,
+            account_ids=[each.account.account_id for each in refused],
+        )
+        await self._receipts.tell(job.letter, {each.recipient: OVER_QUOTA for each in refused})
+        await self._mailboxes.deliver([replace(each, new=None) for each in refused])
 
     async def _poison(self, item: Item, reason: str) -> None:
         try:

@@ -1,20 +1,24 @@
-"""Notices of delivery (NOTIFY=SUCCESS, RFC 3461 §5.2.3): made after the commit and before the acknowledgement.
+"""Notices of delivery (NOTIFY=SUCCESS, RFC 3461 §5.2.3), and of its failure: made after the commit and before the acknowledgement.
 
 A process that dies between them makes the notice again, under the same queue id.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from directoryclient import DirectoryClient, Disposition
 from mailmsg.dsn import Action, RecipientStatus, Subject, build_final
+from mailproto.smtp.dsn_request import Notify
 from servicekit import logs
-from spool import Letter, Recipient, Source, Spool, SpooledLetter
+from spool import EnvelopeRecipient, Letter, Recipient, Source, Spool, SpooledLetter
 
 from mda import metrics
-from mda.core.told import notice_queue_id, who_asked
+from mda.core.told import Refusal, notice_queue_id, who_asked
 
 LOG = logs.logger("mda.receipts")
-STATUS = "2.1.5"
+FILED = Refusal("2.1.5", "")
+NOBODY: Mapping[str, Refusal] = MappingProxyType({})
 
 
 class Receipts:
@@ -25,17 +29,38 @@ class Receipts:
         self._spool = spool
         self._directory = directory
 
-    async def tell(self, letter: SpooledLetter) -> None:
-        """Raises directoryclient.Unavailable, SpoolUnavailable, OutcomeUnknown: then nothing is certain, and it is to be tried again."""
+    async def tell(self, letter: SpooledLetter, refusals: Mapping[str, Refusal] = NOBODY) -> None:
+        """That it was filed, but for the recipients (addresses) in `refusals`, who will not get it.
+
+        Raises directoryclient.Unavailable, SpoolUnavailable, OutcomeUnknown: then nothing is certain, and it is to be tried again.
+        """
         envelope = letter.envelope
-        asked = who_asked(envelope)
-        if not asked:
-            return
+        filed = [each for each in who_asked(envelope) if each.address not in refusals]
+        if filed:
+            statuses = [_status(each, FILED) for each in filed]
+            if await self._send(letter, "delivered", filed, Action.DELIVERED, statuses):
+                metrics.RECEIPTS.inc()
+        refused = [each for each in who_asked(envelope, Notify.FAILURE) if each.address in refusals]
+        if refused:
+            statuses = [_status(each, refusals[each.address]) for each in refused]
+            if await self._send(letter, "refused", refused, Action.FAILED, statuses):
+                metrics.BOUNCED.inc()
+
+    async def _send(
+        self,
+        letter: SpooledLetter,
+        kind: str,
+        about: Sequence[EnvelopeRecipient],
+        action: Action,
+        statuses: Sequence[RecipientStatus],
+    ) -> bool:
+        """False where there is nobody to send it to."""
+        envelope = letter.envelope
         recipients = await self._sender(letter)
         if not recipients:
-            LOG.info("receipt_dropped", queue_id=envelope.queue_id)
-            return
-        now, queue_id = datetime.now(UTC), notice_queue_id(envelope)
+            LOG.info("receipt_dropped", queue_id=envelope.queue_id, kind=kind)
+            return False
+        now, queue_id = datetime.now(UTC), notice_queue_id(envelope, kind, about)
         content = build_final(
             Subject(
                 reporting_mta=self._hostname,
@@ -45,16 +70,8 @@ class Receipts:
                 queue_id=envelope.queue_id,
                 envelope_id=envelope.request.shown_envelope_id,
             ),
-            [
-                RecipientStatus(
-                    # What the sender wrote, not where an alias led (RFC 3461 §5.2.7).
-                    address=recipient.original_address,
-                    status=STATUS,
-                    original_recipient=recipient.request.shown_original_recipient,
-                )
-                for recipient in asked
-            ],
-            Action.DELIVERED,
+            statuses,
+            action,
             message_id=f"<{queue_id}@{self._hostname}>",
             sent_at=now,
         )
@@ -71,8 +88,14 @@ class Receipts:
                 eight_bit=not content.isascii(),
             )
         )
-        metrics.RECEIPTS.inc()
-        LOG.info("receipt_made", queue_id=envelope.queue_id, notice_queue_id=queue_id, recipients=len(asked))
+        LOG.info(
+            "receipt_made",
+            queue_id=envelope.queue_id,
+            notice_queue_id=queue_id,
+            kind=kind,
+            recipients=len(about),
+        )
+        return True
 
     async def _sender(self, letter: SpooledLetter) -> list[Recipient]:
         reverse_path = letter.envelope.reverse_path
@@ -83,3 +106,13 @@ class Receipts:
             Recipient(target.address, reverse_path, target.tenant_id, target.account_id)
             for target in resolution.targets
         ]
+
+
+def _status(recipient: EnvelopeRecipient, what: Refusal) -> RecipientStatus:
+    return RecipientStatus(
+        # What the sender wrote, not where an alias led (RFC 3461 §5.2.7).
+        address=recipient.original_address,
+        status=what.status,
+        diagnostic=what.reason,
+        original_recipient=recipient.request.shown_original_recipient,
+    )

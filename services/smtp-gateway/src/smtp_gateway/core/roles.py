@@ -60,6 +60,7 @@ class Transaction:
     targets_allowed: int
     request: MessageRequest
     wishes: Wishes = NO_WISHES
+    declared_octets: int = 0
     recipients: dict[tuple[str, str | None], Recipient] = field(default_factory=dict)
 
     def add(self, role: Role, rcpt: Rcpt, resolution: Resolution, who: Identity | None) -> Reply:

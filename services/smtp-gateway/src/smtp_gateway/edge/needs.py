@@ -9,6 +9,7 @@ from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.checking import Checker
+from smtp_gateway.edge.rooms import Rooms
 from smtp_gateway.edge.screens import Screens
 from smtp_gateway.ports import Directory, Gate, Health, KeyRing, Policies
 from smtp_gateway.settings import Settings
@@ -20,7 +21,8 @@ class Needs:
 
     `proxies` speak the PROXY protocol, always; `introducers` may say XCLIENT. Without a `checker` nobody is asked who
     is speaking, without `signing_keys` nothing is signed, and without `policies` no
-    tenant has chosen anything. Without `screens` everybody is let in.
+    tenant has chosen anything. Without `screens` everybody is let in, without `rooms` no mailbox is known
+    to be full.
     """
 
     settings: Settings
@@ -37,3 +39,4 @@ class Needs:
     signing_keys: KeyRing | None = None
     policies: Policies | None = None
     screens: Screens | None = None
+    rooms: Rooms | None = None

@@ -200,6 +200,8 @@ class Session:
         self._transaction = None
         mail = event.mail
         reply = await self._judge_sender(mail.reverse_path)
+        if reply.is_positive and self._who is not None:
+            reply = await self._guard.may_send(self._who, self._allowance) or reply
         if reply.is_positive:
             reply = self._allowance.message(self._needs.clock()) or reply
         wishes = travelling.wishes_of(mail.given, datetime.now(UTC), self._needs.settings.priority_most)
@@ -208,6 +210,8 @@ class Session:
         elif reply.is_positive:
             reply = travelling.lowered(mail.given, wishes) or reply
         self._machine.answer(reply)
+        if self._who is not None:
+            await self._guard.used(self._who, self._allowance)
         if reply.is_positive and not isinstance(wishes, Reply):
             self._transaction = Transaction(
                 mail.reverse_path,
@@ -216,6 +220,7 @@ class Session:
                 self._needs.settings.recipients,
                 mail.given.request,
                 wishes,
+                mail.given.size_octets or 0,
             )
 
     async def _judge_sender(self, reverse_path: str) -> Reply:
@@ -242,7 +247,7 @@ class Session:
             self._machine.answer_rcpt(roles.refuse_all(event.forward_paths, roles.UNWELL))
             return
         replies = [
-            self._name(self._transaction, rcpt, resolution)
+            await self._refuse_full(resolution) or self._name(self._transaction, rcpt, resolution)
             for rcpt, resolution in zip(event.rcpts, resolutions, strict=True)
         ]
         for path, reply in zip(event.forward_paths, replies, strict=True):
@@ -252,6 +257,14 @@ class Session:
         self._machine.answer_rcpt(replies)
         if self._who is None:
             await self._guard.offended(Offence.UNKNOWN_RECIPIENT, replies.count(roles.UNKNOWN))
+        else:
+            await self._guard.used(self._who, self._allowance)
+
+    async def _refuse_full(self, resolution: Resolution) -> Reply | None:
+        assert self._transaction is not None
+        if self._needs.rooms is None:
+            return None
+        return await self._needs.rooms.refusal(resolution, self._transaction.declared_octets)
 
     def _name(self, transaction: Transaction, rcpt: Rcpt, resolution: Resolution) -> Reply:
         """One recipient, where there may be another in this time."""
