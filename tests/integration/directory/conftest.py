@@ -26,6 +26,7 @@ from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1.access_pb2_grpc import DirectoryAccessServiceStub
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceStub, DirectoryServiceStub
 from mailwire.directory.v1.dkim_pb2_grpc import DirectoryDkimServiceStub, DirectorySigningServiceStub
+from mailwire.directory.v1.identity_pb2_grpc import DirectoryIdentityServiceStub, DirectoryRemovalServiceStub
 from mailwire.directory.v1.policy_pb2_grpc import DirectoryPolicyServiceStub
 from mailwire.directory.v1.quota_pb2_grpc import DirectoryQuotaServiceStub
 from mailwire.directory.v1.sharing_pb2_grpc import DirectorySharingServiceStub
@@ -49,6 +50,8 @@ class House:
     policies: Any
     quotas: Any
     sharing: Any
+    identity: Any
+    removal: Any
     journal: Journal
     housekeeping: Housekeeping
     limits: Limits
@@ -149,6 +152,8 @@ async def opened(
         DirectoryPolicyServiceStub(channel),
         DirectoryQuotaServiceStub(channel),
         DirectorySharingServiceStub(channel),
+        DirectoryIdentityServiceStub(channel),
+        DirectoryRemovalServiceStub(channel),
         wiring.journal,
         wiring.housekeeping,
         Limits(pool, Rules()),

@@ -22,6 +22,7 @@ Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 REACHABLE = """
 SELECT c.oid::regclass::text AS name, c.relkind::text AS kind, c.relrowsecurity AND c.relforcerowsecurity AS walled,
        EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id') AS owned,
+       ARRAY(SELECT pol.polname::text FROM pg_policy pol WHERE pol.polrelid = c.oid ORDER BY 1) AS policies,
        has_table_privilege($1, c.oid, 'TRUNCATE') OR has_table_privilege($1, c.oid, 'TRIGGER')
        OR has_table_privilege($1, c.oid, 'REFERENCES') AS too_much
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -67,17 +68,25 @@ async def faults(connection: Superuser, role: str) -> list[str]:
     for row in await connection.fetch(REACHABLE, role):
         if row["kind"] not in ("r", "p"):
             found.append(f"{row['name']} is no table: whose walls it has cannot be told")
-        elif not row["owned"]:
-            found.append(f"{row['name']} has no column tenant_id")
+        elif not row["owned"] and row["policies"] != ["operator_only"]:
+            found.append(f"{row['name']} has no column tenant_id, and is not the operator's alone")
         elif not row["walled"]:
             found.append(f"{row['name']} has no row-level security, or does not force it")
+        elif row["policies"] not in (["tenant_wall"], ["operator_only"]):
+            found.append(f"{row['name']} has other policies than one wall")
         elif row["too_much"]:
             found.append(f"{row['name']} may be truncated, referred to or given triggers")
     return found
 
 
 async def tables(connection: Superuser, role: str) -> list[str]:
-    return [str(row["name"]) for row in await connection.fetch(REACHABLE, role)]
+    """Those whose rows are a tenant's."""
+    return [str(row["name"]) for row in await connection.fetch(REACHABLE, role) if row["owned"]]
+
+
+async def operators(connection: Superuser, role: str) -> list[str]:
+    """Those that are nobody's: the operator's alone."""
+    return [str(row["name"]) for row in await connection.fetch(REACHABLE, role) if not row["owned"]]
 
 
 async def insertion(connection: Superuser, table: str, tenant: UUID | None) -> str:
@@ -153,6 +162,12 @@ async def test_a_table_without_walls_would_be_noticed(superuser: Superuser, data
     await superuser.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
     assert await faults(superuser, role) == [f"{table} has no row-level security, or does not force it"]
     await change.rollback()
+    change = superuser.transaction()
+    await change.start()
+    # Policies are joined by OR: a second one is a door.
+    await superuser.execute(f"CREATE POLICY door ON {table} USING (true)")
+    assert await faults(superuser, role) == [f"{table} has other policies than one wall"]
+    await change.rollback()
 
 
 async def test_the_application_role_can_do_nothing_about_the_walls(
@@ -214,14 +229,37 @@ async def test_no_tenant_sees_nothing_and_another_sees_only_its_own(
         await change.rollback()
 
 
+async def test_what_is_no_tenants_is_seen_by_no_tenant(superuser: Superuser, database: str) -> None:
+    role = f"{database}_app"
+    for table in await operators(superuser, role):
+        change = superuser.transaction()
+        await change.start()
+        await superuser.execute("SET LOCAL session_replication_role = replica")
+        await superuser.execute(f"DELETE FROM {table}")
+        another = await insertion(superuser, table, uuid4())
+        await superuser.execute(another)
+        await superuser.execute("SET LOCAL session_replication_role = origin")
+        for tenant, scope in ((None, ""), (uuid4(), ""), (None, "anything"), (uuid4(), "tenant")):
+            await become(superuser, role, tenant, scope)
+            assert await superuser.fetchval(f"SELECT count(*) FROM {table}") == 0, table
+            assert await touched(superuser, f"DELETE FROM {table}") == 0, table
+            await refused(superuser, another)
+        await become(superuser, role, None, scope="operator")
+        assert await superuser.fetchval(f"SELECT count(*) FROM {table}") == 1, table
+        await change.rollback()
+
+
 async def test_the_role_itself_over_a_connection_of_its_own(engines: Engines, database: str) -> None:
     connection = await asyncpg.connect(engines.dsn(database, "app"))
     try:
-        for table in await tables(connection, f"{database}_app"):
+        role = f"{database}_app"
+        owned = await tables(connection, role)
+        for table in owned + await operators(connection, role):
+            wall = "tenant_wall" if table in owned else "operator_only"
             assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0
             for statement in (
                 f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY",
-                f"DROP POLICY tenant_wall ON {table}",
+                f"DROP POLICY {wall} ON {table}",
                 f"TRUNCATE {table}",
                 "SET session_replication_role = replica",
                 "SET ROLE postgres",

@@ -150,7 +150,7 @@ def test_suspended_gets_nothing() -> None:
         "a@b",
         "a@-b.test",
         "a@1.2.3.4",
-        "ä@a.test",
+        "ä b@a.test",
         "a\n@a.test",
         "x" * 65 + "@a.test",
         "abcdefghi@" + ".".join(["x" * 60] * 4) + ".test",

@@ -1,5 +1,6 @@
 """`python -m directory`: the wiring."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from eventbus import EventBus
@@ -37,6 +38,7 @@ async def wire(service: Service[Settings]) -> None:
         await shared_secret(pool, "logins"),
         settings.scram_iterations,
         sealer=_sealer(settings.dkim_secret_file),
+        deleted_kept=timedelta(days=settings.deleted_account_days),
     )
     service.on_close(wiring.journal.close)
     service.spawn(wiring.journal.run(), name="journal")

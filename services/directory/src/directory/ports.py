@@ -28,6 +28,9 @@ class Login:
     scram_salt: bytes = b""
     # Of the password that `verifier` is of.
     scram: ScramKeys | None = None
+    # Addresses of others that it may send for.
+    may_send_as: tuple[str, ...] = ()
+    may_send_on_behalf_of: tuple[str, ...] = ()
     # The credential that was asked for by its id is the account's password.
     is_password: bool = False
 

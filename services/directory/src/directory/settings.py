@@ -33,6 +33,12 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings):
         ge=0,
         le=600,
     )
+    deleted_account_days: int = Field(
+        30,
+        description="how long a deleted account can be restored; then it and its mail are removed",
+        ge=0,
+        le=3650,
+    )
     failures_a_minute: int = Field(
         300,
         description="wrong passwords a minute, over all, from which on each address may fail less without waiting",

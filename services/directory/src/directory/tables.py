@@ -53,7 +53,15 @@ domain = Table(
     Column("tenant_id", ForeignKey("tenant.tenant_id"), nullable=False, index=True),
     _suspended(),
     _created_at(),
+    # Whoever has an address there has it here too.
+    Column("alias_of", Text),
+    # Where mail goes that no address here is for.
+    Column("catch_all", ARRAY(Text), nullable=False, server_default="{}"),
     UniqueConstraint("name", "tenant_id", name="domain_of_tenant"),
+    ForeignKeyConstraint(
+        ["alias_of", "tenant_id"], ["domain.name", "domain.tenant_id"], name="domain_alias_of"
+    ),
+    Index("ix_domain_alias_of", "alias_of", postgresql_where=text("alias_of IS NOT NULL")),
 )
 
 account = Table(
@@ -70,7 +78,21 @@ account = Table(
     Column("scram_salt", LargeBinary, nullable=False),
     # Nobody's own: it has no password, and others have rights to its mailboxes.
     Column("shared", Boolean, nullable=False, server_default=text("false")),
+    # It has no addresses then; which it had.
+    Column("deleted_at", DateTime(timezone=True)),
+    Column("deleted_addresses", ARRAY(Text), nullable=False, server_default="{}"),
     UniqueConstraint("account_id", "tenant_id", name="account_of_tenant"),
+    Index("ix_account_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+)
+
+# Removed for good; whoever keeps its mail has not said yet that it is gone.
+removed_account = Table(
+    "removed_account",
+    metadata,
+    Column("account_id", UUID(as_uuid=True), primary_key=True),
+    Column("tenant_id", UUID(as_uuid=True), nullable=False),
+    Column("store", Text, nullable=False),
+    Column("removed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
 # Every address of ours, of accounts and of aliases: one name, one meaning.
@@ -84,6 +106,9 @@ address = Table(
     Column("account_id", UUID(as_uuid=True), index=True),
     Column("is_primary", Boolean, nullable=False, server_default=text("false")),
     _created_at(),
+    # What it looks like (core/confusable.py).
+    Column("skeleton", Text),
+    Index("address_skeleton", "domain", "skeleton"),
     UniqueConstraint("domain", "local_part", "tenant_id", name="address_of_tenant"),
     ForeignKeyConstraint(
         ["domain", "tenant_id"], ["domain.name", "domain.tenant_id"], name="address_in_domain"
@@ -112,6 +137,30 @@ alias_target = Table(
         ondelete="CASCADE",
     ),
     Index("alias_target_target", "tenant_id", "target"),
+)
+
+# Who may send for an address: send_as, send_on_behalf.
+delegation = Table(
+    "delegation",
+    metadata,
+    Column("domain", Text, primary_key=True),
+    Column("local_part", Text, primary_key=True),
+    Column("account_id", UUID(as_uuid=True), primary_key=True, index=True),
+    Column("tenant_id", UUID(as_uuid=True), nullable=False),
+    Column("send_right", Text, nullable=False),
+    _created_at(),
+    ForeignKeyConstraint(
+        ["domain", "local_part", "tenant_id"],
+        ["address.domain", "address.local_part", "address.tenant_id"],
+        name="delegation_of_address",
+        ondelete="CASCADE",
+    ),
+    ForeignKeyConstraint(
+        ["account_id", "tenant_id"],
+        ["account.account_id", "account.tenant_id"],
+        name="delegation_to_account",
+        ondelete="CASCADE",
+    ),
 )
 
 credential = Table(

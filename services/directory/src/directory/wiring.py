@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import grpc
 from mailwire.directory.v1.access_pb2_grpc import add_DirectoryAccessServiceServicer_to_server
@@ -14,13 +14,20 @@ from mailwire.directory.v1.dkim_pb2_grpc import (
     add_DirectoryDkimServiceServicer_to_server,
     add_DirectorySigningServiceServicer_to_server,
 )
+from mailwire.directory.v1.identity_pb2_grpc import (
+    add_DirectoryIdentityServiceServicer_to_server,
+    add_DirectoryRemovalServiceServicer_to_server,
+)
 from mailwire.directory.v1.policy_pb2_grpc import add_DirectoryPolicyServiceServicer_to_server
 from mailwire.directory.v1.quota_pb2_grpc import add_DirectoryQuotaServiceServicer_to_server
 from mailwire.directory.v1.sharing_pb2_grpc import add_DirectorySharingServiceServicer_to_server
 from pgkit import Pool
 
 from directory.adapters.accounts import Accounts, Aliases
+from directory.adapters.addresses import Addresses
 from directory.adapters.app_passwords import AppPasswords
+from directory.adapters.delegations import Delegations
+from directory.adapters.deleted import DeletedAccounts
 from directory.adapters.dkim_keys import DkimKeys
 from directory.adapters.journal import Journal
 from directory.adapters.limits import Limits
@@ -35,6 +42,7 @@ from directory.core.sealing import Sealer
 from directory.edge.access import Access
 from directory.edge.hashing import Hashing
 from directory.edge.housekeeping import Housekeeping
+from directory.edge.identity import Identities, Removals
 from directory.edge.orders import Orders
 from directory.edge.policies import TenantPolicies
 from directory.edge.questions import Questions
@@ -48,7 +56,9 @@ SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.Dir
             "mailwire.directory.v1.DirectoryAccessService", "mailwire.directory.v1.DirectoryDkimService",
             "mailwire.directory.v1.DirectorySigningService", "mailwire.directory.v1.DirectoryPolicyService",
             "mailwire.directory.v1.DirectoryQuotaService",
-            "mailwire.directory.v1.DirectorySharingService"]  # fmt: skip
+            "mailwire.directory.v1.DirectorySharingService",
+            "mailwire.directory.v1.DirectoryIdentityService",
+            "mailwire.directory.v1.DirectoryRemovalService"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,8 @@ class Wiring:
     policies: TenantPolicies
     quotas: Quotas
     sharing: Sharing
+    identities: Identities
+    removals: Removals
     journal: Journal
     housekeeping: Housekeeping
 
@@ -76,6 +88,8 @@ class Wiring:
         add_DirectoryPolicyServiceServicer_to_server(self.policies, server)
         add_DirectoryQuotaServiceServicer_to_server(self.quotas, server)
         add_DirectorySharingServiceServicer_to_server(self.sharing, server)
+        add_DirectoryIdentityServiceServicer_to_server(self.identities, server)
+        add_DirectoryRemovalServiceServicer_to_server(self.removals, server)
         return SERVICES
 
 
@@ -90,11 +104,13 @@ def build(
     scram_iterations: int,
     clock: Callable[[], datetime] = utc_now,
     sealer: Sealer | None = None,
+    deleted_kept: timedelta = timedelta(days=30),
 ) -> Wiring:
     """All of it around one pool. `secret` is the one that all processes share; without a sealer nothing is signed,
     with 0 iterations there is no SCRAM.
     """
-    domains, dkim_keys = Domains(pool), DkimKeys(pool)
+    tenants, domains, dkim_keys = Tenants(pool), Domains(pool), DkimKeys(pool)
+    addresses, deleted = Addresses(pool), DeletedAccounts(pool)
     lookups, accounts, journal, limits = SqlLookUps(pool), Accounts(pool), Journal(pool), Limits(pool, rules)
     sign_ins = SignIns(pool)
     signing_in = SigningIn(
@@ -103,8 +119,22 @@ def build(
     return Wiring(
         questions=Questions(lookups, signing_in),
         orders=Orders(
-            Tenants(pool), domains, accounts, Aliases(pool), hasher, hashing, scram_iterations, tell
+            tenants,
+            domains,
+            accounts,
+            Aliases(pool),
+            hasher,
+            hashing,
+            scram_iterations,
+            tell,
+            addresses,
+            deleted,
+            clock,
         ),
+        identities=Identities(
+            tenants, domains, accounts, addresses, Delegations(pool), deleted, deleted_kept, tell
+        ),
+        removals=Removals(deleted),
         access=Access(accounts, AppPasswords(pool), limits, sign_ins, hashing, scram_iterations, tell, clock),
         dkim=DkimOrders(domains, dkim_keys, sealer, tell, clock),
         signing=DkimQuestions(dkim_keys, sealer),
@@ -112,5 +142,5 @@ def build(
         quotas=Quotas(Policies(pool)),
         sharing=Sharing(Descriptions(pool), accounts, domains, tell),
         journal=journal,
-        housekeeping=Housekeeping(limits, sign_ins, clock),
+        housekeeping=Housekeeping(limits, sign_ins, deleted, deleted_kept, clock),
     )

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 import asyncpg
 from pgkit import OPERATOR, Connection, Pool, transaction
 
+from directory.adapters.addresses import halves, insert_address
 from directory.core.scram import ScramKeys
-from directory.ports import AccountRecord, AliasRecord, Missing, Taken
+from directory.ports import AccountRecord, AliasRecord, Missing
 
 ACCOUNT = """SELECT c.*, p.local_part || '@' || p.domain AS address, p.domain, p.local_part, t.name AS tenant_name
 FROM account c JOIN address p ON p.account_id = c.account_id AND p.is_primary
 JOIN tenant t ON t.tenant_id = c.tenant_id"""
+
+BY_ADDRESS = """ WHERE c.account_id =
+    (SELECT o.account_id FROM address o WHERE o.domain = $1 AND o.local_part = $2)"""
 
 ALIAS = """SELECT a.*, t.name AS tenant_name,
        (SELECT array_agg(g.target ORDER BY g.place) FROM alias_target g
@@ -57,11 +61,6 @@ def scram_columns(keys: ScramKeys | None) -> tuple[int | None, bytes | None, byt
     return (None, None, None) if keys is None else (keys.iterations, keys.stored_key, keys.server_key)
 
 
-def _halves(address: str) -> tuple[str, str]:
-    local_part, _, domain = address.rpartition("@")
-    return local_part, domain
-
-
 class Accounts:
     """Every method raises DatabaseUnavailable; those that name an account raise Missing."""
 
@@ -72,29 +71,16 @@ class Accounts:
         self, tenant_id: str, address: str, verifier: str | None, scram: Scram, display_name: str
     ) -> AccountRecord:
         """`address` is canonical, its domain the tenant's. Without a verifier it is shared. Raises Taken."""
-        local_part, domain = _halves(address)
         async with transaction(self._pool, tenant_id) as connection:
-            try:
-                account_id = await connection.fetchval(
-                    """INSERT INTO account (tenant_id, display_name, scram_salt, shared) VALUES ($1::uuid, $2, $3, $4)
-                       RETURNING account_id""",
-                    tenant_id,
-                    display_name,
-                    scram.salt,
-                    verifier is None,
-                )
-                await connection.execute(
-                    """INSERT INTO address (domain, local_part, tenant_id, account_id, is_primary)
-                       VALUES ($1, $2, $3::uuid, $4, true)""",
-                    domain,
-                    local_part,
-                    tenant_id,
-                    account_id,
-                )
-            except asyncpg.UniqueViolationError as error:
-                raise Taken(f"the address {address} is in use already") from error
-            except asyncpg.ForeignKeyViolationError as error:
-                raise Missing(f"the domain {domain} is not here any more") from error
+            account_id = await connection.fetchval(
+                """INSERT INTO account (tenant_id, display_name, scram_salt, shared) VALUES ($1::uuid, $2, $3, $4)
+                   RETURNING account_id""",
+                tenant_id,
+                display_name,
+                scram.salt,
+                verifier is None,
+            )
+            await insert_address(connection, tenant_id, address, account_id, True)
             if verifier is not None:
                 await connection.execute(
                     """INSERT INTO credential (account_id, tenant_id, kind, verifier, scram_iterations,
@@ -110,9 +96,9 @@ class Accounts:
         return _account(row)
 
     async def get(self, address: str) -> AccountRecord:
-        """By its canonical address."""
-        local_part, domain = _halves(address)
-        return await self._one(address, " WHERE p.domain = $1 AND p.local_part = $2", domain, local_part)
+        """By any of its addresses, in canonical form."""
+        local_part, domain = halves(address)
+        return await self._one(address, BY_ADDRESS, domain, local_part)
 
     async def get_by_id(self, account_id: str) -> AccountRecord:
         """By its id, which is a uuid."""
@@ -157,7 +143,7 @@ class Accounts:
         self, tenant_id: str | None, domain: str | None, after: str, limit: int
     ) -> list[AccountRecord]:
         """By address (domain, then local part)."""
-        local_part, after_domain = _halves(after)
+        local_part, after_domain = halves(after)
         async with transaction(self._pool, OPERATOR) as connection:
             rows = await connection.fetch(
                 ACCOUNT
@@ -171,11 +157,6 @@ class Accounts:
             )
         return [_account(row) for row in rows]
 
-    async def delete(self, record: AccountRecord) -> None:
-        """The account, its addresses and credentials."""
-        async with transaction(self._pool, record.tenant_id) as connection:
-            await connection.execute("DELETE FROM account WHERE account_id = $1::uuid", record.account_id)
-
 
 class Aliases:
     """Every method raises DatabaseUnavailable; those that name an alias raise Missing."""
@@ -185,19 +166,8 @@ class Aliases:
 
     async def create(self, tenant_id: str, address: str, targets: Sequence[str]) -> AliasRecord:
         """`address` is canonical, its domain the tenant's. Raises Taken."""
-        local_part, domain = _halves(address)
         async with transaction(self._pool, tenant_id) as connection:
-            try:
-                await connection.execute(
-                    "INSERT INTO address (domain, local_part, tenant_id) VALUES ($1, $2, $3::uuid)",
-                    domain,
-                    local_part,
-                    tenant_id,
-                )
-            except asyncpg.UniqueViolationError as error:
-                raise Taken(f"the address {address} is in use already") from error
-            except asyncpg.ForeignKeyViolationError as error:
-                raise Missing(f"the domain {domain} is not here any more") from error
+            await insert_address(connection, tenant_id, address, None, False)
             await self._write_targets(connection, tenant_id, address, targets)
         return await self.get(address)
 
@@ -205,7 +175,7 @@ class Aliases:
     async def _write_targets(
         connection: Connection, tenant_id: str, address: str, targets: Sequence[str]
     ) -> None:
-        local_part, domain = _halves(address)
+        local_part, domain = halves(address)
         await connection.execute(
             """INSERT INTO alias_target (domain, local_part, place, tenant_id, target)
                SELECT $1, $2, place, $3::uuid, target FROM unnest($4::text[]) WITH ORDINALITY AS t(target, place)""",
@@ -216,7 +186,7 @@ class Aliases:
         )
 
     async def get(self, address: str) -> AliasRecord:
-        local_part, domain = _halves(address)
+        local_part, domain = halves(address)
         async with transaction(self._pool, OPERATOR) as connection:
             row = await connection.fetchrow(
                 ALIAS + " WHERE a.domain = $1 AND a.local_part = $2 AND a.account_id IS NULL",
@@ -229,7 +199,7 @@ class Aliases:
 
     async def update(self, record: AliasRecord, targets: Sequence[str]) -> AliasRecord:
         """Replace the targets."""
-        local_part, domain = _halves(record.address)
+        local_part, domain = halves(record.address)
         async with transaction(self._pool, record.tenant_id) as connection:
             # Two that replace them at once take turns.
             if not await connection.fetchval(
@@ -249,7 +219,7 @@ class Aliases:
         self, tenant_id: str | None, domain: str | None, after: str, limit: int
     ) -> list[AliasRecord]:
         """By address (domain, then local part)."""
-        local_part, after_domain = _halves(after)
+        local_part, after_domain = halves(after)
         async with transaction(self._pool, OPERATOR) as connection:
             rows = await connection.fetch(
                 ALIAS
@@ -266,7 +236,7 @@ class Aliases:
 
     async def delete(self, record: AliasRecord) -> None:
         """The alias and its targets."""
-        local_part, domain = _halves(record.address)
+        local_part, domain = halves(record.address)
         async with transaction(self._pool, record.tenant_id) as connection:
             await connection.execute(
                 "DELETE FROM address WHERE domain = $1 AND local_part = $2 AND account_id IS NULL",

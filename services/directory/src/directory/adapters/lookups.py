@@ -12,13 +12,16 @@ from directory.ports import Login
 
 FOUND = """
 SELECT k.local_part, k.domain, d.tenant_id, d.suspended OR t.suspended OR coalesce(c.suspended, false) AS suspended,
+       CASE WHEN cardinality(d.catch_all) > 0 OR e.catch_all IS NULL THEN d.catch_all ELSE e.catch_all END AS catch_all,
        a.local_part IS NOT NULL AS exists, a.account_id, p.local_part || '@' || p.domain AS primary_address,
        (SELECT array_agg(g.target ORDER BY g.place) FROM alias_target g
         WHERE a.account_id IS NULL AND g.domain = a.domain AND g.local_part = a.local_part) AS targets
 FROM unnest($1::text[], $2::text[]) AS k(local_part, domain)
 JOIN domain d ON d.name = k.domain
 JOIN tenant t ON t.tenant_id = d.tenant_id
-LEFT JOIN address a ON a.domain = k.domain AND a.local_part = k.local_part
+LEFT JOIN domain e ON e.name = d.alias_of
+LEFT JOIN LATERAL (SELECT * FROM address o WHERE o.domain IN (d.name, d.alias_of) AND o.local_part = k.local_part
+                   ORDER BY o.domain = d.name DESC LIMIT 1) a ON true
 LEFT JOIN account c ON c.account_id = a.account_id
 LEFT JOIN address p ON p.account_id = a.account_id AND p.is_primary"""
 
@@ -29,30 +32,35 @@ FROM address a JOIN account c ON c.account_id = a.account_id
 WHERE a.domain = ANY($1::text[]) AND a.is_primary AND NOT c.suspended
 ORDER BY a.domain, a.created_at, a.local_part"""
 
+# An address by its own domain first, then by the one that that is an alias of.
 LOGIN = """
 SELECT c.account_id, c.tenant_id, c.store, p.local_part || '@' || p.domain AS address,
        c.suspended OR t.suspended OR d.suspended AS suspended,
        v.verifier, c.scram_salt, v.scram_iterations, v.scram_stored_key, v.scram_server_key,
        v.credential_id IS NOT DISTINCT FROM $4::uuid AND $4 IS NOT NULL AS is_password,
-       k.credential_id, k.scopes, k.expires_at
-FROM address a
+       k.credential_id, k.scopes, k.expires_at,
+       ARRAY(SELECT g.local_part || '@' || g.domain FROM delegation g
+             WHERE g.account_id = c.account_id AND g.send_right = 'send_as' ORDER BY 1) AS may_send_as,
+       ARRAY(SELECT g.local_part || '@' || g.domain FROM delegation g
+             WHERE g.account_id = c.account_id AND g.send_right = 'send_on_behalf' ORDER BY 1) AS may_send_on_behalf_of
+FROM (SELECT o.* FROM domain n JOIN address o ON o.domain IN (n.name, n.alias_of)
+      WHERE n.name = $2 AND o.local_part = $1 ORDER BY o.domain = n.name DESC LIMIT 1) a
 JOIN account c ON c.account_id = a.account_id
 JOIN tenant t ON t.tenant_id = c.tenant_id
-JOIN domain d ON d.name = a.domain
+JOIN domain d ON d.name = $2
 JOIN address p ON p.account_id = c.account_id AND p.is_primary
 LEFT JOIN credential v ON v.account_id = c.account_id AND v.kind = 'password'
-LEFT JOIN credential k ON k.account_id = c.account_id AND k.kind = 'app' AND (k.verifier = $3 OR k.credential_id = $4)
-WHERE a.domain = $2 AND a.local_part = $1"""
+LEFT JOIN credential k ON k.account_id = c.account_id AND k.kind = 'app' AND (k.verifier = $3 OR k.credential_id = $4)"""
 
 
 # An app password counts where it opens the door. Keys of other iterations than the password's cannot be offered with it.
 SCRAM = """
 SELECT c.scram_salt, v.credential_id, v.scram_iterations, v.scram_stored_key, v.scram_server_key
-FROM address a
+FROM (SELECT o.* FROM domain n JOIN address o ON o.domain IN (n.name, n.alias_of)
+      WHERE n.name = $2 AND o.local_part = $1 ORDER BY o.domain = n.name DESC LIMIT 1) a
 JOIN account c ON c.account_id = a.account_id
 LEFT JOIN credential v ON v.account_id = c.account_id AND v.scram_iterations IS NOT NULL
     AND (v.kind = 'password' OR v.kind = 'app' AND $3 = ANY(v.scopes) AND (v.expires_at IS NULL OR v.expires_at > $4))
-WHERE a.domain = $2 AND a.local_part = $1
 ORDER BY v.kind DESC NULLS LAST, v.created_at, v.credential_id"""
 
 
@@ -73,6 +81,7 @@ class SqlLookUps:
                     alias_targets=tuple(row["targets"] or ()),
                     suspended=row["suspended"],
                     exists=row["exists"],
+                    catch_all=tuple(row["catch_all"]),
                 )
                 for row in rows
             }
@@ -117,6 +126,8 @@ class SqlLookUps:
             if row["scram_iterations"] is not None
             else None,
             is_password=row["is_password"],
+            may_send_as=tuple(row["may_send_as"]),
+            may_send_on_behalf_of=tuple(row["may_send_on_behalf_of"]),
         )
 
     async def scram(self, local_part: str, domain: str, door: str, now: datetime) -> ScramMaterial | None:

@@ -1,10 +1,11 @@
 """Tenants and domains as SQL, for the operator."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import asyncpg
 from pgkit import OPERATOR, Pool, transaction
 
+from directory.adapters.deleted import remove_deleted_of
 from directory.ports import DomainRecord, InUse, Missing, Taken, TenantRecord
 
 DOMAIN = "SELECT d.*, t.name AS tenant_name FROM domain d JOIN tenant t ON t.tenant_id = d.tenant_id"
@@ -71,9 +72,10 @@ class Tenants:
         return [_tenant(row) for row in rows]
 
     async def delete(self, tenant_id: str) -> None:
-        """Raises InUse."""
+        """What it had deleted before is removed for good. Raises InUse."""
         async with transaction(self._pool, OPERATOR) as connection:
             try:
+                await remove_deleted_of(connection, tenant_id)
                 done = await connection.execute("DELETE FROM tenant WHERE tenant_id = $1::uuid", tenant_id)
             except asyncpg.ForeignKeyViolationError as error:
                 raise InUse("the tenant still has domains or accounts; delete those first") from error
@@ -141,5 +143,38 @@ class Domains:
             try:
                 await connection.execute("DELETE FROM domain WHERE name = $1", name)
             except asyncpg.ForeignKeyViolationError as error:
-                raise InUse("the domain still has accounts or aliases; delete those first") from error
+                raise InUse(
+                    "the domain still has accounts or aliases, or another is an alias of it; delete those first"
+                ) from error
         return record
+
+    async def routing(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """The domain that it is an alias of ("": none), and where mail goes that nobody is for."""
+        async with transaction(self._pool, OPERATOR) as connection:
+            row = await connection.fetchrow("SELECT alias_of, catch_all FROM domain WHERE name = $1", name)
+        if row is None:
+            raise Missing(f"there is no domain {name}")
+        return row["alias_of"] or "", tuple(row["catch_all"])
+
+    async def route(self, record: DomainRecord, alias_of: str, catch_all: Sequence[str]) -> None:
+        """Raises Missing where `alias_of` is not one of the tenant's, InUse where that made a chain."""
+        async with transaction(self._pool, record.tenant_id) as connection:
+            # In the order of names, so that two that point at each other do not both find nothing.
+            rows = await connection.fetch(
+                "SELECT name, alias_of FROM domain WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE",
+                [record.name, alias_of],
+            )
+            found = {row["name"]: row["alias_of"] for row in rows}
+            if alias_of:
+                if alias_of not in found:
+                    raise Missing(f"the tenant has no domain {alias_of}")
+                if alias_of == record.name or found[alias_of] is not None:
+                    raise InUse(f"{alias_of} cannot be what {record.name} is an alias of: it is one itself")
+                if await connection.fetchval("SELECT true FROM domain WHERE alias_of = $1", record.name):
+                    raise InUse(f"another domain is an alias of {record.name}")
+            await connection.execute(
+                "UPDATE domain SET alias_of = nullif($2, ''), catch_all = $3::text[] WHERE name = $1",
+                record.name,
+                alias_of,
+                list(catch_all),
+            )

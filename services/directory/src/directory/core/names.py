@@ -6,14 +6,20 @@ our own accounts are kept in lower case: RFC 5321 §2.4 leaves their meaning to 
 
 import re
 import unicodedata
+from functools import cache
 from uuid import UUID
 
 import idna
+from precis_i18n import get_profile
+from precis_i18n.profile import Profile
 
 TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # RFC 5321 §4.1.2 Dot-string, without what needs quoting.
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 LOCAL_PART = re.compile(rf"{ATOM}(?:\.{ATOM})*")
+# RFC 6531 §3.3: UTF8-non-ascii is atext too.
+_UTF8_ATOM = ATOM.replace("~-]", "~\\u0080-\U0010ffff-]")
+INTERNATIONAL = re.compile(rf"{_UTF8_ATOM}(?:\.{_UTF8_ATOM})*")
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 LOCAL_PART_OCTETS = 64
 # RFC 5321 §4.5.3.1.3: 256 with the angle brackets.
@@ -124,8 +130,41 @@ def without_detail(local_part: str) -> str | None:
 
 
 def address(text: str) -> str:
-    """The canonical form of an address of ours. Raises NameInvalid."""
-    return forward_path(text.lower())
+    """The canonical form of an address of ours; letters of any script stand before the @. Raises NameInvalid.
+
+    What is not ASCII is prepared by PRECIS's UsernameCaseMapped (RFC 8265 §3.3), which has no blanks, no symbols and
+    no two directions of writing, and makes one of what Unicode writes in several ways.
+    """
+    local_part, at, domain = text.strip(" ").rpartition("@")
+    if not at or local_part.isascii():
+        return forward_path(text.lower())
+    try:
+        prepared = _usernames().enforce(local_part)
+    except UnicodeError as error:
+        raise NameInvalid(f"{local_part} cannot stand before the @: {error.reason}") from error  # type: ignore[attr-defined]
+    octets = len(prepared.encode())
+    if octets > LOCAL_PART_OCTETS or not INTERNATIONAL.fullmatch(prepared):
+        raise NameInvalid(
+            f"{local_part} cannot stand before the @: at most {LOCAL_PART_OCTETS} octets of UTF-8, letters and "
+            "digits, with single dots between them"
+        )
+    whole = f"{prepared}@{domain_name(domain)}"
+    if len(whole.encode()) > ADDRESS_OCTETS:
+        raise NameInvalid(f"an address has at most {ADDRESS_OCTETS} octets")
+    return whole
+
+
+@cache
+def _usernames() -> Profile:
+    return get_profile("UsernameCaseMapped")
+
+
+def domain_of(address: str) -> str:
+    """The canonical form of an address's domain, or "" for what has none."""
+    try:
+        return domain_name(address.strip(" ").rpartition("@")[2])
+    except NameInvalid:
+        return ""
 
 
 def forward_path(text: str) -> str:

@@ -10,7 +10,7 @@ whoever files the message.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from directory.core import names
@@ -61,6 +61,14 @@ class Found:
     alias_targets: tuple[str, ...] = ()
     suspended: bool = False
     exists: bool = True
+    # Where mail goes that is for nobody here.
+    catch_all: tuple[str, ...] = ()
+
+    def caught(self) -> "Found":
+        """As an alias that its domain's catch-all is."""
+        if self.exists or not self.catch_all or self.suspended:
+            return self
+        return replace(self, exists=True, alias_targets=self.catch_all)
 
 
 Key = tuple[str, str]
@@ -81,7 +89,7 @@ async def resolve(addresses: Sequence[str], ask: Ask) -> list[Resolution]:
             known[key] = found.get(key)
             entry = found.get(key)
             if entry is not None:
-                wanted.update(_keys(entry.alias_targets))
+                wanted.update(_keys(entry.alias_targets if entry.exists else entry.catch_all))
         if len(wanted) > most:
             break
     return [_resolve_one(address, known) for address in addresses]
@@ -113,8 +121,9 @@ def _resolve_one(address: str, known: dict[Key, Found | None]) -> Resolution:
     key = _meant(address, known)
     if key is None or known.get(key) is None:
         return Resolution(address, Disposition.REMOTE)
-    entry = known[key]
-    assert entry is not None
+    found = known[key]
+    assert found is not None
+    entry = found.caught()
     if not entry.exists:
         return Resolution(address, Disposition.UNKNOWN, tenant_id=entry.tenant_id)
     if entry.suspended:
@@ -143,14 +152,16 @@ def _follow(
 
     Each alias is followed once, however many lead to it: the roads through a lattice of them have no number.
     """
-    entry = known.get(key)
-    assert entry is not None
+    found = known.get(key)
+    assert found is not None
+    entry = found.caught()
     complete = True
     for address in entry.alias_targets:
         if len(targets) > TARGETS:
             return False
         next_key = _meant(address, known)
         following = known.get(next_key) if next_key is not None else None
+        following = following.caught() if following is not None else None
         if next_key is None or following is None:
             if next_key is not None and next_key not in known:
                 complete = False

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pgkit import DatabaseUnavailable
 
+from directory.adapters.deleted import DeletedAccounts
 from directory.adapters.limits import Limits
 from directory.adapters.sign_ins import SignIns
 from directory.core.limits import FAMILIAR_DAYS
@@ -16,7 +17,16 @@ PAUSE_SECONDS = 1800.0
 class Housekeeping:
     """Once at the start, then every half an hour."""
 
-    def __init__(self, limits: Limits, sign_ins: SignIns, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        sign_ins: SignIns,
+        deleted: DeletedAccounts,
+        deleted_kept: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._deleted = deleted
+        self._deleted_kept = deleted_kept
         self._limits = limits
         self._sign_ins = sign_ins
         self._clock = clock
@@ -25,6 +35,7 @@ class Housekeeping:
         """Raises DatabaseUnavailable."""
         await self._limits.prune(self._clock(), FAMILIAR_DAYS)
         await self._sign_ins.prune(self._clock())
+        await self._deleted.remove_old(self._clock() - self._deleted_kept)
 
     async def run(self) -> None:
         """For as long as the process lives."""

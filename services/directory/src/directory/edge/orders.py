@@ -11,6 +11,8 @@ from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceServicer
 
 from directory.adapters.accounts import Accounts, Aliases, Scram
+from directory.adapters.addresses import Addresses
+from directory.adapters.deleted import DeletedAccounts
 from directory.adapters.tenants import Domains, Tenants
 from directory.core import names, scram
 from directory.core.passwords import Hasher
@@ -19,10 +21,10 @@ from directory.edge.answers import order
 from directory.edge.finding import account_of
 from directory.edge.hashing import ORDER_RANK, Hashing
 from directory.edge.paging import page_size
-from directory.ports import AccountRecord, AliasRecord, Change, DomainRecord, Missing, TenantRecord
+from directory.edge.targets import targets_of
+from directory.ports import AccountRecord, AliasRecord, Change, DomainRecord, Missing, Taken, TenantRecord
 
 Context = grpc.aio.ServicerContext[Any, Any]
-ALIAS_TARGETS = 100
 
 
 def _stamp(at: datetime) -> Timestamp:
@@ -89,7 +91,13 @@ class Orders(DirectoryAdminServiceServicer):
         hashing: Hashing,
         scram_iterations: int,
         tell: Callable[[Change], None],
+        addresses: Addresses,
+        deleted: DeletedAccounts,
+        clock: Callable[[], datetime],
     ) -> None:
+        self._addresses = addresses
+        self._deleted = deleted
+        self._clock = clock
         self._tenants = tenants
         self._domains = domains
         self._accounts = accounts
@@ -221,6 +229,8 @@ class Orders(DirectoryAdminServiceServicer):
     ) -> wire.CreateAccountResponse:
         address = names.address(request.address)
         tenant_id = await self._tenant_of(address)
+        if not request.even_if_confusable:
+            await self._refuse_look_alike(tenant_id, address)
         salt = os.urandom(SALT_OCTETS)
         verifier, keys = await self._hash(request.password, salt)
         record = await self._accounts.create(
@@ -276,20 +286,21 @@ class Orders(DirectoryAdminServiceServicer):
         self, request: wire.DeleteAccountRequest, context: Context
     ) -> wire.DeleteAccountResponse:
         record = await self._account_of(request.account)
-        await self._accounts.delete(record)
-        self._tell(Change(record.tenant_id, record.account_id, (record.address,)))
+        addresses = await self._deleted.delete(record, self._clock())
+        self._tell(Change(record.tenant_id, record.account_id, addresses or (record.address,)))
         return wire.DeleteAccountResponse()
 
     # -- aliases
 
     async def _targets(self, targets: Sequence[str]) -> list[str]:
-        """Each once; ours in the form that we keep, remote ones as they were written."""
-        if not 1 <= len(targets) <= ALIAS_TARGETS:
-            raise names.NameInvalid(f"an alias has 1 to {ALIAS_TARGETS} targets")
-        written = [names.forward_path(target) for target in targets]
-        ours = await self._domains.ours({target.rpartition("@")[2] for target in written})
-        kept = (each.lower() if each.rpartition("@")[2] in ours else each for each in written)
-        return list(dict.fromkeys(kept))
+        return await targets_of(self._domains, targets)
+
+    async def _refuse_look_alike(self, tenant_id: str, address: str) -> None:
+        other = await self._addresses.look_alike(tenant_id, address)
+        if other is not None:
+            raise Taken(
+                f"{address} looks like {other}, which is here already; say that you want it all the same"
+            )
 
     @order
     async def CreateAlias(
@@ -297,7 +308,10 @@ class Orders(DirectoryAdminServiceServicer):
     ) -> wire.CreateAliasResponse:
         address = names.address(request.address)
         targets = await self._targets(request.targets)
-        record = await self._aliases.create(await self._tenant_of(address), address, targets)
+        tenant_id = await self._tenant_of(address)
+        if not request.even_if_confusable:
+            await self._refuse_look_alike(tenant_id, address)
+        record = await self._aliases.create(tenant_id, address, targets)
         self._tell(Change(record.tenant_id, addresses=(address,)))
         return wire.CreateAliasResponse(alias=_alias(record))
 

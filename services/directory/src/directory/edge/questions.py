@@ -129,6 +129,8 @@ def _welcome(entry: Entry) -> wire.AuthenticateResponse:
             tenant_id=login.tenant_id,
             address=login.address,
             store=login.store,
+            may_send_as=login.may_send_as,
+            may_send_on_behalf_of=login.may_send_on_behalf_of,
         ),
         remember_seconds=entry.remember_seconds,
     )

@@ -1096,20 +1096,24 @@ class CreateAccountRequest(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    EVEN_IF_CONFUSABLE_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     password: _builtins.str
     """Hashed with argon2id at once, never stored, never logged."""
     display_name: _builtins.str
+    even_if_confusable: _builtins.bool
+    """Also where it looks like another one of the domain (Unicode TS #39)."""
     def __init__(
         self,
         *,
         address: _builtins.str = ...,
         password: _builtins.str = ...,
         display_name: _builtins.str = ...,
+        even_if_confusable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "display_name", b"display_name", "password", b"password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "display_name", b"display_name", "even_if_confusable", b"even_if_confusable", "password", b"password"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1326,7 +1330,10 @@ class CreateAliasRequest(_message.Message):
 
     ADDRESS_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
+    EVEN_IF_CONFUSABLE_FIELD_NUMBER: _builtins.int
     address: _builtins.str
+    even_if_confusable: _builtins.bool
+    """Also where it looks like another one of the domain."""
     @_builtins.property
     def targets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -1334,10 +1341,11 @@ class CreateAliasRequest(_message.Message):
         *,
         address: _builtins.str = ...,
         targets: _abc.Iterable[_builtins.str] | None = ...,
+        even_if_confusable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "even_if_confusable", b"even_if_confusable", "targets", b"targets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

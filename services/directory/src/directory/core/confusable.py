@@ -1,0 +1,48 @@
+"""What an address looks like (Unicode TS #39 §4): two local parts with one skeleton are taken for each other.
+
+Of Unicode's table only that is here which a local part of ours can have: it is in lower case and in one normal form
+already (core/names.py). What differs in a mark only, such as e and é, is told apart by people and stays apart here.
+"""
+
+import unicodedata
+
+# Letters of other scripts, and figures, by the Latin letters that they are taken for.
+_ALIKE = {
+    "o": "0\u03bf\u043e\u0585\u0966\u0be6\u0c66\u0d20\u0e50\u101d\u17e0\u05e1\u0647\u06d5",
+    "l": "1|\u0131\u03b9\u04cf\u05d5\u05df\u0627\u0661\u06f1\u07ca\u2d4f\u4e28",
+    "a": "\u03b1\u0430\u0251",
+    "b": "\u044c\u0184",
+    "c": "\u03f2\u0441\u1d04",
+    "d": "\u0501",
+    "e": "\u0435\u04bd\u212e",
+    "f": "\u0192\u03dd",
+    "g": "\u0261\u018d\u0581",
+    "h": "\u04bb\u0570",
+    "i": "\u0456\u0269\u02db",
+    "j": "\u0458\u03f3",
+    "k": "\u03ba\u043a",
+    "n": "\u0578\u057c\u043f",
+    "p": "\u03c1\u0440",
+    "q": "\u051b\u0563\u0566",
+    "r": "\u0433\u1d26",
+    "s": "\u0455\u01bd",
+    "t": "\u03c4\u0442",
+    "u": "\u03c5\u057d\u1d1c",
+    "v": "\u03bd\u0475\u1d20",
+    "w": "\u03c9\u0461\u051d\u0561\u026f",
+    "x": "\u03c7\u0445",
+    "y": "\u0443\u04af\u03b3",
+    "z": "\u1d22",
+    "-": "\u2010\u2011\u2212\u06d4",
+    ".": "\u0660\u06f0\u0701",
+}
+_TABLE = str.maketrans({each: latin for latin, others in _ALIKE.items() for each in others})
+_PAIRS = (("rn", "m"), ("vv", "w"))
+
+
+def skeleton(local_part: str) -> str:
+    """What it looks like. Not an address: only good to compare with others like it."""
+    seen = unicodedata.normalize("NFD", local_part).translate(_TABLE)
+    for pair, letter in _PAIRS:
+        seen = seen.replace(pair, letter)
+    return unicodedata.normalize("NFD", seen)
