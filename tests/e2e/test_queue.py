@@ -135,10 +135,10 @@ def test_what_is_to_be_released_later_waits_for_everybody_and_is_sent_or_cancell
     assert desk.json("delete", cancelled["queue_id"], "--reason", "recalled")["changed"] == 1
 
     assert desk.json("release", queue_id)["changed"] == 2
-    until(lambda: [taken for taken in desk.sink.taken if taken.recipients == ["a@five.test"]])
+    until(lambda: [taken for taken in desk.sink.taken if "a@five.test" in taken.recipients[0]])
     until(lambda: b"Subject: for later" in desk.newest_of("bob"))
     until(lambda: desk.json("show", queue_id)["items"] == [])
-    assert not [taken for taken in desk.sink.taken if "b@five.test" in taken.recipients]
+    assert not [taken for taken in desk.sink.taken if "b@five.test" in taken.recipients[0]]
 
 
 def test_bounce_tells_the_sender_and_reroute_goes_elsewhere(desk: Desk) -> None:
