@@ -1,0 +1,48 @@
+"""How mail leaves, and what others report of it, as JSON."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from admin_api.models import Wire
+
+Protocol = Literal["smtp", "lmtp"]
+Minimum = Literal["", "opportunistic", "encrypted", "verified"]
+
+
+class NewRoute(Wire):
+    """For a tenant, a domain, a tenant's mail to a domain, or with neither for everything.
+
+    The nearest that says something of a subject (host; minimum_tls) counts for it.
+    """
+
+    tenant: Annotated[str, Field(description="its name or id; empty: all", max_length=100)] = ""
+    domain: Annotated[str, Field(description="the recipients'; empty: all", max_length=255)] = ""
+    host: Annotated[
+        str,
+        Field(description="host, host:port, address:port or [v6]:port, in place of the MX", max_length=300),
+    ] = ""
+    protocol: Protocol = "smtp"
+    username: Annotated[str, Field(description="who we are at that host", max_length=255)] = ""
+    password: Annotated[
+        str, Field(description="empty: the one that is kept for this host and username", max_length=500)
+    ] = ""
+    minimum_tls: Annotated[
+        Minimum,
+        Field(
+            description="opportunistic: TLS where it is offered; encrypted: TLS, whoever's certificate; verified: a"
+            " certificate for the host's name; empty: nothing is said (verified where there is a username)"
+        ),
+    ] = ""
+
+
+class Route(BaseModel):
+    """A rule as it is kept. A password is never told."""
+
+    tenant: str
+    tenant_id: str
+    domain: str
+    host: str
+    protocol: Protocol
+    username: str
+    minimum_tls: Minimum
