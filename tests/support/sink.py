@@ -20,6 +20,8 @@ DEFAULTS = {
     "greeting": "220 sink.test ESMTP",
     "EHLO": "250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 60000000",
     "HELO": "250 sink.test",
+    "LHLO": "250-sink.test\r\n250 PIPELINING",
+    "AUTH": "235 2.7.0 welcome",
     "STARTTLS": "220 2.0.0 go",
     "MAIL": "250 2.1.0 ok",
     "RCPT": "250 2.1.5 ok",
@@ -58,6 +60,8 @@ class SmtpSink:
 
     def __post_init__(self) -> None:
         self.taken: list[Taken] = []
+        # What EHLO offers, in TLS where there is any.
+        self.hello_extensions: tuple[str, ...] = ()
         self.sessions: list[list[str]] = []
         self.lock = threading.Lock()
         self._stalled = threading.Event()
@@ -88,7 +92,7 @@ class SmtpSink:
             self.sessions.append(log)
         sock.settimeout(30)
         stream = sock.makefile("rwb")
-        over_tls = False
+        over_tls, is_lmtp = False, False
         mail, recipients = "", []
 
         def reply(stage: str) -> str:
@@ -108,8 +112,15 @@ class SmtpSink:
             text = line.decode("latin-1").rstrip("\r\n")
             log.append(text)
             verb = text.split(" ")[0].upper()
+            is_lmtp = is_lmtp or verb == "LHLO"
             if verb == "EHLO" and self.tls is not None and not over_tls and "EHLO" not in self.script:
                 stream.write(b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 STARTTLS\r\n")
+                stream.flush()
+                continue
+            if verb == "EHLO" and self.hello_extensions:
+                lines = ["sink.test", "PIPELINING", *self.hello_extensions]
+                text = "".join(f"250-{line}\r\n" for line in lines) + "250 8BITMIME\r\n"
+                stream.write(text.encode())
                 stream.flush()
                 continue
             if (verb == "RCPT" and not mail) or (verb == "DATA" and not recipients):
@@ -133,7 +144,9 @@ class SmtpSink:
                     if not chunk:
                         return
                     raw += chunk
-                if reply("content").startswith("2"):
+                # LMTP answers for each recipient.
+                said_of = [reply("content") for _ in (recipients if is_lmtp else [""])]
+                if any(each.startswith("2") for each in said_of):
                     with self.lock:
                         self.taken.append(Taken(mail, recipients, bytes(raw), over_tls))
                 mail, recipients = "", []

@@ -82,6 +82,13 @@ def test_who_is_not_let_in_sends_nothing(hello: bytes, answers: tuple[bytes, ...
     assert b"MAIL" not in said
 
 
+def test_no_password_in_clear_where_tls_is_wanted() -> None:
+    machine = ClientMachine("us.test", wants_tls=True, login=WHO)
+    said, events = play(machine, b"220 hi\r\n", b"250-y\r\n250 AUTH PLAIN\r\n")
+    assert isinstance(events[-1], Failed)
+    assert b"AUTH" not in said
+
+
 LMTP_START = (
     b"220 hi\r\n",
     b"250-y\r\n250 PIPELINING\r\n",

@@ -156,6 +156,8 @@ EMPTY_END = b".\r\n"
 
 NO_LOGIN = Reply.of(535, "5.7.8", "The next system offers no way to log in that we know")
 
+NO_TLS_FOR_LOGIN = Reply.of(451, "4.7.5", "The next system has no TLS, and gets no password in clear")
+
 
 class Dialect(Enum):
     """Whom we speak with: a system that relays, or one that delivers. The value is how we say hello."""
@@ -208,7 +210,7 @@ class _Transaction:
 class ClientMachine:
     """One session. With `wants_tls` STARTTLS is used where it is offered.
 
-    With a login nothing is sent to who does not take it; who may see the password is the driver's to decide.
+    With a login nothing is sent to who does not take it, and no password to who has no TLS though it is wanted.
     """
 
     def __init__(
@@ -442,6 +444,8 @@ class ClientMachine:
         """Ready, after the login where there is one to make."""
         if self._login is None:
             return Ready(self._extensions)
+        if self._wants_tls:
+            return self._fail(NO_TLS_FOR_LOGIN, Asked.AUTH)
         lines = exchange(self._login, self._extensions.get("AUTH", ""))
         if lines is None:
             return self._fail(NO_LOGIN, Asked.AUTH)
