@@ -7,14 +7,18 @@ import typer
 from posthouse.commands import (
     account,
     alias,
+    ban,
     doctor,
     domain,
     login,
+    mailbox,
     quarantine,
     queue,
     respool,
+    route,
     running,
     send,
+    sender,
     tenant,
 )
 from posthouse.output import console
@@ -46,7 +50,11 @@ app.add_typer(domain.app, name="domain")
 app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
 app.add_typer(login.app, name="login")
+app.add_typer(mailbox.app, name="mailbox")
+app.add_typer(ban.app, name="ban")
+app.add_typer(sender.app, name="sender")
 app.add_typer(queue.app, name="queue")
+app.add_typer(route.app, name="route")
 app.add_typer(quarantine.app, name="quarantine")
 
 

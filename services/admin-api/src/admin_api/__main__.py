@@ -10,12 +10,27 @@ from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
 
-from admin_api.adapters import access, directory, dkim, policies, quarantine, queue
+from admin_api.adapters import (
+    access,
+    directory,
+    dkim,
+    gateway,
+    identity,
+    mailboxes,
+    policies,
+    quarantine,
+    queue,
+    relay,
+)
 from admin_api.app import build
 from admin_api.edge.access import attach
 from admin_api.edge.dkim import attach as attach_dkim
+from admin_api.edge.gateway import attach as attach_gateway
+from admin_api.edge.identity import attach as attach_identity
+from admin_api.edge.mailboxes import attach as attach_mailboxes
 from admin_api.edge.policies import attach as attach_policies
 from admin_api.edge.quarantine import attach as attach_quarantine
+from admin_api.edge.routes import attach as attach_relay
 from admin_api.settings import Settings
 
 
@@ -41,11 +56,17 @@ async def wire(service: Service[Settings]) -> None:
         settings.request_octets,
     )
     attach(app, access.stub(channel))
+    attach_relay(app, relay.stub(outgoing))
     attach_dkim(app, dkim.stub(channel))
+    attach_identity(app, identity.stub(channel))
     attach_policies(app, policies.stub(channel))
     incoming = rpc.channel(settings.quarantine_target, "mda", service.identity)
     service.on_close(lambda: incoming.close(None))
     attach_quarantine(app, quarantine.stub(incoming))
+    attach_mailboxes(app, mailboxes.stub(incoming), mailboxes.sharing_stub(channel))
+    door = rpc.channel(settings.gateway_target, "smtp-gateway", service.identity)
+    service.on_close(lambda: door.close(None))
+    attach_gateway(app, gateway.stub(door))
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((settings.host, settings.port))

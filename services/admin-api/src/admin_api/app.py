@@ -17,10 +17,22 @@ from mailwire.directory.v1 import directory_pb2 as wire
 from starlette.staticfiles import StaticFiles
 
 from admin_api import metrics
-from admin_api.edge import accounts, guard, problems, quarantine, queue, queue_pace, tenants
+from admin_api.edge import (
+    accounts,
+    gateway,
+    guard,
+    mailboxes,
+    problems,
+    quarantine,
+    queue,
+    queue_pace,
+    routes,
+    tenants,
+)
 from admin_api.models import Health, Problem
 
-DESCRIPTION = """Tenants, domains, accounts and aliases of a Posthouse installation, its queue of outgoing mail, its quarantine.
+DESCRIPTION = """Tenants, domains, accounts and aliases of a Posthouse installation, its queue of outgoing mail, its quarantine,
+its front door.
 
 Every request but this page's own needs the operator's token: `Authorization: Bearer ...`.
 Errors are problem documents (RFC 9457) with a sentence in `detail`."""
@@ -53,7 +65,7 @@ def build(directory: Any, outgoing: Any, token: str, request_octets: int) -> Fas
     queue.attach(app, outgoing)
     token = guard.check(token)
     problems.install(app)
-    for part in (tenants, accounts, queue, queue_pace, quarantine):
+    for part in (tenants, accounts, queue, queue_pace, quarantine, gateway, routes, mailboxes):
         app.include_router(part.router, dependencies=[Depends(guard.BEARER)], responses=ERRORS)  # type: ignore[arg-type]
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
 

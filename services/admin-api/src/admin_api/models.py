@@ -12,6 +12,9 @@ TenantName = Annotated[
 ]
 # How long it must be is the directory's to say, in a sentence of its own.
 Password = Annotated[SecretStr, Field(description="at least 8 characters, at most 1024 octets")]
+Confusable = Annotated[
+    bool, Field(description="also where it looks like another address of the domain (Unicode TS #39)")
+]
 Address = Annotated[str, Field(max_length=320, examples=[ADDRESS])]
 
 
@@ -73,12 +76,14 @@ class Account(BaseModel):
     suspended: bool
     store: str
     created_at: datetime
+    shared: Annotated[bool, Field(description="nobody's own: several people share its mailboxes")] = False
 
 
 class NewAccount(Wire):
     address: Address
     password: Password
     display_name: Annotated[str, Field(max_length=200, examples=["Alice"])] = ""
+    even_if_confusable: Confusable = False
 
 
 class AccountChange(Wire):
@@ -105,6 +110,7 @@ Targets = Annotated[list[Address], Field(min_length=1, max_length=100, examples=
 class NewAlias(Wire):
     address: Annotated[str, Field(max_length=320, examples=["team@example.test"])]
     targets: Targets
+    even_if_confusable: Confusable = False
 
 
 class AliasChange(Wire):

@@ -5,9 +5,11 @@ from datetime import timedelta
 import grpc
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
+from directoryclient.policies import TenantPolicies
 from directoryclient.quotas import QuotaBook
 from eventbus import EventBus, Followed, subjects
 from mailstore import MailStore, bus_notifier
+from mailwire.mailbox.v1.admin_pb2_grpc import add_MailboxAdminServiceServicer_to_server
 from mailwire.quarantine.v1.quarantine_pb2_grpc import add_QuarantineAdminServiceServicer_to_server
 from servicekit import rpc
 from servicekit.run import Service, run
@@ -20,6 +22,7 @@ from mda.core.findings import WhenUnscanned
 from mda.edge.callers import ALLOWED
 from mda.edge.filing import Filing
 from mda.edge.fullness import Fullness
+from mda.edge.mailboxes import Mailboxes
 from mda.edge.receipts import Receipts
 from mda.edge.screening import Screening
 from mda.edge.settling import Settling
@@ -58,6 +61,8 @@ async def wire(service: Service[Settings]) -> None:
     service.on_close(source.give_back)
     directory = DirectoryClient(channel, door="mda", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
+    policies = TenantPolicies(channel, hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, policies.changed)
     scanners = scanners_of(settings)
     screening = None
     if scanners:
@@ -68,6 +73,7 @@ async def wire(service: Service[Settings]) -> None:
             scans_at_once=settings.scans_at_once,
             tries=settings.poison_tries,
             pause_seconds=settings.retry_seconds,
+            policies=policies,
         )
     spool = Spool(blobs, bus)
     quarantine = BlobQuarantine(blobs)
@@ -86,6 +92,7 @@ async def wire(service: Service[Settings]) -> None:
         sorting=Sorting(settings.hostname, mailboxes, blobs, spool, directory),
         hold_seconds=min(2.0, settings.ack_wait_seconds / 4),
         fullness=fullness,
+        policies=policies,
     )
     for number in range(settings.filing_tasks):
         service.spawn(filing.run(), name=f"filing-{number}")
@@ -96,7 +103,8 @@ async def wire(service: Service[Settings]) -> None:
 
     def register(server: grpc.aio.Server) -> list[str]:
         add_QuarantineAdminServiceServicer_to_server(settling, server)
-        return ["mailwire.quarantine.v1.QuarantineAdminService"]
+        add_MailboxAdminServiceServicer_to_server(Mailboxes(mailboxes), server)
+        return ["mailwire.quarantine.v1.QuarantineAdminService", "mailwire.mailbox.v1.MailboxAdminService"]
 
     if settings.grpc_port:
         await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register, ALLOWED)

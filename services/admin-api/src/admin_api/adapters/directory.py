@@ -46,6 +46,7 @@ def account(message: wire.Account) -> Account:
         suspended=message.suspended,
         store=message.store,
         created_at=message.created_at.ToDatetime(UTC),
+        shared=message.shared,
     )
 
 
