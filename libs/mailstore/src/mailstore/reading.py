@@ -1,6 +1,8 @@
 """Reading a mailbox: a snapshot to open it, what changed since, messages by UID."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -167,42 +169,63 @@ async def fetch(
                     {"," if names else ""} {names}
                     FROM ({rows.CHOSEN}) e {join if names else ""} ORDER BY e.uid"""  # noqa: S608
     ordered = sorted(set(uids))
-    for start in range(0, len(ordered), FETCH_ROWS):
+    make = _maker(columns)
+
+    async def read(start: int) -> list[asyncpg.Record]:
         # A transaction for each piece: a slow reader must not hold one open.
         async with transaction(pool, account.tenant_id) as connection:
-            found = await connection.fetch(
+            return await connection.fetch(
                 statement, UUID(account.account_id), mailbox_id, ordered[start : start + FETCH_ROWS]
             )
-        if found:
-            yield [_stored(row, columns) for row in found]
+
+    # While one piece is being used the next is read; a piece alone needs no task.
+    following = None if len(ordered) <= FETCH_ROWS else asyncio.ensure_future(read(0))
+    try:
+        for start in range(0, len(ordered), FETCH_ROWS):
+            found = await (read(start) if following is None else following)
+            following = (
+                asyncio.ensure_future(read(start + FETCH_ROWS)) if start + FETCH_ROWS < len(ordered) else None
+            )
+            if found:
+                yield [make(row) for row in found]
+    finally:
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
 
-def _stored(row: asyncpg.Record, columns: Columns) -> StoredMessage:
-    values: dict[str, object] = {}
+def _maker(columns: Columns) -> Callable[[asyncpg.Record], StoredMessage]:
+    """What makes messages of rows: which columns there are is asked once, not for each row."""
+    names: list[str] = []
     if columns & Columns.ENVELOPE:
-        values["envelope"] = row["envelope"]
+        names.append("envelope")
     if columns & Columns.STRUCTURE:
-        values["bodystructure"], values["body"] = row["bodystructure"], row["body"]
+        names += ["bodystructure", "body"]
     if columns & Columns.HEADER:
-        values["header"], values["header_octets"] = row["header"], row["header_octets"]
-        values["prefix"] = row["prefix"]
-    if columns & Columns.BODY:
-        values["prefix"], values["parts"] = row["body_prefix"], row["parts"]
-        values["header_octets"] = row["body_header_octets"]
-        values["reference"] = BodyReference(
-            row["object_key"], row["body_offset"], row["body_length"], row["digest"]
-        )
+        names += ["header", "header_octets", "prefix"]
     if columns & Columns.SENT:
-        values["sent_at"] = row["sent_at"]
-    if columns & Columns.THREAD:
-        values["thread_id"] = row["thread_id"] or thread_id(row["thread_header"], row["message_id"].bytes)
-    return StoredMessage(
-        uid=row["uid"],
-        modseq=row["modseq"],
-        flags=flags_of(row["system_flags"], row["keywords"]),
-        internal_date=row["internal_date"],
-        size_octets=row["size_octets"],
-        message_id=row["message_id"].hex,
-        saved_at=row["saved_at"],
-        **values,  # type: ignore[arg-type]
-    )
+        names.append("sent_at")
+    reads_body, reads_thread = bool(columns & Columns.BODY), bool(columns & Columns.THREAD)
+
+    def make(row: asyncpg.Record) -> StoredMessage:
+        values: dict[str, Any] = {name: row[name] for name in names}
+        if reads_body:
+            values["prefix"], values["parts"] = row["body_prefix"], row["parts"]
+            values["header_octets"] = row["body_header_octets"]
+            values["reference"] = BodyReference(
+                row["object_key"], row["body_offset"], row["body_length"], row["digest"]
+            )
+        if reads_thread:
+            values["thread_id"] = row["thread_id"] or thread_id(row["thread_header"], row["message_id"].bytes)
+        return StoredMessage(
+            row["uid"],
+            row["modseq"],
+            flags_of(row["system_flags"], row["keywords"]),
+            row["internal_date"],
+            row["size_octets"],
+            row["message_id"].hex,
+            saved_at=row["saved_at"],
+            **values,
+        )
+
+    return make

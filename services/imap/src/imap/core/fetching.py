@@ -19,6 +19,7 @@ from mailstore import Columns, MailboxMissing, StoredMessage
 
 from imap.core import places
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
+from imap.core.compiling import VIEWED, compiled
 from imap.core.features import Feature
 from imap.core.limits import last_ones
 from imap.core.passing import Piece, say_pieces
@@ -31,12 +32,6 @@ from imap.core.session import Session, flag_words
 AHEAD = 4
 # Answers made from the view alone are said in groups.
 GROUP = 500
-# Items that the view holds: how they are written, and which of (number, UID, flags, MODSEQ) goes in.
-VIEW_ITEMS: dict[FetchItem, tuple[bytes, int]] = {
-    Attribute.UID: (b"UID %d", 1),
-    Attribute.FLAGS: (b"FLAGS %b", 2),
-    Attribute.MODSEQ: (b"MODSEQ (%d)", 3),
-}
 HEADERS = (Text.HEADER, Text.HEADER_FIELDS, Text.HEADER_FIELDS_NOT)
 COLUMNS = {
     Attribute.ENVELOPE: Columns.ENVELOPE,
@@ -73,7 +68,7 @@ async def fetch(session: Session, command: Fetch) -> Answer:
             isinstance(item, Section | Binary) and item.seen is Seen.MARK for item in items
         ):
             marked = await _mark_seen(session, chosen)
-        if all(item in VIEW_ITEMS for item in items):
+        if all(item in VIEWED for item in items):
             await _from_view(session, chosen, items)
         else:
             await _from_store(session, chosen, items, marked)
@@ -85,7 +80,7 @@ async def fetch(session: Session, command: Fetch) -> Answer:
 async def fetch_new(session: Session, uids: Sequence[int], items: Sequence[FetchItem]) -> None:
     """Of messages that have just come, what the client wants to know by NOTIFY; nothing is marked as seen."""
     items = list(dict.fromkeys([Attribute.UID, *items]))
-    if all(item in VIEW_ITEMS for item in items):
+    if all(item in VIEWED for item in items):
         await _from_view(session, uids, items)
     else:
         await _from_store(session, uids, items, set())
@@ -116,9 +111,9 @@ async def _mark_seen(session: Session, uids: Sequence[int]) -> set[int]:
 async def _from_view(session: Session, uids: Sequence[int], items: Sequence[FetchItem]) -> None:
     view = session.need_selected().view
     # One format for all: number, UID, flags and MODSEQ are put in where the client wants them.
-    words = b" ".join(VIEW_ITEMS[item][0] for item in items)
+    words = b" ".join(VIEWED[item][0] for item in items)
     template = (b"* %d UIDFETCH (" if session.is_uid_only else b"* %d FETCH (") + words + b")\r\n"
-    wanted = itemgetter(int(session.is_uid_only), *(VIEW_ITEMS[item][1] for item in items))
+    wanted = itemgetter(int(session.is_uid_only), *(VIEWED[item][1] for item in items))
     recent_from_uid = 1 << 33 if session.is_rev2 else view.recent_from_uid
     for start in range(0, len(uids), GROUP):
         await session.say(
@@ -148,9 +143,12 @@ async def _from_store(
     session: Session, uids: Sequence[int], items: Sequence[FetchItem], marked: set[int]
 ) -> None:
     selected = session.need_selected()
+    simple = compiled(session, items)
     reads_bodies = any(_reads_body(item) for item in items)
     async for stored in session.store.fetch(selected.reach.owner, selected.mailbox_id, uids, _columns(items)):
-        if reads_bodies:
+        if simple is not None:
+            await session.say(simple(stored))
+        elif reads_bodies:
             async for pieces in _ahead(session, stored, items, marked):
                 await say_pieces(session, pieces)
         else:

@@ -1,0 +1,74 @@
+"""FETCH of what the view and the columns hold, made ready once a command: one format for all messages, filled in for each.
+
+What has to be read from the object storage, or says something else of each message, is for `rendering`.
+"""
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter, itemgetter
+from typing import Any
+
+from mailproto.imap import responses
+from mailproto.imap.fetch_items import Attribute, FetchItem
+from mailstore import StoredMessage
+
+from imap.core.session import Session, flag_words
+
+# Number, UID, system flags, keywords, MODSEQ: as `SessionView.rows_of` gives them.
+Row = tuple[int, int, int, frozenset[str], int]
+Value = Callable[[StoredMessage], Any]
+
+# How an item is written, and what of the message goes in.
+STORED: dict[FetchItem, tuple[bytes, Value]] = {
+    Attribute.ENVELOPE: (b"ENVELOPE %b", attrgetter("envelope")),
+    Attribute.BODY: (b"BODY %b", attrgetter("body")),
+    Attribute.BODYSTRUCTURE: (b"BODYSTRUCTURE %b", attrgetter("bodystructure")),
+    Attribute.SIZE: (b"RFC822.SIZE %d", attrgetter("size_octets")),
+    Attribute.INTERNALDATE: (b"INTERNALDATE %b", lambda m: responses.internal_date(m.internal_date)),
+}
+VIEW_WORDS = ("number", "UID", "flags", "MODSEQ")
+VIEWED: dict[FetchItem, tuple[bytes, int]] = {
+    Attribute.UID: (b"UID %d", 1),
+    Attribute.FLAGS: (b"FLAGS %b", 2),
+    Attribute.MODSEQ: (b"MODSEQ (%d)", 3),
+}
+
+
+def compiled(
+    session: Session, items: Sequence[FetchItem]
+) -> Callable[[Sequence[StoredMessage]], bytes] | None:
+    """What makes the responses of some messages; None where an item is not that simple."""
+    if not all(item in STORED or item in VIEWED for item in items):
+        return None
+    view = session.need_selected().view
+    recent_from_uid = 1 << 33 if session.is_rev2 else view.recent_from_uid
+    head = b"* %d UIDFETCH (" if session.is_uid_only else b"* %d FETCH ("
+    values = [STORED[item][1] for item in items if item in STORED]
+    # All that can go in: the view's four, then what is stored. `wanted` puts it into the client's order.
+    forms, order = [], [int(session.is_uid_only)]
+    stored_place = len(VIEW_WORDS)
+    for item in items:
+        if item in VIEWED:
+            form, place = VIEWED[item]
+        else:
+            form, place = STORED[item][0], stored_place
+            stored_place += 1
+        forms.append(form)
+        order.append(place)
+    template = head + b" ".join(forms) + b")\r\n"
+    wanted = itemgetter(*order)
+
+    def render(messages: Sequence[StoredMessage]) -> bytes:
+        known = {row[1]: row for row in view.rows_of([message.uid for message in messages])}
+        lines = []
+        for message in messages:
+            row = known.get(message.uid)
+            if row is None:
+                continue
+            number, uid, system, keywords, modseq = row
+            flags = flag_words(system, keywords, uid >= recent_from_uid)
+            lines.append(
+                template % wanted((number, uid, flags, modseq, *[value(message) for value in values]))
+            )
+        return b"".join(lines)
+
+    return render
