@@ -1,3 +1,6 @@
 """Which services may call what here (`servicekit.identity.Guard`). What is not listed, nobody may."""
 
-ALLOWED = {"mailwire.queue.v1.QueueAdminService": ("admin-api",)}
+ALLOWED = {
+    "mailwire.queue.v1.QueueAdminService": ("admin-api",),
+    "mailwire.queue.v1.RelayAdminService": ("admin-api",),
+}
