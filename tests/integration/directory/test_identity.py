@@ -75,7 +75,7 @@ async def test_an_address_is_one_accounts_and_of_its_tenants_domains(house: Hous
 
 async def test_an_address_that_looks_like_another_is_refused_unless_it_is_wanted(house: House) -> None:
     await house.account(house.at("paypal"))
-    for name in ("paypa1", "p\u0430ypal", "PAYPA1"):
+    for name in ("paypa1", "PAYPA1", "paypa|"):
         request = wire.CreateAccountRequest(address=house.at(name), password=PASSWORD)
         assert await refused(house.order.CreateAccount(request)) is grpc.StatusCode.ALREADY_EXISTS
         alias = wire.CreateAliasRequest(address=house.at(name), targets=[house.at("paypal")])

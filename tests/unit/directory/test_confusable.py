@@ -40,6 +40,8 @@ def test_it_stays_what_it_is() -> None:
         ("\uff21lice@example.test", "alice@example.test"),
         ("J\u00dcRGEN@B\u00dcCHER.example", "j\u00fcrgen@xn--bcher-kva.example"),
         ("ju\u0308rgen@example.test", "j\u00fcrgen@example.test"),
+        ("\u0430\u043d\u043d\u0430@example.test", "\u0430\u043d\u043d\u0430@example.test"),
+        ("yuki\u7530\u4e2d\u3055\u3093@example.test", "yuki\u7530\u4e2d\u3055\u3093@example.test"),
         ("\u7530\u4e2d@example.test", "\u7530\u4e2d@example.test"),
     ],
 )
@@ -49,7 +51,16 @@ def test_one_form_of_a_name(written: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["\u2163@e.test", "a\u00a0\u00fc@e.test", "\u00fc..a@e.test", "\U0001f600@e.test", "\u00fc"]
+    "bad",
+    [
+        "\u0430lice@e.test",
+        "\u03b1bc@e.test",
+        "\u2163@e.test",
+        "a\u00a0\u00fc@e.test",
+        "\u00fc..a@e.test",
+        "\U0001f600@e.test",
+        "\u00fc",
+    ],
 )
 def test_what_is_no_name(bad: str) -> None:
     with pytest.raises(NameInvalid):

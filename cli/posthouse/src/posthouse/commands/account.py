@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from posthouse.api import Api, named
-from posthouse.commands import app_password, policy
+from posthouse.commands import addresses, app_password, policy
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.errors import Problem, Refused, Unreachable
 from posthouse.output import as_json, console, errors, guarded, table
@@ -17,6 +17,9 @@ from posthouse.passwords import made_up
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: who has mailboxes and may log in.")
 app.add_typer(app_password.app, name="app-password")
+app.add_typer(addresses.address_app, name="address")
+app.add_typer(addresses.delegate_app, name="delegate")
+app.add_typer(addresses.deleted_app, name="deleted")
 app.add_typer(policy.settings, name="settings")
 COLUMNS = ("address", "display_name", "tenant", "suspended", "created_at")
 Address = Annotated[str, typer.Argument(help="The account's address, e.g. carol@example.org.")]
@@ -221,6 +224,6 @@ def delete(
     token_file: TokenFile = None,
     json: Json = False,
 ) -> None:
-    """Delete an account."""
+    """Delete an account; `account deleted` can bring it back for some days."""
     client(data, url, token, token_file).call("DELETE", named("accounts", address))
     as_json({"deleted": address}) if json else console.print(f"account {address} deleted")

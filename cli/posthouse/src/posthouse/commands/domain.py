@@ -63,6 +63,35 @@ def show(
 
 @app.command()
 @guarded
+def routing(
+    name: Name,
+    alias_of: Annotated[
+        str | None, typer.Option(help="Addresses of this domain are good here too; empty: of none.")
+    ] = None,
+    catch_all: Annotated[
+        list[str] | None,
+        typer.Option(help="Where mail goes that is for nobody; several times; empty: nowhere."),
+    ] = None,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Show, or say, where mail of a domain goes that no address of its own is for."""
+    api, path = client(data, url, token, token_file), f"{named('domains', name)}/routing"
+    found = api.call("GET", path)
+    if alias_of is not None:
+        found["alias_of"] = alias_of
+    if catch_all is not None:
+        found["catch_all"] = [each for each in catch_all if each]
+    if alias_of is not None or catch_all is not None:
+        found = api.call("PUT", path, found)
+    as_json(found) if json else table([found], ("alias_of", "catch_all"), "")
+
+
+@app.command()
+@guarded
 def delete(
     name: Name,
     data: Data = None,

@@ -4,13 +4,14 @@ from fastapi import APIRouter, Request
 from mailwire.directory.v1 import directory_pb2 as wire
 
 from admin_api.adapters import directory
-from admin_api.edge import access
+from admin_api.edge import access, identity
 from admin_api.edge.tenants import PageSize, PageToken
 from admin_api.models import Account, AccountChange, Alias, AliasChange, NewAccount, NewAlias, Page
 
 router = APIRouter()
 # First, for the path of an account would swallow what stands below it.
 router.include_router(access.router)
+router.include_router(identity.router)
 
 
 @router.post("/v1/accounts", status_code=201, tags=["accounts"])
@@ -18,7 +19,10 @@ async def create_account(new: NewAccount, request: Request) -> Account:
     """Create an account in a domain that is here; the tenant is the domain's."""
     answer = await request.app.state.directory.CreateAccount(
         wire.CreateAccountRequest(
-            address=new.address, password=new.password.get_secret_value(), display_name=new.display_name
+            address=new.address,
+            password=new.password.get_secret_value(),
+            display_name=new.display_name,
+            even_if_confusable=new.even_if_confusable,
         ),
         timeout=directory.SECONDS,
     )
@@ -63,7 +67,7 @@ async def update_account(account: str, change: AccountChange, request: Request) 
 
 @router.delete("/v1/accounts/{account:path}", status_code=204, tags=["accounts"])
 async def delete_account(account: str, request: Request) -> None:
-    """Delete an account and its addresses."""
+    """Delete an account; for some days it can be restored. Its addresses are free at once."""
     await request.app.state.directory.DeleteAccount(
         wire.DeleteAccountRequest(account=account), timeout=directory.SECONDS
     )
@@ -73,7 +77,10 @@ async def delete_account(account: str, request: Request) -> None:
 async def create_alias(new: NewAlias, request: Request) -> Alias:
     """Create an alias in a domain that is here."""
     answer = await request.app.state.directory.CreateAlias(
-        wire.CreateAliasRequest(address=new.address, targets=new.targets), timeout=directory.SECONDS
+        wire.CreateAliasRequest(
+            address=new.address, targets=new.targets, even_if_confusable=new.even_if_confusable
+        ),
+        timeout=directory.SECONDS,
     )
     return directory.alias(answer.alias)
 

@@ -40,6 +40,24 @@ _TABLE = str.maketrans({each: latin for latin, others in _ALIKE.items() for each
 _PAIRS = (("rn", "m"), ("vv", "w"))
 
 
+# Scripts that are written together (Unicode TS #39 §5.2, Highly Restrictive).
+_TOGETHER = (
+    frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "IDEOGRAPHIC"}),
+    frozenset({"LATIN", "CJK", "HANGUL"}),
+    frozenset({"LATIN", "CJK", "BOPOMOFO"}),
+)
+
+
+def mixes_scripts(local_part: str) -> bool:
+    """Whether it has letters of scripts that nobody writes in one word: Latin and Cyrillic, say."""
+    scripts = {
+        unicodedata.name(each, "?").partition(" ")[0]
+        for each in local_part
+        if unicodedata.category(each)[0] == "L"
+    }
+    return len(scripts) > 1 and not any(scripts <= group for group in _TOGETHER)
+
+
 def skeleton(local_part: str) -> str:
     """What it looks like. Not an address: only good to compare with others like it."""
     seen = unicodedata.normalize("NFD", local_part).translate(_TABLE)

@@ -13,6 +13,8 @@ import idna
 from precis_i18n import get_profile
 from precis_i18n.profile import Profile
 
+from directory.core.confusable import mixes_scripts
+
 TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # RFC 5321 §4.1.2 Dot-string, without what needs quoting.
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -142,6 +144,10 @@ def address(text: str) -> str:
         prepared = _usernames().enforce(local_part)
     except UnicodeError as error:
         raise NameInvalid(f"{local_part} cannot stand before the @: {error.reason}") from error  # type: ignore[attr-defined]
+    if mixes_scripts(prepared):
+        raise NameInvalid(
+            f"{local_part} cannot stand before the @: it mixes scripts, and could pass for another"
+        )
     octets = len(prepared.encode())
     if octets > LOCAL_PART_OCTETS or not INTERNATIONAL.fullmatch(prepared):
         raise NameInvalid(
