@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import mailstore.migrate
 from blobstore import BlobStore, BodyReference
+from directoryclient.policies import AccountSettings
 from mailmodel import AccountRef, Flags, SystemFlag
 from mailmsg.facts import examine
 from mailproto.pop3.server import Pop3Server
@@ -34,6 +35,10 @@ from tests.support.engines import Engines, running
 SMALL = b"Subject: a letter\r\nFrom: <a@b.test>\r\n\r\n" + b"A line of a letter of some length.\r\n" * 55
 PACKED = 32
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+async def nothing_chosen(_account_id: str) -> AccountSettings:
+    return AccountSettings()
 
 
 async def fill(
@@ -129,7 +134,7 @@ async def measure(engines: Engines, messages: int) -> None:
     )
     store = await MailStore.open(dsn, blobs, lambda change: None)
     locks = MaildropLocks(dsn)
-    drops = StoreMaildrops(store, locks)
+    drops = StoreMaildrops(store, locks, nothing_chosen)
     large, small = (AccountRef(str(uuid4()), str(uuid4())) for _ in range(2))
     started = time.perf_counter()
     await fill(store, None, large, messages, b"Subject: x\r\n\r\nx\r\n")

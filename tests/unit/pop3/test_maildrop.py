@@ -3,13 +3,13 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import cast
 
 import pytest
 from blobstore import BlobUnavailable, BodyReference
-from mailmodel import AccountRef, Flags, MailboxInfo, SystemFlag
+from mailmodel import AccountRef, Entry, FlagAction, FlagChange, Flags, MailboxInfo, SystemFlag
 from mailproto.pop3.maildrop import DropMessage, Maildrop
 from mailstore import Columns, MailStore, StoredMessage
 from pop3.adapters.maildrop import StoreMaildrop
@@ -18,6 +18,7 @@ from pop3.adapters.read_ahead import BATCH_OCTETS, Room
 from pop3.ports import MessageGone, Unavailable
 
 PREFIX = b"Return-Path: <a@b.c>\r\n"
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
 INBOX = MailboxInfo(1, "INBOX", 7, 1, 1, 3, 0, 0, frozenset(), subscribed=False)
 CONTENT = bytes(range(1, 256)) * 40
 
@@ -32,6 +33,9 @@ class Store:
         self.read_together: list[list[int]] = []
         self.gone: set[int] = set()
         self.failure: Exception | None = None
+        self.removed: list[list[int]] = []
+        self.seen: list[list[int]] = []
+        self.looked_before: list[datetime] = []
 
     async def fetch(
         self, account: AccountRef, mailbox_id: int, uids: Sequence[int], columns: Columns
@@ -65,7 +69,19 @@ class Store:
         return [self.octets for _ in messages]
 
     async def remove(self, account: AccountRef, mailbox_id: int, uids: Sequence[int]) -> list[int]:
+        self.removed.append(list(uids))
         return list(uids)
+
+    async def store_flags(
+        self, account: AccountRef, mailbox_id: int, uids: Sequence[int], change: FlagChange
+    ) -> list[Entry]:
+        assert change == FlagChange(FlagAction.ADD, Flags(SystemFlag.SEEN))
+        self.seen.append(list(uids))
+        return []
+
+    async def seen_before(self, account: AccountRef, mailbox_id: int, saved_before: datetime) -> list[int]:
+        self.looked_before.append(saved_before)
+        return [10, 20, 990]
 
 
 class Lock:
@@ -76,7 +92,7 @@ class Lock:
 
 
 def maildrop(
-    store: Store, lock: Lock | None = None, *, messages: int = 3, room: Room | None = None
+    store: Store, lock: Lock | None = None, *, messages: int = 3, room: Room | None = None, keep_days: int = 0
 ) -> StoreMaildrop:
     uids = [10 * number for number in range(1, messages + 1)]
     sizes = [len(PREFIX) + len(CONTENT)] * messages
@@ -88,6 +104,8 @@ def maildrop(
         sizes,
         cast(MaildropLock, lock or Lock()),
         room or Room(),
+        keep_days,
+        lambda: NOW,
     )
 
 
@@ -150,9 +168,9 @@ async def test_without_the_lock_nothing_is_removed() -> None:
     lost = Lock()
     lost.held = False
     with pytest.raises(Unavailable, match="lock"):
-        await maildrop(Store(), lost).remove([1])
-    assert await maildrop(Store(), lost).remove([]) == 0
-    assert await maildrop(Store()).remove([1, 3]) == 2
+        await maildrop(Store(), lost).remove([1], [])
+    assert await maildrop(Store(), lost).remove([], []) == 0
+    assert await maildrop(Store()).remove([1, 3], []) == 2
 
 
 async def test_messages_taken_in_order_are_read_ahead_together() -> None:
@@ -224,3 +242,21 @@ def test_a_large_maildrop_keeps_numbers_and_makes_ids_when_asked() -> None:
     assert drop.get(3) is None
     assert list(islice(drop.scan_listing(), 3)) == [b"1 0\r\n", b"2 1\r\n", b"4 3\r\n"]
     assert list(islice(drop.unique_id_listing(), 3)) == [b"1 7.1\r\n", b"2 7.2\r\n", b"4 7.4\r\n"]
+
+
+async def test_what_was_retrieved_is_seen_and_nothing_else_is_touched() -> None:
+    store = Store()
+    assert await maildrop(store).remove([2], [1, 2]) == 1
+    assert (store.seen, store.removed, store.looked_before) == ([[10]], [[20]], [])
+    assert await maildrop(store).remove([], []) == 0
+    assert len(store.seen) == len(store.removed) == 1
+
+
+async def test_an_account_may_have_what_it_read_removed_after_some_days() -> None:
+    store = Store()
+    drop = maildrop(store, keep_days=7)
+    assert drop.contents.keep_days == 7
+    # 990 came after the login.
+    assert await drop.remove([3], []) == 3
+    assert store.removed == [[10, 20, 30]]
+    assert store.looked_before == [NOW - timedelta(days=7)]

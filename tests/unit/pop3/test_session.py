@@ -75,7 +75,7 @@ class Drop:
                 raise self._drops.read_failure
             yield content[start : start + 8]
 
-    async def remove(self, numbers: Sequence[int]) -> int:
+    async def remove(self, numbers: Sequence[int], retrieved: Sequence[int]) -> int:
         if self._drops.remove_fails:
             raise Unavailable("away")
         self._drops.removed = list(numbers)

@@ -103,7 +103,8 @@ class _Kept(Generic[C]):
         try:
             chosen = await self._ask(name)
         except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.NOT_FOUND:
+            # A directory of before this question has nothing chosen either.
+            if error.code() in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED):
                 return self._nothing
             raise Unavailable(f"the directory does not answer: {error.code().name}") from error
         if changes == self._changes and self._hears_changes():

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -92,6 +93,19 @@ async def sizes(pool: Pool, account: AccountRef, mailbox_id: int) -> tuple[list[
         )
     assert row is not None
     return row["uids"] or [], row["sizes"] or []
+
+
+async def seen_before(pool: Pool, account: AccountRef, mailbox_id: int, saved_before: datetime) -> list[int]:
+    """UIDs of what is \\Seen and came into the mailbox before an instant."""
+    async with transaction(pool, account.tenant_id) as connection:
+        rows = await connection.fetch(
+            """SELECT uid FROM entry
+               WHERE account_id = $1 AND mailbox_id = $2 AND system_flags & 1 <> 0 AND saved_at < $3 ORDER BY uid""",
+            UUID(account.account_id),
+            mailbox_id,
+            saved_before,
+        )
+    return [row["uid"] for row in rows]
 
 
 async def count_entries(

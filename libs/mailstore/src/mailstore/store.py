@@ -7,6 +7,7 @@ tenant: the three look the same.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
 
 from blobstore import BlobStore, BodyReference
 from mailmodel import AccountRef, Entry, FlagChange, MailboxInfo
@@ -199,6 +200,10 @@ class MailStore:
     async def sizes(self, account: AccountRef, mailbox_id: int) -> tuple[list[int], list[int]]:
         """UIDs in order, and the size in octets of each message."""
         return await reading.sizes(self._pool, account, mailbox_id)
+
+    async def seen_before(self, account: AccountRef, mailbox_id: int, saved_before: datetime) -> list[int]:
+        """UIDs of what is \\Seen and came into the mailbox before an instant."""
+        return await reading.seen_before(self._pool, account, mailbox_id, saved_before)
 
     async def count_entries(self, account: AccountRef, mailbox_ids: Sequence[int]) -> dict[int, EntryCounts]:
         """What no counter holds, by mailbox; mailboxes that are gone are left out."""

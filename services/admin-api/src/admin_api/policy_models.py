@@ -99,5 +99,5 @@ class AccountSettings(Wire):
     ] = ""
     locale: Annotated[str, Field(max_length=80, description="a language tag", examples=["en", "pt-BR"])] = ""
     pop_keep_days: Annotated[
-        Count, Field(description="POP3 leaves out, and at QUIT removes, what is older; 0: nothing")
+        Count, Field(description="at QUIT POP3 removes what was read and is older; 0: nothing")
     ] = 0

@@ -2,6 +2,7 @@
 
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
+from directoryclient.policies import TenantPolicies
 from eventbus import EventBus, subjects
 from mailstore import MailStore, bus_notifier
 from servicekit import rpc
@@ -42,8 +43,12 @@ async def wire(service: Service[Settings]) -> None:
         login_seconds=settings.login_cache_seconds,
     )
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
+    policies = TenantPolicies(channel, hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, policies.changed)
     tls = configured_context(settings.tls_certificate_file, settings.tls_key_file)
-    sessions = Sessions(Needs(settings, directory, StoreMaildrops(store, locks), tls, service.log))
+    sessions = Sessions(
+        Needs(settings, directory, StoreMaildrops(store, locks, policies.of_account), tls, service.log)
+    )
     service.spawn(sessions.end_at_drain(service.draining), name="end-sessions-at-drain")
     service.ready_when("mailboxes", store.check)
     overflow = b"-ERR [SYS/TEMP] Too many connections\r\n"

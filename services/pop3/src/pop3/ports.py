@@ -42,8 +42,12 @@ class OpenMaildrop(Protocol):
     def read(self, number: int, first_chunk_octets: int) -> AsyncGenerator[bytes, None]:
         """The octets of a message, in chunks. Raises Unavailable, MessageGone."""
 
-    async def remove(self, numbers: Sequence[int]) -> int:
-        """Remove these, all or none; how many were still there. Raises Unavailable: then none is gone."""
+    async def remove(self, numbers: Sequence[int], retrieved: Sequence[int]) -> int:
+        """Remove these, all or none, and mark those that were retrieved as \\Seen.
+
+        With them goes what was seen and is older than the account keeps mail for POP3. How many were still there.
+        Raises Unavailable: then none is gone.
+        """
 
     async def close(self) -> None:
         """Let go of the lock. Never raises."""

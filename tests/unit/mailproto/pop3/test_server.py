@@ -57,6 +57,13 @@ def test_which_command_is_allowed_when(keyword: Keyword) -> None:
     assert (after == b"-ERR Not now\r\n") is (keyword not in IN_TRANSACTION)
 
 
+@pytest.mark.parametrize(("keep_days", "line"), [(0, b"EXPIRE NEVER"), (14, b"EXPIRE 14")])
+def test_after_login_the_accounts_own_expiry_is_said(keep_days: int, line: bytes) -> None:
+    memory = logged_in()
+    memory.machine._maildrop.keep_days = keep_days
+    assert line in memory.exchange(b"CAPA\r\n").split(b"\r\n")
+
+
 def test_capabilities_follow_the_state() -> None:
     memory = Memory()
     memory.exchange(b"")
@@ -65,7 +72,7 @@ def test_capabilities_follow_the_state() -> None:
     assert {b"TOP", b"UIDL", b"USER", b"SASL PLAIN LOGIN", b"STLS", b"PIPELINING", b"RESP-CODES"} < set(
         before
     )
-    assert {b"AUTH-RESP-CODE", b"EXPIRE NEVER", b"IMPLEMENTATION Posthouse"} < set(before)
+    assert {b"AUTH-RESP-CODE", b"EXPIRE 1 USER", b"IMPLEMENTATION Posthouse"} < set(before)
     assert {b"LOGIN-DELAY 0", b"UTF8 USER", b"LANG"} < set(before)
     assert before[-2:] == [b".", b""]
     after = logged_in().exchange(b"capa\r\n").split(b"\r\n")

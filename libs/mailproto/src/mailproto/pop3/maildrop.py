@@ -21,8 +21,11 @@ class DropMessage:
 class Maildrop:
     """Messages by number, from 1. A message marked as deleted can't be referred to."""
 
-    def __init__(self, sizes_octets: Sequence[int], unique_id_of: Callable[[int], bytes]) -> None:
-        """`unique_id_of` is asked with a message's number."""
+    def __init__(
+        self, sizes_octets: Sequence[int], unique_id_of: Callable[[int], bytes], keep_days: int = 0
+    ) -> None:
+        """`unique_id_of` is asked with a message's number; after `keep_days` what was read is removed, 0: never."""
+        self.keep_days = keep_days
         self._sizes = sizes_octets
         self._unique_id_of = unique_id_of
         self._deleted: set[int] = set()

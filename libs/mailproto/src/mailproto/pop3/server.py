@@ -339,7 +339,7 @@ class Pop3Server:
 
     def capabilities(self) -> list[bytes]:
         """What CAPA announces now."""
-        return capabilities(self.state, self._tls, self._may_login(), self._welcome)
+        return capabilities(self.state, self._tls, self._may_login(), self._welcome, self._maildrop.keep_days)
 
     def _may_login(self) -> bool:
         return self._tls is TlsState.ACTIVE or self._password_rule is PasswordRule.PLAINTEXT_ALLOWED

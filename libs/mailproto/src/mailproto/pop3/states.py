@@ -82,11 +82,14 @@ ARGUMENTS: dict[Keyword, tuple[int, int]] = {
 }
 
 
-def capabilities(state: State, tls: TlsState, may_login: bool, welcome: Welcome) -> list[bytes]:
+def capabilities(
+    state: State, tls: TlsState, may_login: bool, welcome: Welcome, keep_days: int
+) -> list[bytes]:
     """What CAPA announces (RFC 2449 §6, RFC 3206, RFC 5034, RFC 6856), and nothing that is not so.
 
-    EXPIRE NEVER: this door deletes nothing by itself. LOGIN-DELAY 0: whoever comes back at once is let in at once;
-    what slows down are wrong passwords.
+    EXPIRE: an account may choose for how many days what was read is kept; before login the least that it could
+    choose is said (RFC 2449 §6.7). LOGIN-DELAY 0: whoever comes back at once is let in at once; what slows down are
+    wrong passwords.
     """
     names = [
         b"TOP",
@@ -94,7 +97,7 @@ def capabilities(state: State, tls: TlsState, may_login: bool, welcome: Welcome)
         b"RESP-CODES",
         b"AUTH-RESP-CODE",
         b"PIPELINING",
-        b"EXPIRE NEVER",
+        _expire(state, keep_days),
         b"LOGIN-DELAY 0",
     ]
     names += [b"UTF8 USER", b"LANG"]
@@ -106,3 +109,9 @@ def capabilities(state: State, tls: TlsState, may_login: bool, welcome: Welcome)
     if welcome.implementation:
         names.append(b"IMPLEMENTATION " + welcome.implementation.encode("ascii", "replace"))
     return names
+
+
+def _expire(state: State, keep_days: int) -> bytes:
+    if state is State.AUTHORIZATION:
+        return b"EXPIRE 1 USER"
+    return b"EXPIRE %d" % keep_days if keep_days else b"EXPIRE NEVER"

@@ -8,10 +8,13 @@ chunks and checked against the digest that was taken when it came in.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
 from blobstore import BlobMissing, BlobUnavailable
-from mailmodel import AccountRef, MailboxInfo
+from directoryclient import Unavailable as DirectoryUnavailable
+from directoryclient.policies import AccountSettings
+from mailmodel import AccountRef, FlagAction, FlagChange, Flags, MailboxInfo, SystemFlag
 from mailproto.pop3.maildrop import Maildrop
 from mailstore import BodyCorrupt, Columns, MailboxMissing, MailStore, StoredMessage, StoreUnavailable
 
@@ -22,14 +25,28 @@ from pop3.ports import MessageGone, Unavailable
 _ROWS_AHEAD = 64
 _CHUNK_OCTETS = 1024 * 1024
 _UNWELL = (StoreUnavailable, BlobUnavailable, BlobMissing, BodyCorrupt)
+_SEEN = FlagChange(FlagAction.ADD, Flags(SystemFlag.SEEN))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class StoreMaildrops:
     """`ports.Maildrops` over mailstore."""
 
-    def __init__(self, store: MailStore, locks: MaildropLocks) -> None:
+    def __init__(
+        self,
+        store: MailStore,
+        locks: MaildropLocks,
+        settings_of: Callable[[str], Awaitable[AccountSettings]],
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        """`settings_of` is asked with an account's id."""
         self._store = store
         self._locks = locks
+        self._settings_of = settings_of
+        self._now = now
         self._room = Room()
 
     async def open(self, account: AccountRef) -> StoreMaildrop | None:
@@ -54,8 +71,12 @@ class StoreMaildrops:
             info = await store.get_mailbox(account, "INBOX")
             if info is None:
                 raise Unavailable("the account has no INBOX")
+        try:
+            keep_days = (await self._settings_of(account.account_id)).pop_keep_days
+        except DirectoryUnavailable as error:
+            raise Unavailable(str(error)) from error
         uids, sizes = await store.sizes(account, info.mailbox_id) if info.messages else ([], [])
-        return StoreMaildrop(store, account, info, uids, sizes, lock, self._room)
+        return StoreMaildrop(store, account, info, uids, sizes, lock, self._room, keep_days, self._now)
 
 
 class StoreMaildrop:
@@ -70,10 +91,13 @@ class StoreMaildrop:
         sizes_octets: Sequence[int],
         lock: MaildropLock,
         room: Room,
+        keep_days: int = 0,
+        now: Callable[[], datetime] = _now,
     ) -> None:
         self.contents = Maildrop(
-            sizes_octets, lambda number: b"%d.%d" % (info.uid_validity, uids[number - 1])
+            sizes_octets, lambda number: b"%d.%d" % (info.uid_validity, uids[number - 1]), keep_days
         )
+        self._now = now
         self._store = store
         self._account = account
         self._mailbox_id = info.mailbox_id
@@ -131,15 +155,23 @@ class StoreMaildrop:
         known = self._rows
         return {number: known[uid] for number in numbers if (uid := self._uids[number - 1]) in known}
 
-    async def remove(self, numbers: Sequence[int]) -> int:
+    async def remove(self, numbers: Sequence[int], retrieved: Sequence[int]) -> int:
         """See `ports.OpenMaildrop`."""
-        if not numbers:
+        keep_days = self.contents.keep_days
+        if not numbers and not retrieved and not keep_days:
             return 0
         if not self._lock.held:
             raise Unavailable("the lock on the maildrop was lost")
-        uids = [self._uids[number - 1] for number in numbers]
+        store, account, mailbox_id = self._store, self._account, self._mailbox_id
+        uids = {self._uids[number - 1] for number in numbers}
         try:
-            return len(await self._store.remove(self._account, self._mailbox_id, uids))
+            if seen := sorted({self._uids[number - 1] for number in retrieved} - uids):
+                await store.store_flags(account, mailbox_id, seen, _SEEN)
+            if keep_days:
+                old = await store.seen_before(account, mailbox_id, self._now() - timedelta(days=keep_days))
+                # What came after the login was never seen by this client.
+                uids.update(set(old).intersection(self._uids))
+            return len(await store.remove(account, mailbox_id, sorted(uids))) if uids else 0
         except (StoreUnavailable, MailboxMissing) as error:
             raise Unavailable(str(error)) from error
 

@@ -98,7 +98,7 @@ class Session:
         self._account_id = ""
         self._login_until = time.monotonic() + settings.login_seconds
         self._idle = False
-        self._retrieved = 0
+        self._retrieved: set[int] = set()
         self._removed = 0
 
     async def live(self) -> None:
@@ -111,7 +111,7 @@ class Session:
                 self._log.info(
                     "session_ended",
                     account_id=self._account_id,
-                    messages_retrieved=self._retrieved,
+                    messages_retrieved=len(self._retrieved),
                     messages_removed=self._removed,
                 )
 
@@ -257,13 +257,13 @@ class Session:
             machine.message_started()  # An empty message has no chunk.
         machine.message_ended()
         if event.lines is None:
-            self._retrieved += 1
+            self._retrieved.add(event.number)
             metrics.RETRIEVED.inc()
 
     async def _update(self, event: Update) -> None:
         assert self._maildrop is not None
         try:
-            self._removed = await self._maildrop.remove(event.deleted)
+            self._removed = await self._maildrop.remove(event.deleted, sorted(self._retrieved))
         except Unavailable as error:
             metrics.UPDATES_FAILED.inc()
             self._log.warning("update_failed", account_id=self._account_id, reason=str(error))

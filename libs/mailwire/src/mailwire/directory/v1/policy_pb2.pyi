@@ -181,7 +181,7 @@ class AccountSettings(_message.Message):
     locale: _builtins.str
     """A BCP 47 language tag."""
     pop_keep_days: _builtins.int
-    """POP3 leaves out, and at QUIT removes, what is older."""
+    """At QUIT POP3 removes what was read and is older; 0: nothing."""
     def __init__(
         self,
         *,
