@@ -20,9 +20,10 @@ import uvloop
 from pydantic import ValidationError
 
 from servicekit import logs
+from servicekit.certificates import Certificates
 from servicekit.http import Check, StatusPages
 from servicekit.identity import Identity, IdentityIncomplete
-from servicekit.settings import ServiceSettings
+from servicekit.settings import ServiceSettings, TlsSettings
 from servicekit.tcp import Handler, Listener
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -67,6 +68,16 @@ class Service(Generic[S]):
     def ready_when(self, name: str, check: Check) -> None:
         """/readyz fails while this check raises or takes longer than two seconds."""
         self._pages.add(name, check)
+
+    def certificates(self, settings: TlsSettings) -> Certificates | None:
+        """What listeners show, looked after until the drain; None where no certificate is set.
+
+        Raises OSError, ssl.SSLError or ValueError where it cannot be used.
+        """
+        found = Certificates.of(settings)
+        if found is not None:
+            self.spawn(found.watch(self.draining), name="certificates")
+        return found
 
     async def listen(
         self,

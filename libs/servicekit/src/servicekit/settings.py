@@ -62,10 +62,21 @@ class DatabaseSettings(BaseModel):
 
 
 class TlsSettings(BaseModel):
-    """The certificate that listeners show; both or none."""
+    """The certificates that listeners show (servicekit.certificates); the first two: both or none.
 
-    tls_certificate_file: Path | None = None
+    Files are read again when they change.
+    """
+
+    tls_certificate_file: Path | None = Field(
+        None, description="with its chain, in PEM: for clients that name no host that the folder has"
+    )
     tls_key_file: Path | None = None
+    tls_certificates_folder: Path | None = Field(
+        None,
+        description="certificates for other names: NAME.crt with NAME.key, or NAME.pem with both; which hosts they are "
+        "for is said by their subject alternative names",
+    )
+    tls_minimum: Literal["1.2", "1.3"] = Field("1.2", description="the oldest TLS that is spoken")
 
 
 class DirectorySettings(BaseModel):

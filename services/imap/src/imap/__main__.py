@@ -9,7 +9,6 @@ from mailstore import MailStore, bus_notifier
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
-from servicekit.tls import configured_context
 
 from imap.adapters.changes import BusChanges
 from imap.edge.connection import Connections, Needs
@@ -49,7 +48,8 @@ async def wire(service: Service[Settings]) -> None:
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     people = People(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, people.changed)
-    tls = configured_context(settings.tls_certificate_file, settings.tls_key_file)
+    certificates = service.certificates(settings)
+    tls = certificates.context(settings.tls_minimum) if certificates is not None else None
     connections = Connections(Needs(settings, directory, store, BusChanges(bus), tls, service.log, people))
     service.spawn(connections.end_at_drain(service.draining), name="end-idle-at-drain")
     service.ready_when("mailboxes", store.check)

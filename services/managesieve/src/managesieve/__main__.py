@@ -7,7 +7,6 @@ from pgkit import check, check_durability, open_pool
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
-from servicekit.tls import configured_context
 
 from managesieve.edge.session import Needs, Sessions
 from managesieve.settings import Settings
@@ -30,7 +29,8 @@ async def wire(service: Service[Settings]) -> None:
         login_seconds=settings.login_cache_seconds,
     )
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
-    tls = configured_context(settings.tls_certificate_file, settings.tls_key_file)
+    certificates = service.certificates(settings)
+    tls = certificates.context(settings.tls_minimum) if certificates is not None else None
     sessions = Sessions(Needs(settings, directory, ScriptStore(pool), tls, service.log))
     service.spawn(sessions.end_at_drain(service.draining), name="end-sessions-at-drain")
     service.ready_when("scripts", lambda: check(pool))

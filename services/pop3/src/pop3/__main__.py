@@ -8,7 +8,6 @@ from mailstore import MailStore, bus_notifier
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
-from servicekit.tls import configured_context
 
 from pop3.adapters.maildrop import StoreMaildrops
 from pop3.adapters.maildrop_lock import MaildropLocks
@@ -43,9 +42,10 @@ async def wire(service: Service[Settings]) -> None:
         login_seconds=settings.login_cache_seconds,
     )
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
+    certificates = service.certificates(settings)
+    tls = certificates.context(settings.tls_minimum) if certificates is not None else None
     policies = TenantPolicies(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, policies.changed)
-    tls = configured_context(settings.tls_certificate_file, settings.tls_key_file)
     sessions = Sessions(
         Needs(settings, directory, StoreMaildrops(store, locks, policies.of_account), tls, service.log)
     )

@@ -1,0 +1,195 @@
+"""The certificates that listeners show: chosen by the name that the client asks for, re-read when their files change.
+
+A listener's context has a callback that looks here at each handshake, so that neither a new certificate nor another name
+needs a restart. Files are looked at every few seconds; a pair that cannot be used (a key that is not the
+certificate's, half a file) is logged and what was there before stays.
+
+The certificate for a name is one of the folder whose subject alternative names have it, exactly or by a wildcard for one
+label (RFC 6125 §6.4.3); for no name, or one that nobody has, it is the default pair.
+"""
+
+import asyncio
+import hashlib
+import ssl
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtensionOID
+
+from servicekit import logs
+from servicekit.settings import TlsSettings
+from servicekit.tls import server_context
+
+LOG = logs.logger("servicekit.certificates")
+LOOK_SECONDS = 5.0
+# Of a folder; more are left out, and logged.
+PAIRS_MOST = 10_000
+UNUSABLE = (OSError, ssl.SSLError, ValueError)
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate with its chain, and its key; they may be one file."""
+
+    certificate: Path
+    key: Path
+
+    def stamp(self) -> tuple[Stamp, ...]:
+        """Changes when a file does. Raises OSError."""
+        found = (path.stat() for path in (self.certificate, self.key))
+        return tuple((each.st_mtime_ns, each.st_size, each.st_ino) for each in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A pair as it was read: the context that shows it, whom it is for, its digest as RFC 5929 §4.1 has it."""
+
+    stamp: tuple[Stamp, ...]
+    context: ssl.SSLContext
+    names: frozenset[str]
+    end_point: bytes
+
+
+class Certificates:
+    """Of one process. Raises OSError, ssl.SSLError or ValueError where the default pair cannot be used at first."""
+
+    def __init__(self, default: Pair, folder: Path | None = None) -> None:
+        self._pair = default
+        self._folder = folder
+        self._default = _read(default)
+        self._shown: dict[Path, Shown] = {}
+        self._by_name: dict[str, Shown] = {}
+        self._refused: dict[Path, tuple[Stamp, ...] | None] = {}
+        self.look()
+
+    @classmethod
+    def of(cls, settings: TlsSettings) -> "Certificates | None":
+        """None where no certificate is set."""
+        if settings.tls_certificate_file is None or settings.tls_key_file is None:
+            return None
+        return cls(
+            Pair(settings.tls_certificate_file, settings.tls_key_file), settings.tls_certificates_folder
+        )
+
+    def context(self, minimum: str = "1.2") -> ssl.SSLContext:
+        """For a listener: shows whatever is right at the moment of a handshake. `minimum`: 1.2 or 1.3."""
+        context = server_context(self._pair.certificate, self._pair.key)
+        context.minimum_version = VERSIONS[minimum]
+        context.sni_callback = self._choose
+        return context
+
+    def for_name(self, name: str | None) -> Shown:
+        """What is shown to a client that asks for this name."""
+        if name is None:
+            return self._default
+        wanted = name.rstrip(".").lower()
+        exact = self._by_name.get(wanted)
+        if exact is not None:
+            return exact
+        return self._by_name.get("*." + wanted.partition(".")[2], self._default)
+
+    def end_point(self, connection: ssl.SSLObject | ssl.SSLSocket) -> bytes:
+        """tls-server-end-point of a connection (RFC 5929 §4.1); b"" for a certificate that is shown no more."""
+        for shown in (self._default, *self._shown.values()):
+            if shown.context is connection.context:
+                return shown.end_point
+        return b""
+
+    def _choose(self, connection: ssl.SSLObject, name: str | None, _initial: ssl.SSLContext) -> None:
+        connection.context = self.for_name(name).context
+
+    def look(self) -> None:
+        """Read what has changed."""
+        self._default = self._again(self._pair, self._default)
+        if self._folder is None:
+            return
+        found = {}
+        pairs = list(_pairs(self._folder))
+        for pair in pairs:
+            if (shown := self._again(pair, self._shown.get(pair.certificate))) is not None:
+                found[pair.certificate] = shown
+        self._shown = found
+        there = {pair.certificate for pair in (self._pair, *pairs)}
+        self._refused = {path: stamp for path, stamp in self._refused.items() if path in there}
+        self._by_name = {name: shown for shown in found.values() for name in shown.names}
+
+    @overload
+    def _again(self, pair: Pair, before: Shown) -> Shown: ...
+
+    @overload
+    def _again(self, pair: Pair, before: Shown | None) -> Shown | None: ...
+
+    def _again(self, pair: Pair, before: Shown | None) -> Shown | None:
+        stamp: tuple[Stamp, ...] | None = None
+        try:
+            stamp = pair.stamp()
+            if before is not None and before.stamp == stamp:
+                return before
+            if pair.certificate in self._refused and self._refused[pair.certificate] == stamp:
+                return before
+            shown = _read(pair)
+        except UNUSABLE as error:
+            if self._refused.get(pair.certificate, ()) != stamp:
+                LOG.error("certificate_refused", file=str(pair.certificate), error=str(error))
+            self._refused[pair.certificate] = stamp
+            return before
+        self._refused.pop(pair.certificate, None)
+        LOG.info("certificate_read", file=str(pair.certificate), names=sorted(shown.names)[:20])
+        return shown
+
+    async def watch(self, draining: asyncio.Event) -> None:
+        """Look again and again, until the drain."""
+        while not draining.is_set():
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await draining.wait()
+            except TimeoutError:
+                self.look()
+
+
+def _pairs(folder: Path) -> Iterator[Pair]:
+    """NAME.crt with NAME.key, and NAME.pem that holds both; names of files mean nothing else."""
+    try:
+        files: Sequence[Path] = sorted(folder.iterdir())
+    except OSError as error:
+        LOG.error("certificates_unreadable", folder=str(folder), error=str(error))
+        return
+    taken = 0
+    for path in files:
+        if path.suffix not in (".crt", ".pem"):
+            continue
+        if taken == PAIRS_MOST:
+            LOG.error("certificates_too_many", folder=str(folder), most=PAIRS_MOST)
+            return
+        taken += 1
+        yield Pair(path, path.with_suffix(".key") if path.suffix == ".crt" else path)
+
+
+def _read(pair: Pair) -> Shown:
+    """Raises OSError, ssl.SSLError, ValueError."""
+    stamp = pair.stamp()
+    context = server_context(pair.certificate, pair.key)
+    certificate = x509.load_pem_x509_certificates(pair.certificate.read_bytes())[0]
+    return Shown(stamp, context, _names(certificate), _end_point(certificate))
+
+
+def _names(certificate: x509.Certificate) -> frozenset[str]:
+    try:
+        extension = certificate.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME)
+    except x509.ExtensionNotFound:
+        return frozenset()
+    assert isinstance(extension.value, x509.SubjectAlternativeName)
+    return frozenset(name.rstrip(".").lower() for name in extension.value.get_values_for_type(x509.DNSName))
+
+
+def _end_point(certificate: x509.Certificate) -> bytes:
+    """By the hash of the certificate's signature, but SHA-256 in place of MD5 and SHA-1 (RFC 5929 §4.1)."""
+    algorithm = certificate.signature_hash_algorithm
+    name = "sha256" if algorithm is None or algorithm.name in ("md5", "sha1") else algorithm.name
+    return hashlib.new(name, certificate.public_bytes(Encoding.DER)).digest()
