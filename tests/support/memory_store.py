@@ -14,6 +14,7 @@ from blobstore import BodyReference
 from mailmodel import AccountRef, Entry, FlagChange, Flags, MailboxInfo, SystemFlag
 from mailmodel.mailbox_name import INBOX, SEPARATOR, canonical, superiors
 from mailmodel.thread_id import thread_id
+from mailmodel.quota import NO_LIMITS, Quota, QuotaLimits
 from mailmodel.rights import Rights, kept_form
 from mailmsg.facts import MessageFacts
 from mailstore import (
@@ -377,6 +378,14 @@ class MemoryStore:
         result = await self.copy(account, source_id, uids, target_id)
         self._remove(account, source_id, [source for source, _ in result.pairs])
         return result
+
+    async def limits(self, account: AccountRef) -> QuotaLimits:
+        return NO_LIMITS
+
+    async def quota(self, account: AccountRef) -> Quota:
+        infos = await self.list_mailboxes(account)
+        octets, messages = sum(each.size_octets for each in infos), sum(each.messages for each in infos)
+        return Quota(account, NO_LIMITS, octets, messages)
 
     # -- rights: kept; whom they let in is tested on the real one
 

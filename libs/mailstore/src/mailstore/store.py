@@ -11,7 +11,7 @@ from datetime import datetime
 
 from blobstore import BlobStore, BodyReference
 from mailmodel import AccountRef, Entry, FlagChange, MailboxInfo
-from mailmodel.quota import Quota
+from mailmodel.quota import Quota, QuotaLimits
 from mailmodel.rights import Rights
 from pgkit import Pool, check, check_durability, open_pool, transaction
 
@@ -288,9 +288,13 @@ class MailStore:
 
     # -- quotas
 
+    async def limits(self, account: AccountRef) -> QuotaLimits:
+        """What an account may keep, from memory most times."""
+        return limits_of(await self._quotas.limits([account]), account)
+
     async def quota(self, account: AccountRef) -> Quota:
         """What an account keeps, and may keep."""
-        limits = limits_of(await self._quotas.limits([account]), account)
+        limits = await self.limits(account)
         async with transaction(self._pool, account.tenant_id) as connection:
             used = await self._quotas.used(connection, account.tenant_id, {account.account_id: limits})
         return used[account.account_id]

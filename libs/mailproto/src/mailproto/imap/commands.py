@@ -309,6 +309,16 @@ class SetMetadata:
 
 
 @dataclass(frozen=True, slots=True)
+class GetQuota:
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetQuotaRoot:
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetAcl:
     """`modification`: letters, perhaps after `+` or `-` (RFC 4314 §3.1)."""
 
@@ -374,6 +384,8 @@ Command = (
     | Id
     | Enable
     | Compress
+    | GetQuota
+    | GetQuotaRoot
     | SetAcl
     | DeleteAcl
     | GetAcl

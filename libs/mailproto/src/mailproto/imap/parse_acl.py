@@ -1,4 +1,4 @@
-"""Commands about rights to mailboxes (RFC 4314 §7)."""
+"""Commands about rights to mailboxes (RFC 4314 §7), and about what may be kept in them (RFC 9208 §7)."""
 
 from collections.abc import Callable
 
@@ -34,5 +34,7 @@ PARSERS: dict[bytes, Callable[[Cursor], c.Command]] = {
     b"DELETEACL": _delete_acl,
     b"GETACL": lambda cursor: c.GetAcl(cursor.mailbox()),
     b"LISTRIGHTS": _list_rights,
+    b"GETQUOTA": lambda cursor: c.GetQuota(cursor.text()),
+    b"GETQUOTAROOT": lambda cursor: c.GetQuotaRoot(cursor.mailbox()),
     b"MYRIGHTS": lambda cursor: c.MyRights(cursor.mailbox()),
 }

@@ -18,6 +18,7 @@ from imap.core.features import Feature, Utf8
 from imap.core.limits import refuse_more
 from imap.core.naming import say_normal_form
 from imap.core.places import Place, need
+from imap.core.quotas import warn
 from imap.core.session import Session
 
 # From this size on the parser works in a thread, so that no other session waits for it.
@@ -39,6 +40,7 @@ async def append(session: Session, command: Append) -> Answer:
             uids = await session.store.append_to(target.reach.side, messages)
     except MailboxMissing:
         raise No(*CREATE_FIRST) from None
+    await warn(session, target.reach.owner)
     await say_normal_form(session, command.mailbox)
     if session.selected is not None and session.selected.mailbox_id == target.info.mailbox_id:
         session.is_stale = True

@@ -19,6 +19,7 @@ from imap.core import (
     mailboxes,
     multisearching,
     notifying,
+    quotas,
     replacing,
     searching,
     selecting,
@@ -120,6 +121,10 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
             return await annotating.get_metadata(session, command)
         case c.SetMetadata():
             return await annotating.set_metadata(session, command)
+        case c.GetQuota():
+            return await quotas.get_quota(session, command)
+        case c.GetQuotaRoot():
+            return await quotas.get_quota_root(session, command)
         case c.SetAcl():
             return await granting.set_acl(session, command)
         case c.DeleteAcl():

@@ -18,7 +18,7 @@ from imap.core.object_ids import mailbox_object
 from imap.core.places import Place, need
 from imap.core.session import Session
 
-COUNTED = frozenset({StatusItem.RECENT, StatusItem.DELETED})
+COUNTED = frozenset({StatusItem.RECENT, StatusItem.DELETED, StatusItem.DELETED_STORAGE})
 NONE = EntryCounts(recent=0, deleted=0, deleted_octets=0)
 
 
@@ -59,6 +59,8 @@ def line(
         StatusItem.UIDVALIDITY: info.uid_validity,
         StatusItem.UNSEEN: info.unseen,
         StatusItem.DELETED: counted.deleted,
+        # In the unit of STORAGE (RFC 9208 §5.1).
+        StatusItem.DELETED_STORAGE: -(-counted.deleted_octets // 1024),
         StatusItem.SIZE: info.size_octets,
         StatusItem.APPENDLIMIT: session.append_octets,
         StatusItem.HIGHESTMODSEQ: info.highest_modseq,

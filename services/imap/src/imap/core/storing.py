@@ -16,6 +16,7 @@ from imap.core.appending import given_flags, target_mailbox
 from imap.core.features import Feature
 from imap.core.limits import last_ones, refuse_more
 from imap.core.places import NOPERM, Reach
+from imap.core.quotas import warn
 from imap.core.session import Session
 
 ACTIONS = {
@@ -136,6 +137,7 @@ async def copy(session: Session, command: Copy) -> Answer:
             result = await session.store.copy_between(selected.reach.side, uids, place.reach.side)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
+    await warn(session, place.reach.owner)
     if target == selected.mailbox_id:
         session.put_there(uid for _, uid in result.pairs)
     return ok("COPY completed", _copy_code(result))
@@ -158,5 +160,7 @@ async def move(session: Session, command: Move) -> Answer:
         raise No(*NO_MAILBOX) from None
     if result.pairs:
         await session.say(responses.untagged("OK", "Moved", _copy_code(result)))
+    if place.reach.owner != selected.reach.owner:
+        await warn(session, place.reach.owner)
     await session.refresh(MayExpunge.YES)
     return ok("MOVE completed", limited or (session.highest_told if result.pairs else ""))
