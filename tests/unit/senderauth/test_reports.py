@@ -1,0 +1,186 @@
+"""Reports of TLS and of DMARC: written, read back, and what strangers send instead."""
+
+import gzip
+import io
+import json
+import zipfile
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from senderauth.reports import ReportFault, dmarc, tls, unpacked
+from senderauth.reports.envelope import MAX_OCTETS
+
+BEGIN = datetime(2026, 11, 20, tzinfo=UTC)
+END = datetime(2026, 11, 20, 23, 59, 59, tzinfo=UTC)
+TLS = tls.TlsReport(
+    "Ours",
+    BEGIN,
+    END,
+    "mailto:tls@ours.test",
+    "2026-11-20_y.test",
+    (
+        tls.PolicyResult(
+            "sts",
+            "y.test",
+            ("version: STSv1", "mode: enforce"),
+            ("*.y.test",),
+            5326,
+            3,
+            (tls.FailureDetail("certificate-expired", 3, "192.0.2.1", "mx.y.test", "192.0.2.2", "old"),),
+        ),
+        tls.PolicyResult("no-policy-found", "y.test", (), (), 1, 0),
+    ),
+)
+DMARC = dmarc.DmarcReport(
+    "Ours & Co <x>",
+    "dmarc@ours.test",
+    "1",
+    BEGIN,
+    END,
+    dmarc.Published("y.test", "reject", "none", "s", "r", 50),
+    (
+        (
+            dmarc.Row(
+                "2001:db8::1",
+                "none",
+                "pass",
+                "fail",
+                "news.y.test",
+                "b@z.test",
+                "z.test",
+                "softfail",
+                (dmarc.DkimAuth("y.test", "s1", "pass"), dmarc.DkimAuth("z.test", "s2", "fail")),
+                "local_policy",
+            ),
+            7,
+        ),
+        (dmarc.Row("192.0.2.9", "reject", "fail", "fail", "y.test"), 1),
+    ),
+)
+
+
+def test_a_tls_report_comes_back_as_it_was() -> None:
+    data = tls.build(TLS)
+    assert tls.parse(data) == TLS
+    found = json.loads(data)
+    assert found["policies"][0]["summary"] == {
+        "total-successful-session-count": 5326,
+        "total-failure-session-count": 3,
+    }
+    assert found["date-range"]["start-datetime"] == "2026-11-20T00:00:00Z"
+    assert found["policies"][0]["failure-details"][0]["result-type"] == "certificate-expired"
+
+
+def test_a_dmarc_report_comes_back_as_it_was() -> None:
+    assert dmarc.parse(dmarc.build(DMARC)) == DMARC
+
+
+def test_a_namespace_and_what_is_not_known_are_passed_over() -> None:
+    text = dmarc.build(DMARC).decode()
+    text = text.replace(
+        "<feedback>", '<feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0"><extra><x>1</x></extra>'
+    )
+    assert dmarc.parse(text.encode()) == DMARC
+
+
+@pytest.mark.parametrize(
+    ("records", "uris"),
+    [
+        (["v=TLSRPTv1; rua=mailto:a@y.test"], ("mailto:a@y.test",)),
+        (
+            ["v=TLSRPTv1;rua=mailto:a@y.test, https://y.test/tls?x=1 ;"],
+            ("mailto:a@y.test", "https://y.test/tls?x=1"),
+        ),
+        (["v=TLSRPTv1; rua=http://y.test/"], ()),
+        (["v=TLSRPTv1; rua=mailto:a@y.test", "v=TLSRPTv1; rua=mailto:b@y.test"], ()),
+        (["v=spf1 -all", "v=TLSRPTv1; rua=mailto:a@y.test"], ("mailto:a@y.test",)),
+        (["v=TLSRPTv2; rua=mailto:a@y.test"], ()),
+        (["v=TLSRPTv1; x=y"], ()),
+        ([], ()),
+    ],
+)
+def test_where_tls_reports_go(records: list[str], uris: tuple[str, ...]) -> None:
+    assert tls.report_uris(records) == uris
+
+
+def archive(*members: tuple[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in members:
+            file.writestr(name, data)
+    return made.getvalue()
+
+
+def test_what_is_packed_is_unpacked() -> None:
+    assert unpacked(gzip.compress(b"x" * 1000)) == b"x" * 1000
+    assert unpacked(archive(("r.xml", b"<x/>"))) == b"<x/>"
+    assert unpacked(b"<x/>") == b"<x/>"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        gzip.compress(b"x" * 1000)[:-12],
+        b"\x1f\x8bnonsense",
+        gzip.compress(bytes(MAX_OCTETS + 1)),
+        archive(("r.xml", bytes(MAX_OCTETS + 1))),
+        archive(("a", b"1"), ("b", b"2")),
+        b"PK\x03\x04nonsense",
+    ],
+    ids=["cut", "no-gzip", "bomb", "zip-bomb", "two-files", "no-zip"],
+)
+def test_what_cannot_be_unpacked(data: bytes) -> None:
+    assert isinstance(unpacked(data), ReportFault)
+
+
+BOMB = b'<?xml version="1.0"?><!DOCTYPE f [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><feedback><version>&b;</version></feedback>'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"<feedback>",
+        b"<feedback/>",
+        BOMB,
+        b"<a>" * 50 + b"</a>" * 50,
+        dmarc.build(DMARC).replace(b"<count>7", b"<count>-7"),
+        dmarc.build(DMARC).replace(b"<begin>", b"<begin>99999999999999"),
+        dmarc.build(DMARC).replace(b'encoding="UTF-8"', b'encoding="x-unknown"'),
+    ],
+)
+def test_what_is_no_dmarc_report(data: bytes) -> None:
+    assert isinstance(dmarc.parse(data), ReportFault)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"1",
+        b"{}",
+        b"[" * 100_000,
+        tls.build(TLS).replace(b"5326", b"-1"),
+        tls.build(TLS).replace(b"2026-11-20T00", b"yesterday"),
+        tls.build(TLS).replace(b'"policies"', b'"other"'),
+    ],
+)
+def test_what_is_no_tls_report(data: bytes) -> None:
+    assert isinstance(tls.parse(data), ReportFault)
+
+
+@given(st.binary(max_size=300))
+def test_nothing_that_a_stranger_sends_raises(data: bytes) -> None:
+    for each in (data, tls.build(TLS)[:50] + data, dmarc.build(DMARC)[:90] + data):
+        tls.parse(each)
+        dmarc.parse(each)
+        unpacked(each)
+
+
+def test_who_may_take_reports_of_another_domain() -> None:
+    assert dmarc.authorization_name("Y.test", "z.test") == "y.test._report._dmarc.z.test"
+    assert dmarc.is_authorized(["v=DMARC1"])
+    assert not dmarc.is_authorized(["v=spf1 -all"])
