@@ -11,10 +11,3 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.load_cert_chain(certificate, key)
     return context
-
-
-def configured_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    """The context of `TlsSettings`, or None where no certificate is set."""
-    if certificate is None or key is None:
-        return None
-    return server_context(certificate, key)

@@ -11,7 +11,6 @@ from eventbus import EventBus, subjects
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
-from servicekit.tls import configured_context
 from spool import Spool
 
 from smtp_gateway.adapters.ledgers import keep_reading
@@ -54,7 +53,9 @@ async def wire(service: Service[Settings]) -> None:
     await bus.listen(subjects.DIRECTORY_CHANGED, signing_keys.changed)
     policies = TenantPolicies(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, policies.changed)
-    tls = configured_context(settings.tls_certificate_file, settings.tls_key_file)
+    certificates = service.certificates(settings)
+    tls = certificates.context(settings.tls_minimum) if certificates is not None else None
+    users_tls = certificates.context(settings.msa_tls_minimum) if certificates is not None else None
     controls = Controls.of(settings)
     sharing = Sharing(controls.limits, bus.tell, time.monotonic)
     await sharing.listen(bus)
@@ -74,13 +75,14 @@ async def wire(service: Service[Settings]) -> None:
         checker=_checker(settings),
         signing_keys=signing_keys,
         policies=policies,
+        users_tls=users_tls,
         screens=await screens_of(service, bus, controls, directory),
         rooms=rooms,
     )
     listeners = (
         ("mx", settings.mx_port, Role.MX, None),
         ("submission", settings.submission_port, Role.MSA, None),
-        ("submissions", settings.submissions_port if tls is not None else 0, Role.MSA, tls),
+        ("submissions", settings.submissions_port if tls is not None else 0, Role.MSA, users_tls),
     )
     for name, port, role, implicit in listeners:
         if port:

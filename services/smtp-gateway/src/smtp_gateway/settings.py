@@ -27,6 +27,9 @@ class Settings(
     allow_plaintext_login: Literal["never", "loopback"] = Field(
         "never", description="loopback: a password is taken without TLS from 127.0.0.0/8 and ::1"
     )
+    msa_tls_minimum: Literal["1.2", "1.3"] = Field(
+        "1.2", description="the oldest TLS that is spoken with users; TLS_MINIMUM is for the mx port"
+    )
     scram: Literal["on", "off"] = Field(
         "on", description="whether AUTH offers SCRAM-SHA-256; the directory must keep keys for it"
     )

@@ -38,5 +38,7 @@ class Needs:
     checker: Checker | None = None
     signing_keys: KeyRing | None = None
     policies: Policies | None = None
+    # For users, where theirs is another one.
+    users_tls: ssl.SSLContext | None = None
     screens: Screens | None = None
     rooms: Rooms | None = None

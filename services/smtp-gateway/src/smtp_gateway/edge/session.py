@@ -308,8 +308,10 @@ class Session:
 
     async def _start_tls(self) -> None:
         await self._send()
-        assert self._needs.tls is not None
-        await self._connection.start_tls(self._needs.tls)
+        users_tls = self._needs.users_tls if self._role is Role.MSA else None
+        context = users_tls or self._needs.tls
+        assert context is not None
+        await self._connection.start_tls(context)
         self._machine.tls_started()
         self._machine.offers_auth = self._role is Role.MSA
         self._who = None
