@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import imap
+from tests.bench import imap, pop3_beside
 from tests.bench.cpu import tree_seconds
 from tests.bench.delivered import Watcher
 from tests.bench.peer import Peer, missing
@@ -108,12 +108,21 @@ def mailboxes(
     """What the IMAP part measures."""
     ports, many = platform.ports, options.imap_messages
     systems = [
-        imap.Mailboxes("Posthouse", ports.smtp, ports.imap, ports.imaps, [platform.pid], accounts, many)
+        imap.Mailboxes(
+            "Posthouse", ports.smtp, ports.imap, ports.imaps, [platform.pid], accounts, many, ports.pop3
+        )
     ]
     if peer is not None:
         systems.append(
             imap.Mailboxes(
-                "Dovecot", peer.smtp_port, peer.imap_port, peer.imaps_port, peer.roots, accounts, many
+                "Dovecot",
+                peer.smtp_port,
+                peer.imap_port,
+                peer.imaps_port,
+                peer.roots,
+                accounts,
+                many,
+                peer.pop3_port,
             )
         )
     return systems
@@ -129,7 +138,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="2048,65536")
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--workers", default="", help="as for `posthouse up`")
-    parser.add_argument("--parts", default="mail,imap", help="mail, imap or both")
+    parser.add_argument("--parts", default="mail,imap,pop3", help="some of mail, imap, pop3")
     parser.add_argument("--imap-messages", type=int, default=5000)
     parser.add_argument("--imap-only", default="", help="only figures with this in their name")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
@@ -181,6 +190,14 @@ def main() -> None:
             if "imap" in parts:
                 written["imap"] = imap.compare(
                     mailboxes(platform, peer, accounts, options), options.rounds, options.imap_only
+                )
+            if "pop3" in parts:
+                written["pop3"] = imap.compare(
+                    mailboxes(platform, peer, accounts, options),
+                    options.rounds,
+                    options.imap_only,
+                    pop3_beside.MEASURES,
+                    pop3_beside.fill,
                 )
             if options.json:
                 options.json.write_text(json.dumps(written, indent=2))

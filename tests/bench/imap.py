@@ -32,6 +32,7 @@ class Mailboxes:
     # (login, password); the first owns `Big`.
     accounts: Sequence[tuple[str, str]]
     messages: int
+    pop3_port: int = 0
 
     def client(self, account: int = 0, mailbox: str = "") -> Client:
         return Client.of(self.port, *self.accounts[account], mailbox)
@@ -46,12 +47,12 @@ class Measure:
     take: Callable[[Mailboxes], float]
 
 
-def fill(system: Mailboxes) -> None:
-    """Put the messages into `Big`."""
-    client = system.client()
-    client.ask(b"CREATE Big", must=False)
-    for number in range(client.count("Big"), system.messages):
-        client.append("Big", letter(number))
+def fill(system: Mailboxes, mailbox: str = "Big", account: int = 0) -> None:
+    """Put the messages into a mailbox."""
+    client = system.client(account)
+    client.ask(b"CREATE " + mailbox.encode(), must=False)
+    for number in range(client.count(mailbox), system.messages):
+        client.append(mailbox, letter(number))
     client.logout()
 
 
@@ -247,15 +248,21 @@ MEASURES = (
 )
 
 
-def compare(systems: Sequence[Mailboxes], rounds: int, only: str) -> dict[str, dict[str, list[float]]]:
+def compare(
+    systems: Sequence[Mailboxes],
+    rounds: int,
+    only: str,
+    measures: Sequence[Measure] = MEASURES,
+    fill_one: Callable[[Mailboxes], None] = fill,
+) -> dict[str, dict[str, list[float]]]:
     """Fill, warm up, then measure in turns; prints a line for each figure and returns all of them."""
     for system in systems:
         print(f"  filling the mailbox of {system.name} ...", flush=True)
-        fill(system)
+        fill_one(system)
     print(f"\n{systems[0].messages} messages of 4 KiB, median of {rounds} rounds (lowest-highest)")
     print(f"  {'':30}{'':14}" + "".join(f"{system.name:>26}" for system in systems) + f"{'ratio':>8}")
     written = {}
-    for measure in MEASURES:
+    for measure in measures:
         if only not in measure.name:
             continue
         values: dict[str, list[float]] = {system.name: [] for system in systems}

@@ -71,7 +71,7 @@ state_dir = {root}/dovecot/state
 instance_name = bench
 log_path = {root}/dovecot/log
 listen = 127.0.0.1
-protocols = imap lmtp
+protocols = imap lmtp pop3
 ssl = yes
 ssl_cert = <{tls}/certificate.pem
 ssl_key = <{tls}/key.pem
@@ -102,6 +102,15 @@ service imap-login {{
   }}
   service_count = 0
 }}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+  service_count = 0
+}}
 service lmtp {{
   inet_listener lmtp {{
     address = 127.0.0.1
@@ -127,7 +136,7 @@ class Peer:
     def __init__(self, root: Path, first_port: int) -> None:
         self.root = root
         self.smtp_port, self.imap_port, self.lmtp_port = first_port, first_port + 1, first_port + 2
-        self.imaps_port = first_port + 3
+        self.imaps_port, self.pop3_port = first_port + 3, first_port + 4
         self._dovecot: subprocess.Popen[bytes] | None = None
         self._postfix: subprocess.Popen[bytes] | None = None
 
@@ -156,6 +165,7 @@ class Peer:
             "imap": self.imap_port,
             "lmtp": self.lmtp_port,
             "imaps": self.imaps_port,
+            "pop3": self.pop3_port,
             "tls": tls,
             "user": account.pw_uid,
         }
@@ -187,7 +197,7 @@ class Peer:
         self._wait()
 
     def _wait(self) -> None:
-        for port in (self.smtp_port, self.imap_port):
+        for port in (self.smtp_port, self.imap_port, self.pop3_port):
             for _ in range(100):
                 try:
                     with socket.create_connection(("127.0.0.1", port), 1) as probe:
