@@ -72,7 +72,7 @@ def logins(cycles: int, at_once: int) -> Callable[[Mailboxes], float]:
                 session.ask(b"STAT")
                 session.quit()
 
-        jobs = [lambda n=number: client(n) for number in range(at_a_time)]  # type: ignore[misc]
+        jobs = [lambda n=number: client(n) for number in range(at_a_time)]
         return cycles / together(jobs, at_a_time)
 
     return take
