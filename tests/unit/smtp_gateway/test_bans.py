@@ -54,7 +54,7 @@ class World:
         async def pause(seconds: float) -> None:
             self.waits.append(seconds)
 
-        return controls, Screens(banning, pause)
+        return controls, Screens(banning=banning, pause=pause)
 
     def move(self, seconds: float) -> None:
         self.now += seconds

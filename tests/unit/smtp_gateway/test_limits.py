@@ -67,7 +67,7 @@ def test_a_bucket_is_bounded_and_keeps_those_who_owe() -> None:
     bucket = Bucket(Rate(1, 60.0), keys_most=100)
     for number in range(1000):
         bucket.spend(f"paid{number}", 1, float(number) / 1000)
-    assert len(bucket._paid_until) <= 100
+    assert len(bucket._in_use) <= 100
     bucket.spend("owes", 1, 100.0)
     for number in range(50):
         bucket.spend(f"later{number}", 1, 101.0)

@@ -1,8 +1,8 @@
 """A ledger: small facts under keys that all processes of a service share, kept in JetStream.
 
 One stream a ledger, one subject a key, the last value counts. It is bounded: beyond `octets_most` the oldest facts go,
-and none is kept longer than `keep_seconds`. So a ledger is for what may be forgotten (who is banned, who was seen), never
-for mail. A key may be any text; on the wire it is base64.
+and none is kept longer than `keep_seconds` (0: for ever). So a ledger is for what may be forgotten (who is banned, who
+was seen), never for mail. A key may be any text; on the wire it is base64.
 
 The subjects are ordinary ones, so who listens to them hears each change as it is made (`follow`); what was missed while
 NATS was away is read again after it.
@@ -60,7 +60,7 @@ class Ledger:
             max_msgs_per_subject=1,
             max_bytes=octets_most,
             max_age=keep_seconds,
-            duplicate_window=min(DUPLICATE_SECONDS, keep_seconds),
+            duplicate_window=min(DUPLICATE_SECONDS, keep_seconds or DUPLICATE_SECONDS),
             max_msg_size=VALUE_OCTETS,
             num_replicas=replicas,
             allow_direct=True,

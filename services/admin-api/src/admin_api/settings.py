@@ -14,6 +14,7 @@ class Settings(ServiceSettings, DirectorySettings):
 
     queue_target: str = Field("127.0.0.1:2702", description="host:port of the mta-queue's gRPC")
     quarantine_target: str = Field("127.0.0.1:2703", description="host:port of the mda's gRPC")
+    gateway_target: str = Field("127.0.0.1:2704", description="host:port of the smtp-gateway's gRPC")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(2080, ge=0, le=65535)
     token_file: Path = Field(description="a file that holds the operator's token")

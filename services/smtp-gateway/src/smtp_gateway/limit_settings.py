@@ -35,13 +35,21 @@ class LimitSettings(GuardSettings):
     )
     account_sessions: int = Field(50, description="sessions of one account at once, in one process", ge=0)
     account_messages_per_hour: int = Field(2_000, description="messages submitted by one account", ge=0)
+    account_messages_per_day: int = Field(10_000, description="messages submitted by one account", ge=0)
     account_recipients_per_hour: int = Field(10_000, description="recipients named by one account", ge=0)
     account_recipients_per_day: int = Field(50_000, description="recipients named by one account", ge=0)
     tenant_sessions: int = Field(
         2_000, description="authenticated sessions of one tenant at once, in one process", ge=0
     )
     tenant_messages_per_hour: int = Field(100_000, description="messages submitted by one tenant", ge=0)
+    tenant_messages_per_day: int = Field(1_000_000, description="messages submitted by one tenant", ge=0)
     tenant_recipients_per_hour: int = Field(500_000, description="recipients named by one tenant", ge=0)
+    tenant_recipients_per_day: int = Field(5_000_000, description="recipients named by one tenant", ge=0)
+    account_overruns_per_day: int = Field(
+        30,
+        description="minutes in a day in which an account goes beyond its limits before its sending is suspended; 0: never",
+        ge=0,
+    )
 
     def rates(self) -> dict[Limited, Rate]:
         """The rate of everything that has one."""
@@ -51,8 +59,12 @@ class LimitSettings(GuardSettings):
             Limited.CLIENT_RECIPIENTS: Rate(self.client_recipients_per_hour, HOUR),
             Limited.CLIENT_OFFENCES: Rate(self.offence_points_per_hour, HOUR),
             Limited.ACCOUNT_MESSAGES: Rate(self.account_messages_per_hour, HOUR),
+            Limited.ACCOUNT_MESSAGES_DAILY: Rate(self.account_messages_per_day, DAY),
+            Limited.ACCOUNT_OVERRUNS: Rate(self.account_overruns_per_day, DAY),
             Limited.ACCOUNT_RECIPIENTS: Rate(self.account_recipients_per_hour, HOUR),
             Limited.ACCOUNT_RECIPIENTS_DAILY: Rate(self.account_recipients_per_day, DAY),
             Limited.TENANT_MESSAGES: Rate(self.tenant_messages_per_hour, HOUR),
+            Limited.TENANT_MESSAGES_DAILY: Rate(self.tenant_messages_per_day, DAY),
+            Limited.TENANT_RECIPIENTS_DAILY: Rate(self.tenant_recipients_per_day, DAY),
             Limited.TENANT_RECIPIENTS: Rate(self.tenant_recipients_per_hour, HOUR),
         }

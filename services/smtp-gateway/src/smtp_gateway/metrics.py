@@ -38,3 +38,4 @@ OFFENCES = Counter("smtp_gateway_offences_total", "What clients did that is held
 BANS = Counter("smtp_gateway_bans_total", "Clients banned for offences")
 BANNED = Counter("smtp_gateway_banned_connections_total", "Connections of banned clients", ["by"])
 TARPITTED = Gauge("smtp_gateway_tarpitted", "Clients that are made to wait for an answer now")
+SUSPENDED = Counter("smtp_gateway_senders_suspended_total", "Accounts whose sending was suspended", ["by"])

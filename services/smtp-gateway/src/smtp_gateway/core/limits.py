@@ -1,19 +1,23 @@
 """How much of what, by whom, in how long: rates as buckets that fill up again by themselves, and numbers at once.
 
-A bucket (the generic cell rate algorithm) is one number for each key: the moment until which its use is paid. It may lie
-at most the period of its rate ahead, so that a whole period's amount can be used at once and then trickles back. A key
-that is paid up costs nothing and is forgotten; with more than KEYS_MOST keys in use the oldest is forgotten too, which
-errs on the side of letting in.
+A bucket is one number for each key: how much of it is in use. It trickles out at the rate, so that a whole period's amount
+can be used at once and then comes back. A key of which nothing is in use costs nothing and is forgotten; with more than
+KEYS_MOST keys in use the oldest is forgotten too, which errs on the side of letting in. Where an amount was chosen for a
+key the number goes on to count: a wider choice makes room at once.
 
 Time is an argument, in seconds that never go back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 
 KEYS_MOST = 100_000
 SWEEP_KEYS = 1024
+NOT_IN_USE = (0.0, 0.0, 0)
+# Of what has trickled out, floating point loses less.
+SLACK = 1e-6
 
 
 class Limited(Enum):
@@ -24,10 +28,14 @@ class Limited(Enum):
     CLIENT_RECIPIENTS = "client_recipients"
     CLIENT_OFFENCES = "client_offences"
     ACCOUNT_MESSAGES = "account_messages"
+    ACCOUNT_MESSAGES_DAILY = "account_messages_daily"
     ACCOUNT_RECIPIENTS = "account_recipients"
     ACCOUNT_RECIPIENTS_DAILY = "account_recipients_daily"
+    ACCOUNT_OVERRUNS = "account_overruns"
     TENANT_MESSAGES = "tenant_messages"
+    TENANT_MESSAGES_DAILY = "tenant_messages_daily"
     TENANT_RECIPIENTS = "tenant_recipients"
+    TENANT_RECIPIENTS_DAILY = "tenant_recipients_daily"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,70 +46,74 @@ class Rate:
     seconds: float
 
 
+# What is allowed of a key where that is not what the rate says.
+Chosen = Mapping[Limited, int]
+NOTHING_CHOSEN: Chosen = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Use of a limit by a key."""
+    """Use of a limit by a key. `allowed` is what was chosen for the key, 0 where nothing was."""
 
     limited: Limited
     key: str
     amount: int
+    allowed: int = 0
 
 
 class Bucket:
-    """All keys of one rate."""
+    """All keys of one rate. `allowed` stands for the rate's amount where something else was chosen for the key."""
 
     def __init__(self, rate: Rate, keys_most: int = KEYS_MOST) -> None:
         self._rate = rate
         self._keys_most = keys_most
-        self._paid_until: dict[str, float] = {}
+        # By key, in the order of their last use: how much was in use, when, and how much was allowed then.
+        self._in_use: dict[str, tuple[float, float, int]] = {}
 
-    def has_room(self, key: str, amount: int, now: float) -> bool:
+    def has_room(self, key: str, amount: int, now: float, allowed: int = 0) -> bool:
         """Whether so much more may be used now."""
-        if not self._rate.amount:
-            return True
-        return self._after(key, amount, now) <= now + self._rate.seconds
+        allowed = allowed or self._rate.amount
+        return not allowed or self.level(key, now) + amount <= allowed + SLACK
 
-    def spend(self, key: str, amount: int, now: float) -> None:
+    def spend(self, key: str, amount: int, now: float, allowed: int = 0) -> None:
         """It was used, here or elsewhere."""
-        if not self._rate.amount:
+        allowed = allowed or self._rate.amount
+        if not allowed:
             return
-        after = self._after(key, amount, now)
-        self._paid_until.pop(key, None)
-        if len(self._paid_until) >= self._keys_most:
-            self._forget(now)
         # What another process let through may go beyond; the key is not made to pay for that for ever.
-        self._paid_until[key] = min(after, now + 2 * self._rate.seconds)
+        level = min(self.level(key, now) + amount, 2.0 * allowed)
+        self._in_use.pop(key, None)
+        if len(self._in_use) >= self._keys_most:
+            self._forget(now)
+        self._in_use[key] = (level, now, allowed)
 
     def level(self, key: str, now: float) -> float:
         """How much is in use now."""
-        if not self._rate.amount:
-            return 0.0
-        return max(self._paid_until.get(key, now) - now, 0.0) * self._rate.amount / self._rate.seconds
+        level, at, allowed = self._in_use.get(key, NOT_IN_USE)
+        return max(level - (now - at) * allowed / self._rate.seconds, 0.0)
+
+    def allowed(self, key: str) -> int:
+        """How much was allowed at its last use; 0 where it is not in use."""
+        return self._in_use.get(key, NOT_IN_USE)[2]
 
     def forgive(self, key: str, amount: int, now: float) -> None:
         """So much less is in use."""
-        paid_until = self._paid_until.get(key)
-        if paid_until is None:
-            return
-        less = paid_until - amount * self._rate.seconds / self._rate.amount
-        if less > now:
-            self._paid_until[key] = less
+        level = self.level(key, now) - amount
+        if level > 0:
+            self._in_use[key] = (level, now, self.allowed(key))
         else:
-            del self._paid_until[key]
+            self._in_use.pop(key, None)
 
     def forget(self, key: str) -> None:
         """Nothing is in use."""
-        self._paid_until.pop(key, None)
-
-    def _after(self, key: str, amount: int, now: float) -> float:
-        return max(self._paid_until.get(key, now), now) + amount * self._rate.seconds / self._rate.amount
+        self._in_use.pop(key, None)
 
     def _forget(self, now: float) -> None:
-        """Keys are in the order of their last use: the first ones are paid up, or the oldest."""
-        oldest = [key for key, _ in zip(self._paid_until, range(SWEEP_KEYS), strict=False)]
-        paid = [key for key in oldest if self._paid_until[key] <= now]
+        """The first keys are paid up, or the oldest."""
+        oldest = [key for key, _ in zip(self._in_use, range(SWEEP_KEYS), strict=False)]
+        paid = [key for key in oldest if self.level(key, now) <= 0]
         for key in paid or oldest[:1]:
-            del self._paid_until[key]
+            del self._in_use[key]
 
 
 class Limits:
@@ -109,31 +121,55 @@ class Limits:
 
     def __init__(self, rates: dict[Limited, Rate]) -> None:
         self._buckets = {limited: Bucket(rate) for limited, rate in rates.items()}
-        self._untold: dict[tuple[Limited, str], int] = {}
+        self._untold: dict[tuple[Limited, str, int], int] = {}
 
-    def refusing(self, keys: Sequence[tuple[Limited, str]], amount: int, now: float) -> Limited | None:
+    def refusing(
+        self,
+        keys: Sequence[tuple[Limited, str]],
+        amount: int,
+        now: float,
+        chosen: Chosen = NOTHING_CHOSEN,
+    ) -> Limited | None:
         """The first limit that lets so much more not through."""
         for limited, key in keys:
-            if not self._buckets[limited].has_room(key, amount, now):
+            if not self._buckets[limited].has_room(key, amount, now, chosen.get(limited, 0)):
                 return limited
         return None
 
-    def spend(self, keys: Sequence[tuple[Limited, str]], amount: int, now: float) -> None:
+    def spend(
+        self,
+        keys: Sequence[tuple[Limited, str]],
+        amount: int,
+        now: float,
+        chosen: Chosen = NOTHING_CHOSEN,
+    ) -> None:
         """So much was used of all of them."""
         for limited, key in keys:
-            self._buckets[limited].spend(key, amount, now)
-            self._untold[(limited, key)] = self._untold.get((limited, key), 0) + amount
+            allowed = chosen.get(limited, 0)
+            self._buckets[limited].spend(key, amount, now, allowed)
+            use = (limited, key, allowed)
+            self._untold[use] = self._untold.get(use, 0) + amount
 
-    def take(self, keys: Sequence[tuple[Limited, str]], amount: int, now: float) -> Limited | None:
+    def take(
+        self,
+        keys: Sequence[tuple[Limited, str]],
+        amount: int,
+        now: float,
+        chosen: Chosen = NOTHING_CHOSEN,
+    ) -> Limited | None:
         """Use so much of all of them, or of none; the limit that refuses."""
-        refusing = self.refusing(keys, amount, now)
+        refusing = self.refusing(keys, amount, now, chosen)
         if refusing is None:
-            self.spend(keys, amount, now)
+            self.spend(keys, amount, now, chosen)
         return refusing
 
     def spent_elsewhere(self, spent: Spent, now: float) -> None:
         """Another process let it through."""
-        self._buckets[spent.limited].spend(spent.key, spent.amount, now)
+        self._buckets[spent.limited].spend(spent.key, spent.amount, now, spent.allowed)
+
+    def allowed(self, limited: Limited, key: str) -> int:
+        """How much was allowed at its last use; 0 where it is not in use."""
+        return self._buckets[limited].allowed(key)
 
     def level(self, limited: Limited, key: str, now: float) -> float:
         """How much is in use now."""
@@ -146,11 +182,14 @@ class Limits:
     def forget(self, limited: Limited, key: str) -> None:
         """Nothing is in use, in this process."""
         self._buckets[limited].forget(key)
-        self._untold.pop((limited, key), None)
+        for use in [each for each in self._untold if each[:2] == (limited, key)]:
+            del self._untold[use]
 
     def untold(self) -> list[Spent]:
         """What was used here and not told yet; asked for once."""
-        spent = [Spent(limited, key, amount) for (limited, key), amount in self._untold.items()]
+        spent = [
+            Spent(limited, key, amount, allowed) for (limited, key, allowed), amount in self._untold.items()
+        ]
         self._untold.clear()
         return spent
 

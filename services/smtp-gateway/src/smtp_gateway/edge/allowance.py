@@ -7,7 +7,7 @@ from mailproto.smtp.reply import Reply
 from servicekit import logs
 
 from smtp_gateway import metrics
-from smtp_gateway.core.limits import AtOnce, Limited, Limits
+from smtp_gateway.core.limits import NOTHING_CHOSEN, AtOnce, Chosen, Limited, Limits
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.prefixes import prefix_of
 from smtp_gateway.core.roles import Role
@@ -22,6 +22,14 @@ TOO_MANY_MESSAGES = Reply.of(
 )
 TOO_MANY_RECIPIENTS = Reply.of(
     451, "4.7.1", "You name more recipients than we take in this time; try again later"
+)
+OF_ACCOUNTS = frozenset(
+    (
+        Limited.ACCOUNT_MESSAGES,
+        Limited.ACCOUNT_MESSAGES_DAILY,
+        Limited.ACCOUNT_RECIPIENTS,
+        Limited.ACCOUNT_RECIPIENTS_DAILY,
+    )
 )
 
 
@@ -56,6 +64,9 @@ class Allowance:
         self._role = role
         self._client: str | None = None
         self._who: Identity | None = None
+        # What the tenant chose, and whether the account went beyond a limit of its own since that was asked last.
+        self.chosen: Chosen = NOTHING_CHOSEN
+        self._went_over = False
 
     def connect(self, host: str, now: float) -> Reply | None:
         """A client is there, another one than before after XCLIENT; why it cannot stay."""
@@ -87,6 +98,7 @@ class Allowance:
             self._controls.accounts.leave(self._who.account.account_id)
             self._controls.tenants.leave(self._who.account.tenant_id)
             self._who = None
+            self.chosen = NOTHING_CHOSEN
 
     def message(self, now: float) -> Reply | None:
         """MAIL; why not now."""
@@ -94,25 +106,30 @@ class Allowance:
             return None
         keys: list[tuple[Limited, str]] = []
         if self._who is not None:
-            keys.append((Limited.ACCOUNT_MESSAGES, self._who.account.account_id))
-            keys.append((Limited.TENANT_MESSAGES, self._who.account.tenant_id))
+            account, tenant = self._who.account.account_id, self._who.account.tenant_id
+            keys += [
+                (Limited.ACCOUNT_MESSAGES, account),
+                (Limited.ACCOUNT_MESSAGES_DAILY, account),
+                (Limited.TENANT_MESSAGES, tenant),
+                (Limited.TENANT_MESSAGES_DAILY, tenant),
+            ]
         elif self._client is not None and self._role is Role.MX:
             keys.append((Limited.CLIENT_MESSAGES, self._client))
-        refusing = self._controls.limits.take(keys, 1, now)
-        return refusing and self._refused(refusing.value, self._subject, TOO_MANY_MESSAGES)
+        refusing = self._controls.limits.take(keys, 1, now, self.chosen)
+        return refusing and self._limited(refusing, TOO_MANY_MESSAGES)
 
     def may_name_another(self, now: float) -> Reply | None:
         """RCPT; why not now."""
         if self._who is None and self._client is None:
             return None
-        refusing = self._controls.limits.refusing(self._recipient_keys(), 1, now)
-        return refusing and self._refused(refusing.value, self._subject, TOO_MANY_RECIPIENTS)
+        refusing = self._controls.limits.refusing(self._recipient_keys(), 1, now, self.chosen)
+        return refusing and self._limited(refusing, TOO_MANY_RECIPIENTS)
 
     def named_another(self, now: float) -> None:
         """A recipient was accepted."""
         if self._who is None and self._client is None:
             return
-        self._controls.limits.spend(self._recipient_keys(), 1, now)
+        self._controls.limits.spend(self._recipient_keys(), 1, now, self.chosen)
 
     def close(self) -> None:
         """The session is over."""
@@ -128,6 +145,7 @@ class Allowance:
                 (Limited.ACCOUNT_RECIPIENTS, account),
                 (Limited.ACCOUNT_RECIPIENTS_DAILY, account),
                 (Limited.TENANT_RECIPIENTS, self._who.account.tenant_id),
+                (Limited.TENANT_RECIPIENTS_DAILY, self._who.account.tenant_id),
             ]
         if self._client is not None and self._role is Role.MX:
             return [(Limited.CLIENT_RECIPIENTS, self._client)]
@@ -140,6 +158,15 @@ class Allowance:
     def _prefix(self, host: str) -> str:
         settings = self._settings
         return prefix_of(host, settings.client_prefix_v4_bits, settings.client_prefix_v6_bits)
+
+    def went_over(self) -> bool:
+        """Whether the account went beyond a limit of its own; asked for once."""
+        went_over, self._went_over = self._went_over, False
+        return went_over
+
+    def _limited(self, refusing: Limited, reply: Reply) -> Reply:
+        self._went_over = self._went_over or refusing in OF_ACCOUNTS
+        return self._refused(refusing.value, self._subject, reply)
 
     def _refused(self, limit: str, subject: str, reply: Reply) -> Reply:
         metrics.LIMITED.labels(self._role.value, limit).inc()

@@ -69,6 +69,11 @@ class Banning:
             return None
         return self._bans.holding(host, by, self._today())
 
+    def holding(self, host: str) -> list[Ban]:
+        """All bans that an address lies in."""
+        found = (self._bans.holding(host, by, self._today()) for by in BannedBy)
+        return [ban for ban in found if ban is not None]
+
     def wait_seconds(self, host: str, now: float) -> float:
         """How long this client waits for an answer; `now` as the limits count."""
         if host in self._exempt:

@@ -2,13 +2,17 @@
 
 from datetime import datetime
 
+from directoryclient import Identity, Unavailable
 from mailproto.smtp.reply import Reply
 from servicekit import logs
 
 from smtp_gateway import metrics
+from smtp_gateway.core import roles
 from smtp_gateway.core.bans import BannedBy
 from smtp_gateway.core.offences import Offence
 from smtp_gateway.core.roles import Role
+from smtp_gateway.core.senders import chosen_limits
+from smtp_gateway.edge.allowance import Allowance
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.screens import Screens
 
@@ -69,6 +73,31 @@ class Guard:
         if self._screens is not None and self._screens.banning.banned(self._host, BannedBy.OFFENCES):
             return LAST_CHANCE
         return None
+
+    async def may_send(self, who: Identity, allowance: Allowance) -> Reply | None:
+        """MAIL of a user; why he may not. The limits that his tenant chose hold from now on."""
+        if self._screens is not None and self._screens.suspending is not None:
+            refusal = self._screens.suspending.refusal(who)
+            if refusal is not None:
+                metrics.LIMITED.labels(self._role.value, "suspended").inc()
+                return refusal
+        if self._needs.policies is not None:
+            try:
+                allowance.chosen = chosen_limits(await self._needs.policies.of(who.account.tenant_id))
+            except Unavailable as error:
+                LOG.warning("policies_unavailable", error=str(error))
+                return roles.UNWELL
+        return None
+
+    async def used(self, who: Identity, allowance: Allowance) -> None:
+        """A user's command was answered, within the limits or beyond them."""
+        if self._screens is None:
+            return
+        went_over = allowance.went_over()
+        if self._screens.remembering is not None:
+            self._screens.remembering.used(who.account.account_id, who.account.tenant_id)
+        if went_over and self._screens.suspending is not None:
+            await self._screens.suspending.went_over(who, self._needs.clock())
 
     async def answered(self, reply: Reply) -> None:
         """What a whole message was answered with."""

@@ -20,11 +20,17 @@ TELL_SECONDS = 1.0
 ENTRIES = 1000
 KEY_CHARACTERS = 100
 AMOUNT_MOST = 1_000_000
+ALLOWED_MOST = 1 << 32
 
 
 def encode(teller: str, spent: list[Spent]) -> bytes:
     """What is told."""
-    return json.dumps([teller, [[each.limited.value, each.key, each.amount] for each in spent]]).encode()
+    return json.dumps([teller, [_entry(each) for each in spent]]).encode()
+
+
+def _entry(spent: Spent) -> list[str | int]:
+    entry: list[str | int] = [spent.limited.value, spent.key, spent.amount]
+    return [*entry, spent.allowed] if spent.allowed else entry
 
 
 def decode(payload: bytes) -> tuple[str, list[Spent]]:
@@ -33,8 +39,13 @@ def decode(payload: bytes) -> tuple[str, list[Spent]]:
         teller, entries = json.loads(payload)
         known = {limited.value: limited for limited in Limited}
         spent = [
-            Spent(known[name], str(key)[:KEY_CHARACTERS], min(max(int(amount), 0), AMOUNT_MOST))
-            for name, key, amount in entries[:ENTRIES]
+            Spent(
+                known[name],
+                str(key)[:KEY_CHARACTERS],
+                min(max(int(amount), 0), AMOUNT_MOST),
+                min(max(int(allowed[0]), 0), ALLOWED_MOST) if allowed else 0,
+            )
+            for name, key, amount, *allowed in entries[:ENTRIES]
             if name in known
         ]
     except (TypeError, KeyError, RecursionError) as error:
@@ -73,8 +84,10 @@ class Sharing:
     def tell(self) -> None:
         """Tell what was let through since the last time."""
         spent = self._limits.untold()
-        for start in range(0, len(spent), ENTRIES):
-            self._tell(subjects.LIMITS_SPENT, encode(self._me, spent[start : start + ENTRIES]))
+        # Apart: a process of the version before cannot read what is allowed, and would drop all that comes with it.
+        for part in ([each for each in spent if not each.allowed], [each for each in spent if each.allowed]):
+            for start in range(0, len(part), ENTRIES):
+                self._tell(subjects.LIMITS_SPENT, encode(self._me, part[start : start + ENTRIES]))
 
     async def run(self, draining: asyncio.Event) -> None:
         """Until the drain."""
