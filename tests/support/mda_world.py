@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from blobstore import BlobMissing, BlobUnavailable, BodyReference
+from directoryclient.policies import TenantPolicy
 from mailmodel import AccountRef, MailboxInfo
 from mailmsg.facts import examine
 from mailstore import Delivery, Outcome
@@ -99,6 +100,7 @@ class World:
         self.put_aside_reasons: list[str] = []
         self.holds_away = 0
         self.full: set[str] = set()
+        self.policy = TenantPolicy()
         self.refused: list[tuple[str, str]] = []
         self.draining = asyncio.Event()
         # Called before each fetch: a test's hand on the world between two batches.
@@ -139,6 +141,7 @@ class World:
                 scans_at_once=scans_at_once,
                 tries=3,
                 pause_seconds=pause_seconds,
+                policies=self,
             )
         filing = Filing(
             *(self, self, self, self, self.draining),
@@ -147,8 +150,14 @@ class World:
             poison_tries=3,
             screening=screening,
             hold_seconds=hold_seconds,
+            policies=self,
         )
         await filing.run()
+
+    # -- the directory
+
+    async def of(self, tenant_id: str) -> TenantPolicy:
+        return self.policy
 
     # -- the bus
 

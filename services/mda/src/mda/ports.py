@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from directoryclient.policies import TenantPolicy
 from mailmodel import AccountRef, MailboxInfo
 from mailstore import Delivery, Outcome
 from spool import SpooledLetter
 
-from mda.core.findings import Finding
+from mda.core.findings import NO_POLICY, Finding
 from mda.core.told import Refusal
 
 
@@ -31,6 +32,21 @@ class Scanner(Protocol):
 
     async def check(self) -> None:
         """Raises ScannerUnavailable while it would not answer."""
+
+
+class Policies(Protocol):
+    """What tenants chose."""
+
+    async def of(self, tenant_id: str) -> TenantPolicy:
+        """Raises directoryclient.Unavailable."""
+
+
+class _Nobody:
+    async def of(self, tenant_id: str) -> TenantPolicy:
+        return NO_POLICY
+
+
+NOBODY_CHOSE: Policies = _Nobody()
 
 
 class Bodies(Protocol):

@@ -1,8 +1,16 @@
 """What a scanner says of a message, and what follows from it: a vocabulary of a few words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+
+from directoryclient.policies import TenantPolicy
+
+from mda.core.standing import Standing
+
+NO_POLICY = TenantPolicy()
+# What a scanner wants done with what should not have come in.
+REFUSED = frozenset({"reject"})
 
 
 class Verdict(Enum):
@@ -23,6 +31,12 @@ class WhenUnscanned(Enum):
 
     WAIT = "wait"
     DELIVER_MARKED = "deliver marked"
+
+    def chosen(self, scanner_down: str) -> "WhenUnscanned":
+        """As the tenant has it, or as it is here."""
+        return {"retry": WhenUnscanned.WAIT, "deliver_marked": WhenUnscanned.DELIVER_MARKED}.get(
+            scanner_down, self
+        )
 
 
 class Disposition(Enum):
@@ -49,8 +63,30 @@ class Finding:
     symbols: tuple[tuple[str, float], ...] = ()
 
 
-def decide(findings: Sequence[Finding], when_unscanned: WhenUnscanned) -> Disposition:
-    """The worst finding decides. What could not be scanned is never taken for clean."""
+def judged(findings: Sequence[Finding], policy: TenantPolicy) -> tuple[Finding, ...]:
+    """The findings as the tenant's own threshold has them."""
+    if policy.junk_score is None:
+        return tuple(findings)
+    return tuple(_judged(finding, policy.junk_score) for finding in findings)
+
+
+def _judged(finding: Finding, junk_score: float) -> Finding:
+    if finding.score is None or finding.verdict not in (Verdict.CLEAN, Verdict.SPAM):
+        return finding
+    verdict = Verdict.SPAM if finding.score >= junk_score else Verdict.CLEAN
+    return replace(finding, verdict=verdict, threshold=junk_score)
+
+
+def decide(
+    findings: Sequence[Finding],
+    when_unscanned: WhenUnscanned,
+    policy: TenantPolicy = NO_POLICY,
+    standing: Standing = Standing.UNKNOWN,
+) -> Disposition:
+    """The worst finding decides. What could not be scanned is never taken for clean; no list lets a virus pass.
+
+    What a tenant wants refused is kept in quarantine here: it was accepted, and its sender is perhaps somebody else.
+    """
     verdicts = {finding.verdict for finding in findings}
     if Verdict.VIRUS in verdicts:
         return Disposition.QUARANTINE
@@ -60,4 +96,25 @@ def decide(findings: Sequence[Finding], when_unscanned: WhenUnscanned) -> Dispos
         if Verdict.UNSCANNABLE in verdicts:
             # To wait would not help.
             return Disposition.QUARANTINE
-    return Disposition.JUNK if Verdict.SPAM in verdicts else Disposition.FILE
+    if standing is Standing.ALLOWED:
+        return Disposition.FILE
+    if _reaches(findings, policy.quarantine_score) or _reaches(findings, policy.refuse_score):
+        return Disposition.QUARANTINE
+    if standing is Standing.BLOCKED or Verdict.SPAM in verdicts:
+        return Disposition.JUNK
+    return Disposition.FILE
+
+
+def refusal(findings: Sequence[Finding], policy: TenantPolicy, standing: Standing) -> str:
+    """Why a message is refused before it is accepted: "virus", "spam", or ""."""
+    if any(finding.verdict is Verdict.VIRUS for finding in findings):
+        return "virus"
+    if standing is Standing.ALLOWED:
+        return ""
+    if policy.refuse_score is not None:
+        return "spam" if _reaches(findings, policy.refuse_score) else ""
+    return "spam" if any(finding.action in REFUSED for finding in findings) else ""
+
+
+def _reaches(findings: Sequence[Finding], score: float | None) -> bool:
+    return score is not None and any(each.score is not None and each.score >= score for each in findings)

@@ -4,9 +4,10 @@
     X-Posthouse-Scan: clamav; verdict=clean
     X-Posthouse-Scan: rspamd; verdict=spam; score=7.10; threshold=6.00;
         action=add-header; symbols=MISSING_DATE(1.00),R_BAD(6.10)
+    X-Posthouse-Sender: blocked
     X-Spam-Flag: YES
 
-A sender may have written such fields too: ours are those above the first
+The last but one says that the sender stands on a list of the tenant's. A sender may have written such fields too: ours are those above the first
 Received field.
 """
 
@@ -14,8 +15,10 @@ import re
 from collections.abc import Sequence
 
 from mda.core.findings import Finding, Verdict
+from mda.core.standing import Standing
 
 NAME = "X-Posthouse-Scan"
+LISTED = "X-Posthouse-Sender"
 NOT_SCANNED = f"{NAME}: none\r\n".encode()
 RELEASED = b"X-Posthouse-Quarantine: released\r\n"
 # RFC 5322 §2.1.1: a line should have no more than 78 characters.
@@ -30,12 +33,14 @@ def _word(text: str) -> str:
     return _UNSAFE.sub("-", text)[:WORD].strip("-") or "unnamed"
 
 
-def marks(findings: Sequence[Finding]) -> bytes:
+def marks(findings: Sequence[Finding], standing: Standing = Standing.UNKNOWN) -> bytes:
     """The fields for these findings, each ended by CRLF."""
-    if not findings:
-        return NOT_SCANNED
-    fields = [_field(finding) for finding in findings]
-    if any(finding.verdict is Verdict.SPAM for finding in findings):
+    fields = [_field(finding) for finding in findings] or [NOT_SCANNED.decode()]
+    is_spam = any(finding.verdict is Verdict.SPAM for finding in findings)
+    if standing is not Standing.UNKNOWN:
+        fields.append(f"{LISTED}: {standing.value}\r\n")
+        is_spam = standing is Standing.BLOCKED
+    if is_spam:
         fields.append("X-Spam-Flag: YES\r\n")
     return "".join(fields).encode("ascii")
 

@@ -26,13 +26,14 @@ from spool import Handling, Malformed, OutcomeUnknown, SpooledLetter, SpoolUnava
 
 from mda import metrics
 from mda.core.findings import Disposition, Finding, Verdict
-from mda.core.marks import NOT_SCANNED, marks
+from mda.core.marks import marks
 from mda.core.plan import INBOX, local_recipients, over_quota, plan
+from mda.core.standing import Lists, Standing
 from mda.core.told import OVER_QUOTA
 from mda.edge.fullness import Fullness
 from mda.edge.screening import Screened, Screening
 from mda.edge.sorting import Sorting
-from mda.ports import Item, Mailboxes, Quarantine, Receipts, Source
+from mda.ports import NOBODY_CHOSE, Item, Mailboxes, Policies, Quarantine, Receipts, Source
 
 FETCH_SECONDS = 1.0
 JUNK = "\\Junk"
@@ -73,6 +74,7 @@ class Filing:
         sorting: Sorting | None = None,
         hold_seconds: float = 2.0,
         fullness: Fullness | None = None,
+        policies: Policies = NOBODY_CHOSE,
     ) -> None:
         self._source = source
         self._mailboxes = mailboxes
@@ -80,6 +82,8 @@ class Filing:
         self._screening = screening
         self._sorting = sorting
         self._fullness = fullness
+        self._policies = policies
+        self._lists = Lists()
         self._receipts = receipts
         self._draining = draining
         self._batch_messages = batch_messages
@@ -118,6 +122,7 @@ class Filing:
     # -- with scanners
 
     async def _screen(self, screening: Screening, arrived: Sequence[Arrived]) -> None:
+        waits = 0
         async with asyncio.TaskGroup() as group:
             waiting = {group.create_task(screening.screen(each.letter)): each for each in arrived}
             while waiting:
@@ -126,8 +131,9 @@ class Filing:
                     await each.item.keep_working()
                 await asyncio.wait(waiting, timeout=self._hold_seconds)
                 done = [task for task in waiting if task.done()]
+                waits += sum(task.result().disposition is Disposition.WAIT for task in done)
                 await self._settle([(waiting.pop(task), task.result()) for task in done])
-        if screening.holds_all:
+        if screening.is_down and waits == len(arrived):
             await asyncio.sleep(self._retry_seconds)
 
     async def _settle(self, screened: Sequence[tuple[Arrived, Screened]]) -> None:
@@ -169,14 +175,17 @@ class Filing:
         # The door wants it kept apart where its author is not who it says (DMARC), whatever scanners find.
         is_junk = letter.envelope.handling is Handling.QUARANTINE
         findings: tuple[Finding, ...] = ()
-        header = NOT_SCANNED
-        if result is not None:
-            is_junk = is_junk or result.disposition is Disposition.JUNK
-            findings, header = result.findings, marks(result.findings)
         try:
+            if result is None:
+                standing = await self._standing(letter)
+                is_junk = is_junk or standing is Standing.BLOCKED
+            else:
+                is_junk = is_junk or result.disposition is Disposition.JUNK
+                findings, standing = result.findings, result.standing
+            header = marks(findings, standing)
             mailboxes = await self._junk(letter) if is_junk else {}
             job = Job(arrived.item, letter, plan(letter, header, mailboxes))
-        except StoreUnavailable as error:
+        except (StoreUnavailable, Unavailable) as error:
             metrics.POSTPONED.inc()
             self._log.warning("filing_postponed", messages=1, error=str(error))
             await arrived.item.retry_later(self._retry_seconds)
@@ -191,6 +200,10 @@ class Filing:
             metrics.SCANNER_DOWN.inc()
             self._log.warning("message_filed_unscanned", queue_id=letter.envelope.queue_id)
         return job
+
+    async def _standing(self, letter: SpooledLetter) -> Standing:
+        """Of a sender of whom no scanner knows. Raises Unavailable."""
+        return self._lists.standing(letter, await self._policies.of(letter.envelope.tenant_id))
 
     async def _junk(self, letter: SpooledLetter) -> dict[str, str]:
         """The Junk mailbox of each account, by its special use, whatever its owner calls it (RFC 6154)."""

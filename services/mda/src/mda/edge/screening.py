@@ -1,7 +1,8 @@
 """Asking the scanners, for one message at a time and several messages at once.
 
-The body is read from S3 only here. A scanner that does not answer makes the
-message wait (or be delivered with a mark, where that is the setting); it is not
+The body is read from S3 only here. What follows from the findings is the tenant's
+choice. A scanner that does not answer makes the message wait (or be delivered
+with a mark, where that is the setting, or the tenant's choice); it is not
 asked again, and no body is read, until a pause is over.
 """
 
@@ -11,13 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from blobstore import BlobMissing, BlobUnavailable
+from directoryclient import Unavailable
 from servicekit import logs
 from spool import SpooledLetter
 
 from mda import metrics
-from mda.core.findings import Disposition, Finding, Verdict, WhenUnscanned, decide
+from mda.core.findings import Disposition, Finding, Verdict, WhenUnscanned, decide, judged
+from mda.core.standing import Lists, Standing
 from mda.core.suspects import Suspects
-from mda.ports import Bodies, Scanner, ScannerBroke, ScannerUnavailable
+from mda.ports import NOBODY_CHOSE, Bodies, Policies, Scanner, ScannerBroke, ScannerUnavailable
 
 # From this size on a digest is made in a thread.
 THREAD_OCTETS = 512 * 1024
@@ -31,6 +34,7 @@ class Screened:
     """What the scanners say together. `content` is kept for the quarantine only; `problem` says why it waits."""
 
     disposition: Disposition
+    standing: Standing = Standing.UNKNOWN
     findings: tuple[Finding, ...] = ()
     content: bytes = b""
     problem: str = ""
@@ -126,8 +130,11 @@ class Screening:
         scans_at_once: int,
         tries: int,
         pause_seconds: float,
+        policies: Policies = NOBODY_CHOSE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._policies = policies
+        self._lists = Lists()
         self._desks = [
             Desk(scanner, tries=tries, pause_seconds=pause_seconds, clock=clock) for scanner in scanners
         ]
@@ -137,14 +144,19 @@ class Screening:
         self._room_for_large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     @property
-    def holds_all(self) -> bool:
-        """Whether every message waits at the moment."""
-        return self._when_unscanned is WhenUnscanned.WAIT and any(desk.is_paused for desk in self._desks)
+    def is_down(self) -> bool:
+        """Whether a scanner did not answer a moment ago."""
+        return any(desk.is_paused for desk in self._desks)
 
     async def screen(self, letter: SpooledLetter) -> Screened:
-        """Never raises for what scanners and storage do."""
+        """Never raises for what scanners, storage and the directory do."""
+        try:
+            policy = await self._policies.of(letter.envelope.tenant_id)
+        except Unavailable as error:
+            return Screened(Disposition.WAIT, problem=str(error))
+        when_unscanned = self._when_unscanned.chosen(policy.scanner_down)
         async with self._room if letter.body.length < LARGE_OCTETS else self._room_for_large:
-            if self.holds_all:
+            if when_unscanned is WhenUnscanned.WAIT and self.is_down:
                 return Screened(Disposition.WAIT, problem="a scanner is down")
             content = b""
             if not all(desk.is_paused for desk in self._desks):
@@ -154,10 +166,12 @@ class Screening:
                     return Screened(Disposition.WAIT, problem=str(error))
                 except (BlobMissing, ValueError) as error:
                     return Screened(Disposition.UNREADABLE, problem=f"the body cannot be read: {error}")
-            findings = await self._ask(letter, content)
-        disposition = decide(findings, self._when_unscanned)
+            findings = judged(await self._ask(letter, content), policy)
+        standing = self._lists.standing(letter, policy)
+        disposition = decide(findings, when_unscanned, policy, standing)
         return Screened(
             disposition,
+            standing,
             findings,
             content if disposition is Disposition.QUARANTINE else b"",
             "a scanner did not answer" if disposition is Disposition.WAIT else "",

@@ -1,0 +1,82 @@
+"""Whether a tenant has a sender on its lists.
+
+Who may be let past a filter must be who it says: From counts where DMARC passed, MAIL FROM where SPF passed, both for
+our own users. Where the door checks nobody, it is believed. Who is blocked is blocked by either name.
+"""
+
+from collections.abc import Iterator
+from enum import Enum
+
+from directoryclient.policies import TenantPolicy
+from mailmsg.address import mailboxes
+from mailmsg.header import first_value
+from senderauth import Result
+from spool import Envelope, SpooledLetter
+
+# Of a From field with more authors nobody is looked for.
+MOST_AUTHORS = 20
+
+
+class Standing(Enum):
+    """What a tenant's lists say of a sender."""
+
+    UNKNOWN = "unknown"
+    ALLOWED = "allowed"
+    BLOCKED = "blocked"
+
+
+class Lists:
+    """Tenants' lists in a form that is quick to look into; made anew when a tenant's choice has changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[tuple[str, ...], frozenset[str]]] = {}
+
+    def standing(self, letter: SpooledLetter, policy: TenantPolicy) -> Standing:
+        """Allowed goes before blocked."""
+        if not policy.allowed_senders and not policy.blocked_senders:
+            return Standing.UNKNOWN
+        envelope, authors = letter.envelope, list(_authors(letter))
+        allowed = self._set(policy.allowed_senders)
+        if _is_authors(envelope) and authors and all(_listed(each, allowed) for each in authors):
+            return Standing.ALLOWED
+        if _is_reverse_paths(envelope) and _listed(envelope.reverse_path, allowed):
+            return Standing.ALLOWED
+        blocked = self._set(policy.blocked_senders)
+        if any(_listed(each, blocked) for each in (*authors, envelope.reverse_path)):
+            return Standing.BLOCKED
+        return Standing.UNKNOWN
+
+    def _set(self, senders: tuple[str, ...]) -> frozenset[str]:
+        known = self._known.get(id(senders))
+        if known is None or known[0] is not senders:
+            if len(self._known) > 1_000:
+                self._known.clear()
+            known = (senders, frozenset(sender.lower() for sender in senders))
+            # The tuple is held, so its id stays its own.
+            self._known[id(senders)] = known
+        return known[1]
+
+
+def _authors(letter: SpooledLetter) -> Iterator[str]:
+    value = first_value(letter.facts.header, b"from")
+    for number, author in enumerate(mailboxes(value) if value is not None else []):
+        if number >= MOST_AUTHORS:
+            return
+        yield author.address.decode("utf-8", "replace")
+
+
+def _is_authors(envelope: Envelope) -> bool:
+    if envelope.sender_account_id or envelope.speaker is None:
+        return True
+    return envelope.speaker.dmarc is Result.PASS
+
+
+def _is_reverse_paths(envelope: Envelope) -> bool:
+    if envelope.sender_account_id or envelope.speaker is None:
+        return True
+    return envelope.speaker.spf is Result.PASS
+
+
+def _listed(address: str, senders: frozenset[str]) -> bool:
+    address = address.lower()
+    return bool(address) and (address in senders or "@" + address.rpartition("@")[2] in senders)
