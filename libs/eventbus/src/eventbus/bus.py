@@ -98,6 +98,13 @@ class EventBus:
             await stream.check_sync(self._monitor_url)
         await stream.ensure(self._context, self._replicas)
 
+    async def ensure_events(self) -> None:
+        """Create the stream EVENTS where there is none yet. Raises BusUnavailable."""
+        try:
+            await stream.ensure_events(self._context, self._replicas)
+        except (nats.errors.Error, OSError) as error:
+            raise BusUnavailable(f"the stream of events cannot be made: {error}") from error
+
     @property
     def connections(self) -> int:
         """How often the connection was made again."""
@@ -149,13 +156,18 @@ class EventBus:
             return
         coroutine.close()
 
-    async def listen(self, subject: str, callback: Callable[[str, bytes], None]) -> Subscription:
-        """Call back with (subject, payload) for every fact told on a subject, from now on, across reconnects."""
+    async def listen(
+        self, subject: str, callback: Callable[[str, bytes], None], *, group: str = ""
+    ) -> Subscription:
+        """Call back with (subject, payload) for every fact told on a subject, from now on, across reconnects.
+
+        Of those that listen in one group each fact comes to one.
+        """
 
         async def came(message: Msg) -> None:
             callback(message.subject, message.data)
 
-        return Subscription(await self._client.subscribe(subject, cb=came))
+        return Subscription(await self._client.subscribe(subject, queue=group, cb=came))
 
     async def close(self) -> None:
         """Send what is queued and disconnect."""

@@ -74,6 +74,7 @@ SERVICES: dict[str, Permissions] = {
             *_ACCEPTS,
             subjects.LIMITS_SPENT,
             subjects.SENDING_SUSPENDED,
+            subjects.DMARC_RESULT,
             *(subject for ledger in _DOOR_LEDGERS for subject in _keeps(ledger)),
         ),
         subscribe=(
@@ -83,7 +84,8 @@ SERVICES: dict[str, Permissions] = {
         ),
     ),
     "mta-queue": Permissions(
-        publish=(*_ACCEPTS, *_pulls(STREAM, "mta-queue", subjects.MAIL_RELAY)), subscribe=_HEARS_DIRECTORY
+        publish=(*_ACCEPTS, *_pulls(STREAM, "mta-queue", subjects.MAIL_RELAY)),
+        subscribe=(*_HEARS_DIRECTORY, subjects.DMARC_RESULT),
     ),
     "mda": Permissions(
         publish=(

@@ -18,6 +18,8 @@ from eventbus import subjects
 from eventbus.errors import BusMisconfigured, BusUnavailable
 
 DUPLICATE_WINDOW_SECONDS = 120.0
+EVENTS_SECONDS = 7 * 86_400.0
+EVENTS_OCTETS = 256 * 1024 * 1024
 
 
 def wanted(replicas: int) -> StreamConfig:
@@ -57,6 +59,25 @@ async def ensure(context: JetStreamContext, replicas: int) -> None:
     if weaknesses:
         raise BusMisconfigured(
             f"the stream {subjects.MAIL_STREAM} is weaker than a 250 promises. Set {', '.join(weaknesses)}."
+        )
+
+
+async def ensure_events(context: JetStreamContext, replicas: int) -> None:
+    """The stream EVENTS: what happened to mail, for a while; the oldest goes first. One that is there stays as it is."""
+    try:
+        await context.stream_info(subjects.EVENTS_STREAM)
+    except NotFoundError:
+        await context.add_stream(
+            StreamConfig(
+                name=subjects.EVENTS_STREAM,
+                subjects=[subjects.ALL_EVENTS],
+                retention=RetentionPolicy.LIMITS,
+                storage=StorageType.FILE,
+                discard=DiscardPolicy.OLD,
+                max_age=EVENTS_SECONDS,
+                max_bytes=EVENTS_OCTETS,
+                num_replicas=replicas,
+            )
         )
 
 

@@ -6,8 +6,10 @@
 | mail.relay.<shard> | mailwire.spool.v1.SpooledMessage | the spool library | mta-queue | JetStream MAIL, until acknowledged |
 | mailbox.changed.<account> | mailwire.mailbox.v1.MailboxChanged | mailstore, after a commit | imap | not |
 | limits.spent | JSON: who, and what it let through | smtp-gateway, once a second | the other gateways | not |
+| dmarc.result | JSON: the policy that was found, and what the message came to | smtp-gateway | one mta-queue | not |
 | sending.suspended | JSON: account, tenant, reason, at | smtp-gateway | whoever watches over accounts | not |
 | ledger.<name>.<key> | the value; none: removed | smtp-gateway, mda (full) | smtp-gateway, mda (full) | JetStream LEDGER_<NAME>, the last one of each key, bounded |
+| events.<tenant> | JSON: {"events": [...]} (mta-queue, core.events), oldest first | mta-queue, after a commit | whoever follows a tenant's mail | JetStream EVENTS, a week, 256 MiB |
 | directory.changed | mailwire.directory.v1.DirectoryChanged | directory, after a commit | all that cache answers | not |
 """
 
@@ -17,9 +19,12 @@ MAIL_STREAM = "MAIL"
 MAIL_LOCAL = "mail.local.*"
 MAIL_RELAY = "mail.relay.*"
 ALL_MAIL = "mail.>"
+EVENTS_STREAM = "EVENTS"
+ALL_EVENTS = "events.*"
 MAILBOX_CHANGED = "mailbox.changed"
 DIRECTORY_CHANGED = "directory.changed"
 LIMITS_SPENT = "limits.spent"
+DMARC_RESULT = "dmarc.result"
 SENDING_SUSPENDED = "sending.suspended"
 # The ledger of accounts that are nearly full: account id → tenant id, octets that still fit.
 FULL = "full"
@@ -39,6 +44,11 @@ def local_subject(queue_id: str) -> str:
 def relay_subject(queue_id: str) -> str:
     """Where mail for remote recipients is published."""
     return f"mail.relay.{crc32(queue_id.encode()) % SHARDS}"
+
+
+def events(tenant_id: str) -> str:
+    """Where it is told what happens to one tenant's outgoing mail."""
+    return f"events.{tenant_id}"
 
 
 def mailbox_changed(account_id: str) -> str:

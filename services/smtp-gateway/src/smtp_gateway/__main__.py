@@ -78,6 +78,7 @@ async def wire(service: Service[Settings]) -> None:
         users_tls=users_tls,
         screens=await screens_of(service, bus, controls, directory),
         rooms=rooms,
+        tell=bus.tell,
     )
     listeners = (
         ("mx", settings.mx_port, Role.MX, None),

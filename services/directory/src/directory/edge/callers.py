@@ -10,7 +10,7 @@ ALLOWED = {
     f"{DIRECTORY}DirectoryAccessService": ("admin-api",),
     f"{DIRECTORY}DirectoryDkimService": ("admin-api",),
     # Private keys leave only for who signs.
-    f"{DIRECTORY}DirectorySigningService": ("smtp-gateway",),
+    f"{DIRECTORY}DirectorySigningService": ("smtp-gateway", "mta-queue"),
     f"{DIRECTORY}DirectorySharingService/CreateSharedAccount": ("admin-api",),
     f"{DIRECTORY}DirectorySharingService": ("imap", "mda", "admin-api"),
     f"{DIRECTORY}DirectoryQuotaService": ("mda", "imap", "pop3"),

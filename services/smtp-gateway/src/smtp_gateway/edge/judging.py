@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from directoryclient import Unavailable
+from eventbus.subjects import DMARC_RESULT
 from mailmsg.header import header_end
 from mailproto.smtp.reply import Reply
 from senderauth import Result, authres
@@ -16,7 +17,7 @@ from servicekit import logs
 from spool import Speaker
 
 from smtp_gateway import metrics
-from smtp_gateway.core import roles, verdicts
+from smtp_gateway.core import dmarc_told, roles, verdicts
 from smtp_gateway.core.roles import Role, Transaction
 from smtp_gateway.core.verdicts import Findings, Limit
 from smtp_gateway.edge.needs import Needs
@@ -66,6 +67,8 @@ async def judge(needs: Needs, visit: Visit, transaction: Transaction, content: b
         author=findings.author.value if isinstance(findings.author, AuthorFault) else findings.author,
         action=action,
     )
+    if needs.tell is not None and (told := dmarc_told.payload(findings, action, trusted_sealers(needs))):
+        needs.tell(DMARC_RESULT, told)
     if isinstance(decision, Reply):
         return decision
     field = authres.field(_own_name(needs), verdicts.methods(findings))
@@ -84,6 +87,11 @@ def without_forged(needs: Needs, content: bytes) -> bytes:
     return stripped + content[end:]
 
 
+def trusted_sealers(needs: Needs) -> frozenset[str]:
+    """Domains whose ARC results are heard."""
+    return frozenset(each.lower() for each in needs.settings.arc_trusted_sealers)
+
+
 def _own_name(needs: Needs) -> str:
     return needs.settings.authserv_id or needs.settings.hostname
 
@@ -92,8 +100,7 @@ async def _decide(needs: Needs, findings: Findings, tenants: Sequence[str]) -> f
     """The Reply refuses it, else the tenants for whom it is quarantined. Raises Unavailable."""
     if findings.author in verdicts.AMBIGUOUS and needs.settings.ambiguous_authors == "refused":
         return verdicts.NO_AGREED_AUTHOR
-    trusted = frozenset(each.lower() for each in needs.settings.arc_trusted_sealers)
-    if findings.dmarc is None or not verdicts.is_unwanted(findings, trusted):
+    if findings.dmarc is None or not verdicts.is_unwanted(findings, trusted_sealers(needs)):
         return frozenset()
     limits = {}
     for tenant_id in tenants:

@@ -42,3 +42,5 @@ class Needs:
     users_tls: ssl.SSLContext | None = None
     screens: Screens | None = None
     rooms: Rooms | None = None
+    # Tells on the bus what others count; nobody waits for it.
+    tell: Callable[[str, bytes], None] | None = None
