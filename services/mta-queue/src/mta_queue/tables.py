@@ -237,6 +237,7 @@ relay_outcome = Table(
     # What a notice is made of, until it has been made: the payload of the item.
     Column("notice_due", LargeBinary),
     Index("relay_outcome_queue", "queue_id", postgresql_using="brin"),
+    Index("relay_outcome_age", "settled_at", postgresql_using="brin"),
     Index("relay_outcome_notice", "settled_at", postgresql_where=text("notice_due IS NOT NULL")),
 )
 
@@ -331,4 +332,108 @@ queue_site_rate = Table(
     # When all that was sent would have been sent at an even pace.
     Column("free_at", DateTime(timezone=True), nullable=False),
     Index("queue_site_rate_age", "free_at"),
+)
+
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("tenant_id", UUID(as_uuid=True), primary_key=True),
+    # In lower case.
+    Column("address", Text, primary_key=True),
+    # core.suppression.Cause
+    Column("cause", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("queue_id", Text, nullable=False, server_default=""),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("expires_at", DateTime(timezone=True)),
+    Index("suppression_expiry", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+)
+
+webhook = Table(
+    "webhook",
+    metadata,
+    Column("tenant_id", UUID(as_uuid=True), primary_key=True),
+    Column(
+        "webhook_id",
+        UUID(as_uuid=True),
+        primary_key=True,
+        unique=True,
+        server_default=text("gen_random_uuid()"),
+    ),
+    Column("url", Text, nullable=False),
+    Column("secret_sealed", LargeBinary, nullable=False),
+    # Of core.events.Type; {}: all.
+    Column("events", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # Not before: after failures, and while a process tells it something.
+    Column("next_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("last_error", Text, nullable=False, server_default=""),
+)
+
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    Column("tenant_id", UUID(as_uuid=True), primary_key=True),
+    Column("webhook_id", UUID(as_uuid=True), primary_key=True),
+    Column("delivery_id", BigInteger, Identity(), primary_key=True),
+    # An event as JSON.
+    Column("event", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    # Given up; it stays for somebody to look at, or to send again.
+    Column("dead_at", DateTime(timezone=True)),
+    Column("last_error", Text, nullable=False, server_default=""),
+    Index("webhook_delivery_waiting", "webhook_id", "delivery_id", postgresql_where=text("dead_at IS NULL")),
+    Index("webhook_delivery_dead", "dead_at", postgresql_where=text("dead_at IS NOT NULL")),
+)
+
+dmarc_result = Table(
+    "dmarc_result",
+    metadata,
+    # UTC.
+    Column("day", Date, primary_key=True),
+    # Where the policy was found.
+    Column("domain", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    # senderauth.reports.dmarc: Published and Row.
+    Column("published", JSONB, nullable=False),
+    Column("row", JSONB, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+)
+
+report_sent = Table(
+    "report_sent",
+    metadata,
+    # tls or dmarc.
+    Column("kind", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("domain", Text, primary_key=True),
+    # By the process that makes it; after an hour another may.
+    Column("claimed_at", DateTime(timezone=True), nullable=False),
+    Column("done_at", DateTime(timezone=True)),
+    Column("sent_to", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("problem", Text, nullable=False, server_default=""),
+)
+
+report_received = Table(
+    "report_received",
+    metadata,
+    Column("tenant_id", UUID(as_uuid=True), primary_key=True),
+    # tls or dmarc.
+    Column("kind", Text, primary_key=True),
+    # The policy domain that it is about.
+    Column("domain", Text, primary_key=True),
+    # Who reports; strangers' words, as are the figures.
+    Column("organization", Text, primary_key=True),
+    Column("report_id", Text, primary_key=True),
+    Column("begin_at", DateTime(timezone=True), nullable=False),
+    Column("end_at", DateTime(timezone=True), nullable=False),
+    # Sessions of TLS, or messages.
+    Column("passed", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    # What failed and how often (tls), rows (dmarc).
+    Column("figures", JSONB, nullable=False),
+    Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("report_received_begin", "kind", "begin_at"),
 )
