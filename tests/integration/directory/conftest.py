@@ -11,6 +11,7 @@ import asyncpg
 import grpc
 import pytest
 from directory.adapters.changes import BusChanges
+from directory.adapters.issuers import Issuers
 from directory.adapters.journal import Journal
 from directory.adapters.limits import Limits
 from directory.adapters.shared_secret import shared_secret
@@ -27,6 +28,7 @@ from mailwire.directory.v1.access_pb2_grpc import DirectoryAccessServiceStub
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceStub, DirectoryServiceStub
 from mailwire.directory.v1.dkim_pb2_grpc import DirectoryDkimServiceStub, DirectorySigningServiceStub
 from mailwire.directory.v1.identity_pb2_grpc import DirectoryIdentityServiceStub, DirectoryRemovalServiceStub
+from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
 from mailwire.directory.v1.policy_pb2_grpc import DirectoryPolicyServiceStub
 from mailwire.directory.v1.quota_pb2_grpc import DirectoryQuotaServiceStub
 from mailwire.directory.v1.sharing_pb2_grpc import DirectorySharingServiceStub
@@ -52,6 +54,7 @@ class House:
     sharing: Any
     identity: Any
     removal: Any
+    openid: Any
     journal: Journal
     housekeeping: Housekeeping
     limits: Limits
@@ -120,6 +123,7 @@ async def opened(
     clock: Clock | None = None,
     dkim_secrets: Sequence[str] = (DKIM_SECRET,),
     scram_iterations: int = 4096,
+    issuers: Issuers | None = None,
 ) -> AsyncIterator[House]:
     """A directory on these stores."""
     pool = await open_pool(engines.dsn("directory", "app"))
@@ -137,6 +141,7 @@ async def opened(
         scram_iterations,
         clock,
         Sealer(dkim_secrets) if dkim_secrets else None,
+        issuers=issuers,
     )
     server = grpc.aio.server()
     wiring.register(server)
@@ -154,6 +159,7 @@ async def opened(
         DirectorySharingServiceStub(channel),
         DirectoryIdentityServiceStub(channel),
         DirectoryRemovalServiceStub(channel),
+        DirectoryOpenidServiceStub(channel),
         wiring.journal,
         wiring.housekeeping,
         Limits(pool, Rules()),

@@ -1,5 +1,6 @@
 """`python -m directory`: the wiring."""
 
+import ssl
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from servicekit.run import Service, run
 from servicekit.settings import read_secret
 
 from directory.adapters.changes import BusChanges
+from directory.adapters.issuers import Issuers
 from directory.adapters.shared_secret import shared_secret
 from directory.core.limits import Rules
 from directory.core.passwords import Hasher, Verdicts
@@ -28,6 +30,11 @@ async def wire(service: Service[Settings]) -> None:
     pool = await open_pool(read_secret(settings.database_dsn_file), max_size=settings.database_pool_size)
     service.on_close(pool.close)
     await check_durability(pool)
+    trusted = ssl.create_default_context()
+    if settings.openid_ca_file is not None:
+        trusted.load_verify_locations(settings.openid_ca_file)
+    issuers = Issuers(trusted, settings.openid_inside_networks)
+    service.on_close(issuers.close)
     wiring = build(
         pool,
         BusChanges(bus).tell,
@@ -39,6 +46,7 @@ async def wire(service: Service[Settings]) -> None:
         settings.scram_iterations,
         sealer=_sealer(settings.dkim_secret_file),
         deleted_kept=timedelta(days=settings.deleted_account_days),
+        issuers=issuers,
     )
     service.on_close(wiring.journal.close)
     service.spawn(wiring.journal.run(), name="journal")

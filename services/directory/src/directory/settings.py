@@ -1,5 +1,6 @@
 """Settings of the directory (environment, prefix DIRECTORY_)."""
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from mailproto.sasl.scram import ITERATIONS_LEAST
@@ -32,6 +33,14 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings):
         description="how long a right password is remembered, to spare the hash; 0 turns that off",
         ge=0,
         le=600,
+    )
+    openid_ca_file: Path | None = Field(
+        None, description="certificates (PEM) that OpenID providers may have too, beside the world's"
+    )
+    openid_inside_networks: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list,
+        description="networks of our own that OpenID providers may be in (JSON list of CIDR); all others of ours are not "
+        "connected to, whatever a tenant names",
     )
     deleted_account_days: int = Field(
         30,

@@ -139,6 +139,23 @@ alias_target = Table(
     Index("alias_target_target", "tenant_id", "target"),
 )
 
+# Whose tokens let a tenant's people in.
+openid_provider = Table(
+    "openid_provider",
+    metadata,
+    Column(
+        "tenant_id", UUID(as_uuid=True), ForeignKey("tenant.tenant_id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("issuer", Text, primary_key=True, index=True),
+    Column("audiences", ARRAY(Text), nullable=False),
+    Column("address_claim", Text, nullable=False),
+    Column("required_scopes", ARRAY(Text), nullable=False),
+    Column("client_id", Text, nullable=False),
+    # Encrypted (core/sealing.py).
+    Column("sealed_secret", LargeBinary),
+    _created_at(),
+)
+
 # Who may send for an address: send_as, send_on_behalf.
 delegation = Table(
     "delegation",

@@ -18,6 +18,7 @@ from mailwire.directory.v1.identity_pb2_grpc import (
     add_DirectoryIdentityServiceServicer_to_server,
     add_DirectoryRemovalServiceServicer_to_server,
 )
+from mailwire.directory.v1.openid_pb2_grpc import add_DirectoryOpenidServiceServicer_to_server
 from mailwire.directory.v1.policy_pb2_grpc import add_DirectoryPolicyServiceServicer_to_server
 from mailwire.directory.v1.quota_pb2_grpc import add_DirectoryQuotaServiceServicer_to_server
 from mailwire.directory.v1.sharing_pb2_grpc import add_DirectorySharingServiceServicer_to_server
@@ -29,9 +30,11 @@ from directory.adapters.app_passwords import AppPasswords
 from directory.adapters.delegations import Delegations
 from directory.adapters.deleted import DeletedAccounts
 from directory.adapters.dkim_keys import DkimKeys
+from directory.adapters.issuers import Issuers
 from directory.adapters.journal import Journal
 from directory.adapters.limits import Limits
 from directory.adapters.lookups import SqlLookUps
+from directory.adapters.openid_providers import OpenidProviders
 from directory.adapters.policies import Policies
 from directory.adapters.sharing import Descriptions
 from directory.adapters.sign_ins import SignIns
@@ -43,6 +46,7 @@ from directory.edge.access import Access
 from directory.edge.hashing import Hashing
 from directory.edge.housekeeping import Housekeeping
 from directory.edge.identity import Identities, Removals
+from directory.edge.openid import OpenidOrders
 from directory.edge.orders import Orders
 from directory.edge.policies import TenantPolicies
 from directory.edge.questions import Questions
@@ -50,6 +54,7 @@ from directory.edge.quotas import Quotas
 from directory.edge.sharing import Sharing
 from directory.edge.signing import DkimOrders, DkimQuestions
 from directory.edge.signing_in import SigningIn, utc_now
+from directory.edge.tokens import Tokens
 from directory.ports import Change
 
 SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.DirectoryAdminService",
@@ -58,7 +63,8 @@ SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.Dir
             "mailwire.directory.v1.DirectoryQuotaService",
             "mailwire.directory.v1.DirectorySharingService",
             "mailwire.directory.v1.DirectoryIdentityService",
-            "mailwire.directory.v1.DirectoryRemovalService"]  # fmt: skip
+            "mailwire.directory.v1.DirectoryRemovalService",
+            "mailwire.directory.v1.DirectoryOpenidService"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ class Wiring:
     sharing: Sharing
     identities: Identities
     removals: Removals
+    openid: OpenidOrders
     journal: Journal
     housekeeping: Housekeeping
 
@@ -90,6 +97,7 @@ class Wiring:
         add_DirectorySharingServiceServicer_to_server(self.sharing, server)
         add_DirectoryIdentityServiceServicer_to_server(self.identities, server)
         add_DirectoryRemovalServiceServicer_to_server(self.removals, server)
+        add_DirectoryOpenidServiceServicer_to_server(self.openid, server)
         return SERVICES
 
 
@@ -105,6 +113,7 @@ def build(
     clock: Callable[[], datetime] = utc_now,
     sealer: Sealer | None = None,
     deleted_kept: timedelta = timedelta(days=30),
+    issuers: Issuers | None = None,
 ) -> Wiring:
     """All of it around one pool. `secret` is the one that all processes share; without a sealer nothing is signed,
     with 0 iterations there is no SCRAM.
@@ -112,9 +121,10 @@ def build(
     tenants, domains, dkim_keys = Tenants(pool), Domains(pool), DkimKeys(pool)
     addresses, deleted = Addresses(pool), DeletedAccounts(pool)
     lookups, accounts, journal, limits = SqlLookUps(pool), Accounts(pool), Journal(pool), Limits(pool, rules)
-    sign_ins = SignIns(pool)
+    sign_ins, providers = SignIns(pool), OpenidProviders(pool, sealer)
+    tokens = Tokens(providers, issuers) if issuers is not None else None
     signing_in = SigningIn(
-        lookups, limits, rules, hasher, verdicts, hashing, journal, secret, scram_iterations, clock
+        lookups, limits, rules, hasher, verdicts, hashing, journal, secret, scram_iterations, clock, tokens
     )
     return Wiring(
         questions=Questions(lookups, signing_in),
@@ -135,6 +145,7 @@ def build(
             tenants, domains, accounts, addresses, Delegations(pool), deleted, deleted_kept, tell
         ),
         removals=Removals(deleted),
+        openid=OpenidOrders(tenants, providers, tell),
         access=Access(accounts, AppPasswords(pool), limits, sign_ins, hashing, scram_iterations, tell, clock),
         dkim=DkimOrders(domains, dkim_keys, sealer, tell, clock),
         signing=DkimQuestions(dkim_keys, sealer),

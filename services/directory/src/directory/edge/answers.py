@@ -7,6 +7,7 @@ import grpc
 from google.protobuf.message import Message
 from pgkit import DatabaseUnavailable
 
+from directory.adapters.issuers import IssuerUnavailable
 from directory.core.names import NameInvalid, check_text
 from directory.edge.hashing import Crowded
 from directory.ports import InUse, Missing, Taken
@@ -16,13 +17,14 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 M = TypeVar("M", bound=Message)
 # Checked by rules of their own, and never in an error's text.
-SECRETS = frozenset({"password"})
+SECRETS = frozenset({"password", "client_secret"})
 
 CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (NameInvalid, grpc.StatusCode.INVALID_ARGUMENT),
     (Missing, grpc.StatusCode.NOT_FOUND),
     (Taken, grpc.StatusCode.ALREADY_EXISTS),
     (InUse, grpc.StatusCode.FAILED_PRECONDITION),
+    (IssuerUnavailable, grpc.StatusCode.UNAVAILABLE),
     (DatabaseUnavailable, grpc.StatusCode.UNAVAILABLE),
     (Crowded, grpc.StatusCode.RESOURCE_EXHAUSTED),
 )

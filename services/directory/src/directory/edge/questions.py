@@ -10,7 +10,7 @@ from directory import metrics
 from directory.core import names
 from directory.core.resolving import Disposition, resolve
 from directory.edge.answers import mapped
-from directory.edge.signing_in import Attempt, Decision, Denied, Entry, Proof, SigningIn, Throttled
+from directory.edge.signing_in import Attempt, Bearer, Decision, Denied, Entry, Proof, SigningIn, Throttled
 from directory.ports import LookUps
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -99,8 +99,13 @@ class Questions(DirectoryServiceServicer):
     async def AuthenticateToken(
         self, request: wire.AuthenticateTokenRequest, context: Context
     ) -> wire.AuthenticateTokenResponse:
-        """While no tenant has a provider whose tokens are taken, nobody's token is right."""
-        return wire.AuthenticateTokenResponse(answer=_answer(Denied()))
+        """A no says where one gets a token for this domain, whoever is or is not in it."""
+        bearer = Bearer(request.login, request.token, request.door, request.client_address)
+        answer = wire.AuthenticateTokenResponse(answer=_answer(await self._signing_in.decide(bearer)))
+        if not answer.answer.granted and (providers := await self._signing_in.providers(request.login)):
+            answer.openid_configuration = providers[0].configuration_url
+            answer.scope = " ".join(providers[0].required_scopes)
+        return answer
 
 
 def _answer(decision: Decision) -> wire.AuthenticateResponse:

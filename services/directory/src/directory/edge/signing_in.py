@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
+import structlog
 from pgkit import DatabaseUnavailable
 
 from directory import metrics
@@ -27,15 +28,18 @@ from directory.core import app_passwords, limits, names, scram
 from directory.core.client_address import canonical
 from directory.core.lately import Lately
 from directory.core.limits import Rules, Standing
+from directory.core.openid import Provider, TokenWrong
 from directory.core.passwords import Hasher, Verdicts
 from directory.core.scram import ScramMaterial
 from directory.edge.hashing import Crowded, Hashing
+from directory.edge.tokens import Tokens
 from directory.edge.turns import Turns
 from directory.ports import Attempted, Login, LoginLimits, LookUps, SignInRecord
 
 ATTEMPTS_OF_A_PREFIX = 8
 CROWDED_SECONDS = 5.0
 MISTAKE_SECONDS = 3600.0
+WRONG_TOKEN_SECONDS = 60.0
 NOBODYS_SALT = bytes(scram.SALT_OCTETS)
 # How often it is written that a pair is still familiar.
 FAMILIAR_AGAIN = timedelta(days=1)
@@ -67,6 +71,16 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Bearer:
+    """A token of an OpenID provider. `login` is "" where the token itself says who it is."""
+
+    login: str
+    token: str = field(repr=False)
+    door: str
+    client_address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A yes. `remember_seconds` is how long it may be remembered at most; None: as long as the door likes."""
 
@@ -86,6 +100,7 @@ class Throttled:
     retry_after_seconds: float
 
 
+Evidence: TypeAlias = Attempt | Proof | Bearer
 Decision: TypeAlias = Entry | Denied | Throttled
 OUTCOMES = {Entry: "granted", Denied: "denied", Throttled: "throttled"}
 
@@ -105,7 +120,10 @@ class SigningIn:
         secret: bytes,
         scram_iterations: int,
         clock: Callable[[], datetime] = utc_now,
+        tokens: Tokens | None = None,
     ) -> None:
+        self._tokens = tokens
+        self._wrong_tokens = Verdicts(WRONG_TOKEN_SECONDS)
         self._lookups = lookups
         self._limits = login_limits
         self._rules = rules
@@ -121,8 +139,10 @@ class SigningIn:
         self._prefixes = Turns(ATTEMPTS_OF_A_PREFIX)
         self._lately = Lately()
 
-    async def decide(self, attempt: Attempt | Proof) -> Decision:
-        """Raises DatabaseUnavailable: that is no answer."""
+    async def decide(self, attempt: Evidence) -> Decision:
+        """Raises DatabaseUnavailable, IssuerUnavailable: that is no answer."""
+        if isinstance(attempt, Bearer) and not attempt.login and self._tokens is not None:
+            attempt = replace(attempt, login=await self._tokens.login_of(attempt.token))
         door = door_of(attempt.door)
         key, name = _named(attempt.login)
         prefix = limits.prefix_of(attempt.client_address)
@@ -141,6 +161,10 @@ class SigningIn:
             address, now = canonical(attempt.client_address), self._clock()
             self._journal.came(SignInRecord(login.account_id, door, address, outcome, now, now, times=1))
         return decision
+
+    async def providers(self, login: str) -> list[Provider]:
+        """Whose tokens are good for a login. Raises DatabaseUnavailable."""
+        return await self._tokens.providers(login) if self._tokens is not None else []
 
     async def scram(self, login: str, door: str, client_address: str) -> ScramMaterial | Throttled:
         """What a SCRAM exchange begins with. Raises DatabaseUnavailable.
@@ -162,10 +186,10 @@ class SigningIn:
             return nobody
         return material if material.candidates else ScramMaterial(material.salt, nobody.iterations)
 
-    async def _look_up(self, key: tuple[str, str], attempt: Attempt | Proof) -> Login | None:
+    async def _look_up(self, key: tuple[str, str], attempt: Evidence) -> Login | None:
         if isinstance(attempt, Attempt):
             return await self._lookups.login(*key, app_passwords.verifier(attempt.password) or "")
-        if names.is_id(attempt.credential_id):
+        if isinstance(attempt, Proof) and names.is_id(attempt.credential_id):
             return await self._lookups.login_of_credential(*key, attempt.credential_id)
         return await self._lookups.login(*key, "")
 
@@ -179,7 +203,7 @@ class SigningIn:
         return "?" + hashlib.blake2b(name.encode(), key=self._secret, digest_size=16).hexdigest()
 
     async def _judge(
-        self, attempt: Attempt | Proof, door: str, login: Login | None, attempted: Attempted, tries: int
+        self, attempt: Evidence, door: str, login: Login | None, attempted: Attempted, tries: int
     ) -> Decision:
         now = self._clock()
         standing = await self._limits.standing(attempted, now)
@@ -191,6 +215,13 @@ class SigningIn:
             remember_seconds = login.app.seconds_left(now)
         elif isinstance(attempt, Proof):
             right = login is not None and login.is_password
+        elif isinstance(attempt, Bearer):
+            if self._wrong_tokens.knows(attempted.subject, attempt.token, time.monotonic()):
+                return Denied()
+            remember_seconds = await self._seconds_granted(attempt, login, now)
+            right = remember_seconds is not None
+            if not right:
+                self._wrong_tokens.remember(attempted.subject, attempt.token, time.monotonic())
         else:
             try:
                 rank = rank_of(standing, tries, now, self._rules)
@@ -225,6 +256,22 @@ class SigningIn:
         if not right:
             self._mistakes.remember(key, attempt.password, time.monotonic())
         return right
+
+    async def _seconds_granted(self, attempt: Bearer, login: Login | None, now: datetime) -> float | None:
+        """How long the token still lets this account in; None: not at all."""
+        if self._tokens is None:
+            return None
+        try:
+            providers = await self._tokens.providers(attempt.login)
+            grant = await self._tokens.grant(attempt.token, providers, now)
+        except TokenWrong as error:
+            structlog.get_logger().info("token_refused", door=door_of(attempt.door), reason=str(error))
+            return None
+        key = names.split(grant.address)
+        named = await self._lookups.login(*key, "") if key is not None else None
+        if login is None or named is None or named.account_id != login.account_id:
+            return None
+        return max(0.0, (grant.expires_at - now).total_seconds())
 
     def _note_use(self, login: Login, now: datetime, door: str, client_address: str) -> None:
         if login.app is not None and login.app.opens(door, now):
