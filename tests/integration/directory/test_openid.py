@@ -1,6 +1,7 @@
 """Tokens of a real OpenID provider over HTTPS: right ones let in, and nothing else does."""
 
 import hmac
+import itertools
 import json
 import ssl
 from base64 import urlsafe_b64encode
@@ -74,13 +75,17 @@ async def provide(house: House, issuer: Issuer, secret: str | None = None, **mor
     )
 
 
+places = itertools.count(1)
+
+
 async def bear(house: House, token: str, login: str | None = None) -> wire.AuthenticateTokenResponse:
+    """Each time from another place: how failures are counted is not the matter here."""
     answer: wire.AuthenticateTokenResponse = await house.ask.AuthenticateToken(
         wire.AuthenticateTokenRequest(
             login=house.at("alice") if login is None else login,
             token=token,
             door="imap",
-            client_address="192.0.2.9",
+            client_address=f"198.18.{(number := next(places)) // 250}.{number % 250}",
         )
     )
     return answer
@@ -308,3 +313,16 @@ async def test_a_provider_that_is_taken_away_lets_nobody_in_any_more(house: Hous
         openid.DeleteOpenidProviderRequest(tenant=house.tenant, issuer=issuer.url)
     )
     assert await verdict(house, token) == DENIED
+
+
+async def test_wrong_tokens_count_as_wrong_passwords_do(house: House, issuer: Issuer) -> None:
+    answers = []
+    for number in range(8):
+        request = wire.AuthenticateTokenRequest(
+            login=house.at("alice"),
+            token=issuer.token(house.at("alice"), house.clock.now, aud="another", sub=str(number)),
+            door="smtp",
+            client_address="203.0.113.5",
+        )
+        answers.append((await house.ask.AuthenticateToken(request)).answer.verdict)
+    assert answers == [DENIED] * 6 + [wire.VERDICT_THROTTLED] * 2
