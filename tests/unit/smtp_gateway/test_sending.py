@@ -69,7 +69,15 @@ class World:
         for entry, value in self.use.kept.items():
             remembering.restore(entry, value)
         banning = Banning(controls.limits, Rules(0, 1, 1, 1), Networks(()), FakeLedger(), FakeLedger())
-        made = controls, Screens(banning=banning, suspending=suspending, remembering=remembering)
+        made = (
+            controls,
+            Screens(
+                banning=banning,
+                exempt=Networks(("0.0.0.0/0", "::/0")),
+                suspending=suspending,
+                remembering=remembering,
+            ),
+        )
         self.processes.append(made)
         return made
 

@@ -39,3 +39,12 @@ BANS = Counter("smtp_gateway_bans_total", "Clients banned for offences")
 BANNED = Counter("smtp_gateway_banned_connections_total", "Connections of banned clients", ["by"])
 TARPITTED = Gauge("smtp_gateway_tarpitted", "Clients that are made to wait for an answer now")
 SUSPENDED = Counter("smtp_gateway_senders_suspended_total", "Accounts whose sending was suspended", ["by"])
+BLOCKLISTS_SILENT = Counter(
+    "smtp_gateway_blocklists_silent_total", "Questions that a list in DNS gave no answer to", ["zone"]
+)
+GREYLISTED = Counter(
+    "smtp_gateway_greylist_total", "Recipients by how they stand to greylisting", ["outcome"]
+)
+CLIENTS_REFUSED = Counter(
+    "smtp_gateway_clients_refused_total", "Clients refused for what they are or say of themselves", ["reason"]
+)

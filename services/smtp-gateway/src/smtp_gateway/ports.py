@@ -5,10 +5,13 @@ from typing import Protocol
 
 from directoryclient import Identity, Resolution
 from directoryclient.policies import TenantPolicy
+from mailproto.sasl import TokenRefusal
 from mailproto.sasl.scram_exchange import Offer
 from senderauth.dkim import SigningKey
 from senderauth.dns import Resolve
 from spool import Letter
+
+from smtp_gateway.core.blocklists import Standing
 
 
 class Directory(Protocol):
@@ -19,6 +22,11 @@ class Directory(Protocol):
 
     async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
         """Whose login and password these are."""
+
+    async def authenticate_token(
+        self, login: str, token: str, client_address: str
+    ) -> Identity | TokenRefusal:
+        """Whom the token lets in, or why nobody."""
 
     async def start_scram(self, login: str, client_address: str) -> Offer:
         """What a SCRAM exchange needs."""
@@ -74,3 +82,10 @@ class Ledger(Protocol):
 
     async def remove(self, key: str) -> None:
         """There is none any more."""
+
+
+class Blocklists(Protocol):
+    """Lists in DNS of addresses that are known, for ill or for good."""
+
+    async def standing(self, host: str) -> Standing:
+        """What they say of a client; those that do not answer say nothing."""

@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from functools import partial
 
 import grpc
+from dnslookup import Resolver, parse_servers
 from eventbus import EventBus, Followed, Ledger
 from mailwire.gateway.v1.gateway_pb2_grpc import add_GatewayAdminServiceServicer_to_server
 from servicekit import rpc
 from servicekit.run import Service
 
+from smtp_gateway.adapters.blocklists import Blocklists
 from smtp_gateway.adapters.ledgers import keep_reading, open_ledgers
+from smtp_gateway.core import blocklists
 from smtp_gateway.core.bans import BannedBy
+from smtp_gateway.core.greylist import Patience
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.banning import Banning
 from smtp_gateway.edge.callers import ALLOWED
+from smtp_gateway.edge.greylisting import Greylisting
 from smtp_gateway.edge.orders import Orders
 from smtp_gateway.edge.remembering import Remembering
 from smtp_gateway.edge.screens import Screens
@@ -63,7 +68,20 @@ async def screens_of(
             return ["mailwire.gateway.v1.GatewayAdminService"]
 
         await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register, ALLOWED)
-    return Screens(banning=parts.banning, suspending=parts.suspending, remembering=parts.remembering)
+    lists = [blocklists.parse(each) for each in settings.blocklists]
+    resolver = Resolver(parse_servers(settings.dns_servers), deadline_seconds=settings.blocklist_seconds)
+    return Screens(
+        banning=parts.banning,
+        exempt=Networks(map(str, settings.sender_checks_exempt)),
+        suspending=parts.suspending,
+        remembering=parts.remembering,
+        blocklists=Blocklists(resolver, lists, settings.blocklist_seconds) if lists else None,
+        greylisting=Greylisting(
+            Patience(settings.greylist_seconds, settings.greylist_window_seconds),
+            ledgers["greylist_seen"],
+            ledgers["greylist_known"],
+        ),
+    )
 
 
 def _parts(settings: Settings, bus: EventBus, controls: Controls, ledgers: dict[str, Ledger]) -> _Parts:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from mailmsg.header import header_end
-from senderauth import arc, dkim, dmarc
+from senderauth import Result, arc, dkim, dmarc
 from senderauth.dkim import Candidate, MessageView
 from senderauth.dmarc import AuthorFault, DmarcResult
 from senderauth.dns import RecordType, Resolve
@@ -49,6 +49,26 @@ class Checker:
             return None
         with metrics.SENDER_CHECK_SECONDS.time():
             return await self._check(caller, content)
+
+    async def client_name(self, host: str) -> Result:
+        """Whether a client's address has a name that leads back to it (iprev); NONE where it is not known."""
+        try:
+            address = client_address(host)
+        except ValueError:
+            return Result.NONE
+        return (await check_iprev(self._questions.within(self._seconds * IDENTITIES_SHARE), address)).result
+
+    async def spf_passes(self, host: str, helo: str, reverse_path: str) -> bool:
+        """Whether the sender's domain says that this client speaks for it."""
+        try:
+            address = client_address(host)
+        except ValueError:
+            return False
+        resolve = self._questions.within(self._seconds * IDENTITIES_SHARE)
+        verdict = await check_mail_from(
+            resolve, address, reverse_path, helo, receiver=self._hostname, now=datetime.now(UTC)
+        )
+        return verdict.result is Result.PASS
 
     async def _check(self, caller: Caller, content: bytes) -> Findings:
         now = datetime.now(UTC)

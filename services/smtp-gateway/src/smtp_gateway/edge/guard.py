@@ -1,10 +1,13 @@
 """Who is let in, and how quickly he is answered: one session's part of it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from directoryclient import Identity, Unavailable
+from directoryclient import Identity, Resolution, Unavailable
 from mailproto.smtp.reply import Reply
+from senderauth.authres import MethodResult
 from servicekit import logs
+from servicekit.tcp import Connection
 
 from smtp_gateway import metrics
 from smtp_gateway.core import roles
@@ -15,6 +18,7 @@ from smtp_gateway.core.senders import chosen_limits
 from smtp_gateway.edge.allowance import Allowance
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.screens import Screens
+from smtp_gateway.edge.stranger import Stranger
 
 LOG = logs.logger("smtp_gateway.guard")
 LAST_CHANCE = Reply.of(421, "4.7.0", "Too many wrong passwords from your network")
@@ -30,10 +34,17 @@ class Guard:
         self._screens = screens
         self._role = role
         self._host = ""
+        self._stranger: Stranger | None = None
 
-    async def enter(self, host: str) -> Reply | None:
-        """A client is there; why it cannot stay."""
+    @property
+    def marks(self) -> tuple[MethodResult, ...]:
+        """What is written down of the client."""
+        return () if self._stranger is None else self._stranger.marks
+
+    async def enter(self, host: str, connection: Connection | None = None) -> Reply | None:
+        """A client is there; why it cannot stay. `connection` where it has not been greeted yet."""
         self._host = host
+        self._stranger = None
         if self._screens is None:
             return None
         closing = (BannedBy.OPERATOR, BannedBy.OFFENCES) if self._role is Role.MX else (BannedBy.OPERATOR,)
@@ -43,7 +54,26 @@ class Guard:
                 metrics.BANNED.labels(by.value).inc()
                 LOG.info("banned_client_refused", client=host, network=ban.network, by=by.value)
                 return _refusal(ban.until)
+        if self._role is Role.MX and host not in self._screens.exempt:
+            self._stranger = Stranger(self._needs, self._screens, host)
+            if connection is not None:
+                early = await self._stranger.waits_for_greeting(connection)
+                if early is not None:
+                    await self.offended(Offence.SPOKE_EARLY)
+                return early
         return None
+
+    async def mail(self, hello: str) -> Reply | None:
+        """MAIL of a stranger; why it is refused."""
+        return None if self._stranger is None else await self._stranger.mail(hello)
+
+    async def recipients(
+        self, paths: Sequence[str], resolutions: Sequence[Resolution], reverse_path: str, hello: str
+    ) -> list[Reply | None]:
+        """RCPT of a stranger; why each is refused, where it is."""
+        if self._stranger is None:
+            return [None] * len(paths)
+        return await self._stranger.recipients(paths, resolutions, reverse_path, hello)
 
     async def slow_down(self) -> None:
         """Before an answer: whoever is near a ban waits for it."""
@@ -63,6 +93,8 @@ class Guard:
 
     async def offended(self, offence: Offence, times: int = 1) -> None:
         """The client did this."""
+        if self._stranger is not None and self._stranger.is_favoured:
+            return
         if self._screens is not None:
             for _ in range(times):
                 await self._screens.banning.offended(self._host, offence, self._needs.clock())

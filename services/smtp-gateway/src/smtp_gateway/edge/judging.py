@@ -71,7 +71,7 @@ async def judge(needs: Needs, visit: Visit, transaction: Transaction, content: b
         needs.tell(DMARC_RESULT, told)
     if isinstance(decision, Reply):
         return decision
-    field = authres.field(_own_name(needs), verdicts.methods(findings))
+    field = authres.field(_own_name(needs), [*verdicts.methods(findings), *visit.marks])
     return Judged(kept, field, verdicts.speaker(findings), decision)
 
 

@@ -88,7 +88,7 @@ class Session:
         self._machine.is_in_tls = self._connection.is_tls
         self._machine.offers_tls = self._needs.tls is not None and not self._connection.is_tls
         try:
-            if (refusal := self._begin(client) or await self._guard.enter(client.host)) is not None:
+            if (refusal := self._begin(client) or await self._guard.enter(client.host, self._connection)) is not None:
                 await self._say_last(refusal)
                 return
             self._machine.offers_xclient = client.host in self._needs.introducers
@@ -202,6 +202,8 @@ class Session:
         reply = await self._judge_sender(mail.reverse_path)
         if reply.is_positive and self._who is not None:
             reply = await self._guard.may_send(self._who, self._allowance) or reply
+        elif reply.is_positive and self._machine.hello is not None:
+            reply = await self._guard.mail(self._machine.hello.name) or reply
         if reply.is_positive:
             reply = self._allowance.message(self._needs.clock()) or reply
         wishes = travelling.wishes_of(mail.given, datetime.now(UTC), self._needs.settings.priority_most)
@@ -246,9 +248,13 @@ class Session:
             LOG.warning("recipients_unresolved", error=str(error))
             self._machine.answer_rcpt(roles.refuse_all(event.forward_paths, roles.UNWELL))
             return
+        hello = "" if self._machine.hello is None else self._machine.hello.name
+        refusals = await self._guard.recipients(
+            event.forward_paths, resolutions, self._transaction.reverse_path, hello
+        )
         replies = [
-            await self._refuse_full(resolution) or self._name(self._transaction, rcpt, resolution)
-            for rcpt, resolution in zip(event.rcpts, resolutions, strict=True)
+            refusal or await self._refuse_full(resolution) or self._name(self._transaction, rcpt, resolution)
+            for rcpt, resolution, refusal in zip(event.rcpts, resolutions, refusals, strict=True)
         ]
         for path, reply in zip(event.forward_paths, replies, strict=True):
             metrics.RECIPIENTS.labels(self._role.value, "accepted" if reply.is_positive else "refused").inc()
@@ -281,7 +287,7 @@ class Session:
         hello = self._machine.hello
         assert transaction is not None
         assert hello is not None
-        visit = Visit(self._role, self._connection, self._client, hello, self._who)
+        visit = Visit(self._role, self._connection, self._client, hello, self._who, self._guard.marks)
         try:
             reply = await accept(self._needs, visit, transaction, content)
         finally:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from directoryclient import Identity
 from mailproto.smtp.server_commands import Hello
+from senderauth.authres import MethodResult
 from servicekit.tcp import Connection
 
 from smtp_gateway.core.roles import Role
@@ -12,10 +13,11 @@ from smtp_gateway.edge.client import Client
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """`who` is None where nobody has logged in."""
+    """`who` is None where nobody has logged in. `marks` is what was found out of the client."""
 
     role: Role
     connection: Connection
     client: Client
     hello: Hello
     who: Identity | None
+    marks: tuple[MethodResult, ...] = ()
