@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
@@ -28,6 +29,7 @@ from admin_api.edge.dkim import attach as attach_dkim
 from admin_api.edge.gateway import attach as attach_gateway
 from admin_api.edge.identity import attach as attach_identity
 from admin_api.edge.mailboxes import attach as attach_mailboxes
+from admin_api.edge.openid import attach as attach_openid
 from admin_api.edge.policies import attach as attach_policies
 from admin_api.edge.quarantine import attach as attach_quarantine
 from admin_api.edge.routes import attach as attach_relay
@@ -59,6 +61,7 @@ async def wire(service: Service[Settings]) -> None:
     attach_relay(app, relay.stub(outgoing))
     attach_dkim(app, dkim.stub(channel))
     attach_identity(app, identity.stub(channel))
+    attach_openid(app, DirectoryOpenidServiceStub(channel))
     attach_policies(app, policies.stub(channel))
     incoming = rpc.channel(settings.quarantine_target, "mda", service.identity)
     service.on_close(lambda: incoming.close(None))
