@@ -12,13 +12,16 @@ from typing import Any, TypeVar, cast
 
 import structlog
 from directoryclient import Identity
+from imap.adapters.spooling import Spooling
 from imap.edge.connection import Connections, Needs
 from imap.settings import Settings
 from mailmodel import AccountRef
+from mailproto.sasl import TokenRefusal
 from mailproto.sasl.scram import derive
 from mailproto.sasl.scram_exchange import Candidate, Offer
 from mailstore import MailboxChange
 
+from tests.support.bearer import REFUSAL, TOKEN
 from tests.support.memory_store import MemoryStore
 
 PASSWORD = "secret"
@@ -77,6 +80,11 @@ class _Directory:
         if password != PASSWORD:
             return None
         return Identity(AccountRef("tenant", login), f"{login}@example.test", "store")
+
+    async def authenticate_token(
+        self, login: str, token: str, client_address: str
+    ) -> Identity | TokenRefusal:
+        return await self.authenticate(login, PASSWORD if token == TOKEN else "", client_address) or REFUSAL
 
     async def start_scram(self, login: str, client_address: str) -> Offer:
         keys = derive(PASSWORD, b"salt of sixteen.", 4096)
@@ -187,6 +195,7 @@ class Imap:
             None,
             structlog.get_logger(),
             people,
+            Spooling("", 1 << 30).take,
         )
         self._connections = Connections(needs)
         self._wires: list[Wire] = []
@@ -226,8 +235,9 @@ class Imap:
 
         async def turn() -> None:
             quiet = 0
-            for _ in range(100_000):
-                await asyncio.sleep(0)
+            for number in range(100_000):
+                # Whoever waits so long waits for something outside.
+                await asyncio.sleep(0 if number < 20_000 else 0.001)
                 busy = any(
                     not (wire.waits or task.done())
                     for wire, task in zip(self._wires, self._tasks, strict=True)

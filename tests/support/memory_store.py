@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
+from typing import IO
 
 from blobstore import BodyReference
 from mailmodel import AccountRef, Entry, FlagChange, Flags, MailboxInfo, SystemFlag
 from mailmodel.mailbox_name import INBOX, SEPARATOR, canonical, superiors
-from mailmodel.thread_id import thread_id
 from mailmodel.quota import NO_LIMITS, Quota, QuotaLimits
 from mailmodel.rights import Rights, kept_form
+from mailmodel.thread_id import thread_id
 from mailmsg.facts import MessageFacts
 from mailstore import (
     AnnotationsFull,
@@ -211,6 +212,14 @@ class MemoryStore:
 
     async def put_bodies(self, account: AccountRef, contents: Sequence[bytes]) -> list[BodyReference]:
         return [await self.put_body(account, content) for content in contents]
+
+    async def put_file(
+        self, account: AccountRef, file: IO[bytes], octets: int, digest: bytes
+    ) -> BodyReference:
+        content = file.read()
+        assert len(content) == octets
+        assert hashlib.sha256(content).digest() == digest
+        return await self.put_body(account, content)
 
     async def append(self, account: AccountRef, mailbox_id: int, messages: Sequence[NewMessage]) -> list[int]:
         held = self.of(account)

@@ -8,6 +8,7 @@ acknowledgement means "on stable storage" is the storage's configuration
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import IO
 
 import obstore
 from obstore.exceptions import BaseError
@@ -74,6 +75,15 @@ class BlobStore:
                 body,
                 use_multipart=len(body) > MULTIPART_OCTETS,
                 chunk_size=MULTIPART_OCTETS,
+            )
+        except (BaseError, OSError) as error:
+            raise BlobUnavailable(f"cannot put {key}: {_sentence(error)}") from error
+
+    async def put_file(self, key: str, file: IO[bytes]) -> None:
+        """The same from a file, from where it stands; a few parts of it are in memory at once."""
+        try:
+            await obstore.put_async(
+                self._store, key, file, use_multipart=True, chunk_size=MULTIPART_OCTETS, max_concurrency=2
             )
         except (BaseError, OSError) as error:
             raise BlobUnavailable(f"cannot put {key}: {_sentence(error)}") from error

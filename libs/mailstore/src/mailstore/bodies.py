@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import IO
 from uuid import uuid4
 
 from blobstore import BlobMissing, BlobStore, BlobUnavailable, BodyReference, mail_key
@@ -46,6 +47,18 @@ async def _put_pack(blobs: BlobStore, account: AccountRef, pack: Sequence[bytes]
         references.append(BodyReference(key, offset, len(content), hashlib.sha256(content).digest()))
         offset += len(content)
     return references
+
+
+async def put_file(
+    blobs: BlobStore, account: AccountRef, file: IO[bytes], octets: int, digest: bytes
+) -> BodyReference:
+    """A long body, from the place where the file stands; it has an object of its own. Raises StoreUnavailable."""
+    key = mail_key(account.tenant_id, f"append-{uuid4().hex}", datetime.now(UTC))
+    try:
+        await blobs.put_file(key, file)
+    except BlobUnavailable as error:
+        raise StoreUnavailable(str(error)) from error
+    return BodyReference(key, 0, octets, digest)
 
 
 async def read(blobs: BlobStore, message: StoredMessage, offset: int, length: int) -> bytes:

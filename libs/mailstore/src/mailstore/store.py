@@ -8,6 +8,7 @@ tenant: the three look the same.
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
+from typing import IO
 
 from blobstore import BlobStore, BodyReference
 from mailmodel import AccountRef, Entry, FlagChange, MailboxInfo
@@ -33,6 +34,7 @@ from mailstore import (
 from mailstore.quotas import AskLimits, Quotas, limits_of, unlimited
 from mailstore.scripts import ScriptStore
 from mailstore.sharing import SharedMailbox
+from mailstore.tenant_scripts import TenantScriptStore
 from mailstore.types import (
     Changes,
     Columns,
@@ -97,6 +99,11 @@ class MailStore:
     def scripts(self) -> ScriptStore:
         """The accounts' Sieve scripts."""
         return ScriptStore(self._pool)
+
+    @property
+    def tenant_scripts(self) -> TenantScriptStore:
+        """The tenants' Sieve scripts."""
+        return TenantScriptStore(self._pool)
 
     def _told(self, *changes: MailboxChange | None) -> None:
         for change in changes:
@@ -174,6 +181,12 @@ class MailStore:
     async def put_bodies(self, account: AccountRef, contents: Sequence[bytes]) -> list[BodyReference]:
         """The same of messages that are appended together: few objects hold them."""
         return await bodies.put(self._blobs, account, contents)
+
+    async def put_file(
+        self, account: AccountRef, file: IO[bytes], octets: int, digest: bytes
+    ) -> BodyReference:
+        """The same of one that is too long to be held; `digest` is its SHA-256."""
+        return await bodies.put_file(self._blobs, account, file, octets, digest)
 
     async def append(self, account: AccountRef, mailbox_id: int, messages: Sequence[NewMessage]) -> list[int]:
         """File messages into one mailbox, all or none; their UIDs. Raises QuotaExceeded."""

@@ -11,6 +11,7 @@ from servicekit.run import Service, run
 from servicekit.settings import read_secret
 
 from imap.adapters.changes import BusChanges
+from imap.adapters.spooling import Spooling
 from imap.edge.connection import Connections, Needs
 from imap.settings import Settings
 
@@ -50,7 +51,10 @@ async def wire(service: Service[Settings]) -> None:
     await bus.listen(subjects.DIRECTORY_CHANGED, people.changed)
     certificates = service.certificates(settings)
     tls = certificates.context(settings.tls_minimum) if certificates is not None else None
-    connections = Connections(Needs(settings, directory, store, BusChanges(bus), tls, service.log, people))
+    spooling = Spooling(settings.append_folder, settings.append_disk_octets)
+    connections = Connections(
+        Needs(settings, directory, store, BusChanges(bus), tls, service.log, people, spooling.take)
+    )
     service.spawn(connections.end_at_drain(service.draining), name="end-idle-at-drain")
     service.ready_when("mailboxes", store.check)
     for name, port, context in (("imap", settings.port, None), ("imaps", settings.tls_port, tls)):

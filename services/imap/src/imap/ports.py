@@ -1,11 +1,13 @@
 """What imap needs of the world, beside the mail store."""
 
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import IO, Any, Protocol
 
 from directoryclient import Identity
 from directoryclient.sharing import Person
 from mailmodel import AccountRef
+from mailproto.sasl.bearer import TokenRefusal
 from mailproto.sasl.scram_exchange import Offer
 
 
@@ -14,6 +16,11 @@ class Directory(Protocol):
 
     async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
         """Whose login and password these are. Raises directoryclient.Unavailable."""
+
+    async def authenticate_token(
+        self, login: str, token: str, client_address: str
+    ) -> Identity | TokenRefusal:
+        """Whom the token lets in, or why nobody. Raises directoryclient.Throttled and Unavailable."""
 
     async def start_scram(self, login: str, client_address: str) -> Offer:
         """What a SCRAM exchange needs. Raises the same."""
@@ -30,6 +37,32 @@ class People(Protocol):
 
     async def by_address(self, tenant_id: str, address: str) -> Person | None:
         """The account whose primary address this is. Raises the same."""
+
+
+class LongText(Protocol):
+    """A message that comes (`write`) or has come, and is too long to be held."""
+
+    octets: int
+    has_nul: bool
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of it."""
+
+    def write(self, data: bytes) -> None:
+        """The next octets."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """From its beginning."""
+
+    def file(self) -> IO[bytes]:
+        """At its beginning."""
+
+    def octets_of_file(self) -> AbstractContextManager[Any]:
+        """Something like `bytes` with all of it, of which only what is looked at is in memory."""
+
+    def close(self) -> None:
+        """It is needed no more."""
 
 
 class Listening(Protocol):

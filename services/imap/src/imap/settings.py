@@ -29,6 +29,10 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     scram: Literal["on", "off"] = Field(
         "on", description="whether AUTHENTICATE offers SCRAM-SHA-256; the directory must keep keys for it"
     )
+    oauth: Literal["on", "off"] = Field(
+        "off",
+        description="whether OAUTHBEARER and XOAUTH2 are offered; a tenant's OpenID provider is set in the directory",
+    )
     max_connections: int = Field(10_000, description="of one listener of one process", ge=1)
     login_seconds: float = Field(180.0, description="how long a client may take until it has logged in", gt=0)
     idle_seconds: float = Field(
@@ -55,6 +59,14 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         "accept",
         description="RFC 6855: 8-bit headers are kept whoever appends them (accept), only of clients that have"
         " enabled UTF8=ACCEPT (strict), or nobody is served that has not (only)",
+    )
+    append_disk_octets: int = Field(
+        4 * 1024 * 1024 * 1024,
+        description="long messages of APPEND together, on the local disk while they come",
+        ge=1 << 20,
+    )
+    append_folder: str = Field(
+        "", description="where (files without a name, gone with the process); empty: with temporary files"
     )
     body_cache_octets: int = Field(
         256 * 1024 * 1024, description="bodies kept on the local disk; 0: none", ge=0, le=1 << 40

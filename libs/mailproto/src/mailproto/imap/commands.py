@@ -8,6 +8,7 @@ from mailproto.imap.fetch_items import FetchItem
 from mailproto.imap.mailbox_options import ListReturn, ListSelect, StatusItem
 from mailproto.imap.message_set import MessageSet
 from mailproto.imap.notify_events import EventGroup, Source
+from mailproto.imap.reader import Sink
 from mailproto.imap.search_keys import SearchKey
 from mailproto.imap.search_returns import Partial, SearchReturns
 from mailproto.imap.sort_keys import SortCriterion, ThreadAlgorithm
@@ -134,12 +135,26 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Url:
+    """Where a part of a message is to be had (RFC 5092), as the client wrote it."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catenated:
+    """A message from parts (RFC 4469)."""
+
+    parts: tuple[bytes | Sink | Url, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NewText:
-    """A message to be kept. `is_binary`: written as a literal8 (RFC 3516 §4.4)."""
+    """A message to be kept. `is_binary`: written as a literal8 (RFC 3516 §4.4). Long literals are kept apart."""
 
     flags: tuple[str, ...]
     internal_date: datetime | None
-    content: bytes
+    content: bytes | Sink | Catenated
     is_binary: bool = False
 
 

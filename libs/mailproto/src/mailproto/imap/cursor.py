@@ -1,10 +1,12 @@
 """Reading the words of a command (RFC 3501 §9). Each method quotes the rule that it implements."""
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
 
 from mailproto.imap.message_set import RANGES, SAVED, STAR, MessageSet
 from mailproto.imap.names import Dialect, NameInvalid, decode_name
+from mailproto.imap.reader import Sink
 from mailproto.imap.search_returns import Partial
 
 # ATOM-CHAR = any CHAR except atom-specials; "]" is let through where a client uses it in an atom.
@@ -15,6 +17,7 @@ ASTRING_ATOM = re.compile(rb"[^\x00-\x20\x7f(){%*\"\\]+")
 LIST_ATOM = re.compile(rb"[^\x00-\x20\x7f(){\"\\]+")
 QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
 LITERAL = re.compile(rb"\{([0-9]{1,20})\+?\}\r?\n")
+APART = re.compile(rb"\{[0-9]{1,20}@([0-9]{1,3})\}\r\n")
 NIL = re.compile(rb"NIL(?![^\x00-\x20()])", re.IGNORECASE)
 NUMBER = re.compile(rb"[0-9]{1,19}")
 FLAG = re.compile(rb"\\?[^\x00-\x20\x7f-\xff(){%*\"\\\]]+|\\\*")
@@ -44,10 +47,17 @@ class ParseError(Exception):
 class Cursor:
     """A position in a whole command."""
 
-    __slots__ = ("data", "dialect", "position")
+    __slots__ = ("apart", "data", "dialect", "position")
 
-    def __init__(self, data: bytes | bytearray, dialect: Dialect = Dialect.REV1) -> None:
+    def __init__(
+        self,
+        data: bytes | bytearray,
+        dialect: Dialect = Dialect.REV1,
+        apart: Sequence[Sink] = (),
+    ) -> None:
         self.data = data
+        # Long literals, by the numbers that stand in their places.
+        self.apart = apart
         self.position = 0
         self.dialect = dialect
 
@@ -116,6 +126,15 @@ class Cursor:
             raise ParseError("a literal is cut off")
         self.position += octets
         return content
+
+    def long_string(self) -> "bytes | Sink":
+        """A literal, be it one that was kept apart."""
+        found = self.match(APART)
+        if found is None or int(found[1]) >= len(self.apart):
+            if found is not None:
+                raise ParseError("a literal expected")
+            return self.string()
+        return self.apart[int(found[1])]
 
     def astring(self) -> bytes:
         """astring = 1*ASTRING-CHAR / string"""

@@ -1,7 +1,7 @@
 """From a whole command to its dataclass (RFC 3501 §6, §9). Here: the frame, and what is about the session itself."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mailproto.imap import commands as c
 from mailproto.imap import (
@@ -15,6 +15,7 @@ from mailproto.imap import (
 )
 from mailproto.imap.cursor import Cursor, ParseError
 from mailproto.imap.names import Dialect
+from mailproto.imap.reader import Sink
 
 # tag = 1*<any ASTRING-CHAR except "+">
 TAG = re.compile(rb"[\x21\x23-\x24\x26-\x27\x2c-\x5b\x5d-\x7a\x7c\x7e]{1,64}")
@@ -31,9 +32,9 @@ class CommandInvalid(Exception):
         self.code = code
 
 
-def parse(whole: bytes | bytearray, dialect: Dialect = Dialect.REV1) -> c.Tagged:
-    """Raises CommandInvalid; CharsetUnknown from a search."""
-    cursor = Cursor(whole, dialect)
+def parse(whole: bytes | bytearray, dialect: Dialect = Dialect.REV1, apart: Sequence[Sink] = ()) -> c.Tagged:
+    """`apart`: its long literals. Raises CommandInvalid; CharsetUnknown from a search."""
+    cursor = Cursor(whole, dialect, apart)
     found = cursor.match(TAG)
     if found is None:
         raise CommandInvalid("*", "A command begins with a tag")

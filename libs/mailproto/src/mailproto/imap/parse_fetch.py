@@ -56,7 +56,7 @@ def _item(cursor: Cursor) -> FetchItem:
         raise ParseError("an item to fetch expected")
     name = found[0].upper()
     if name in (b"BODY", b"BODY.PEEK") and cursor.take(b"["):
-        return _section(cursor, Seen.MARK if name == b"BODY" else Seen.PEEK)
+        return parse_section(cursor, Seen.MARK if name == b"BODY" else Seen.PEEK)
     if name in BINARY and cursor.take(b"["):
         return _binary(cursor, name)
     if name == b"PREVIEW" and cursor.match(LAZY) is not None:
@@ -95,7 +95,7 @@ def _partial(cursor: Cursor) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found is not None else None
 
 
-def _section(cursor: Cursor, seen: Seen) -> Section:
+def parse_section(cursor: Cursor, seen: Seen) -> Section:
     """section = "[" [section-spec] "]" ["<" number "." nz-number ">"]"""
     part, label = _part(cursor)
     text = Text.ALL

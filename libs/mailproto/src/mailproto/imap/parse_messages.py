@@ -8,9 +8,13 @@ from mailproto.imap.cursor import Cursor, ParseError
 from mailproto.imap.parse_fetch import parse_items
 from mailproto.imap.parse_search import parse_search
 from mailproto.imap.parse_sort import parse_sort, parse_thread
+from mailproto.imap.reader import Sink
 from mailproto.imap.search_returns import Partial
 
 UTF8 = re.compile(rb"UTF8 \((?=~\{)", re.IGNORECASE)
+# Parts of one message.
+CATENATED = 200
+CATENATE = re.compile(rb"CATENATE \(", re.IGNORECASE)
 STORE = re.compile(rb"([+-]?FLAGS)(\.SILENT)?", re.IGNORECASE)
 
 
@@ -38,7 +42,7 @@ def _replace(cursor: Cursor, by: c.By) -> c.Command:
 
 
 def _new_text(cursor: Cursor) -> c.NewText:
-    """append-message = [flag-list SP] [date-time SP] (literal / literal8)"""
+    """append-message = [flag-list SP] [date-time SP] (literal / literal8 / "CATENATE" SP "(" cat-part *(SP cat-part) ")")"""
     flags: tuple[str, ...] = ()
     if cursor.peek() == b"(":
         flags = cursor.flags()
@@ -50,13 +54,34 @@ def _new_text(cursor: Cursor) -> c.NewText:
     if cursor.match(UTF8) is not None:
         # utf8-literal = "UTF8" SP "(" literal8 ")" (RFC 6855 §4)
         cursor.expect(b"~")
-        content = cursor.string()
+        content = cursor.long_string()
         cursor.expect(b")")
         return c.NewText(flags, internal_date, content, True)
+    if cursor.match(CATENATE) is not None:
+        return c.NewText(flags, internal_date, _catenated(cursor))
     is_binary = cursor.take(b"~")
     if cursor.peek() != b"{":
         raise ParseError("a literal expected")
-    return c.NewText(flags, internal_date, cursor.string(), is_binary)
+    return c.NewText(flags, internal_date, cursor.long_string(), is_binary)
+
+
+def _catenated(cursor: Cursor) -> c.Catenated:
+    """cat-part = "TEXT" SP literal / "URL" SP astring (RFC 4469 §5), the parenthesis taken"""
+    parts: list[bytes | Sink | c.Url] = []
+    while True:
+        word = cursor.word()
+        cursor.space()
+        if word == "TEXT" and cursor.peek() == b"{":
+            parts.append(cursor.long_string())
+        elif word == "URL":
+            parts.append(c.Url(cursor.text()))
+        else:
+            raise ParseError("TEXT and a literal, or URL expected")
+        if len(parts) > CATENATED:
+            raise ParseError(f"at most {CATENATED} parts", "LIMIT")
+        if cursor.take(b")"):
+            return c.Catenated(tuple(parts))
+        cursor.space()
 
 
 def _search(cursor: Cursor, by: c.By) -> c.Command:

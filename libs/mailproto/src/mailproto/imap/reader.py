@@ -3,10 +3,16 @@
 A command may be spread over lines, each ended by a literal's length. For a
 synchronising literal the client waits for a go-ahead: `Go`. All bounds are on the
 whole command, so ten thousand small literals are no way round them.
+
+A long literal of APPEND is not kept here: its octets go to a `Sink` as they come,
+and in the command stands `{octets@number}` in its place, which no client can
+write: after a line's end that is no literal's a command is over.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 LINE_OCTETS = 64 * 1024
 LITERALS = 100
@@ -18,11 +24,28 @@ APPEND = re.compile(rb"[^ ]+ (?:APPEND|(?:UID )?REPLACE) ", re.IGNORECASE)
 SKIPPED_OCTETS = 1 << 31
 
 
+# Literals from this size on go to a sink, where there is one.
+APART_OCTETS = 256 * 1024
+
+
+class Sink(Protocol):
+    """Takes the octets of one long literal."""
+
+    octets: int
+
+    def write(self, data: bytes) -> None:
+        """The next of them."""
+
+    def close(self) -> None:
+        """It is not wanted, or not any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A whole command without its last CRLF, literals inside."""
+    """A whole command without its last CRLF, literals inside; long ones apart. Who takes it closes these."""
 
     octets: bytes | bytearray
+    apart: tuple[Sink, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +75,18 @@ Event = Whole | Go | Refused | Broken
 class Reader:
     """Feed octets, take events. The limits may be raised once the client has authenticated."""
 
-    def __init__(self, *, literal_octets: int, append_octets: int) -> None:
+    def __init__(
+        self,
+        *,
+        literal_octets: int,
+        append_octets: int,
+        new_sink: Callable[[int], Sink | None] | None = None,
+    ) -> None:
+        # None of it: there is no room now.
+        self.new_sink = new_sink
+        self._apart: list[Sink] = []
+        # What of the last of these is still to come.
+        self._apart_left = 0
         self.literal_octets = literal_octets
         self.append_octets = append_octets
         self._buffer = bytearray()
@@ -72,7 +106,16 @@ class Reader:
             dropped = min(self._skip, len(data))
             self._skip -= dropped
             data = data[dropped:]
+        if self._apart_left:
+            data = self._divert(data)
         self._buffer += data
+
+    def _divert(self, data: bytes) -> bytes:
+        """What of it is of the long literal goes there; the rest."""
+        piece = data[: self._apart_left]
+        self._apart[-1].write(piece)
+        self._apart_left -= len(piece)
+        return data[len(piece) :]
 
     @property
     def is_between_commands(self) -> bool:
@@ -88,7 +131,15 @@ class Reader:
     def forget(self) -> None:
         """TLS starts: what came in clear is not there."""
         self._buffer.clear()
+        self.abandon()
         self._begin()
+
+    def abandon(self) -> None:
+        """What came of long literals is not wanted: the command was refused, or the connection is over."""
+        for sink in self._apart:
+            sink.close()
+        self._apart = []
+        self._apart_left = 0
 
     def _begin(self) -> None:
         self._scanned = self._line_start = self._literals = self._literal_octets = 0
@@ -104,7 +155,7 @@ class Reader:
 
     def next_event(self) -> Event | None:
         """The next event, or None when more octets are needed."""
-        if self._skip:
+        if self._skip or self._apart_left:
             return None
         while True:
             end = self._buffer.find(b"\n", self._scanned)
@@ -124,9 +175,10 @@ class Reader:
                     return event
                 continue
             if literal is None:
-                return Whole(self._take(line_end, end + 1))
+                apart, self._apart = tuple(self._apart), []
+                return Whole(self._take(line_end, end + 1), apart)
             event = self._literal(int(literal[1]), not literal[2], end)
-            if event is not None or self._skip or self._line_start > len(self._buffer):
+            if event is not None or self._skip or self._line_start > len(self._buffer) or self._apart_left:
                 return event
 
     def _take(self, octets: int, with_line_end: int) -> bytes | bytearray:
@@ -147,12 +199,23 @@ class Reader:
         head = bytes(self._buffer[:80])
         is_append = APPEND.match(head) is not None
         limit = self.append_octets if is_append else self.literal_octets
-        if self._literals <= LITERALS and self._literal_octets <= limit:
+        sink: Sink | None = None
+        fits = self._literals <= LITERALS and self._literal_octets <= limit
+        text = f"A literal has at most {limit} octets here"
+        if fits and is_append and octets >= APART_OCTETS and self.new_sink is not None:
+            sink = self.new_sink(octets)
+            if sink is None:
+                fits, text = False, "There is no room for a message of that size now"
+        if sink is not None:
+            self._begin_apart(sink, end)
+            return Go() if waits else None
+        if fits:
             self._line_start = self._scanned = end + 1 + octets
             return Go() if waits else None
         match = TAG.match(head)
         tag = match[0].decode() if match else "*"
-        refusal = Refused(tag, f"A literal has at most {limit} octets here", is_too_big=is_append)
+        refusal = Refused(tag, text, is_too_big=is_append)
+        self.abandon()
         if waits:
             # The client waits and sends nothing of it.
             self._drop(end + 1)
@@ -161,6 +224,17 @@ class Reader:
         self._refusal = refusal
         self._skipped = 0
         return self._throw_away(octets, end)
+
+    def _begin_apart(self, sink: Sink, end: int) -> None:
+        """Its octets, of which some may have come, go to the sink; the announcement is written anew."""
+        start = self._buffer.rfind(b"{", 0, end)
+        rest = bytes(self._buffer[end + 1 :])
+        del self._buffer[start:]
+        self._buffer += b"{%d@%d}\r\n" % (sink.octets, len(self._apart))
+        self._line_start = self._scanned = len(self._buffer)
+        self._apart.append(sink)
+        self._apart_left = sink.octets
+        self._buffer += self._divert(rest)
 
     def _refused_line(self, literal: "re.Match[bytes] | None", end: int) -> Event | None:
         """The rest of a refused command up to a line's end: more of it may follow as literals, never as commands."""

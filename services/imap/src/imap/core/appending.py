@@ -3,23 +3,27 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import cast
 
+from blobstore import BodyReference
 from mailmodel import Flags, MailboxInfo
 from mailmodel.flags import KEYWORD_OCTETS, KEYWORDS_A_MESSAGE
 from mailmodel.rights import INSERT
 from mailmsg.facts import MessageFacts, examine
 from mailmsg.header import header_end
-from mailproto.imap.commands import Append, NewText
+from mailproto.imap.commands import Append, Catenated, NewText
 from mailproto.imap.message_set import compact
 from mailstore import MailboxMissing, MailboxNameInvalid, NewMessage
 
 from imap.core.answer import Answer, Bad, No, ok
 from imap.core.features import Feature, Utf8
 from imap.core.limits import refuse_more
+from imap.core.linking import catenate
 from imap.core.naming import say_normal_form
 from imap.core.places import Place, need
 from imap.core.quotas import warn
 from imap.core.session import Session
+from imap.ports import LongText
 
 # From this size on the parser works in a thread, so that no other session waits for it.
 THREAD_OCTETS = 512 * 1024
@@ -29,8 +33,6 @@ CREATE_FIRST = ("There is no such mailbox; create it first", "TRYCREATE")
 async def append(session: Session, command: Append) -> Answer:
     """The messages as the client sent them, all or none; nothing is put before them."""
     refuse_more(len(command.messages), session.limits.of_saving)
-    for text in command.messages:
-        check_text(session, text)
     target = await target_mailbox(session, command.mailbox)
     messages = await new_messages(session, command.messages)
     try:
@@ -53,41 +55,84 @@ def appended_code(target: MailboxInfo, uids: list[int]) -> str:
     return f"APPENDUID {target.uid_validity} {compact(uids).decode()}"
 
 
-def check_text(session: Session, text: NewText) -> None:
+def check_text(session: Session, text: NewText, content: bytes | LongText) -> None:
     """Raises No or Bad for what cannot be kept."""
-    if not text.content:
+    if not content:
         # RFC 3502 §6.3.11: so a client gives up what it has begun.
         raise No("An empty message is not kept; nothing was appended", "CANNOT")
-    if b"\0" in text.content:
+    if b"\0" in content if isinstance(content, bytes) else content.has_nul:
         if text.is_binary:
             raise No("A message with NUL in it cannot be kept", "UNKNOWN-CTE")
         raise Bad("A message holds no NUL")
     if session.utf8 is Utf8.STRICT and Feature.UTF8 not in session.features:
-        end = header_end(text.content)
-        if not text.content[:end].isascii():
+        beginning = content if isinstance(content, bytes) else next(content.pieces(), b"")
+        if not beginning[: header_end(beginning)].isascii():
             raise No("ENABLE UTF8=ACCEPT first: there is 8-bit text in the header", "CANNOT")
     given_flags(text.flags)
 
 
 async def new_messages(session: Session, texts: Sequence[NewText]) -> list[NewMessage]:
-    """Examined, their bodies stored."""
-    bodies = await session.store.put_bodies(session.account, [text.content for text in texts])
+    """Examined, their bodies stored. Raises No or Bad before anything is."""
+    contents: list[bytes | LongText] = []
+    made: list[LongText] = []
+    try:
+        for text in texts:
+            content = await _content(session, text)
+            contents.append(content)
+            if isinstance(text.content, Catenated) and not isinstance(content, bytes):
+                made.append(content)
+        for text, content in zip(texts, contents, strict=True):
+            check_text(session, text, content)
+        facts = [await _facts(content) for content in contents]
+        bodies = await _put(session, contents)
+    finally:
+        for each in made:
+            each.close()
     return [
         NewMessage(
             body=body,
             prefix=b"",
-            facts=await _facts(text.content),
+            facts=found,
             internal_date=text.internal_date or datetime.now(UTC),
             flags=given_flags(text.flags),
         )
-        for text, body in zip(texts, bodies, strict=True)
+        for text, body, found in zip(texts, bodies, facts, strict=True)
     ]
 
 
-async def _facts(content: bytes) -> MessageFacts:
+async def _content(session: Session, text: NewText) -> bytes | LongText:
+    if isinstance(text.content, Catenated):
+        return await catenate(session, text.content)
+    # A long literal is what the session's own maker of sinks has made.
+    return text.content if isinstance(text.content, bytes) else cast(LongText, text.content)
+
+
+async def _put(session: Session, contents: Sequence[bytes | LongText]) -> list[BodyReference]:
+    """Small ones together, long ones each by itself."""
+    short = iter(
+        await session.store.put_bodies(
+            session.account, [each for each in contents if isinstance(each, bytes)]
+        )
+    )
+    return [
+        next(short)
+        if isinstance(each, bytes)
+        else await session.store.put_file(session.account, each.file(), each.octets, each.digest)
+        for each in contents
+    ]
+
+
+async def _facts(content: bytes | LongText) -> MessageFacts:
+    if not isinstance(content, bytes):
+        return await asyncio.to_thread(_facts_of_file, content)
     if len(content) >= THREAD_OCTETS:
         return await asyncio.to_thread(examine, content)
     return examine(content)
+
+
+def _facts_of_file(content: LongText) -> MessageFacts:
+    with content.octets_of_file() as octets:
+        return examine(octets)
 
 
 def given_flags(names: tuple[str, ...]) -> Flags:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from mailproto.sasl import MECHANISMS
+from mailproto.sasl import BEARER_MECHANISMS, MECHANISMS
 from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS
 
 ALWAYS = ("IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "ENABLE")
@@ -11,7 +11,7 @@ LOGGED_IN = (
     *("IDLE", "NAMESPACE", "UIDPLUS", "UNSELECT", "CHILDREN", "MOVE"),
     *("SPECIAL-USE", "CREATE-SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE"),
     *("ESEARCH", "SEARCHRES", "WITHIN", "PARTIAL", "CONDSTORE", "QRESYNC"),
-    *("BINARY", "MULTIAPPEND", "REPLACE", "PREVIEW", "OBJECTID", "SAVEDATE"),
+    *("BINARY", "CATENATE", "MULTIAPPEND", "REPLACE", "PREVIEW", "OBJECTID", "SAVEDATE"),
     *(
         "SORT",
         "SORT=DISPLAY",
@@ -29,9 +29,12 @@ LOGGED_IN = (
 )
 
 
-def mechanisms(scram: Literal["on", "off"]) -> tuple[bytes, ...]:
+def mechanisms(scram: Literal["on", "off"], oauth: Literal["on", "off"]) -> tuple[bytes, ...]:
     """What AUTHENTICATE takes, the best first."""
-    return (*SCRAM_MECHANISMS, *MECHANISMS) if scram == "on" else MECHANISMS
+    offered: tuple[bytes, ...] = SCRAM_MECHANISMS if scram == "on" else ()
+    if oauth == "on":
+        offered += BEARER_MECHANISMS
+    return (*offered, *MECHANISMS)
 
 
 def capabilities(

@@ -7,7 +7,7 @@ from mailproto.imap.commands import Replace
 from mailstore import EntryMissing, MailboxMissing
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
-from imap.core.appending import appended_code, check_text, new_messages, target_mailbox
+from imap.core.appending import appended_code, new_messages, target_mailbox
 from imap.core.naming import say_normal_form
 from imap.core.session import Session
 
@@ -20,7 +20,6 @@ async def replace(session: Session, command: Replace) -> Answer:
     uids = session.uids(command.number, command.by)
     if not uids:
         raise No(*GONE)
-    check_text(session, command.text)
     target = await target_mailbox(session, command.mailbox)
     [new] = await new_messages(session, [command.text])
     try:

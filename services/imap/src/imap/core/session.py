@@ -22,7 +22,7 @@ from imap.core.places import Reach
 from imap.core.progress import Progress
 from imap.core.updating import Context, numbered
 from imap.core.watch import Watch
-from imap.ports import People
+from imap.ports import LongText, People
 
 
 @dataclass
@@ -66,6 +66,8 @@ class Session:
         limits: MessageLimits = UNLIMITED,
         utf8: Utf8 = Utf8.ACCEPT,
         people: People | None = None,
+        new_long_text: Callable[[int], LongText | None] = lambda _octets: None,
+        hostname: str = "localhost",
     ) -> None:
         self.store = store
         self.say = say
@@ -76,6 +78,9 @@ class Session:
         self.utf8 = utf8
         # Who says whose a mailbox of others is; without it there are none.
         self.people = people
+        # Room for a message that is too long to be held; None where there is none.
+        self.new_long_text = new_long_text
+        self.hostname = hostname
         self.who: Identity | None = None
         self.selected: Selected | None = None
         self.features: set[Feature] = set()

@@ -8,6 +8,7 @@ time limits and the end at SIGTERM in `wire`.
 import asyncio
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -32,7 +33,7 @@ from imap.edge.entering import Entrance, limits_of
 from imap.edge.idling import idle
 from imap.edge.waiting import octets_or_news
 from imap.edge.wire import Over, Wire
-from imap.ports import Changes, Directory, Listening, People
+from imap.ports import Changes, Directory, Listening, LongText, People
 from imap.settings import Settings
 
 # RFC 9208 §4.3.1
@@ -54,6 +55,8 @@ class Needs:
     log: FilteringBoundLogger
     # Without it nobody sees others' mailboxes.
     people: People | None = None
+    # Room on the disk for messages that are too long to be held; without it they are held.
+    new_long_text: Callable[[int], LongText | None] = lambda _octets: None
 
 
 class Connections:
@@ -87,7 +90,7 @@ class Imap:
     def __init__(self, connection: Connection, needs: Needs, by_account: dict[str, int]) -> None:
         self._needs = needs
         self._log = needs.log.bind(connection=connection.id, peer_host=connection.peer_host)
-        self._wire = Wire(connection, needs.settings)
+        self._wire = Wire(connection, needs.settings, needs.new_long_text)
         self._entrance = Entrance(
             self._wire, needs.settings, needs.directory, needs.tls, by_account, self._log
         )
@@ -110,6 +113,8 @@ class Imap:
             limits=limits_of(settings),
             utf8=Utf8(settings.utf8),
             people=self._needs.people,
+            new_long_text=self._needs.new_long_text,
+            hostname=settings.hostname,
         )
 
     def end_if_idle(self) -> None:
@@ -132,6 +137,7 @@ class Imap:
             await self._listening.stop()
             self._listening = None
         await self._overhear(None)
+        self._wire.leave()
         self._entrance.leave()
 
     async def _overhear(self, owner: AccountRef | None) -> None:
@@ -173,11 +179,15 @@ class Imap:
             case r.Go():
                 await self._wire.say(b"+ Go ahead\r\n")
             case r.Whole():
-                tagged = await self._parsed(event.octets)
+                tagged, apart = await self._parsed(event), event.apart
                 # A message that is appended is held once from here on.
                 del event
-                if tagged is not None:
-                    await self._run(tagged)
+                try:
+                    if tagged is not None:
+                        await self._run(tagged)
+                finally:
+                    for each in apart:
+                        each.close()
             case r.Refused():
                 status, code = ("NO", "TOOBIG") if event.is_too_big else ("BAD", "LIMIT")
                 await self._wire.say(responses.tagged(event.tag, status, event.text, code))
@@ -187,12 +197,13 @@ class Imap:
             case _:
                 assert_never(event)
 
-    async def _parsed(self, octets: bytes | bytearray) -> c.Tagged | None:
+    async def _parsed(self, whole: r.Whole) -> c.Tagged | None:
         """The command, or None where the refusal has been said already."""
+        octets = whole.octets
         if not octets:
             return None
         try:
-            return parse(octets, self._session.dialect)
+            return parse(octets, self._session.dialect, whole.apart)
         except CommandInvalid as error:
             await self._wire.say(responses.tagged(error.tag, "BAD", str(error), error.code))
             await self._count_error()

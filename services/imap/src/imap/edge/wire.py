@@ -5,12 +5,14 @@ The time limits are here, because they end a read: so long for the login, so lon
 
 import ssl
 import time
+from collections.abc import Callable
 
 from mailproto.imap import reader as r
 from mailproto.imap import responses
 from servicekit.tcp import Connection
 
 from imap.edge.deflating import Deflate, StreamBroken
+from imap.ports import LongText
 from imap.settings import Settings
 
 DRAINING = responses.untagged("BYE", "The server is going down, come back soon")
@@ -26,7 +28,13 @@ class Over(Exception):
 class Wire:
     """Reads events and lines, says octets."""
 
-    def __init__(self, connection: Connection, settings: Settings) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        settings: Settings,
+        new_long_text: Callable[[int], LongText | None] = lambda _octets: None,
+    ) -> None:
+        self._new_long_text = new_long_text
         self._connection = connection
         self._settings = settings
         self._reader = r.Reader(literal_octets=STRANGERS_OCTETS, append_octets=STRANGERS_OCTETS)
@@ -62,11 +70,13 @@ class Wire:
         self._login_until = None
         self._reader.literal_octets = self._settings.literal_octets
         self._reader.append_octets = self._settings.append_octets
+        self._reader.new_sink = self._new_long_text
 
     def distrust(self) -> None:
         """The client is a stranger again (RFC 8437)."""
         self._login_until = time.monotonic() + self._settings.login_seconds
         self._reader.literal_octets = self._reader.append_octets = STRANGERS_OCTETS
+        self._reader.new_sink = None
 
     async def say(self, data: bytes) -> None:
         """Send; waits for a client that reads slowly."""
@@ -146,6 +156,10 @@ class Wire:
         if self._waits:
             self._connection.write(self._outward(DRAINING))
             self._connection.end()
+
+    def leave(self) -> None:
+        """The connection is over: what has come of a long literal is let go of."""
+        self._reader.abandon()
 
     def forget(self) -> None:
         """What came in clear is not looked at."""
