@@ -8,6 +8,7 @@ from pathlib import Path
 from directoryclient import Disposition, Identity, Resolution, Target, Unavailable
 from eventbus import BusUnavailable
 from mailmodel import AccountRef
+from mailproto.sasl import TokenRefusal
 from mailproto.sasl.scram import derive
 from mailproto.sasl.scram_exchange import Candidate, Offer
 from senderauth.dns import Resolve
@@ -22,6 +23,8 @@ from smtp_gateway.edge.session import Session
 from smtp_gateway.ports import KeyRing, Policies
 from smtp_gateway.settings import Settings
 from spool import Letter
+
+from tests.support.bearer import REFUSAL, TOKEN
 
 TENANT = "tenant-foo"
 PEOPLE = ("jones@foo.com", "brown@foo.com", "smith@foo.com")
@@ -60,6 +63,11 @@ class FakeDirectory:
         if login in PEOPLE and password == "right":
             return Identity(AccountRef(TENANT, f"id-{login}"), login, "default")
         return None
+
+    async def authenticate_token(
+        self, login: str, token: str, client_address: str
+    ) -> Identity | TokenRefusal:
+        return await self.authenticate(login, "right" if token == TOKEN else "", client_address) or REFUSAL
 
     async def start_scram(self, login: str, client_address: str) -> Offer:
         if login == "away@foo.com":

@@ -16,6 +16,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "proxy": {"proxy_networks": ("127.0.0.0/8",)},
     "xclient": {"xclient_networks": ("127.0.0.1",)},
     "submissions": {"in_tls": True},
+    "submissions_oauth": {"in_tls": True, "oauth": "on"},
     "mxtls": {"in_tls": True},
 }
 

@@ -6,8 +6,9 @@ from typing import Any, cast
 import grpc
 import pytest
 from directoryclient import DirectoryClient, Disposition, Identity, Throttled, Unavailable
-from directoryclient.client import RETRY_SECONDS
+from directoryclient.client import RETRY_SECONDS, _identity
 from mailmodel import AccountRef
+from mailproto.sasl import TokenRefusal
 from mailproto.sasl.scram_exchange import Candidate, Offer
 from mailwire.directory.v1 import directory_pb2 as wire
 
@@ -67,6 +68,16 @@ class Stub:
         password = self.password if request.credential_id == "c1" else ""
         asked = wire.AuthenticateRequest(login=request.login, password=password)
         return wire.FinishScramResponse(answer=await self.Authenticate(asked, timeout))
+
+    async def AuthenticateToken(self, request: Any, timeout: float) -> Any:
+        assert (request.door, request.client_address) == ("pop3", "192.0.2.1")
+        asked = wire.AuthenticateRequest(login=request.login, password=request.token)
+        answer = await self.Authenticate(asked, timeout)
+        return wire.AuthenticateTokenResponse(
+            answer=answer,
+            scope="" if answer.granted else "mail",
+            openid_configuration="" if answer.granted else "https://id",
+        )
 
     async def ResolveRecipients(self, request: Any, timeout: float) -> Any:
         self.asked.append(list(request.addresses))
@@ -296,3 +307,35 @@ async def test_scram_of_one_who_must_wait_and_of_a_directory_without_keys() -> N
         await setting.client.start_scram("alice", "192.0.2.1")
     with pytest.raises(Unavailable, match="DEADLINE"):
         await setting.client.finish_scram("alice", "c1", "192.0.2.1")
+
+
+async def test_a_token_is_remembered_only_as_long_as_the_directory_says() -> None:
+    setting = Setting()
+
+    async def enter(token: str = "secret", login: str = "alice") -> object:
+        return await setting.client.authenticate_token(login, token, "192.0.2.1")
+
+    assert await enter() == ALICE
+    assert await enter() == ALICE
+    assert setting.stub.logins == 2, "unset: not at all"
+    setting.stub.remember_seconds = 10.0
+    assert await enter() == ALICE
+    assert await enter() == ALICE
+    assert setting.stub.logins == 3
+    assert await setting.granted() is True
+    assert setting.stub.logins == 4, "a token is no password"
+    setting.now = 11.0
+    assert await enter("wrong") == TokenRefusal("invalid_token", "mail", "https://id")
+    setting.client.changed("", b"")
+    assert await enter() == ALICE
+    assert setting.stub.logins == 6
+    setting.stub.wait_seconds = 2.0
+    with pytest.raises(Throttled):
+        await enter("other")
+
+
+async def test_for_whom_an_account_may_send() -> None:
+    found = wire.Identity(may_send_as=["Sales@A.test"], may_send_on_behalf_of=["boss@a.test"])
+    who = _identity(wire.AuthenticateResponse(granted=True, identity=found))
+    assert who is not None
+    assert (who.may_send_as, who.may_send_on_behalf_of) == ({"sales@a.test"}, {"boss@a.test"})

@@ -2,11 +2,13 @@
 
 import base64
 import zlib
+from contextlib import closing
 
 import pytest
 from mailproto.imap.commands import Plain
 from mailproto.imap.parse import PARSERS
 
+from tests.support.bearer import RESPONSES, why_not
 from tests.support.imap_memory import PASSWORD, Imap
 from tests.support.scram import ScramClient
 
@@ -213,6 +215,28 @@ def test_scram_that_goes_wrong_lets_nobody_in(
     assert client.say("SELECT INBOX")[-1].startswith("BAD")
     nonsense = client.exchange(b"b AUTHENTICATE SCRAM-SHA-256 bm9uc2Vuc2U=\r\n")
     assert nonsense.startswith(b"b BAD")
+
+
+@pytest.mark.parametrize("mechanism", RESPONSES)
+def test_a_token_in_place_of_the_password(mechanism: bytes) -> None:
+    with closing(Imap(oauth="on")) as server:
+        client = server.connect()
+        assert "AUTH=OAUTHBEARER AUTH=XOAUTH2 AUTH=PLAIN" in client.exchange(b"").decode()
+        said = client.exchange(
+            b"a AUTHENTICATE " + mechanism + b" " + RESPONSES[mechanism]("alice", "bad") + b"\r\n"
+        )
+        assert why_not(said.strip().removeprefix(b"+ "))["scope"] == "mail"
+        assert client.exchange(b"AQ==\r\n").startswith(b"a NO [AUTHENTICATIONFAILED]")
+        assert client.exchange(b"b AUTHENTICATE " + mechanism + b" bm9uc2Vuc2U=\r\n").startswith(b"b BAD")
+        assert client.exchange(b"c AUTHENTICATE " + mechanism + b"\r\n") == b"+ \r\n"
+        assert client.exchange(RESPONSES[mechanism]("alice") + b"\r\n").startswith(b"c OK [CAPABILITY ")
+        assert client.say("SELECT INBOX")[-1].startswith("OK")
+
+
+def test_tokens_are_offered_only_where_the_installation_says_so(imap: Imap) -> None:
+    client = imap.connect()
+    assert b"BEARER" not in client.exchange(b"")
+    assert client.say("AUTHENTICATE OAUTHBEARER AQ==")[-1].startswith("NO [CANNOT]")
 
 
 def test_capabilities_before_and_after_the_login(imap: Imap) -> None:

@@ -11,6 +11,7 @@ from directoryclient import Identity, Throttled
 from directoryclient import Unavailable as DirectoryUnavailable
 from mailmodel import AccountRef
 from mailproto.pop3.maildrop import Maildrop
+from mailproto.sasl import TokenRefusal
 from mailproto.sasl.scram import derive
 from mailproto.sasl.scram_exchange import Candidate, Offer
 from pop3.edge.session import Needs, Sessions
@@ -18,6 +19,7 @@ from pop3.ports import MessageGone, Unavailable
 from pop3.settings import Settings
 from servicekit.tcp import Connection
 
+from tests.support.bearer import REFUSAL, RESPONSES, TOKEN, why_not
 from tests.support.scram import ScramClient
 
 ALICE = AccountRef("t", "alice")
@@ -117,6 +119,13 @@ class Book:
             if (login, password) == ("alice", "secret")
             else None
         )
+
+    async def authenticate_token(
+        self, login: str, token: str, client_address: str
+    ) -> Identity | TokenRefusal:
+        if token == "away":
+            raise DirectoryUnavailable("away")
+        return await self.authenticate(login, "secret" if token == TOKEN else "", client_address) or REFUSAL
 
     async def start_scram(self, login: str, client_address: str) -> Offer:
         if login == "away":
@@ -387,4 +396,28 @@ async def test_who_breaks_off_after_the_proof_is_not_in() -> None:
 async def test_an_installation_may_offer_no_scram() -> None:
     said = await House(scram="off").play(b"CAPA\r\nAUTH SCRAM-SHA-256\r\n")
     assert b"SASL PLAIN LOGIN\r\n" in said
+    assert said.endswith(b"-ERR Unknown mechanism\r\n")
+
+
+@pytest.mark.parametrize("mechanism", RESPONSES)
+async def test_a_token_in_place_of_the_password(mechanism: bytes) -> None:
+    house = House(oauth="on")
+    say = Dialogue(house)
+    await say(b"")
+    assert b"SASL SCRAM-SHA-256 OAUTHBEARER XOAUTH2 PLAIN LOGIN" in await say(b"CAPA")
+    assert await say(b"AUTH " + mechanism) == b"+ "
+    told = await say(RESPONSES[mechanism]("alice", "bad"))
+    assert why_not(told.removeprefix(b"+ "))["scope"] == "mail"
+    assert (await say(b"=")).startswith(b"-ERR [AUTH]")
+    assert await say(b"AUTH " + mechanism) == b"+ "
+    assert (await say(RESPONSES[mechanism]("alice", "away"))).startswith(b"-ERR [SYS/TEMP]")
+    assert await say(b"AUTH " + mechanism) == b"+ "
+    assert await say(RESPONSES[mechanism]("alice")) == b"+OK maildrop has 2 messages (48 octets)"
+    assert (await say(b"STAT")).startswith(b"+OK 2 ")
+    await say.end()
+    assert not house.drops.locked
+
+
+async def test_tokens_are_offered_only_where_the_installation_says_so() -> None:
+    said = await House().play(b"AUTH OAUTHBEARER\r\n")
     assert said.endswith(b"-ERR Unknown mechanism\r\n")

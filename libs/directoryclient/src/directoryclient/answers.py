@@ -48,8 +48,14 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who has authenticated. `address` is the account's primary address, in its canonical form."""
+    """Who has authenticated. `address` is the account's primary address, in its canonical form.
+
+    `may_send_as` are addresses of others that count as its own when it sends; for those of `may_send_on_behalf_of` the
+    message must say in Sender who sent it. Both in lower case.
+    """
 
     account: AccountRef
     address: str
     store: str
+    may_send_as: frozenset[str] = frozenset()
+    may_send_on_behalf_of: frozenset[str] = frozenset()

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import grpc
 from mailmodel import AccountRef
+from mailproto.sasl.bearer import TokenRefusal
 from mailproto.sasl.scram_exchange import Candidate, Offer
 from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryServiceStub
@@ -153,14 +154,40 @@ class DirectoryClient:
             until = self._clock() + min(answer.retry_after_seconds, WAIT_SECONDS)
             self._waits.keep(pair, until, until)
         identity = _identity(answer)
+        if identity is not None:
+            seconds = self._login_seconds
+            if answer.HasField("remember_seconds"):
+                seconds = min(seconds, answer.remember_seconds)
+            self._remember(digest, identity, seconds, changes)
+        return identity
+
+    async def authenticate_token(
+        self, login: str, token: str, client_address: str
+    ) -> Identity | TokenRefusal:
+        """Whom an access token lets in, or why it lets nobody in. Raises Throttled and Unavailable.
+
+        A yes is remembered only where the directory says for how long: a token ends, and may be taken back.
+        """
+        digest = self._digest(f"token {client_address} {len(login)} {login} {token}")
+        if self._may_recall() and (kept := self._identities.recall(digest, self._clock())) is not None:
+            return kept
+        changes = self._changes
+        answer = await self._ask(
+            self._stub.AuthenticateToken,
+            wire.AuthenticateTokenRequest(
+                login=login, token=token, door=self._door, client_address=client_address
+            ),
+        )
+        identity = _identity(answer.answer)
         if identity is None:
-            return None
-        seconds = self._login_seconds
-        if answer.HasField("remember_seconds"):
-            seconds = min(seconds, answer.remember_seconds)
+            return TokenRefusal(scope=answer.scope, openid_configuration=answer.openid_configuration)
+        seconds = min(self._login_seconds, answer.answer.remember_seconds)
+        self._remember(digest, identity, seconds, changes)
+        return identity
+
+    def _remember(self, digest: bytes, identity: Identity, seconds: float, changes: int) -> None:
         if changes == self._changes and self._hears_changes() and seconds > 0:
             self._identities.keep(digest, identity, self._clock() + seconds)
-        return identity
 
     def _digest(self, text: str) -> bytes:
         return hashlib.blake2b(text.encode(), key=self._key, digest_size=32).digest()
@@ -226,4 +253,10 @@ def _identity(answer: wire.AuthenticateResponse) -> Identity | None:
     if not answer.granted:
         return None
     found = answer.identity
-    return Identity(AccountRef(found.tenant_id, found.account_id), found.address, found.store)
+    return Identity(
+        AccountRef(found.tenant_id, found.account_id),
+        found.address,
+        found.store,
+        frozenset(each.lower() for each in found.may_send_as),
+        frozenset(each.lower() for each in found.may_send_on_behalf_of),
+    )

@@ -68,6 +68,12 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     append_folder: str = Field(
         "", description="where (files without a name, gone with the process); empty: with temporary files"
     )
+    pack_seconds: float = Field(
+        3.0,
+        description="how often short bodies that were appended are moved from the database to the object storage",
+        gt=0,
+        le=600,
+    )
     body_cache_octets: int = Field(
         256 * 1024 * 1024, description="bodies kept on the local disk; 0: none", ge=0, le=1 << 40
     )

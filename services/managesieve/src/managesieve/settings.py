@@ -23,6 +23,10 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings, DirectorySettings
     allow_plaintext_login: Literal["never", "loopback"] = Field(
         "never", description="who may send a password without TLS: nobody, or clients on this machine"
     )
+    oauth: Literal["on", "off"] = Field(
+        "off",
+        description="whether OAUTHBEARER and XOAUTH2 are offered; a tenant's OpenID provider is set in the directory",
+    )
     max_connections: int = Field(1000, description="of one process", ge=1)
     login_seconds: float = Field(120.0, description="how long a client may take until it has logged in", gt=0)
     idle_seconds: float = Field(

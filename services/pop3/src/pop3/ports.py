@@ -8,6 +8,7 @@ from typing import Protocol
 from directoryclient import Identity
 from mailmodel import AccountRef
 from mailproto.pop3.maildrop import Maildrop
+from mailproto.sasl.bearer import TokenRefusal
 from mailproto.sasl.scram_exchange import Offer
 
 
@@ -24,6 +25,11 @@ class Directory(Protocol):
 
     async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
         """Whose login and password these are. Raises directoryclient.Throttled and Unavailable."""
+
+    async def authenticate_token(
+        self, login: str, token: str, client_address: str
+    ) -> Identity | TokenRefusal:
+        """Whom the token lets in, or why nobody. Raises directoryclient.Throttled and Unavailable."""
 
     async def start_scram(self, login: str, client_address: str) -> Offer:
         """What a SCRAM exchange needs. Raises the same."""

@@ -29,6 +29,10 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     scram: Literal["on", "off"] = Field(
         "on", description="whether AUTH offers SCRAM-SHA-256; the directory must keep keys for it"
     )
+    oauth: Literal["on", "off"] = Field(
+        "off",
+        description="whether OAUTHBEARER and XOAUTH2 are offered; a tenant's OpenID provider is set in the directory",
+    )
     max_connections: int = Field(10_000, description="of one listener of one process", ge=1)
     login_seconds: float = Field(180.0, description="how long a client may take until it has logged in", gt=0)
     idle_seconds: float = Field(

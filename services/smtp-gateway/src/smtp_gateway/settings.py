@@ -33,6 +33,10 @@ class Settings(
     scram: Literal["on", "off"] = Field(
         "on", description="whether AUTH offers SCRAM-SHA-256; the directory must keep keys for it"
     )
+    oauth: Literal["on", "off"] = Field(
+        "off",
+        description="whether AUTH offers OAUTHBEARER and XOAUTH2; a tenant's OpenID provider is set in the directory",
+    )
     message_size_octets: int = Field(50 * 1024 * 1024, description="the largest message taken", ge=65_536)
     binary_mime: Literal["offered", "refused"] = Field(
         "refused",

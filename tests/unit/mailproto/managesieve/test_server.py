@@ -1,6 +1,7 @@
 """The ManageSieve machine: dialogues of RFC 5804, every split, any octets, states."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,11 @@ from mailproto.managesieve import events
 from mailproto.managesieve.reader import LONGEST_LINE_OCTETS, BadLine, Hopeless, LineReader, String, Word
 from mailproto.managesieve.responses import Code, string
 from mailproto.managesieve.server import ManageSieveServer, Offer, script_name
+from mailproto.sasl import BEARER_MECHANISMS, MECHANISMS
 
+from tests.support.bearer import REFUSAL, RESPONSES, TOKEN, why_not
+
+TOKENS = (*BEARER_MECHANISMS, *MECHANISMS)
 OFFER = Offer("Posthouse", ("fileinto", "vacation"), script_octets=2000, most_redirects=4)
 PLAIN = b'AUTHENTICATE "PLAIN" "AGFsaWNlAHNlY3JldA=="\r\n'
 
@@ -17,9 +22,11 @@ PLAIN = b'AUTHENTICATE "PLAIN" "AGFsaWNlAHNlY3JldA=="\r\n'
 class Driver:
     """A driver with one user's scripts in memory; says yes to alice with the password secret."""
 
-    def __init__(self, *, tls_offered: bool = False, plaintext_allowed: bool = True) -> None:
+    def __init__(
+        self, *, tls_offered: bool = False, plaintext_allowed: bool = True, offer: Offer = OFFER
+    ) -> None:
         self.machine = ManageSieveServer(
-            OFFER, tls_offered=tls_offered, tls_active=False, plaintext_allowed=plaintext_allowed
+            offer, tls_offered=tls_offered, tls_active=False, plaintext_allowed=plaintext_allowed
         )
         self.scripts: dict[str, bytes] = {}
         self.active = ""
@@ -41,9 +48,15 @@ class Driver:
         match event:
             case events.Login(login, password):
                 if (login, password) == ("alice", "secret"):
-                    machine.login_succeeded()
+                    machine.login_succeeded("alice@example.test")
                 else:
                     machine.login_failed(try_later=login == "later")
+            case events.TokenAsked(bearer) if bearer.token == TOKEN:
+                machine.login_succeeded("alice@example.test")
+            case events.TokenAsked(bearer) if bearer.token == "later":
+                machine.login_failed(try_later=True)
+            case events.TokenAsked():
+                machine.token_refused(REFUSAL)
             case events.StartTls():
                 machine.tls_started()
             case events.Unauthenticate():
@@ -259,3 +272,29 @@ def test_what_is_written_is_read(arguments: list[Word | String]) -> None:
 )
 def test_names_of_scripts(octets: bytes, name: str | None) -> None:
     assert script_name(octets) == name
+
+
+@pytest.mark.parametrize("mechanism", RESPONSES)
+def test_a_token_in_place_of_the_password(mechanism: bytes) -> None:
+    driver = Driver(offer=replace(OFFER, mechanisms=TOKENS))
+    assert b'"SASL" "OAUTHBEARER XOAUTH2 PLAIN LOGIN"' in driver.feed(b"")
+
+    def enter(token: str, last: bytes = b"") -> bytes:
+        response = (
+            RESPONSES[mechanism]("", token)
+            if mechanism == b"OAUTHBEARER"
+            else RESPONSES[mechanism]("a", token)
+        )
+        return driver.feed(b'AUTHENTICATE "' + mechanism + b'" ' + string(response) + b"\r\n" + last)
+
+    told = enter("bad")
+    assert why_not(told.strip(b'"\r\n'))["scope"] == "mail"
+    assert driver.feed(b'"AQ=="\r\n').startswith(b"NO ")
+    assert enter("bad", b'""\r\n').endswith(b'NO "Authentication failed"\r\n')
+    assert enter("later").startswith(b"NO (TRYLATER)")
+    assert enter(TOKEN).startswith(b"OK ")
+    assert b'"OWNER" "alice@example.test"' in driver.feed(b"CAPABILITY\r\n")
+
+
+def test_tokens_are_offered_only_where_that_is_said() -> None:
+    assert Driver().feed(b'AUTHENTICATE "XOAUTH2"\r\n').endswith(b'NO "Unknown mechanism"\r\n')

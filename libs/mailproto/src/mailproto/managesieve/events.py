@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mailproto.sasl.bearer import Bearer
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -11,6 +13,13 @@ class Login:
 
     login: str
     password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAsked:
+    """An access token. Answer: login_succeeded, login_failed, token_refused."""
+
+    bearer: Bearer
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +97,4 @@ class Close:
 Order = (
     HaveSpace | PutScript | CheckScript | ListScripts | SetActive | GetScript | DeleteScript | RenameScript
 )
-Event = Login | StartTls | Order | Unauthenticate | Close
+Event = Login | TokenAsked | StartTls | Order | Unauthenticate | Close

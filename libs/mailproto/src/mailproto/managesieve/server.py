@@ -19,6 +19,7 @@ from mailproto.managesieve import events
 from mailproto.managesieve.events import Event
 from mailproto.managesieve.reader import Argument, BadLine, Hopeless, Line, LineReader, String, Word
 from mailproto.managesieve.responses import Code, status, string
+from mailproto.sasl.bearer import BEARER_MECHANISMS, Bearer, BearerExchange, TokenRefusal
 from mailproto.sasl.exchange import MECHANISMS, Challenge, Credentials, Fault, SaslExchange
 
 MOST_MISTAKES = 20
@@ -38,6 +39,7 @@ class Offer:
     script_octets: int
     most_redirects: int
     notify: tuple[str, ...] = ()
+    mechanisms: tuple[bytes, ...] = MECHANISMS
 
 
 class ManageSieveServer:
@@ -51,7 +53,7 @@ class ManageSieveServer:
         self._reader = LineReader(LITERAL_OCTETS_BEFORE_LOGIN)
         self._out: list[bytes] = []
         self._waiting: Event | None = None
-        self._exchange: SaslExchange | None = None
+        self._exchange: SaslExchange | BearerExchange | None = None
         self._user: str | None = None
         self._ended = False
         self._mistakes = 0
@@ -111,18 +113,25 @@ class ManageSieveServer:
         self._reader.clear()
         self._capability("TLS is on")
 
-    def login_succeeded(self) -> None:
-        """It is who it says."""
-        event = self._answered(events.Login)
-        assert isinstance(event, events.Login)
-        self._user = event.login
+    def login_succeeded(self, address: str) -> None:
+        """It is who it says; `address` is shown as its name where only a token said who it is."""
+        event = self._answered(events.Login, events.TokenAsked)
+        self._exchange = None
+        self._user = event.login if isinstance(event, events.Login) else address
         self._mistakes = 0
         self._reader.literal_octets = self._offer.script_octets
         self._ok("Logged in")
 
+    def token_refused(self, refusal: TokenRefusal) -> None:
+        """The token lets nobody in. The client hears why, and NO when it has answered that."""
+        self._answered(events.TokenAsked)
+        assert isinstance(self._exchange, BearerExchange)
+        self._out.append(string(self._exchange.refused(refusal).line) + b"\r\n")
+
     def login_failed(self, *, try_later: bool) -> None:
         """It is not, or nobody can say now."""
-        self._answered(events.Login)
+        self._answered(events.Login, events.TokenAsked)
+        self._exchange = None
         if try_later:
             self._no("Try again later", Code.TRYLATER)
         else:
@@ -190,7 +199,10 @@ class ManageSieveServer:
         lines: list[tuple[bytes, str | None]] = [
             (b"IMPLEMENTATION", offer.implementation),
             (b"SIEVE", " ".join(offer.extensions)),
-            (b"SASL", b" ".join(MECHANISMS).decode() if self._may_login() and self._user is None else ""),
+            (
+                b"SASL",
+                b" ".join(offer.mechanisms).decode() if self._may_login() and self._user is None else "",
+            ),
             (b"MAXREDIRECTS", str(offer.most_redirects)),
         ]
         if offer.notify:
@@ -268,16 +280,18 @@ class ManageSieveServer:
             self._mistake("Already logged in")
         elif not self._may_login():
             self._no("A password needs TLS first", Code.ENCRYPT_NEEDED)
-        elif (mechanism := strings[0].upper()) not in MECHANISMS:
+        elif (mechanism := strings[0].upper()) not in self._offer.mechanisms:
             self._mistake("Unknown mechanism")
         else:
-            self._exchange = exchange = SaslExchange(mechanism)
+            is_bearer = mechanism in BEARER_MECHANISMS
+            exchange = BearerExchange(mechanism) if is_bearer else SaslExchange(mechanism)
+            self._exchange = exchange
             if len(strings) == 2:
                 self._sasl_answer(exchange, strings[1])
             else:
                 self._out.append(string(exchange.first_challenge().line) + b"\r\n")
 
-    def _sasl_line(self, exchange: SaslExchange, line: Line) -> None:
+    def _sasl_line(self, exchange: SaslExchange | BearerExchange, line: Line) -> None:
         strings = _strings(line.arguments)
         if strings is None or len(strings) != 1:
             self._exchange = None
@@ -285,11 +299,15 @@ class ManageSieveServer:
         else:
             self._sasl_answer(exchange, strings[0])
 
-    def _sasl_answer(self, exchange: SaslExchange, line: bytes) -> None:
+    def _sasl_answer(self, exchange: SaslExchange | BearerExchange, line: bytes) -> None:
         # An empty answer is the empty string here, and "=" where the exchange comes from (RFC 5034).
         outcome = exchange.answer(line or b"=")
         if isinstance(outcome, Challenge):
             self._out.append(string(outcome.line) + b"\r\n")
+            return
+        if isinstance(outcome, Bearer):
+            # The exchange goes on where this lets nobody in.
+            self._waiting = events.TokenAsked(outcome)
             return
         self._exchange = None
         if isinstance(outcome, Credentials):

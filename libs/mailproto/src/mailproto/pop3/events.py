@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from mailproto.sasl.bearer import Bearer
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -27,6 +29,13 @@ class ScramProven:
 
     login: str
     credential_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAsked:
+    """An access token. Answered like `Login`, or with `token_refused`."""
+
+    bearer: Bearer
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,7 @@ class Close:
     """Send what waits, then close the connection."""
 
 
-Event = Login | ScramAsked | ScramProven | StartTls | Retrieve | Update | Flush | Close
+Event = Login | TokenAsked | ScramAsked | ScramProven | StartTls | Retrieve | Update | Flush | Close
 
 
 class LoginFailure(Enum):

@@ -38,6 +38,7 @@ from mailproto.pop3.events import (
     ScramAsked,
     ScramProven,
     StartTls,
+    TokenAsked,
     Update,
 )
 from mailproto.pop3.maildrop import Maildrop
@@ -52,10 +53,12 @@ from mailproto.pop3.states import (
 )
 from mailproto.pop3.stuffing import DotStuffer, TopCutter
 from mailproto.pop3.surrogate import HeaderSurrogate
+from mailproto.sasl.bearer import BEARER_MECHANISMS, Bearer, BearerExchange, TokenRefusal
 from mailproto.sasl.exchange import Challenge, Credentials, Fault, SaslExchange, text
 from mailproto.sasl.scram import LoginAsked
 from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS, Done, Failed, Offer, Proven, ScramExchange
 
+Exchange = SaslExchange | ScramExchange | BearerExchange
 MOST_MISTAKES = 20
 """Commands of a session that may be wrong before it is ended."""
 MOST_FAILED_LOGINS = 5
@@ -79,9 +82,7 @@ class Pop3Server:
         self._listing: Iterator[bytes] | None = None  # Lines of an answer that is being given piece by piece.
         self._entered: Maildrop | None = None  # Open; the client is told at the end of its exchange.
         self._login: str | None = None  # The name that USER gave.
-        self._exchange: SaslExchange | ScramExchange | None = (
-            None  # Set: the client's next line is an answer, not a command.
-        )
+        self._exchange: Exchange | None = None  # Set: the client's next line is an answer, not a command.
         self._mistakes = 0
         self._failed_logins = 0
         self._utf8 = False
@@ -158,13 +159,20 @@ class Pop3Server:
 
     def login_succeeded(self, maildrop: Maildrop) -> None:
         """The maildrop is open and locked for this session."""
-        event = self._answered((Login, ScramProven))
+        event = self._answered((Login, TokenAsked, ScramProven))
         self._entered = maildrop
         if isinstance(event, ScramProven):
             assert isinstance(self._exchange, ScramExchange)
             self._send(b"+ " + self._exchange.last_word.line + b"\r\n")
         else:
+            self._end_sasl()
             self._enter()
+
+    def token_refused(self, refusal: TokenRefusal) -> None:
+        """The token opens no maildrop. The client hears why, and -ERR when it has answered that."""
+        self._answered(TokenAsked)
+        assert isinstance(self._exchange, BearerExchange)
+        self._send(b"+ " + self._exchange.refused(refusal).line + b"\r\n")
 
     def _enter(self) -> None:
         maildrop = self._entered
@@ -177,7 +185,7 @@ class Pop3Server:
 
     def login_failed(self, failure: LoginFailure) -> None:
         """The maildrop stays closed."""
-        self._answered((Login, ScramAsked, ScramProven))
+        self._answered((Login, TokenAsked, ScramAsked, ScramProven))
         self._end_sasl()
         self._login = None
         match failure:
@@ -409,8 +417,7 @@ class Pop3Server:
         if mechanism not in self._welcome.mechanisms:
             self._mistake("Unknown mechanism")
             return
-        exchange = ScramExchange() if mechanism in SCRAM_MECHANISMS else SaslExchange(mechanism)
-        self._exchange = exchange
+        exchange = self._exchange = _exchange(mechanism)
         if len(arguments) == 2:
             self._sasl_answer(exchange, arguments[1])
         else:
@@ -419,7 +426,7 @@ class Pop3Server:
     def _end_sasl(self) -> None:
         self._exchange = None
 
-    def _sasl_answer(self, exchange: SaslExchange | ScramExchange, line: bytes) -> None:
+    def _sasl_answer(self, exchange: Exchange, line: bytes) -> None:
         outcome = exchange.answer(line)
         match outcome:
             case Challenge():
@@ -431,6 +438,10 @@ class Pop3Server:
             case Proven():
                 # The exchange goes on: where this lets in, the server proves itself too.
                 self._waiting = ScramProven(outcome.login, outcome.credential_id)
+                return
+            case Bearer():
+                # It goes on where this lets nobody in.
+                self._waiting = TokenAsked(outcome)
                 return
         self._end_sasl()
         self._login = None
@@ -504,6 +515,12 @@ class Pop3Server:
             self._error("No such message")
             return None
         return number
+
+
+def _exchange(mechanism: bytes) -> Exchange:
+    if mechanism in SCRAM_MECHANISMS:
+        return ScramExchange()
+    return BearerExchange(mechanism) if mechanism in BEARER_MECHANISMS else SaslExchange(mechanism)
 
 
 def _messages(count: int) -> str:

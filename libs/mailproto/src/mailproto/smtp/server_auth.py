@@ -2,27 +2,43 @@
 
 from typing import assert_never
 
-from mailproto.sasl import Challenge, Credentials, Fault, SaslExchange
+from mailproto.sasl import (
+    BEARER_MECHANISMS,
+    Bearer,
+    BearerExchange,
+    Challenge,
+    Credentials,
+    Fault,
+    SaslExchange,
+    TokenRefusal,
+)
 from mailproto.sasl.scram import LoginAsked
 from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS, Done, Failed, Offer, Proven, ScramExchange
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server_commands import Auth
-from mailproto.smtp.server_events import AuthAsked, ScramAsked, ScramProven
+from mailproto.smtp.server_events import AuthAsked, ScramAsked, ScramProven, TokenAsked
 
-Step = Reply | AuthAsked | ScramAsked | ScramProven
+Step = Reply | AuthAsked | TokenAsked | ScramAsked | ScramProven
+
+
+def _exchange(mechanism: bytes) -> SaslExchange | ScramExchange | BearerExchange:
+    if mechanism in SCRAM_MECHANISMS:
+        return ScramExchange()
+    return BearerExchange(mechanism) if mechanism in BEARER_MECHANISMS else SaslExchange(mechanism)
 
 
 class AuthDialogue:
     """From the command to what the driver must decide, or to the fault that ended it.
 
     With SCRAM it goes on after a good decision: the server proves itself too (`last_word`), and the client answers
-    with an empty line before it hears that it is in.
+    with an empty line before it hears that it is in. With a token it goes on after a bad one (`token_refused`).
     """
 
     def __init__(self, mechanism: bytes) -> None:
-        self._exchange = ScramExchange() if mechanism in SCRAM_MECHANISMS else SaslExchange(mechanism)
+        self._exchange = _exchange(mechanism)
         self._mechanism = mechanism.decode("ascii")
         self._welcome: Reply | None = None
+        self._refusal: Reply | None = None
 
     def begin(self, auth: Auth) -> Step:
         """The answer to the command: 334 goes on, every other reply ends it."""
@@ -42,8 +58,12 @@ class AuthDialogue:
                 return ScramAsked(outcome.login)
             case Proven():
                 return ScramProven(outcome.login, outcome.credential_id)
-            case Fault.CANCELLED | Fault.NO_BASE64 | Fault.NO_MESSAGE:
+            case Fault.CANCELLED | Fault.NO_BASE64 | Fault.NO_MESSAGE | Fault.NO_TOKEN:
                 return Reply.of(501, "5.5.2", outcome.value)
+            case Bearer():
+                return TokenAsked(outcome)
+            case Fault.REFUSED if self._refusal is not None:
+                return self._refusal
             case Fault.REFUSED:
                 return Reply.of(535, "5.7.8", outcome.value)
             case Failed():
@@ -64,6 +84,17 @@ class AuthDialogue:
         assert isinstance(self._exchange, ScramExchange)
         self._welcome = welcome
         return _challenge(self._exchange.last_word)
+
+    def token_refused(self, refusal: TokenRefusal, reply: Reply) -> Reply:
+        """What stands before `reply`; that follows when the client has answered."""
+        assert isinstance(self._exchange, BearerExchange)
+        self._refusal = reply
+        return _challenge(self._exchange.refused(refusal))
+
+    @property
+    def proves_itself(self) -> bool:
+        """The server has a last word before a client is in."""
+        return isinstance(self._exchange, ScramExchange)
 
     @property
     def is_welcome(self) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mailproto.sasl import Credentials
+from mailproto.sasl import Bearer, Credentials
 from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.server_commands import Mail, Rcpt
 from mailproto.smtp.server_data import Flaw
@@ -66,6 +66,13 @@ class AuthAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenAsked:
+    """An access token. Answer with `answer`, or with `token_refused`."""
+
+    bearer: Bearer
+
+
+@dataclass(frozen=True, slots=True)
 class ScramAsked:
     """A SCRAM exchange begins. Answer with `scram_offered`, or with a refusal by `answer`."""
 
@@ -119,6 +126,7 @@ Event = (
     | MessageFlawed
     | TlsAsked
     | AuthAsked
+    | TokenAsked
     | ScramAsked
     | ScramProven
     | VrfyAsked

@@ -7,6 +7,9 @@ taken out like a line, so that the next line is found where the peer means it.
 from enum import Enum
 
 LINE_OCTETS = 2048
+# RFC 4954 §4: a line of an AUTH exchange; its first one begins with the command.
+AUTH_OCTETS = 12_288
+AUTH = b"AUTH "
 
 
 class LineFault(Enum):
@@ -58,17 +61,19 @@ class Input:
             return False
         return 0 <= self._buffer.find(b"\n") < LINE_OCTETS
 
-    def next_line(self) -> bytes | LineFault | None:
+    def next_line(self, octets_most: int = LINE_OCTETS) -> bytes | LineFault | None:
         """A line without its CRLF; None where it has not come whole. Of an endless line nothing is kept."""
         end = self._buffer.find(b"\n")
+        if not 0 <= end < octets_most and self._buffer[:5].upper() == AUTH:
+            octets_most = max(octets_most, AUTH_OCTETS)
         if end < 0:
-            if len(self._buffer) > LINE_OCTETS:
+            if len(self._buffer) > octets_most:
                 self._skipping_line = True
                 self._buffer.clear()
             return None
         line = bytes(self._buffer[: end + 1])
         del self._buffer[: end + 1]
-        if self._skipping_line or len(line) > LINE_OCTETS:
+        if self._skipping_line or len(line) > octets_most:
             self._skipping_line = False
             return LineFault.TOO_LONG
         if not line.endswith(b"\r\n") or b"\r" in line[:-2]:

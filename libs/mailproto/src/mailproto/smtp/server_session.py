@@ -5,6 +5,7 @@ in `server`.
 from abc import ABC, abstractmethod
 from typing import assert_never
 
+from mailproto.sasl import TokenRefusal
 from mailproto.sasl.scram_exchange import Offer
 from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Charset, Reply
@@ -12,7 +13,7 @@ from mailproto.smtp.server_auth import AuthDialogue, Step
 from mailproto.smtp.server_commands import Hello, Mail
 from mailproto.smtp.server_config import ServerConfig, State, Waiting
 from mailproto.smtp.server_incoming import Incoming
-from mailproto.smtp.server_input import Input, LineFault
+from mailproto.smtp.server_input import AUTH_OCTETS, LINE_OCTETS, Input, LineFault
 from mailproto.smtp.server_recipients import RcptGroup
 
 
@@ -86,9 +87,11 @@ class ServerSession(ABC):
         """The answer to the event that was last returned."""
         waiting, self._waiting = self._waiting, Waiting.NOTHING
         charset, self._charset = self._charset, Charset.ASCII
-        if waiting is Waiting.AUTH and self._auth is not None:
+        if waiting is Waiting.AUTH and self._auth is not None and self._auth.proves_itself:
             self._answer_scram(self._auth, reply)
             return
+        if waiting is Waiting.AUTH:
+            self._auth = None
         self._say(reply, charset)
         match waiting:
             case Waiting.MAIL:
@@ -123,6 +126,13 @@ class ServerSession(ABC):
         else:
             self._auth = None
             self._say(reply)
+
+    def token_refused(self, refusal: TokenRefusal, reply: Reply) -> None:
+        """TokenAsked: it lets nobody in. The client hears why, and the reply when it has answered that."""
+        if self._waiting is not Waiting.AUTH or self._auth is None:
+            raise RuntimeError("no token was asked about")
+        self._waiting = Waiting.NOTHING
+        self._say(self._auth.token_refused(refusal, reply))
 
     def scram_offered(self, offer: Offer) -> None:
         """What ScramAsked asked for."""
@@ -193,7 +203,8 @@ class ServerSession(ABC):
 
     def _next_line(self) -> bytes | None:
         """A line without its CRLF, or None. Bad ones are answered here."""
-        while (line := self._input.next_line()) is not None:
+        octets_most = LINE_OCTETS if self._auth is None else AUTH_OCTETS
+        while (line := self._input.next_line(octets_most)) is not None:
             if not isinstance(line, LineFault):
                 return line
             self._auth = None

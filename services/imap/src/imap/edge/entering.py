@@ -5,7 +5,15 @@ from ipaddress import ip_address
 
 from directoryclient import Identity, Unavailable
 from mailproto.imap import commands as c
-from mailproto.sasl import MECHANISMS, Challenge, Credentials, Fault, SaslExchange
+from mailproto.sasl import (
+    BEARER_MECHANISMS,
+    MECHANISMS,
+    BearerExchange,
+    Challenge,
+    Credentials,
+    Fault,
+    SaslExchange,
+)
 from mailproto.sasl.scram import LoginAsked
 from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS, Done, Failed, Proven, ScramExchange
 from structlog.typing import FilteringBoundLogger
@@ -48,7 +56,7 @@ class Entrance:
         self._by_account = by_account
         self._log = log
         self._failures = 0
-        self._mechanisms = mechanisms(settings.scram)
+        self._mechanisms = mechanisms(settings.scram, settings.oauth)
         self.who: Identity | None = None
 
     def capabilities(self) -> str:
@@ -81,6 +89,8 @@ class Entrance:
                 self._need_safe()
                 if command.mechanism in SCRAM_MECHANISMS and command.mechanism in self._mechanisms:
                     return await self._scram(command)
+                if command.mechanism in BEARER_MECHANISMS and command.mechanism in self._mechanisms:
+                    return await self._bearer(command)
                 return await self._log_in(await self._exchange(command))
             case c.Id():
                 await self._wire.say(dispatch.ID)
@@ -165,6 +175,26 @@ class Entrance:
         if isinstance(last, Failed):
             raise Bad(last.reason)
         return self._enter(who)
+
+    async def _bearer(self, command: c.Authenticate) -> Answer:
+        """RFC 7628. Whose token lets nobody in is told why, and answers that before it hears our NO."""
+        exchange = BearerExchange(command.mechanism)
+        line = command.initial
+        if line is None:
+            await self._wire.say(b"+ " + exchange.first_challenge().line + b"\r\n")
+            line = await self._wire.line()
+        step = exchange.answer(line)
+        if isinstance(step, Fault):
+            raise Bad(step.value)
+        try:
+            found = await self._directory.authenticate_token(step.login, step.token, self._wire.peer_host)
+        except Unavailable:
+            raise No(*LATER) from None
+        if isinstance(found, Identity):
+            return self._enter(found)
+        await self._wire.say(b"+ " + exchange.refused(found).line + b"\r\n")
+        await self._wire.line()
+        return self._enter(await self._known(None))
 
     async def _known(self, who: Identity | None) -> Identity:
         """Raises No, and ends the session of one who has guessed too often."""

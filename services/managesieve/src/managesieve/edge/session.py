@@ -17,6 +17,7 @@ from mailproto.managesieve import events
 from mailproto.managesieve.events import Event, Order
 from mailproto.managesieve.responses import Code
 from mailproto.managesieve.server import ManageSieveServer, Offer
+from mailproto.sasl import BEARER_MECHANISMS, MECHANISMS, TokenRefusal
 from mailstore import ScriptActive, ScriptExists, ScriptMissing, ScriptStore, StoreUnavailable, TooManyScripts
 from servicekit.addresses import is_loopback
 from servicekit.tcp import Connection
@@ -37,6 +38,11 @@ class Directory(Protocol):
 
     async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
         """Whose login and password these are. Raises directoryclient.Unavailable."""
+
+    async def authenticate_token(
+        self, login: str, token: str, client_address: str
+    ) -> Identity | TokenRefusal:
+        """Whom the token lets in, or why nobody. Raises directoryclient.Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class Session:
                 script_octets=settings.script_octets,
                 most_redirects=DEFAULT_LIMITS.redirects,
                 notify=NOTIFY_METHODS,
+                mechanisms=(*BEARER_MECHANISMS, *MECHANISMS) if settings.oauth == "on" else MECHANISMS,
             ),
             tls_offered=needs.tls is not None,
             tls_active=connection.is_tls,
@@ -147,7 +154,7 @@ class Session:
 
     async def _do(self, event: Event) -> None:
         match event:
-            case events.Login():
+            case events.Login() | events.TokenAsked():
                 await self._login(event)
             case events.StartTls():
                 assert self._needs.tls is not None
@@ -163,25 +170,32 @@ class Session:
             case _:
                 await self._order(event)
 
-    async def _login(self, event: events.Login) -> None:
+    async def _who(self, event: events.Login | events.TokenAsked) -> Identity | TokenRefusal | None:
+        directory, peer_host = self._needs.directory, self._connection.peer_host
+        if isinstance(event, events.TokenAsked):
+            return await directory.authenticate_token(event.bearer.login, event.bearer.token, peer_host)
+        return await directory.authenticate(event.login, event.password, peer_host)
+
+    async def _login(self, event: events.Login | events.TokenAsked) -> None:
         try:
-            who = await self._needs.directory.authenticate(
-                event.login, event.password, self._connection.peer_host
-            )
+            who = await self._who(event)
         except DirectoryUnavailable as error:
             metrics.LOGINS.labels("unavailable").inc()
             self._log.warning("login_failed", reason=str(error))
             self._machine.login_failed(try_later=True)
             return
-        if who is None:
+        if not isinstance(who, Identity):
             metrics.LOGINS.labels("refused").inc()
             self._log.info("login_refused")
-            self._machine.login_failed(try_later=False)
+            if who is None:
+                self._machine.login_failed(try_later=False)
+            else:
+                self._machine.token_refused(who)
             return
         self._account = who.account
         metrics.LOGINS.labels("granted").inc()
         self._log.info("login_granted", account_id=who.account.account_id)
-        self._machine.login_succeeded()
+        self._machine.login_succeeded(who.address)
 
     async def _order(self, order: Order) -> None:
         command = type(order).__name__.lower()

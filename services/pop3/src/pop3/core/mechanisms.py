@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+from mailproto.sasl.bearer import BEARER_MECHANISMS
 from mailproto.sasl.exchange import MECHANISMS
 from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS
 
 
-def mechanisms(scram: Literal["on", "off"]) -> tuple[bytes, ...]:
+def mechanisms(scram: Literal["on", "off"], oauth: Literal["on", "off"]) -> tuple[bytes, ...]:
     """The best first."""
-    return (*SCRAM_MECHANISMS, *MECHANISMS) if scram == "on" else MECHANISMS
+    offered: tuple[bytes, ...] = SCRAM_MECHANISMS if scram == "on" else ()
+    if oauth == "on":
+        offered += BEARER_MECHANISMS
+    return (*offered, *MECHANISMS)

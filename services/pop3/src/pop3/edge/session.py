@@ -26,10 +26,12 @@ from mailproto.pop3.events import (
     ScramAsked,
     ScramProven,
     StartTls,
+    TokenAsked,
     Update,
 )
 from mailproto.pop3.server import Pop3Server
 from mailproto.pop3.states import State, TlsState, Welcome
+from mailproto.sasl.bearer import TokenRefusal
 from servicekit.tcp import Connection
 from structlog.typing import FilteringBoundLogger
 
@@ -42,6 +44,8 @@ from pop3.settings import Settings
 # RETR: most messages come in one read. TOP: mostly the header is wanted.
 _RETR_CHUNK_OCTETS = 1024 * 1024
 _TOP_CHUNK_OCTETS = 32 * 1024
+
+LoginEvent = Login | TokenAsked | ScramProven
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class Session:
         self._log = needs.log.bind(connection=connection.id, peer_host=connection.peer_host)
         settings = needs.settings
         self._machine = Pop3Server(
-            Welcome(settings.hostname, "Posthouse", mechanisms(settings.scram)),
+            Welcome(settings.hostname, "Posthouse", mechanisms(settings.scram, settings.oauth)),
             TlsState.ACTIVE
             if connection.is_tls
             else (TlsState.UNAVAILABLE if needs.tls is None else TlsState.OFFERED),
@@ -162,7 +166,7 @@ class Session:
 
     async def _do(self, event: Event) -> None:
         match event:
-            case Login() | ScramProven():
+            case Login() | TokenAsked() | ScramProven():
                 await self._log_in(event)
             case ScramAsked():
                 await self._start_scram(event)
@@ -189,14 +193,17 @@ class Session:
         except DirectoryUnavailable as error:
             self._fail(error)
 
-    async def _log_in(self, event: Login | ScramProven) -> None:
+    async def _log_in(self, event: LoginEvent) -> None:
         started = time.perf_counter()
         try:
             who = await self._who(event)
-            if who is None:
+            if not isinstance(who, Identity):
                 metrics.LOGINS.labels("refused").inc()
                 self._log.info("login_refused")
-                self._machine.login_failed(LoginFailure.REFUSED)
+                if who is None:
+                    self._machine.login_failed(LoginFailure.REFUSED)
+                else:
+                    self._machine.token_refused(who)
                 return
             self._maildrop = await self._needs.maildrops.open(who.account)
         except (DirectoryUnavailable, Unavailable) as error:
@@ -212,8 +219,10 @@ class Session:
         self._log.info("login_granted", account_id=self._account_id, messages=self._maildrop.contents.count())
         self._machine.login_succeeded(self._maildrop.contents)
 
-    async def _who(self, event: Login | ScramProven) -> Identity | None:
+    async def _who(self, event: LoginEvent) -> Identity | TokenRefusal | None:
         directory, peer_host = self._needs.directory, self._connection.peer_host
+        if isinstance(event, TokenAsked):
+            return await directory.authenticate_token(event.bearer.login, event.bearer.token, peer_host)
         if isinstance(event, Login):
             return await directory.authenticate(event.login, event.password, peer_host)
         return await directory.finish_scram(event.login, event.credential_id, peer_host)

@@ -2,10 +2,13 @@
 
 from typing import Literal
 
-from mailproto.sasl import MECHANISMS
+from mailproto.sasl import BEARER_MECHANISMS, MECHANISMS
 from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS
 
 
-def mechanisms(scram: Literal["on", "off"]) -> tuple[bytes, ...]:
+def mechanisms(scram: Literal["on", "off"], oauth: Literal["on", "off"]) -> tuple[bytes, ...]:
     """The best first."""
-    return (*SCRAM_MECHANISMS, *MECHANISMS) if scram == "on" else MECHANISMS
+    offered: tuple[bytes, ...] = SCRAM_MECHANISMS if scram == "on" else ()
+    if oauth == "on":
+        offered += BEARER_MECHANISMS
+    return (*offered, *MECHANISMS)

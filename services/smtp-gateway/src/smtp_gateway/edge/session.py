@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from directoryclient import Identity, Resolution, Unavailable
+from mailproto.sasl import TokenRefusal
 from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server import ServerMachine
@@ -36,6 +37,7 @@ DATA_GO = Reply.of(354, "", "End data with <CR><LF>.<CR><LF>")
 DRAINING = Reply.of(421, "4.3.2", "We are closing down; try again")
 TIMED_OUT = Reply.of(421, "4.4.2", "You took too long")
 CANNOT_CHECK = Reply.of(454, "4.7.0", "We cannot check that now; try again later")
+LoginAsked = events.AuthAsked | events.TokenAsked | events.ScramProven
 # While a client waits between commands, how often the drain is looked for.
 LOOK_SECONDS = 3.0
 
@@ -61,7 +63,7 @@ class Session:
         config = ServerConfig(
             hostname=settings.hostname,
             size_limit_octets=settings.message_size_octets,
-            mechanisms=mechanisms(settings.scram) if role is Role.MSA else (),
+            mechanisms=mechanisms(settings.scram, settings.oauth) if role is Role.MSA else (),
             errors_allowed=settings.errors,
             junk_allowed=settings.junk_commands,
             recipients_allowed=settings.recipients,
@@ -88,7 +90,9 @@ class Session:
         self._machine.is_in_tls = self._connection.is_tls
         self._machine.offers_tls = self._needs.tls is not None and not self._connection.is_tls
         try:
-            if (refusal := self._begin(client) or await self._guard.enter(client.host, self._connection)) is not None:
+            if (
+                refusal := self._begin(client) or await self._guard.enter(client.host, self._connection)
+            ) is not None:
                 await self._say_last(refusal)
                 return
             self._machine.offers_xclient = client.host in self._needs.introducers
@@ -175,7 +179,7 @@ class Session:
                     self._intake.release()
                 case events.TlsAsked():
                     await self._start_tls()
-                case events.AuthAsked() | events.ScramProven():
+                case events.AuthAsked() | events.TokenAsked() | events.ScramProven():
                     if not await self._auth(event):
                         return False
                 case events.ScramAsked():
@@ -332,23 +336,28 @@ class Session:
         except Unavailable:
             self._machine.answer(CANNOT_CHECK)
 
-    async def _identify(self, event: events.AuthAsked | events.ScramProven) -> Identity | None:
+    async def _identify(self, event: LoginAsked) -> Identity | TokenRefusal | None:
         directory, client = self._needs.directory, self._client.host
+        if isinstance(event, events.TokenAsked):
+            return await directory.authenticate_token(event.bearer.login, event.bearer.token, client)
         if isinstance(event, events.ScramProven):
             return await directory.finish_scram(event.login, event.credential_id, client)
         return await directory.authenticate(event.credentials.login, event.credentials.password, client)
 
-    async def _auth(self, event: events.AuthAsked | events.ScramProven) -> bool:
+    async def _auth(self, event: LoginAsked) -> bool:
         try:
             who = await self._identify(event)
         except Unavailable:
             self._machine.answer(CANNOT_CHECK)
             return True
-        if who is None:
+        if not isinstance(who, Identity):
             metrics.LOGINS.labels("denied").inc()
             self._login_failures += 1
             LOG.info("login_denied", connection=self._connection.id, client=self._client.host)
-            self._machine.answer(Reply.of(535, "5.7.8", "The login or the password is wrong"))
+            if who is None:
+                self._machine.answer(Reply.of(535, "5.7.8", "The login or the password is wrong"))
+            else:
+                self._machine.token_refused(who, Reply.of(535, "5.7.8", "The token is not taken"))
             if (closing := await self._guard.failed_login()) is not None:
                 self._machine.close(closing)
                 return False
