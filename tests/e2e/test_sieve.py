@@ -30,9 +30,11 @@ def imap(platform: Platform, account: Account) -> imaplib.IMAP4:
     return session
 
 
-def mailbox(platform: Platform, account: Account, name: str, count: int) -> list[tuple[bytes, bytes]]:
+def mailbox(
+    platform: Platform, account: Account, name: str, count: int, seconds: float = 30
+) -> list[tuple[bytes, bytes]]:
     """(what FETCH says of flags, the message) of each, once there are so many."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + seconds
     with imap(platform, account) as session:
         while time.monotonic() < deadline:
             if session.select(name, readonly=True)[0] == "OK":
@@ -55,7 +57,7 @@ def test_the_dialogue_of_managesieve(platform: Platform) -> None:
         wrong = client.put("bad", 'require "fileinto";\r\nkeep;\r\nfileinto 42;\r\n')
         assert wrong.startswith(b"NO")
         assert b"line 3" in wrong
-        assert client.put("unknown", 'require "editheader";').startswith(b"NO")
+        assert client.put("unknown", 'require "extlists";').startswith(b"NO")
         assert client.say(b"LISTSCRIPTS") == b'OK "That is all"\r\n'
         client.run("keep;")
         assert client.put("other", "# nothing\r\n").startswith(b"OK")

@@ -43,7 +43,7 @@ async def test_one_is_active_at_most(scripts: ScriptStore, account: AccountRef) 
         await scripts.activate(account, "none")
     assert await scripts.active(account) == b"b"
     await scripts.activate(account, "")
-    assert await scripts.active_digests([account.account_id]) == {}
+    assert await scripts.active_digests([account]) == {}
 
 
 async def test_what_is_put_again_is_replaced_and_stays_active(
@@ -51,10 +51,10 @@ async def test_what_is_put_again_is_replaced_and_stays_active(
 ) -> None:
     await put(scripts, account, "a")
     await scripts.activate(account, "a")
-    before = await scripts.active_digests([account.account_id])
+    before = await scripts.active_digests([account])
     await scripts.put(account, "a", b"keep;", most=1)
     assert (await scripts.active(account), await scripts.get(account, "a")) == (b"keep;", b"keep;")
-    after = await scripts.active_digests([account.account_id])
+    after = await scripts.active_digests([account])
     assert before.keys() == after.keys() == {account.account_id}
     assert before != after
 

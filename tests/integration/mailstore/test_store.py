@@ -323,6 +323,7 @@ async def test_no_tenant_and_the_wrong_tenant_see_no_rows(
     await store.append(account, mailbox_id, [new(flags=Flags(SystemFlag.DELETED))])
     await store.expunge(account, mailbox_id)
     await store.scripts.put(account, "one", b"keep;", most=1)
+    await store.tenant_scripts.put(account.tenant_id, "before", b"keep;", "operator")
     await store.scripts.remember(account, b"one", 60)
     await store.change_annotations(account, 0, {"/private/x": b"x"})
     connection = await asyncpg.connect(engines.dsn("store", "app"))

@@ -14,9 +14,11 @@ from posthouse.commands import (
     mailbox,
     quarantine,
     queue,
+    reports,
     respool,
     route,
     running,
+    script,
     send,
     sender,
     tenant,
@@ -55,7 +57,9 @@ app.add_typer(ban.app, name="ban")
 app.add_typer(sender.app, name="sender")
 app.add_typer(queue.app, name="queue")
 app.add_typer(route.app, name="route")
+app.add_typer(reports.app, name="reports")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(script.trial, name="script")
 
 
 def _show_version(asked: bool) -> None:

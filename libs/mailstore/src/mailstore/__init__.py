@@ -18,9 +18,10 @@ from mailstore.errors import (
     TooManyScripts,
 )
 from mailstore.notifier import bus_notifier
-from mailstore.scripts import ScriptInfo, ScriptStore
+from mailstore.scripts import ActiveScripts, ScriptInfo, ScriptStore
 from mailstore.sharing import SharedMailbox
 from mailstore.store import MailStore
+from mailstore.tenant_scripts import ScriptVersion, TenantScriptStore
 from mailstore.types import (
     Changes,
     Columns,
@@ -38,6 +39,7 @@ from mailstore.types import (
 )
 
 __all__ = [
+    "ActiveScripts",
     "AnnotationsFull",
     "BodyCorrupt",
     "Changes",
@@ -64,11 +66,13 @@ __all__ = [
     "ScriptInfo",
     "ScriptMissing",
     "ScriptStore",
+    "ScriptVersion",
     "SharedMailbox",
     "Side",
     "Snapshot",
     "StoreUnavailable",
     "StoredMessage",
+    "TenantScriptStore",
     "TooManyScripts",
     "bus_notifier",
 ]

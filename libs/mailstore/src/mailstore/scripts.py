@@ -15,6 +15,7 @@ from pgkit import OPERATOR, Connection, Pool, transaction
 
 from mailstore import rows
 from mailstore.errors import ScriptActive, ScriptExists, ScriptMissing, TooManyScripts
+from mailstore.tenant_scripts import AFTER, BEFORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,18 @@ class ScriptInfo:
     name: str
     is_active: bool
     size_octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveScripts:
+    """Digests of the scripts that run for an account: its tenant's before its own, its own, its tenant's after."""
+
+    before: bytes | None = None
+    own: bytes | None = None
+    after: bytes | None = None
+
+
+NO_SCRIPTS = ActiveScripts()
 
 
 class ScriptStore:
@@ -125,14 +138,28 @@ class ScriptStore:
                 new_name,
             )
 
-    async def active_digests(self, account_ids: Sequence[str]) -> dict[str, bytes]:
-        """The digest of the active script of each of these accounts that has one; of any tenant."""
+    async def active_digests(self, accounts: Sequence[AccountRef]) -> dict[str, ActiveScripts]:
+        """What runs for each of these accounts, of any tenant; those for whom nothing runs are left out."""
         async with transaction(self._pool, OPERATOR) as connection:
             found = await connection.fetch(
-                "SELECT account_id, digest FROM sieve_script WHERE account_id = ANY($1::uuid[]) AND active",
-                [UUID(account_id) for account_id in account_ids],
+                """SELECT account_id AS owner, '' AS name, digest FROM sieve_script
+                   WHERE account_id = ANY($1::uuid[]) AND active
+                   UNION ALL
+                   SELECT tenant_id, name, digest FROM tenant_script
+                   WHERE tenant_id = ANY($2::uuid[]) AND active AND name IN ('before', 'after')""",
+                [UUID(account.account_id) for account in accounts],
+                [UUID(tenant_id) for tenant_id in {account.tenant_id for account in accounts}],
             )
-        return {str(row["account_id"]): bytes(row["digest"]) for row in found}
+        digests = {(str(row["owner"]), row["name"]): bytes(row["digest"]) for row in found}
+        active = {
+            account.account_id: ActiveScripts(
+                digests.get((account.tenant_id, BEFORE)),
+                digests.get((account.account_id, "")),
+                digests.get((account.tenant_id, AFTER)),
+            )
+            for account in accounts
+        }
+        return {account_id: scripts for account_id, scripts in active.items() if scripts != NO_SCRIPTS}
 
     async def remember(self, account: AccountRef, handle: bytes, seconds: int) -> bool:
         """Note a handle for so long; False where it is noted still: nothing changes then."""

@@ -29,11 +29,13 @@ from mailstore import (
     removing,
     replacing,
     sharing,
+    staging,
     upkeep,
 )
 from mailstore.quotas import AskLimits, Quotas, limits_of, unlimited
 from mailstore.scripts import ScriptStore
 from mailstore.sharing import SharedMailbox
+from mailstore.staging import StagedBlobs
 from mailstore.tenant_scripts import TenantScriptStore
 from mailstore.types import (
     Changes,
@@ -63,7 +65,7 @@ class MailStore:
 
     def __init__(self, pool: Pool, blobs: BlobStore, tell: Tell, quotas: Quotas) -> None:
         self._pool = pool
-        self._blobs = blobs
+        self._blobs: BlobStore = StagedBlobs(blobs, pool)
         self._tell = tell
         self._quotas = quotas
         # Told after a delivery what accounts that have a limit keep now.
@@ -174,12 +176,14 @@ class MailStore:
         return filed.outcomes
 
     async def put_body(self, account: AccountRef, content: bytes) -> BodyReference:
-        """Store the body of a message to be appended."""
-        [reference] = await bodies.put(self._blobs, account, [content])
+        """Of a message to be appended. A short one is stored with its message (`staging`)."""
+        [reference] = await self.put_bodies(account, [content])
         return reference
 
     async def put_bodies(self, account: AccountRef, contents: Sequence[bytes]) -> list[BodyReference]:
-        """The same of messages that are appended together: few objects hold them."""
+        """The same of messages that are appended together: longer ones in few objects."""
+        if staging.may_wait(contents):
+            return staging.stage(account, contents)
         return await bodies.put(self._blobs, account, contents)
 
     async def put_file(
@@ -417,6 +421,10 @@ class MailStore:
 
     # -- upkeep
 
+    async def pack(self) -> int:
+        """Move short bodies that were appended from the database to the object storage; how many."""
+        return await staging.pack(self._pool, self._blobs)
+
     async def settled(self, queue_ids: Sequence[str]) -> set[tuple[str, str]]:
         """Which (queue id, recipient) of these queue ids are filed."""
         return await upkeep.settled(self._pool, queue_ids)
@@ -427,4 +435,4 @@ class MailStore:
 
     async def prune(self) -> int:
         """Forget old delivery records; how many."""
-        return await upkeep.prune(self._pool)
+        return await upkeep.prune(self._pool) + await staging.forget(self._pool)

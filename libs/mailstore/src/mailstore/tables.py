@@ -226,6 +226,21 @@ sieve_script = Table(
     Index("sieve_script_active", "account_id", unique=True, postgresql_where=text("active")),
 )
 
+# Sieve scripts of a tenant, by name; every change is a version of its own, one of them active or none.
+tenant_script = Table(
+    "tenant_script",
+    metadata,
+    _uuid("tenant_id", primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("active", Boolean, nullable=False, server_default=text("false")),
+    Column("made_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("made_by", Text, nullable=False, server_default=""),
+    Index("tenant_script_active", "tenant_id", "name", unique=True, postgresql_where=text("active")),
+)
+
 # What scripts must remember until then: who was answered (RFC 5230 §4.2), which ids were seen (RFC 7352).
 sieve_memory = Table(
     "sieve_memory",
@@ -236,6 +251,22 @@ sieve_memory = Table(
     Column("kept_until", DateTime(timezone=True), nullable=False),
     ForeignKeyConstraint(["account_id"], ["account.account_id"], ondelete="CASCADE"),
     Index("sieve_memory_age", "kept_until"),
+)
+
+# Short bodies that wait to be packed into an object (`staging`); then, for a while, where they are.
+staged_body = Table(
+    "staged_body",
+    metadata,
+    _uuid("body_id", primary_key=True),
+    _uuid("account_id"),
+    _uuid("tenant_id"),
+    Column("content", LargeBinary),
+    Column("object_key", Text),
+    Column("body_offset", BigInteger),
+    Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    ForeignKeyConstraint(["account_id"], ["account.account_id"], ondelete="CASCADE"),
+    Index("staged_body_waiting", "changed_at", postgresql_where=text("content IS NOT NULL")),
+    Index("staged_body_account", "account_id"),
 )
 
 # Objects whose last message row went: swept when nothing refers to them after the grace time.

@@ -22,6 +22,7 @@ from admin_api.adapters import (
     quarantine,
     queue,
     relay,
+    scripts,
 )
 from admin_api.app import build
 from admin_api.edge.access import attach
@@ -33,6 +34,7 @@ from admin_api.edge.openid import attach as attach_openid
 from admin_api.edge.policies import attach as attach_policies
 from admin_api.edge.quarantine import attach as attach_quarantine
 from admin_api.edge.routes import attach as attach_relay
+from admin_api.edge.scripts import attach as attach_scripts
 from admin_api.settings import Settings
 
 
@@ -66,6 +68,7 @@ async def wire(service: Service[Settings]) -> None:
     incoming = rpc.channel(settings.quarantine_target, "mda", service.identity)
     service.on_close(lambda: incoming.close(None))
     attach_quarantine(app, quarantine.stub(incoming))
+    attach_scripts(app, scripts.stub(incoming))
     attach_mailboxes(app, mailboxes.stub(incoming), mailboxes.sharing_stub(channel))
     door = rpc.channel(settings.gateway_target, "smtp-gateway", service.identity)
     service.on_close(lambda: door.close(None))

@@ -27,6 +27,7 @@ from admin_api.edge import (
     queue,
     queue_pace,
     routes,
+    scripts,
     tenants,
 )
 from admin_api.models import Health, Problem
@@ -65,7 +66,7 @@ def build(directory: Any, outgoing: Any, token: str, request_octets: int) -> Fas
     queue.attach(app, outgoing)
     token = guard.check(token)
     problems.install(app)
-    for part in (tenants, accounts, queue, queue_pace, quarantine, gateway, routes, mailboxes):
+    for part in (tenants, accounts, queue, queue_pace, quarantine, gateway, routes, reports, mailboxes, scripts):
         app.include_router(part.router, dependencies=[Depends(guard.BEARER)], responses=ERRORS)  # type: ignore[arg-type]
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
 

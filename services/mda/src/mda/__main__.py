@@ -11,6 +11,7 @@ from eventbus import EventBus, Followed, subjects
 from mailstore import MailStore, bus_notifier
 from mailwire.mailbox.v1.admin_pb2_grpc import add_MailboxAdminServiceServicer_to_server
 from mailwire.quarantine.v1.quarantine_pb2_grpc import add_QuarantineAdminServiceServicer_to_server
+from mailwire.script.v1.script_pb2_grpc import add_ScriptAdminServiceServicer_to_server
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
@@ -24,7 +25,9 @@ from mda.edge.filing import Filing
 from mda.edge.fullness import Fullness
 from mda.edge.mailboxes import Mailboxes
 from mda.edge.receipts import Receipts
+from mda.edge.running import Running
 from mda.edge.screening import Screening
+from mda.edge.scripting import Scripting
 from mda.edge.settling import Settling
 from mda.edge.sorting import Sorting
 from mda.settings import Settings
@@ -79,6 +82,7 @@ async def wire(service: Service[Settings]) -> None:
     quarantine = BlobQuarantine(blobs)
     fullness = await _fullness(service, bus, mailboxes, spool)
     receipts = Receipts(settings.hostname, spool, directory)
+    running = Running(mailboxes, blobs)
     filing = Filing(
         source,
         mailboxes,
@@ -89,7 +93,7 @@ async def wire(service: Service[Settings]) -> None:
         retry_seconds=settings.retry_seconds,
         poison_tries=settings.poison_tries,
         screening=screening,
-        sorting=Sorting(settings.hostname, mailboxes, blobs, spool, directory),
+        sorting=Sorting(settings.hostname, mailboxes, running, spool, directory),
         hold_seconds=min(2.0, settings.ack_wait_seconds / 4),
         fullness=fullness,
         policies=policies,
@@ -104,7 +108,8 @@ async def wire(service: Service[Settings]) -> None:
     def register(server: grpc.aio.Server) -> list[str]:
         add_QuarantineAdminServiceServicer_to_server(settling, server)
         add_MailboxAdminServiceServicer_to_server(Mailboxes(mailboxes), server)
-        return ["mailwire.quarantine.v1.QuarantineAdminService", "mailwire.mailbox.v1.MailboxAdminService"]
+        add_ScriptAdminServiceServicer_to_server(Scripting(settings.hostname, mailboxes, running), server)
+        return list(ALLOWED)
 
     if settings.grpc_port:
         await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register, ALLOWED)

@@ -1,11 +1,11 @@
-"""posthouse tenant: create, list, show, suspend, restore, delete; policy."""
+"""posthouse tenant: create, list, show, suspend, restore, delete; policy, script."""
 
 from typing import Annotated
 
 import typer
 
 from posthouse.api import named
-from posthouse.commands import openid, policy
+from posthouse.commands import openid, policy, script
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.output import as_json, console, guarded, table
 
@@ -13,6 +13,7 @@ app = typer.Typer(
     no_args_is_help=True, help="Tenants: customers of the platform, walled off from each other."
 )
 app.add_typer(policy.app, name="policy")
+app.add_typer(script.app, name="script")
 app.add_typer(openid.app, name="openid")
 COLUMNS = ("name", "display_name", "suspended", "created_at", "tenant_id")
 Name = Annotated[str, typer.Argument(help="The tenant's name.")]

@@ -4,15 +4,17 @@ No I/O: what must be looked up (does that mailbox exist?) comes in as `Places`.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import assert_never
 
 from mailmodel import Flags
-from mailstore import Delivery
+from mailstore import Delivery, NewMessage
 from sieve.actions import (
     Action,
     Discard,
+    Edition,
     FileInto,
     Keep,
     Notify,
@@ -25,11 +27,17 @@ from sieve.actions import (
     Vacation,
 )
 
+from mda.core.findings import Finding, Verdict
 from mda.core.plan import INBOX
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 Sending = Redirect | Reject | Vacation | Notify
+UNCHANGED: Mapping[Edition, NewMessage] = MappingProxyType({})
+# What a script may have put above our own fields.
+MOST_ADDED = 1 << 20
+# RFC 5235 §3.3.1: 1 is found clean, 5 is infected.
+SEVERITY = {Verdict.CLEAN: 1, Verdict.UNSCANNABLE: 3, Verdict.VIRUS: 5}
 # The name of the mailbox that a target means, or None where there is none.
 Places = Callable[[Target], str | None]
 
@@ -50,19 +58,26 @@ def carry_out(
     places: Places,
     *,
     is_looping: bool,
+    editions: Mapping[Edition, NewMessage] = UNCHANGED,
 ) -> Plan:
     """The plan for one recipient's message. `is_looping`: it was redirected by this recipient before.
 
     What is kept goes where it would go without a script (Junk for spam, else INBOX). A mailbox that is missing becomes INBOX (RFC 5228 §4.1 leaves that to us): nothing is lost by a typing error.
+    `editions`: what scripts have changed, as it is stored.
     """
+    assert delivery.new is not None
     flags_by_mailbox: dict[str, Flags] = {}
+    news: dict[str, NewMessage] = {}
     sendings: list[Sending] = []
     for action in actions:
         match action:
             case Keep():
                 _put(flags_by_mailbox, delivery.mailbox_name, action.flags)
+                news.setdefault(delivery.mailbox_name, _edition(delivery.new, action.edition, editions))
             case FileInto():
-                _put(flags_by_mailbox, places(action.target) or INBOX, action.flags)
+                mailbox = places(action.target) or INBOX
+                _put(flags_by_mailbox, mailbox, action.flags)
+                news.setdefault(mailbox, _edition(delivery.new, action.edition, editions))
             case Redirect() if is_looping:
                 # RFC 5228 §4.2: break the loop, and lose nothing.
                 _put(flags_by_mailbox, INBOX, ())
@@ -73,7 +88,7 @@ def carry_out(
                 pass
             case _:
                 assert_never(action)
-    return Plan(_deliveries(delivery, flags_by_mailbox), sendings, tracks)
+    return Plan(_deliveries(delivery, flags_by_mailbox, news), sendings, tracks)
 
 
 def _put(flags_by_mailbox: dict[str, Flags], mailbox: str, names: Sequence[str]) -> None:
@@ -83,9 +98,14 @@ def _put(flags_by_mailbox: dict[str, Flags], mailbox: str, names: Sequence[str])
     flags_by_mailbox[mailbox] = Flags(known.system | flags.system, known.keywords | flags.keywords)
 
 
-def _deliveries(delivery: Delivery, flags_by_mailbox: dict[str, Flags]) -> list[Delivery]:
-    new = delivery.new
-    assert new is not None
+def _edition(new: NewMessage, edition: Edition | None, editions: Mapping[Edition, NewMessage]) -> NewMessage:
+    return new if edition is None else editions.get(edition, new)
+
+
+def _deliveries(
+    delivery: Delivery, flags_by_mailbox: dict[str, Flags], news: dict[str, NewMessage]
+) -> list[Delivery]:
+    assert delivery.new is not None
     if not flags_by_mailbox:
         return [replace(delivery, mailbox_name=INBOX, new=None)]
     made: list[Delivery] = []
@@ -93,11 +113,45 @@ def _deliveries(delivery: Delivery, flags_by_mailbox: dict[str, Flags]) -> list[
         # (queue id, recipient) is filed once: the further copies are told apart by their mailbox. No address has a
         # blank at its end.
         key = f"{delivery.recipient} {mailbox}" if made else delivery.recipient
+        new = news.get(mailbox, delivery.new)
         filed = replace(
             new, flags=Flags(new.flags.system | flags.system, new.flags.keywords | flags.keywords)
         )
         made.append(replace(delivery, recipient=key, mailbox_name=mailbox, new=filed))
     return made
+
+
+def environment(recipient: str, hostname: str, client_address: str) -> dict[str, str]:
+    """The items of RFC 5183 §4.1 for a delivery."""
+    return {
+        "domain": recipient.rpartition("@")[2],
+        "host": hostname,
+        "location": "MDA",
+        "name": "Posthouse",
+        "phase": "during",
+        "remote-ip": client_address,
+        "version": "1",
+    }
+
+
+def tested(findings: Sequence[Finding]) -> tuple[int | None, str, int, str]:
+    """For spamtest and virustest (RFC 5235): spam in percent of the threshold, virus severity, and a text for each."""
+    percent, spam_text, severity, virus_text = None, "", 0, ""
+    for finding in findings:
+        if finding.score is not None and finding.threshold:
+            percent = max(0, min(100, round(100 * finding.score / finding.threshold)))
+            spam_text = f"{finding.scanner}: {finding.score:.2f} of {finding.threshold:.2f}"
+        elif finding.verdict in SEVERITY:
+            severity = max(severity, SEVERITY[finding.verdict])
+            virus_text = f"{finding.scanner}: {finding.verdict.value} {finding.detail}".rstrip()
+    return percent, spam_text, severity, virus_text
+
+
+def without_prefix(content: bytes, prefix: bytes) -> bytes:
+    """An edited message without the fields that delivery has put before it; what a script added stays."""
+    if prefix in content[: len(prefix) + MOST_ADDED]:
+        return content.replace(prefix, b"", 1)
+    return content.partition(b"\r\n")[2] if content[:12].lower() == b"return-path:" else content
 
 
 def sent_queue_id(queue_id: str, recipient: str, sending: Sending) -> str:

@@ -20,7 +20,7 @@ from typing import assert_never
 
 from blobstore import BlobUnavailable
 from directoryclient import Unavailable
-from mailstore import Delivery, Outcome, StoreUnavailable
+from mailstore import ActiveScripts, Delivery, Outcome, StoreUnavailable
 from servicekit import logs
 from spool import Handling, Malformed, OutcomeUnknown, SpooledLetter, SpoolUnavailable, decode
 
@@ -54,6 +54,7 @@ class Job:
     item: Item
     letter: SpooledLetter
     deliveries: list[Delivery]
+    findings: tuple[Finding, ...] = ()
 
 
 class Filing:
@@ -184,7 +185,7 @@ class Filing:
                 findings, standing = result.findings, result.standing
             header = marks(findings, standing)
             mailboxes = await self._junk(letter) if is_junk else {}
-            job = Job(arrived.item, letter, plan(letter, header, mailboxes))
+            job = Job(arrived.item, letter, plan(letter, header, mailboxes), findings)
         except (StoreUnavailable, Unavailable) as error:
             metrics.POSTPONED.inc()
             self._log.warning("filing_postponed", messages=1, error=str(error))
@@ -247,14 +248,13 @@ class Filing:
 
     async def _sorted(self, sorting: Sorting, jobs: Sequence[Job]) -> list[Job]:
         """The jobs as their users' scripts want them; those that cannot be sorted now come again."""
-        accounts = {each.account.account_id for job in jobs for each in job.deliveries}
-        active = await sorting.active(sorted(accounts))
+        active = await sorting.active(list({each.account for job in jobs for each in job.deliveries}))
         if not active:
             return list(jobs)
         done = await asyncio.gather(*(self._sort(sorting, job, active) for job in jobs))
         return [job for job in done if job is not None]
 
-    async def _sort(self, sorting: Sorting, job: Job, active: dict[str, bytes]) -> Job | None:
+    async def _sort(self, sorting: Sorting, job: Job, active: dict[str, ActiveScripts]) -> Job | None:
         if not any(each.account.account_id in active for each in job.deliveries):
             return job
         queue_id = job.letter.envelope.queue_id
@@ -264,14 +264,16 @@ class Filing:
                 # What was settled before is not run again: its mail was sent.
                 known = await self._mailboxes.settled([queue_id])
                 active = {
-                    account_id: digest
-                    for account_id, digest in active.items()
+                    account_id: scripts
+                    for account_id, scripts in active.items()
                     if not any(
                         each.account.account_id == account_id and (queue_id, each.recipient) in known
                         for each in job.deliveries
                     )
                 }
-            return replace(job, deliveries=await sorting.sort(job.letter, job.deliveries, active))
+            return replace(
+                job, deliveries=await sorting.sort(job.letter, job.deliveries, active, job.findings)
+            )
         except (StoreUnavailable, BlobUnavailable, SpoolUnavailable, OutcomeUnknown, Unavailable) as error:
             metrics.POSTPONED.inc()
             self._log.warning("sorting_postponed", queue_id=queue_id, error=str(error))

@@ -1,68 +1,73 @@
 """Users' Sieve scripts at delivery: run, send what they ask to send, and say where the message is filed.
 
-A batch costs one look-up of who has an active script; who has none pays nothing more. A script that fails files into
-INBOX (RFC 5228 §2.10.6). What is sent goes through the one gate before the message is filed, under queue ids that
+A batch costs one look-up of who has an active script; who has none pays nothing more. A tenant's scripts run before
+and after its users' own. A script that fails files into INBOX (RFC 5228 §2.10.6). What is sent goes through the one gate before the message is filed, under queue ids that
 are made of the message and the action: a process that dies in between sends again what is then known already.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from blobstore import BlobStore
 from directoryclient import DirectoryClient, Disposition
 from mailmodel import AccountRef
 from mailmodel.mailbox_name import MailboxNameInvalid
-from mailstore import Delivery, MailboxExists, MailStore, ScriptMissing
+from mailmsg.facts import examine
+from mailstore import ActiveScripts, Delivery, MailboxExists, MailStore, NewMessage
 from servicekit import logs
-from sieve import Notebook, Program, Received, ScriptError, Situation, Unanswered, compile_script, run
-from sieve.actions import Keep, Notify, Outcome, Redirect, Reject, Target, Vacation
-from sieve.errors import Place
-from sieve.offered import OFFERED
+from sieve import Situation
+from sieve.actions import Edition, FileInto, Keep, Notify, Outcome, Redirect, Reject, Target, Vacation
 from sieve.replies import build_notification, build_refusal, build_vacation
-from sieve.scripts import Location, ScriptNamed
-from sieve.world import BodyWanted, Metadata, Question, SeenBefore, SpecialUseExists
-from sieve.world import MailboxExists as MailboxExistsQuestion
 from spool import Letter, Recipient, Source, Spool, SpooledLetter
 
 from mda import metrics
+from mda.core.findings import Finding
 from mda.core.sieving import (
     Plan,
     Sending,
     carry_out,
+    environment,
     memory_handle,
     sent_queue_id,
+    tested,
     was_redirected_by,
+    without_prefix,
 )
+from mda.edge.running import Input, Running
 
 LOG = logs.logger("mda.sorting")
-PROGRAMS_KEPT = 500
 RUNS_AT_ONCE = 8
-# A run begins again with each answer: so many mailboxes, scripts and ids may one script ask for.
-MOST_QUESTIONS = 100
 
 
 class Sorting:
     """The scripts of all accounts that this process delivers to."""
 
     def __init__(
-        self, hostname: str, mailboxes: MailStore, blobs: BlobStore, spool: Spool, directory: DirectoryClient
+        self,
+        hostname: str,
+        mailboxes: MailStore,
+        running: Running,
+        spool: Spool,
+        directory: DirectoryClient,
     ) -> None:
         self._hostname = hostname
         self._mailboxes = mailboxes
-        self._blobs = blobs
+        self._running = running
         self._spool = spool
         self._directory = directory
-        self._programs: OrderedDict[bytes, Program | ScriptError] = OrderedDict()
         self._room = asyncio.Semaphore(RUNS_AT_ONCE)
 
-    async def active(self, account_ids: Sequence[str]) -> dict[str, bytes]:
-        """Who has an active script, and its digest. Raises StoreUnavailable."""
-        return await self._mailboxes.scripts.active_digests(account_ids)
+    async def active(self, accounts: Sequence[AccountRef]) -> dict[str, ActiveScripts]:
+        """For whom scripts run, and their digests. Raises StoreUnavailable."""
+        return await self._mailboxes.scripts.active_digests(accounts)
 
     async def sort(
-        self, letter: SpooledLetter, deliveries: Sequence[Delivery], active: dict[str, bytes]
+        self,
+        letter: SpooledLetter,
+        deliveries: Sequence[Delivery],
+        active: dict[str, ActiveScripts],
+        findings: Sequence[Finding] = (),
     ) -> list[Delivery]:
         """The deliveries as the scripts want them; what they send is accepted by the gate when this returns.
 
@@ -71,37 +76,45 @@ class Sorting:
         """
         sorted_: list[Delivery] = []
         for delivery in deliveries:
-            digest = active.get(delivery.account.account_id)
-            if digest is None:
+            scripts = active.get(delivery.account.account_id)
+            if scripts is None:
                 sorted_.append(delivery)
                 continue
             async with self._room:
-                sorted_ += await self._sort_one(letter, delivery, digest)
+                sorted_ += await self._sort_one(letter, delivery, scripts, findings)
         return sorted_
 
-    async def _sort_one(self, letter: SpooledLetter, delivery: Delivery, digest: bytes) -> list[Delivery]:
+    async def _sort_one(
+        self,
+        letter: SpooledLetter,
+        delivery: Delivery,
+        scripts: ActiveScripts,
+        findings: Sequence[Finding],
+    ) -> list[Delivery]:
         envelope = letter.envelope
-        program = await self._program(delivery.account, digest)
-        if program is None:
+        stages = await self._running.stages(delivery.account, scripts)
+        if not stages:
             return [delivery]
         assert delivery.new is not None
-        received = await self._header(letter)
+        received = await self._running.header(letter)
         header = delivery.new.prefix + received
+        spam_percent, spam_text, virus_severity, virus_text = tested(findings)
         situation = Situation(
             reverse_path=envelope.reverse_path,
             forward_path=delivery.recipient,
             now=datetime.now(UTC),
-            environment={
-                "domain": delivery.recipient.rpartition("@")[2],
-                "host": self._hostname,
-                "location": "MDA",
-                "name": "Posthouse",
-                "phase": "during",
-                "remote-ip": envelope.client_address,
-                "version": "1",
-            },
+            environment=environment(delivery.recipient, self._hostname, envelope.client_address),
+            spam_percent=spam_percent,
+            spam_text=spam_text,
+            virus_severity=virus_severity,
+            virus_text=virus_text,
         )
-        outcome = await self._run(letter, delivery, program, header, situation)
+
+        async def body() -> bytes:
+            return (await self._running.content(letter))[letter.facts.header_octets :]
+
+        size = len(header) - letter.facts.header_octets + letter.body.length
+        outcome = await self._running.run(delivery.account, stages, Input(header, size, body), situation)
         if outcome.error is not None:
             metrics.SCRIPTS.labels("failed").inc()
             LOG.info(
@@ -119,120 +132,58 @@ class Sorting:
             outcome.tracks,
             targets.get,
             is_looping=was_redirected_by(envelope.trace_prefix + received, delivery.recipient),
+            editions=await self._editions(letter, delivery, outcome),
         )
         for sending in plan.sendings:
             await self._send(letter, delivery, sending, header)
         await self._track(delivery.account, plan)
         return plan.deliveries
 
-    async def _program(self, account: AccountRef, digest: bytes) -> Program | None:
-        """The active script, compiled; None where it cannot be run any more: then everything is kept."""
-        known = self._programs.get(digest)
-        if known is None:
-            content = await self._mailboxes.scripts.active(account)
-            if content is None:
-                return None
-            known = await _compiled(content)
-            self._programs[digest] = known
-            if len(self._programs) > PROGRAMS_KEPT:
-                self._programs.popitem(last=False)
-        else:
-            self._programs.move_to_end(digest)
-        if isinstance(known, ScriptError):
-            metrics.SCRIPTS.labels("broken").inc()
-            LOG.info("script_broken", account_id=account.account_id, reason=str(known))
-            return None
-        return known
+    async def _editions(
+        self, letter: SpooledLetter, delivery: Delivery, outcome: Outcome
+    ) -> dict[Edition, NewMessage]:
+        """What scripts have changed is another message, with a body of its own in the store."""
+        assert delivery.new is not None
+        made: dict[Edition, NewMessage] = {}
+        for action in outcome.actions:
+            edition = action.edition if isinstance(action, Keep | FileInto) else None
+            if edition is None or edition in made:
+                continue
+            content = await self._edited(letter, edition)
+            made[edition] = replace(
+                delivery.new,
+                prefix=b"",
+                body=await self._mailboxes.put_body(delivery.account, content),
+                facts=await asyncio.to_thread(examine, content),
+            )
+        return made
 
-    async def _header(self, letter: SpooledLetter) -> bytes:
-        if letter.facts.header:
-            return letter.facts.header
-        body = letter.body
-        return await self._blobs.get_range(
-            body.object_key, body.offset, min(body.length, letter.facts.header_octets)
-        )
-
-    async def _content(self, letter: SpooledLetter) -> bytes:
-        body = letter.body
-        return await self._blobs.get_range(body.object_key, body.offset, body.length)
-
-    async def _run(
-        self, letter: SpooledLetter, delivery: Delivery, program: Program, header: bytes, situation: Situation
-    ) -> Outcome:
-        notebook, body = Notebook(), None
-        size = len(header) - letter.facts.header_octets + letter.body.length
-        for _ in range(MOST_QUESTIONS):
-            try:
-                return await asyncio.to_thread(
-                    run, program, Received(header, body, size), situation, notebook
-                )
-            except Unanswered as open_question:
-                question = open_question.question
-                if isinstance(question, BodyWanted):
-                    body = (await self._content(letter))[letter.facts.header_octets :]
-                else:
-                    await self._answer(delivery.account, question, notebook)
-        LOG.info("script_asked_too_much", account_id=delivery.account.account_id)
-        return Outcome((Keep(Place(0)),), (), (), None, 0)
-
-    async def _answer(self, account: AccountRef, question: Question, notebook: Notebook) -> None:
-        match question:
-            case MailboxExistsQuestion(name):
-                notebook.yes_or_no[question] = await self._mailbox(account, name) is not None
-            case SpecialUseExists(mailbox, attribute):
-                found = await self._mailboxes.list_mailboxes(account)
-                notebook.yes_or_no[question] = any(
-                    attribute.lower() in {use.lower() for use in each.special_use}
-                    and mailbox in (None, each.name)
-                    for each in found
-                )
-            case SeenBefore(handle, unique_id, _):
-                notebook.yes_or_no[question] = await self._mailboxes.scripts.remembers(
-                    account, memory_handle("seen", handle, unique_id)
-                )
-            case ScriptNamed(location, name):
-                notebook.scripts[question] = await self._named(account, location, name)
-            case Metadata():
-                notebook.annotations[question] = None
-            case BodyWanted():
-                raise AssertionError("the body is no answer in the notebook")
-            case _:
-                notebook.yes_or_no[question] = False
-
-    async def _named(
-        self, account: AccountRef, location: Location, name: str
-    ) -> Program | ScriptError | None:
-        if location is not Location.PERSONAL:
-            return None
-        try:
-            return await _compiled(await self._mailboxes.scripts.get(account, name))
-        except ScriptMissing:
-            return None
-
-    async def _mailbox(self, account: AccountRef, name: str) -> str | None:
-        try:
-            found = await self._mailboxes.get_mailbox(account, name)
-        except MailboxNameInvalid:
-            return None
-        return None if found is None else found.name
+    async def _edited(self, letter: SpooledLetter, edition: Edition) -> bytes:
+        if edition.body is not None:
+            return edition.header + edition.body
+        return edition.header + (await self._running.content(letter))[letter.facts.header_octets :]
 
     async def _targets(self, account: AccountRef, outcome: Outcome) -> dict[Target, str | None]:
         targets = dict.fromkeys(action.target for action in outcome.actions if hasattr(action, "target"))
         return {target: await self._target(account, target) for target in targets}
 
     async def _target(self, account: AccountRef, target: Target) -> str | None:
-        """RFC 8579 §4: the special use first, then the name, then a new mailbox where that is asked for."""
+        """RFC 9042 §4, RFC 8579 §4: the id first, then the special use, then the name, then a new mailbox where that is asked for."""
+        if target.mailbox_id is not None:
+            by_id = await self._running.mailbox_of_id(account, target.mailbox_id)
+            if by_id is not None:
+                return by_id
         if target.special_use is not None:
             for each in await self._mailboxes.list_mailboxes(account):
                 if target.special_use.lower() in {use.lower() for use in each.special_use}:
                     return each.name
-        found = await self._mailbox(account, target.mailbox)
+        found = await self._running.mailbox(account, target.mailbox)
         if found is not None or not target.create:
             return found
         try:
             return (await self._mailboxes.create_mailbox(account, target.mailbox)).name
         except MailboxExists:
-            return await self._mailbox(account, target.mailbox)
+            return await self._running.mailbox(account, target.mailbox)
         except MailboxNameInvalid:
             return None
 
@@ -244,6 +195,11 @@ class Sorting:
         message_id, now, owner = f"<{queue_id}@{self._hostname}>", datetime.now(UTC), delivery.recipient
         match sending:
             case Redirect():
+                content = await self._running.content(letter)
+                if sending.edition is not None:
+                    assert delivery.new is not None
+                    # Of what we have put before it nothing is sent on.
+                    content = without_prefix(await self._edited(letter, sending.edition), delivery.new.prefix)
                 # The gate's trace fields go along, and ours: who passed it on stops a loop.
                 prefix = f"Delivered-To: {owner}\r\n".encode() + envelope.trace_prefix
                 await self._accept(
@@ -251,7 +207,7 @@ class Sorting:
                     queue_id,
                     envelope.reverse_path,
                     [sending.address],
-                    await self._content(letter),
+                    content,
                     prefix,
                 )
             case Reject():
@@ -328,10 +284,3 @@ class Sorting:
                 await self._mailboxes.scripts.prolong(account, handle, track.seconds)
             else:
                 await self._mailboxes.scripts.remember(account, handle, track.seconds)
-
-
-async def _compiled(content: bytes) -> Program | ScriptError:
-    try:
-        return await asyncio.to_thread(compile_script, content, available=OFFERED)
-    except ScriptError as error:
-        return error

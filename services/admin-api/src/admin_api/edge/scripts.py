@@ -1,0 +1,98 @@
+"""/v1/tenants/{tenant}/scripts and /v1/sieve/dry-run: scripts that run for all of a tenant's users, and trying scripts."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI, Path, Query, Request
+from mailwire.script.v1 import script_pb2 as wire
+from mailwire.script.v1.script_pb2_grpc import ScriptAdminServiceStub
+
+from admin_api.adapters import mailboxes, scripts
+from admin_api.adapters.queue import TenantNames
+from admin_api.adapters.scripts import SECONDS, answer
+from admin_api.script_models import (
+    ActiveVersion,
+    MadeScript,
+    NewScript,
+    ScriptContent,
+    ScriptVersion,
+    Trial,
+    TrialOutcome,
+)
+
+router = APIRouter(prefix="/v1", tags=["scripts"])
+ACTOR = "operator"
+Name = Annotated[str, Path(max_length=128, description="before, after, or one to be included")]
+
+
+def attach(app: FastAPI, stub: ScriptAdminServiceStub) -> None:
+    """Give the routes their stub."""
+    app.state.scripts = stub
+
+
+async def _id(request: Request, tenant: str) -> str:
+    names: TenantNames = request.app.state.tenant_names
+    return await names.id_of(tenant)
+
+
+@router.get("/tenants/{tenant}/scripts")
+async def list_scripts(tenant: str, request: Request) -> list[ScriptVersion]:
+    """All versions of a tenant's scripts, the newest of each name first."""
+    asked = wire.ListTenantScriptsRequest(tenant_id=await _id(request, tenant))
+    found = await answer(request.app.state.scripts.ListTenantScripts(asked, timeout=SECONDS))
+    return [scripts.version(each) for each in found.scripts]
+
+
+@router.get("/tenants/{tenant}/scripts/{name}")
+async def get_script(
+    tenant: str,
+    name: Name,
+    request: Request,
+    version: Annotated[int, Query(ge=0, le=2**31 - 1, description="0: the active one")] = 0,
+) -> ScriptContent:
+    """One version's text."""
+    asked = wire.GetTenantScriptRequest(tenant_id=await _id(request, tenant), name=name, version=version)
+    found = await answer(request.app.state.scripts.GetTenantScript(asked, timeout=SECONDS))
+    return ScriptContent(version=found.version, script=found.content.decode("utf-8", "replace"))
+
+
+@router.put("/tenants/{tenant}/scripts/{name}")
+async def put_script(tenant: str, name: Name, new: NewScript, request: Request) -> MadeScript:
+    """A new version, which runs from now on. before runs before each user's script, after behind it."""
+    asked = wire.PutTenantScriptRequest(
+        tenant_id=await _id(request, tenant), name=name, content=new.script.encode(), actor=ACTOR
+    )
+    made = await answer(request.app.state.scripts.PutTenantScript(asked, timeout=SECONDS))
+    return MadeScript(version=made.version)
+
+
+@router.post("/tenants/{tenant}/scripts/{name}/activate", status_code=204)
+async def activate_script(tenant: str, name: Name, chosen: ActiveVersion, request: Request) -> None:
+    """Go back to a version; 0: none of this name runs."""
+    asked = wire.ActivateTenantScriptRequest(
+        tenant_id=await _id(request, tenant), name=name, version=chosen.version, actor=ACTOR
+    )
+    await answer(request.app.state.scripts.ActivateTenantScript(asked, timeout=SECONDS))
+
+
+@router.delete("/tenants/{tenant}/scripts/{name}", status_code=204)
+async def delete_script(tenant: str, name: Name, request: Request) -> None:
+    """All versions of a name."""
+    asked = wire.DeleteTenantScriptRequest(tenant_id=await _id(request, tenant), name=name, actor=ACTOR)
+    await answer(request.app.state.scripts.DeleteTenantScript(asked, timeout=SECONDS))
+
+
+@router.post("/sieve/dry-run")
+async def dry_run(trial: Trial, request: Request) -> TrialOutcome:
+    """What a script would do with a message, each step with the line that caused it. Nothing is done."""
+    owner: Any = None
+    if trial.account:
+        owner = await mailboxes.account(request.app.state.directory, trial.account)
+    asked = wire.DryRunRequest(
+        tenant_id="" if owner is None else owner.tenant_id,
+        account_id="" if owner is None else owner.account_id,
+        script=trial.script.encode(),
+        message=trial.message.encode(),
+        reverse_path=trial.sender,
+        forward_path=trial.recipient or ("" if owner is None else owner.address),
+    )
+    return scripts.outcome(await answer(request.app.state.scripts.DryRun(asked, timeout=SECONDS)))

@@ -1,0 +1,218 @@
+"""Running Sieve scripts for a message: a tenant's, the user's own, a tenant's again; with what they ask of the world.
+
+Nothing is changed here: what comes out is what is to be done. A script that is broken is left out of its chain.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from blobstore import BlobStore
+from mailmodel import AccountRef
+from mailmodel.mailbox_name import MailboxNameInvalid
+from mailstore import ActiveScripts, MailStore, ScriptMissing
+from mailstore.tenant_scripts import AFTER, BEFORE
+from servicekit import logs
+from sieve import (
+    Notebook,
+    Program,
+    Received,
+    ScriptError,
+    Situation,
+    Stage,
+    Unanswered,
+    compile_script,
+    run_chain,
+)
+from sieve.actions import Keep, Outcome
+from sieve.errors import Place
+from sieve.offered import OFFERED
+from sieve.scripts import Location, ScriptNamed
+from sieve.world import (
+    BodyWanted,
+    MailboxExists,
+    MailboxIdExists,
+    Metadata,
+    Question,
+    SeenBefore,
+    SpecialUseExists,
+)
+from spool import SpooledLetter
+
+from mda import metrics
+from mda.core.sieving import memory_handle
+
+LOG = logs.logger("mda.running")
+PROGRAMS_KEPT = 500
+# A run begins again with each answer: so many mailboxes, scripts and ids may one chain ask for.
+MOST_QUESTIONS = 100
+# RFC 5490 §4.1: annotations of the server are those of the account.
+OF_ACCOUNT = 0
+OWN = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A message as scripts see it; its body is fetched where a script looks into it."""
+
+    header: bytes
+    size_octets: int
+    body: Callable[[], Awaitable[bytes]]
+
+
+class Running:
+    """Compiled scripts, remembered by their digest."""
+
+    def __init__(self, mailboxes: MailStore, blobs: BlobStore) -> None:
+        self._mailboxes = mailboxes
+        self._blobs = blobs
+        self._programs: OrderedDict[bytes, Program | ScriptError] = OrderedDict()
+
+    async def header(self, letter: SpooledLetter) -> bytes:
+        """The header as received. Raises BlobUnavailable."""
+        if letter.facts.header:
+            return letter.facts.header
+        body = letter.body
+        return await self._blobs.get_range(
+            body.object_key, body.offset, min(body.length, letter.facts.header_octets)
+        )
+
+    async def content(self, letter: SpooledLetter) -> bytes:
+        """The message as received. Raises BlobUnavailable."""
+        body = letter.body
+        return await self._blobs.get_range(body.object_key, body.offset, body.length)
+
+    async def stages(self, account: AccountRef, scripts: ActiveScripts) -> list[Stage]:
+        """What runs for an account, in its order. Raises StoreUnavailable."""
+        wanted = ((BEFORE, scripts.before), (OWN, scripts.own), (AFTER, scripts.after))
+        found = []
+        for name, digest in wanted:
+            if digest is not None and (program := await self._program(account, name, digest)) is not None:
+                found.append(Stage(f"tenant's {name}" if name else "", program))
+        return found
+
+    async def _program(self, account: AccountRef, name: str, digest: bytes) -> Program | None:
+        """Compiled; None where it cannot be run any more."""
+        known = self._programs.get(digest)
+        if known is None:
+            content = await self._active(account, name)
+            if content is None:
+                return None
+            known = await compiled(content)
+            self._programs[digest] = known
+            if len(self._programs) > PROGRAMS_KEPT:
+                self._programs.popitem(last=False)
+        else:
+            self._programs.move_to_end(digest)
+        if isinstance(known, ScriptError):
+            metrics.SCRIPTS.labels("broken").inc()
+            LOG.info("script_broken", account_id=account.account_id, script=name, reason=str(known))
+            return None
+        return known
+
+    async def _active(self, account: AccountRef, name: str) -> bytes | None:
+        if name == OWN:
+            return await self._mailboxes.scripts.active(account)
+        try:
+            return (await self._mailboxes.tenant_scripts.get(account.tenant_id, name))[1]
+        except ScriptMissing:
+            return None
+
+    async def run(
+        self, account: AccountRef | None, stages: list[Stage], message: Input, situation: Situation
+    ) -> Outcome:
+        """What the chain asks for; without an account there are no mailboxes but INBOX, and no other scripts."""
+        notebook, body = Notebook(), None
+        for _ in range(MOST_QUESTIONS):
+            received = Received(message.header, body, message.size_octets)
+            try:
+                return await asyncio.to_thread(run_chain, stages, received, situation, notebook)
+            except Unanswered as open_question:
+                question = open_question.question
+                if isinstance(question, BodyWanted):
+                    body = await message.body()
+                else:
+                    await self._answer(account, question, notebook)
+        LOG.info("script_asked_too_much", account_id=account.account_id if account is not None else "")
+        return Outcome((Keep(Place(0)),), (), (), None, 0)
+
+    async def _answer(self, account: AccountRef | None, question: Question, notebook: Notebook) -> None:
+        match question:
+            case BodyWanted():
+                raise AssertionError("the body is no answer in the notebook")
+            case ScriptNamed(location, name):
+                notebook.scripts[question] = (
+                    None if account is None else await self._named(account, location, name)
+                )
+            case Metadata(mailbox, entry):
+                notebook.annotations[question] = (
+                    None if account is None else await self._annotation(account, mailbox, entry)
+                )
+            case MailboxExists(name) if account is None:
+                notebook.yes_or_no[question] = name.upper() == "INBOX"
+            case _ if account is None:
+                notebook.yes_or_no[question] = False
+            case MailboxExists(name):
+                notebook.yes_or_no[question] = await self.mailbox(account, name) is not None
+            case MailboxIdExists(object_id):
+                notebook.yes_or_no[question] = await self.mailbox_of_id(account, object_id) is not None
+            case SpecialUseExists(mailbox, attribute):
+                found = await self._mailboxes.list_mailboxes(account)
+                notebook.yes_or_no[question] = any(
+                    attribute.lower() in {use.lower() for use in each.special_use}
+                    and mailbox in (None, each.name)
+                    for each in found
+                )
+            case SeenBefore(handle, unique_id, _):
+                notebook.yes_or_no[question] = await self._mailboxes.scripts.remembers(
+                    account, memory_handle("seen", handle, unique_id)
+                )
+            case _:
+                notebook.yes_or_no[question] = False
+
+    async def _named(
+        self, account: AccountRef, location: Location, name: str
+    ) -> Program | ScriptError | None:
+        try:
+            if location is Location.PERSONAL:
+                return await compiled(await self._mailboxes.scripts.get(account, name))
+            return await compiled((await self._mailboxes.tenant_scripts.get(account.tenant_id, name))[1])
+        except ScriptMissing:
+            return None
+
+    async def _annotation(self, account: AccountRef, mailbox: str | None, entry: str) -> str | None:
+        mailbox_id = OF_ACCOUNT
+        if mailbox is not None:
+            try:
+                found = await self._mailboxes.get_mailbox(account, mailbox)
+            except MailboxNameInvalid:
+                return None
+            if found is None:
+                return None
+            mailbox_id = found.mailbox_id
+        value = (await self._mailboxes.get_annotations(account, mailbox_id)).get(entry.lower())
+        return None if value is None else value.decode("utf-8", "replace")
+
+    async def mailbox(self, account: AccountRef, name: str) -> str | None:
+        """A mailbox's name as the store has it."""
+        try:
+            found = await self._mailboxes.get_mailbox(account, name)
+        except MailboxNameInvalid:
+            return None
+        return None if found is None else found.name
+
+    async def mailbox_of_id(self, account: AccountRef, object_id: str) -> str | None:
+        """The name of the mailbox with this MAILBOXID (RFC 8474), which IMAP shows as F and a number."""
+        for each in await self._mailboxes.list_mailboxes(account):
+            if object_id == f"F{each.mailbox_id}":
+                return each.name
+        return None
+
+
+async def compiled(content: bytes) -> Program | ScriptError:
+    """In a thread: a large script must not hold up other mail."""
+    try:
+        return await asyncio.to_thread(compile_script, content, available=OFFERED)
+    except ScriptError as error:
+        return error
