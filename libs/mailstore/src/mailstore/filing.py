@@ -22,7 +22,7 @@ from mailmodel.thread_id import thread_id
 from pgkit import Connection, Pool, transaction
 from pgkit.tenancy import enter_tenant
 
-from mailstore import rows
+from mailstore import rows, staging
 from mailstore.errors import MailboxMissing
 from mailstore.quotas import Quotas, limits_of
 from mailstore.types import Delivery, MailboxChange, NewMessage, Outcome
@@ -90,6 +90,7 @@ async def insert(
         place.unseen += not new.flags.system & SystemFlag.SEEN
         place.size_octets += new.size_octets
     messages = [new for _, new in filed]
+    await staging.insert(connection, tenant, list(zip(accounts, [new.body for new in messages], strict=True)))
     await connection.execute(
         INSERT_MESSAGES,
         tenant,

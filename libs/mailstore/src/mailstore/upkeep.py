@@ -19,6 +19,8 @@ from datetime import timedelta
 from blobstore import BlobStore, BlobUnavailable
 from pgkit import OPERATOR, DatabaseUnavailable, Pool, transaction
 
+from mailstore.staging import PREFIX
+
 ORPHAN_GRACE = timedelta(days=7)
 DELIVERY_KEPT = timedelta(days=30)
 VANISHED_KEPT = timedelta(days=90)
@@ -40,7 +42,9 @@ async def sweep_orphans(pool: Pool, blobs: BlobStore, limit: int, grace: timedel
     unused = [row["object_key"] for row in due if not row["used"]]
     try:
         for key in unused:
-            await blobs.delete(key)
+            # What is staged goes when it is moved (`staging`).
+            if not key.startswith(PREFIX):
+                await blobs.delete(key)
     except BlobUnavailable as error:
         raise DatabaseUnavailable(str(error)) from error
     async with transaction(pool, OPERATOR) as connection:

@@ -11,6 +11,7 @@ from servicekit.run import Service, run
 from servicekit.settings import read_secret
 
 from imap.adapters.changes import BusChanges
+from imap.adapters.packing import keep_packing
 from imap.adapters.spooling import Spooling
 from imap.edge.connection import Connections, Needs
 from imap.settings import Settings
@@ -45,6 +46,9 @@ async def wire(service: Service[Settings]) -> None:
         limits=quotas.limits,
     )
     service.on_close(store.close)
+    service.spawn(
+        keep_packing(store, service.draining, settings.pack_seconds, service.log), name="pack-bodies"
+    )
     directory = DirectoryClient(channel, door="imap", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     people = People(channel, hears_changes=lambda: bus.connected)
