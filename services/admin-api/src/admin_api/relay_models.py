@@ -1,5 +1,6 @@
 """How mail leaves, and what others report of it, as JSON."""
 
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
@@ -46,3 +47,31 @@ class Route(BaseModel):
     protocol: Protocol
     username: str
     minimum_tls: Minimum
+
+
+class Report(BaseModel):
+    """What one reporter says of one domain on one day: a stranger's word."""
+
+    tenant: str
+    tenant_id: str
+    domain: str
+    organization: str
+    report_id: str
+    begin_at: datetime
+    end_at: datetime
+    passed: Annotated[int, Field(description="sessions (TLS) or messages (DMARC)")]
+    failed: int
+    figures: Annotated[
+        list[dict[str, object]],
+        Field(description="TLS: results by host; DMARC: messages by client, most frequent first"),
+    ]
+
+
+class SentReport(BaseModel):
+    """A report of ours about a day, or why there was none."""
+
+    kind: Literal["tls", "dmarc"]
+    day: date
+    domain: str
+    sent_to: list[str]
+    problem: str

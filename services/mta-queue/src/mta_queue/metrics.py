@@ -19,3 +19,9 @@ UNDER_WAY = Gauge("mta_queue_under_way", "Transactions under way")
 TRANSACTION_SECONDS = Histogram("mta_queue_transaction_seconds", "Time of one session with another system")
 WAITING = Gauge("mta_queue_waiting_items", "Items that wait in PostgreSQL")
 SHAPED = Counter("mta_queue_shaped_total", "Attempts that a destination's limits put off, and stops", ["why"])
+SUPPRESSED = Counter(
+    "mta_queue_suppressed_total", "Recipients refused because they are on a list, and put on one", ["what"]
+)
+WEBHOOKS = Counter("mta_queue_webhook_requests_total", "Requests to webhooks", ["result"])
+REPORTS = Counter("mta_queue_reports_total", "Days of a domain that were reported to it", ["kind", "result"])
+REPORTS_RECEIVED = Counter("mta_queue_reports_received_total", "Reports that came, by what was in them", ["kind"])

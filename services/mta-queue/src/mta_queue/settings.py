@@ -28,6 +28,11 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     tls_authorities_file: Path | None = Field(
         None, description="certificates of the authorities that we trust, PEM; empty: the system's"
     )
+    report_address: str = Field(
+        "",
+        description="where daily reports of TLS and DMARC come from: an address of a domain of ours that has DKIM keys;"
+        " empty: none are made, and nothing is counted for them",
+    )
     secret_file: Path | None = Field(
         None,
         description="keeps the passwords of routes: one secret a line, at least 20 characters; the first seals, all open",
@@ -55,6 +60,18 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         20, description="of these to one domain, counted over all processes for what has waited", ge=1
     )
     attempts_a_tenant: int = Field(48, description="of these for one tenant, counted so too", ge=1)
+    suppression_days: float = Field(
+        90.0,
+        description="how long what bounced for good, or complained, is on a tenant's list of suppressed addresses",
+        gt=0,
+        le=3650,
+    )
+    outcome_days: float = Field(
+        60.0,
+        description="how long it can be looked up what became of a recipient; a respool of older mail would send it again",
+        ge=14,
+        le=3650,
+    )
     history_days: float = Field(30.0, description="how long attempts can be looked up", gt=0, le=3650)
     dead_host_seconds: float = Field(
         60.0,

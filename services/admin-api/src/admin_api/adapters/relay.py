@@ -1,5 +1,8 @@
 """The mta-queue's part in how mail leaves, over gRPC, in and out of the models."""
 
+import json
+from datetime import UTC
+
 import grpc
 from mailwire.queue.v1 import relay_pb2 as wire
 from mailwire.queue.v1.relay_pb2_grpc import RelayAdminServiceStub
@@ -48,4 +51,32 @@ def route(message: wire.Route, names: dict[str, str]) -> models.Route:
         protocol=PROTOCOL_BACK[message.protocol],
         username=message.username,
         minimum_tls=MINIMUM_BACK[message.minimum_tls],
+    )
+
+
+def report(message: wire.Report, names: dict[str, str]) -> models.Report:
+    """Tenants by name, as far as it is known."""
+    return models.Report(
+        tenant=names.get(message.tenant_id, ""),
+        tenant_id=message.tenant_id,
+        domain=message.domain,
+        organization=message.organization,
+        report_id=message.report_id,
+        begin_at=message.begin_at.ToDatetime(UTC),
+        end_at=message.end_at.ToDatetime(UTC),
+        passed=message.passed,
+        failed=message.failed,
+        figures=json.loads(message.figures),
+    )
+
+
+def sent_report(message: wire.SentReport) -> models.SentReport:
+    return models.SentReport.model_validate(
+        {
+            "kind": message.kind,
+            "day": message.day,
+            "domain": message.domain,
+            "sent_to": list(message.sent_to),
+            "problem": message.problem,
+        }
     )

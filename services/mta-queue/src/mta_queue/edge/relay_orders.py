@@ -1,10 +1,15 @@
 """RelayAdminService: how mail leaves, as the operator sets it, and what other systems report of it."""
 
+from datetime import UTC, datetime, timedelta
+
 from mailwire.queue.v1 import relay_pb2 as wire
 from mailwire.queue.v1.relay_pb2_grpc import RelayAdminServiceServicer
 
+from mta_queue.adapters.report_store import ReportStore
 from mta_queue.adapters.routes import NewRule, RouteBook, Scope
+from mta_queue.core.destinations import domain_of
 from mta_queue.core.item_filter import FilterInvalid
+from mta_queue.core.report_mail import Kind
 from mta_queue.core.tls import Minimum
 from mta_queue.core.way import Protocol, WayRule
 from mta_queue.edge import shapes
@@ -25,15 +30,20 @@ MINIMA = {
     wire.MINIMUM_TLS_ENCRYPTED: Minimum.ENCRYPTED,
     wire.MINIMUM_TLS_VERIFIED: Minimum.VERIFIED,
 }
+KINDS = {wire.REPORT_KIND_TLS: Kind.TLS, wire.REPORT_KIND_DMARC: Kind.DMARC}
+SHOWN = timedelta(days=30)
+PAGE = 100
+LARGEST_PAGE = 1000
 MINIMUM_BACK = {minimum: number for number, minimum in MINIMA.items()}
 
 
 class RelayOrders(RelayAdminServiceServicer):
     """Answers the operator."""
 
-    def __init__(self, routes: RouteBook, current: CurrentRules) -> None:
+    def __init__(self, routes: RouteBook, current: CurrentRules, reports: ReportStore) -> None:
         self._routes = routes
         self._current = current
+        self._reports = reports
 
     @mapped
     async def SetRoute(self, request: wire.SetRouteRequest, context: Context) -> wire.SetRouteResponse:
@@ -41,8 +51,8 @@ class RelayOrders(RelayAdminServiceServicer):
         new = _new_rule(asked)
         made = await self._routes.set(caller, new)
         await self._current.reload()
-        scope = (new.tenant_id or caller.tenant_id, new.domain)
-        return wire.SetRouteResponse(route=_route(scope, made))
+        domain = domain_of("@" + new.domain) if new.domain else ""
+        return wire.SetRouteResponse(route=_route((new.tenant_id or caller.tenant_id, domain), made))
 
     @mapped
     async def DeleteRoute(
@@ -60,6 +70,68 @@ class RelayOrders(RelayAdminServiceServicer):
     async def ListRoutes(self, request: wire.ListRoutesRequest, context: Context) -> wire.ListRoutesResponse:
         found = await self._routes.listing(shapes.caller(request.caller))
         return wire.ListRoutesResponse(routes=[_route(scope, rule) for scope, rule in found.items()])
+
+    @mapped
+    async def ListReports(
+        self, request: wire.ListReportsRequest, context: Context
+    ) -> wire.ListReportsResponse:
+        if request.kind not in KINDS:
+            raise FilterInvalid("say of what: TLS or DMARC")
+        found = await self._reports.figures(
+            shapes.caller(request.caller),
+            KINDS[request.kind],
+            shapes.text("tenant_id", request.tenant_id),
+            shapes.text("domain", request.domain),
+            _since(request),
+            _size(request.page_size),
+        )
+        return wire.ListReportsResponse(
+            reports=[
+                wire.Report(
+                    tenant_id=each.tenant_id,
+                    domain=each.domain,
+                    organization=each.organization,
+                    report_id=each.report_id,
+                    begin_at=shapes.stamp(each.begin_at),
+                    end_at=shapes.stamp(each.end_at),
+                    passed=each.passed,
+                    failed=each.failed,
+                    figures=each.figures,
+                )
+                for each in found
+            ]
+        )
+
+    @mapped
+    async def ListSentReports(
+        self, request: wire.ListSentReportsRequest, context: Context
+    ) -> wire.ListSentReportsResponse:
+        if shapes.caller(request.caller).tenant_id:
+            raise FilterInvalid("our own reports are the operator's")
+        found = await self._reports.sent(_since(request).date(), _size(request.page_size))
+        return wire.ListSentReportsResponse(
+            reports=[
+                wire.SentReport(
+                    kind=each.kind,
+                    day=each.day.isoformat(),
+                    domain=each.domain,
+                    sent_to=each.sent_to,
+                    problem=each.problem,
+                )
+                for each in found
+            ]
+        )
+
+
+def _since(request: wire.ListReportsRequest | wire.ListSentReportsRequest) -> datetime:
+    """Raises FilterInvalid."""
+    if request.HasField("since"):
+        return shapes.instant(request.since)
+    return datetime.now(UTC) - SHOWN
+
+
+def _size(asked: int) -> int:
+    return min(asked, LARGEST_PAGE) if asked > 0 else PAGE
 
 
 def _new_rule(asked: wire.Route) -> NewRule:

@@ -50,6 +50,16 @@ class RelayAdminServiceStub:
                 request_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListRoutesRequest.SerializeToString,
                 response_deserializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListRoutesResponse.FromString,
                 _registered_method=True)
+        self.ListReports = channel.unary_unary(
+                '/mailwire.queue.v1.RelayAdminService/ListReports',
+                request_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListReportsRequest.SerializeToString,
+                response_deserializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListReportsResponse.FromString,
+                _registered_method=True)
+        self.ListSentReports = channel.unary_unary(
+                '/mailwire.queue.v1.RelayAdminService/ListSentReports',
+                request_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListSentReportsRequest.SerializeToString,
+                response_deserializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListSentReportsResponse.FromString,
+                _registered_method=True)
 
 
 class RelayAdminServiceServicer:
@@ -75,6 +85,20 @@ class RelayAdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReports(self, request, context):
+        """What other systems reported of TLS with us, or of mail in our name; newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSentReports(self, request, context):
+        """Our own reports to others, or why there were none; newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RelayAdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -92,6 +116,16 @@ def add_RelayAdminServiceServicer_to_server(servicer, server):
                     servicer.ListRoutes,
                     request_deserializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListRoutesRequest.FromString,
                     response_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListRoutesResponse.SerializeToString,
+            ),
+            'ListReports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReports,
+                    request_deserializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListReportsRequest.FromString,
+                    response_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListReportsResponse.SerializeToString,
+            ),
+            'ListSentReports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSentReports,
+                    request_deserializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListSentReportsRequest.FromString,
+                    response_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListSentReportsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -176,6 +210,60 @@ class RelayAdminService:
             '/mailwire.queue.v1.RelayAdminService/ListRoutes',
             mailwire_dot_queue_dot_v1_dot_relay__pb2.ListRoutesRequest.SerializeToString,
             mailwire_dot_queue_dot_v1_dot_relay__pb2.ListRoutesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.queue.v1.RelayAdminService/ListReports',
+            mailwire_dot_queue_dot_v1_dot_relay__pb2.ListReportsRequest.SerializeToString,
+            mailwire_dot_queue_dot_v1_dot_relay__pb2.ListReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSentReports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.queue.v1.RelayAdminService/ListSentReports',
+            mailwire_dot_queue_dot_v1_dot_relay__pb2.ListSentReportsRequest.SerializeToString,
+            mailwire_dot_queue_dot_v1_dot_relay__pb2.ListSentReportsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,10 @@ class RelayAdminServiceStub:
     """Where and how mail goes, for a tenant, a domain, a tenant's mail to a domain, or everything."""
     DeleteRoute: _grpc.UnaryUnaryMultiCallable[_relay_pb2.DeleteRouteRequest, _relay_pb2.DeleteRouteResponse]
     ListRoutes: _grpc.UnaryUnaryMultiCallable[_relay_pb2.ListRoutesRequest, _relay_pb2.ListRoutesResponse]
+    ListReports: _grpc.UnaryUnaryMultiCallable[_relay_pb2.ListReportsRequest, _relay_pb2.ListReportsResponse]
+    """What other systems reported of TLS with us, or of mail in our name; newest first."""
+    ListSentReports: _grpc.UnaryUnaryMultiCallable[_relay_pb2.ListSentReportsRequest, _relay_pb2.ListSentReportsResponse]
+    """Our own reports to others, or why there were none; newest first."""
 
 @_typing.type_check_only
 class RelayAdminServiceAsyncStub(RelayAdminServiceStub):
@@ -47,6 +51,10 @@ class RelayAdminServiceAsyncStub(RelayAdminServiceStub):
     """Where and how mail goes, for a tenant, a domain, a tenant's mail to a domain, or everything."""
     DeleteRoute: _aio.UnaryUnaryMultiCallable[_relay_pb2.DeleteRouteRequest, _relay_pb2.DeleteRouteResponse]  # type: ignore[assignment]
     ListRoutes: _aio.UnaryUnaryMultiCallable[_relay_pb2.ListRoutesRequest, _relay_pb2.ListRoutesResponse]  # type: ignore[assignment]
+    ListReports: _aio.UnaryUnaryMultiCallable[_relay_pb2.ListReportsRequest, _relay_pb2.ListReportsResponse]  # type: ignore[assignment]
+    """What other systems reported of TLS with us, or of mail in our name; newest first."""
+    ListSentReports: _aio.UnaryUnaryMultiCallable[_relay_pb2.ListSentReportsRequest, _relay_pb2.ListSentReportsResponse]  # type: ignore[assignment]
+    """Our own reports to others, or why there were none; newest first."""
 
 class RelayAdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """The operator's questions and orders, from admin-api. Any process of the mta-queue answers."""
@@ -72,5 +80,21 @@ class RelayAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _relay_pb2.ListRoutesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_relay_pb2.ListRoutesResponse, _abc.Awaitable[_relay_pb2.ListRoutesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListReports(
+        self,
+        request: _relay_pb2.ListReportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_relay_pb2.ListReportsResponse, _abc.Awaitable[_relay_pb2.ListReportsResponse]]:
+        """What other systems reported of TLS with us, or of mail in our name; newest first."""
+
+    @_abc_1.abstractmethod
+    def ListSentReports(
+        self,
+        request: _relay_pb2.ListSentReportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_relay_pb2.ListSentReportsResponse, _abc.Awaitable[_relay_pb2.ListSentReportsResponse]]:
+        """Our own reports to others, or why there were none; newest first."""
 
 def add_RelayAdminServiceServicer_to_server(servicer: RelayAdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
