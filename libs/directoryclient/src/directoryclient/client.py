@@ -185,6 +185,28 @@ class DirectoryClient:
         self._remember(digest, identity, seconds, changes)
         return identity
 
+    async def authenticate_certificate(
+        self, login: str, certificate: bytes, client_address: str
+    ) -> Identity | None:
+        """Whom a client's certificate (DER) lets in; `login` is "" where it says that itself. Raises Throttled, Unavailable."""
+        digest = self._digest(f"certificate {client_address} {len(login)} {login} {certificate.hex()}")
+        if self._may_recall() and (kept := self._identities.recall(digest, self._clock())) is not None:
+            return kept
+        changes = self._changes
+        answer = await self._ask(
+            self._stub.AuthenticateCertificate,
+            wire.AuthenticateCertificateRequest(
+                login=login, certificate=certificate, door=self._door, client_address=client_address
+            ),
+        )
+        identity = _identity(answer)
+        if identity is not None:
+            seconds = self._login_seconds
+            if answer.HasField("remember_seconds"):
+                seconds = min(seconds, answer.remember_seconds)
+            self._remember(digest, identity, seconds, changes)
+        return identity
+
     def _remember(self, digest: bytes, identity: Identity, seconds: float, changes: int) -> None:
         if changes == self._changes and self._hears_changes() and seconds > 0:
             self._identities.keep(digest, identity, self._clock() + seconds)

@@ -420,6 +420,38 @@ class AuthenticateTokenRequest(_message.Message):
 Global___AuthenticateTokenRequest: _TypeAlias = AuthenticateTokenRequest  # noqa: Y015
 
 @_typing.final
+class AuthenticateCertificateRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOGIN_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    DOOR_FIELD_NUMBER: _builtins.int
+    CLIENT_ADDRESS_FIELD_NUMBER: _builtins.int
+    login: _builtins.str
+    """Who the client says that it is: an address of the account. Empty: whom the certificate names."""
+    certificate: _builtins.bytes
+    """The client's certificate, DER. Its chain leads to an authority that the door was told of."""
+    door: _builtins.str
+    """Which door: smtp, imap, pop3, sieve."""
+    client_address: _builtins.str
+    """Without a port."""
+    def __init__(
+        self,
+        *,
+        login: _builtins.str = ...,
+        certificate: _builtins.bytes = ...,
+        door: _builtins.str = ...,
+        client_address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "client_address", b"client_address", "door", b"door", "login", b"login"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuthenticateCertificateRequest: _TypeAlias = AuthenticateCertificateRequest  # noqa: Y015
+
+@_typing.final
 class AuthenticateTokenResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -60,6 +60,11 @@ class DirectoryServiceStub:
                 request_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateTokenRequest.SerializeToString,
                 response_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateTokenResponse.FromString,
                 _registered_method=True)
+        self.AuthenticateCertificate = channel.unary_unary(
+                '/mailwire.directory.v1.DirectoryService/AuthenticateCertificate',
+                request_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateRequest.SerializeToString,
+                response_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateResponse.FromString,
+                _registered_method=True)
 
 
 class DirectoryServiceServicer:
@@ -101,6 +106,13 @@ class DirectoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AuthenticateCertificate(self, request, context):
+        """EXTERNAL (RFC 4422 App. A): whom does this certificate, whose key the client has, let in?
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DirectoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +140,11 @@ def add_DirectoryServiceServicer_to_server(servicer, server):
                     servicer.AuthenticateToken,
                     request_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateTokenRequest.FromString,
                     response_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateTokenResponse.SerializeToString,
+            ),
+            'AuthenticateCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.AuthenticateCertificate,
+                    request_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateRequest.FromString,
+                    response_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +283,33 @@ class DirectoryService:
             '/mailwire.directory.v1.DirectoryService/AuthenticateToken',
             mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateTokenRequest.SerializeToString,
             mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AuthenticateCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.directory.v1.DirectoryService/AuthenticateCertificate',
+            mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateRequest.SerializeToString,
+            mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,8 @@ class DirectoryServiceStub:
     """What the proof came to. Only this answer lets anybody in."""
     AuthenticateToken: _grpc.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateTokenRequest, _directory_pb2.AuthenticateTokenResponse]
     """OAUTHBEARER and XOAUTH2 (RFC 7628): whom does this access token let in?"""
+    AuthenticateCertificate: _grpc.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateCertificateRequest, _directory_pb2.AuthenticateResponse]
+    """EXTERNAL (RFC 4422 App. A): whom does this certificate, whose key the client has, let in?"""
 
 @_typing.type_check_only
 class DirectoryServiceAsyncStub(DirectoryServiceStub):
@@ -59,6 +61,8 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     """What the proof came to. Only this answer lets anybody in."""
     AuthenticateToken: _aio.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateTokenRequest, _directory_pb2.AuthenticateTokenResponse]  # type: ignore[assignment]
     """OAUTHBEARER and XOAUTH2 (RFC 7628): whom does this access token let in?"""
+    AuthenticateCertificate: _aio.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateCertificateRequest, _directory_pb2.AuthenticateResponse]  # type: ignore[assignment]
+    """EXTERNAL (RFC 4422 App. A): whom does this certificate, whose key the client has, let in?"""
 
 class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Questions of the mail services."""
@@ -102,6 +106,14 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_directory_pb2.AuthenticateTokenResponse, _abc.Awaitable[_directory_pb2.AuthenticateTokenResponse]]:
         """OAUTHBEARER and XOAUTH2 (RFC 7628): whom does this access token let in?"""
+
+    @_abc_1.abstractmethod
+    def AuthenticateCertificate(
+        self,
+        request: _directory_pb2.AuthenticateCertificateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_pb2.AuthenticateResponse, _abc.Awaitable[_directory_pb2.AuthenticateResponse]]:
+        """EXTERNAL (RFC 4422 App. A): whom does this certificate, whose key the client has, let in?"""
 
 def add_DirectoryServiceServicer_to_server(servicer: DirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
