@@ -84,7 +84,12 @@ SERVICES: dict[str, Permissions] = {
         ),
     ),
     "mta-queue": Permissions(
-        publish=(*_ACCEPTS, *_pulls(STREAM, "mta-queue", subjects.MAIL_RELAY)),
+        publish=(
+            *_ACCEPTS,
+            *_sees_to(subjects.EVENTS_STREAM),
+            subjects.ALL_EVENTS,
+            *_pulls(STREAM, "mta-queue", subjects.MAIL_RELAY),
+        ),
         subscribe=(*_HEARS_DIRECTORY, subjects.DMARC_RESULT),
     ),
     "mda": Permissions(
