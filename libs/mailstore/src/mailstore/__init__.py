@@ -22,6 +22,7 @@ from mailstore.scripts import ActiveScripts, ScriptInfo, ScriptStore
 from mailstore.sharing import SharedMailbox
 from mailstore.store import MailStore
 from mailstore.tenant_scripts import ScriptVersion, TenantScriptStore
+from mailstore.texts import BodyText, TextAnswer, TextQuestion
 from mailstore.types import (
     Changes,
     Columns,
@@ -42,6 +43,7 @@ __all__ = [
     "ActiveScripts",
     "AnnotationsFull",
     "BodyCorrupt",
+    "BodyText",
     "Changes",
     "Columns",
     "CopyResult",
@@ -73,6 +75,8 @@ __all__ = [
     "StoreUnavailable",
     "StoredMessage",
     "TenantScriptStore",
+    "TextAnswer",
+    "TextQuestion",
     "TooManyScripts",
     "bus_notifier",
 ]

@@ -30,6 +30,7 @@ from mailstore import (
     replacing,
     sharing,
     staging,
+    texts,
     upkeep,
 )
 from mailstore.quotas import AskLimits, Quotas, limits_of, unlimited
@@ -37,6 +38,7 @@ from mailstore.scripts import ScriptStore
 from mailstore.sharing import SharedMailbox
 from mailstore.staging import StagedBlobs
 from mailstore.tenant_scripts import TenantScriptStore
+from mailstore.texts import BodyText, TextAnswer, TextQuestion
 from mailstore.types import (
     Changes,
     Columns,
@@ -418,6 +420,30 @@ class MailStore:
         new_uid, told = await across.replace(self._pool, self._quotas, source, uid, target, new)
         self._told(*told)
         return new_uid
+
+    # -- texts of bodies
+
+    async def ask_texts(
+        self, account: AccountRef, mailbox_id: int, uids: Sequence[int], question: TextQuestion
+    ) -> dict[int, TextAnswer]:
+        """By UID, of messages whose text is kept."""
+        return await texts.ask(self._pool, account, mailbox_id, uids, question)
+
+    async def ask_of_texts(
+        self, tenant_id: str, language: str, given: Sequence[str], question: TextQuestion
+    ) -> list[TextAnswer]:
+        """Of these texts."""
+        return await texts.ask_of(self._pool, tenant_id, language, given, question)
+
+    async def keep_texts(self, account: AccountRef, language: str, kept: Sequence[BodyText]) -> None:
+        """Of messages that are gone nothing is kept."""
+        await texts.keep(self._pool, account, language, kept)
+
+    async def without_text(
+        self, account: AccountRef, mailbox_id: int, below_uid: int, limit: int
+    ) -> list[int]:
+        """UIDs of messages whose text is not kept, the newest first."""
+        return await texts.unkept(self._pool, account, mailbox_id, below_uid, limit)
 
     # -- upkeep
 

@@ -32,7 +32,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import TSVECTOR, UUID
 
 metadata = MetaData()
 
@@ -109,6 +109,22 @@ message = Table(
     Column("thread_id", LargeBinary),
     ForeignKeyConstraint(["account_id"], ["account.account_id"], ondelete="CASCADE"),
     Index("message_object", "object_key"),
+)
+
+# The text of a message's body, for searching; filled later or never (mailstore.texts).
+message_text = Table(
+    "message_text",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    _uuid("message_id", primary_key=True),
+    _uuid("tenant_id"),
+    Column("body", Text, nullable=False),
+    Column("complete", Boolean, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("words", TSVECTOR, nullable=False),
+    ForeignKeyConstraint(
+        ["account_id", "message_id"], ["message.account_id", "message.message_id"], ondelete="CASCADE"
+    ),
 )
 
 # A message's place in a mailbox. Narrow: opening a mailbox reads all of these.
