@@ -38,6 +38,10 @@ ALIASES = {
 }
 
 
+# Whom somebody may send as, and on whose behalf.
+DELEGATES = {"smith@foo.com": (frozenset({"brown@foo.com"}), frozenset({"jones@foo.com"}))}
+
+
 def _target(address: str) -> Target:
     return Target(address, f"id-{address}", TENANT)
 
@@ -61,7 +65,7 @@ class FakeDirectory:
 
     async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
         if login in PEOPLE and password == "right":
-            return Identity(AccountRef(TENANT, f"id-{login}"), login, "default")
+            return Identity(AccountRef(TENANT, f"id-{login}"), login, "default", *DELEGATES.get(login, ()))
         return None
 
     async def authenticate_token(

@@ -1,8 +1,12 @@
 """What a submission agent owes (RFC 6409): whose addresses, what is missing, what must not travel."""
 
+import base64
 import re
+from typing import Any
 
 import pytest
+from directoryclient import Unavailable
+from directoryclient.policies import TenantPolicy
 from hypothesis import given
 from hypothesis import strategies as st
 from mailproto.smtp.reply import Reply
@@ -16,13 +20,19 @@ DATED = b"Date: Sat, 21 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@foo.com>\r\n"
 
 
 def submit(
-    header: bytes, reverse_path: bytes = b"jones@foo.com", body: bytes = b"text\r\n"
+    header: bytes,
+    reverse_path: bytes = b"jones@foo.com",
+    body: bytes = b"text\r\n",
+    who: bytes = b"jones@foo.com",
+    **settings: Any,
 ) -> tuple[bytes, FakeGate]:
-    """Jones submits this; what was said to it, and the gate."""
+    """Jones, or somebody else, submits this; what was said to it, and the gate."""
     envelope = b"MAIL FROM:<" + reverse_path + b">\r\nRCPT TO:<far@elsewhere.test>\r\n"
     content = header + b"\r\n" + body
     bdat = b"BDAT %d LAST\r\n" % len(content) + content
-    said, gate, _ = converse(Role.MSA, [*OPENING, envelope + bdat, b"QUIT\r\n"])
+    plain = base64.b64encode(b"\0" + who + b"\0right")
+    opening = [OPENING[0], b"AUTH PLAIN " + plain + b"\r\n"]
+    said, gate, _ = converse(Role.MSA, [*opening, envelope + bdat, b"QUIT\r\n"], **settings)
     return said, gate
 
 
@@ -115,6 +125,84 @@ def test_authors_who_are_somebody_else(header: bytes) -> None:
 def test_a_header_that_is_none_is_refused(header: bytes) -> None:
     said, gate = submit(header)
     assert b"550 5.6.0" in said
+    assert gate.letters == []
+
+
+SMITH = b"smith@foo.com"
+
+
+@pytest.mark.parametrize(
+    ("reverse_path", "header"),
+    [
+        (SMITH, b"From: smith@foo.com\r\n"),
+        (b"brown@foo.com", b"From: Brown <BROWN@foo.com>\r\n"),
+        (SMITH, b"From: brown@foo.com\r\nSender: brown@foo.com\r\n"),
+        (SMITH, b"From: jones@foo.com\r\nSender: smith@foo.com\r\n"),
+        (b"jones@foo.com", b"From: Jones <Jones@foo.com>\r\nSender: Smith <smith@foo.com>\r\n"),
+        (SMITH, b"From: jones@foo.com\r\nSender: brown@foo.com\r\n"),
+        (SMITH, b"From: jones@foo.com, smith@foo.com\r\nSender: smith@foo.com\r\n"),
+        (SMITH, b"From: brown@foo.com\r\nResent-From: jones@foo.com\r\nResent-Sender: smith@foo.com\r\n"),
+    ],
+)
+def test_a_delegate_sends_for_another(reverse_path: bytes, header: bytes) -> None:
+    said, gate = submit(header, reverse_path, who=SMITH)
+    assert b"250 2.0.0 Accepted" in said
+    assert gate.letters[0].sender_account_id == "id-smith@foo.com"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"From: jones@foo.com\r\n",
+        b"From: jones@foo.com\r\nSender: jones@foo.com\r\n",
+        b"From: jones@foo.com\r\nSender: smith@foo.com, jones@foo.com\r\n",
+        b"From: smith@foo.com\r\nSender: jones@foo.com\r\n",
+        b"From: smith@foo.com\r\nSender: smith@foo.com\r\nResent-From: jones@foo.com\r\n",
+        b"From: jones@foo.com\r\nResent-Sender: smith@foo.com\r\n",
+        b"From: nobody@foo.com\r\nSender: smith@foo.com\r\n",
+        b"From: president@elsewhere.test\r\nSender: smith@foo.com\r\n",
+    ],
+)
+def test_on_behalf_of_another_only_by_name(header: bytes) -> None:
+    said, gate = submit(header, SMITH, who=SMITH)
+    assert b"550 5.7.1 From, Sender" in said
+    assert gate.letters == []
+
+
+def test_nobody_is_a_delegate_by_himself() -> None:
+    assert b"550 5.7.1 That sender" in submit(b"From: brown@foo.com\r\n", b"brown@foo.com")[0]
+    assert b"550 5.7.1 That sender" in submit(b"From: x@y.test\r\n", b"x@y.test", who=SMITH)[0]
+
+
+class Chosen:
+    """What the tenant chose."""
+
+    def __init__(self, hide: bool) -> None:
+        self.policy = TenantPolicy(hide_submitter_address=hide)
+        self.away = False
+
+    async def of(self, tenant_id: str) -> TenantPolicy:
+        if self.away:
+            raise Unavailable("away")
+        return self.policy
+
+
+def test_where_a_user_was_is_shown_unless_the_tenant_hides_it() -> None:
+    header = b"From: jones@foo.com\r\n"
+    _, gate = submit(header, policies=Chosen(hide=False), client="192.0.2.7", in_tls=True)
+    assert b"Received: from c.test ([192.0.2.7])" in gate.letters[0].trace_prefix
+    chosen = Chosen(hide=True)
+    _, gate = submit(header, policies=chosen, client="192.0.2.7", in_tls=True)
+    [letter] = gate.letters
+    assert letter.trace_prefix.startswith(
+        b"Received: from gate.test (submitted by a user)\r\n\tby gate.test with ESMTPSA id "
+    )
+    for told in (b"192.0.2.7", b"c.test", b"TLS"):
+        assert told not in letter.trace_prefix
+    assert letter.client_address == "192.0.2.7", "the installation knows"
+    chosen.away = True
+    said, gate = submit(header, policies=chosen, client="192.0.2.7", in_tls=True)
+    assert b"451 4.3.0" in said
     assert gate.letters == []
 
 

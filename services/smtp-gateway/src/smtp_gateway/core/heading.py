@@ -5,6 +5,7 @@ copies are cut out whole, because RFC 5322 §3.6.3 lets them go to nobody else.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mailmsg.address import mailboxes
@@ -17,7 +18,9 @@ TOO_LONG = Reply.of(552, "5.3.4", "The header is too big")
 CONTINUED = Reply.of(550, "5.6.0", "A message does not begin with white space")
 TOO_MANY_AUTHORS = Reply.of(550, "5.6.0", "That are too many authors")
 
-AUTHOR_FIELDS = frozenset((b"from", b"sender", b"resent-from", b"resent-sender"))
+# Each author field with the one that says who really sent it (RFC 5322 §3.6.2, §3.6.6).
+SENDER_OF = {b"from": b"sender", b"resent-from": b"resent-sender"}
+AUTHOR_FIELDS = (*SENDER_OF, *SENDER_OF.values())
 AUTHORS = 100
 FROM = re.compile(rb"^from[ \t]*+:", re.IGNORECASE | re.MULTILINE)
 BLIND = re.compile(
@@ -31,16 +34,20 @@ COMMENT_DEPTH = 10
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """`authors`: the addresses of From, Sender, Resent-From and Resent-Sender, "" among them for one without a domain.
-
-    `octets` is the header's length with its blank line.
+    """`named`: the addresses of From, Sender, Resent-From and Resent-Sender by field, "" among them for one without a
+    domain. `octets` is the header's length with its blank line.
     """
 
     octets: int
-    authors: frozenset[str]
+    named: Mapping[bytes, frozenset[str]]
     has_date: bool
     has_message_id: bool
     has_blind_copies: bool
+
+    @property
+    def authors(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset().union(*self.named.values())
 
 
 def refuse_header(content: bytes, limit_octets: int) -> Reply | None:
@@ -62,15 +69,15 @@ def read_heading(content: bytes) -> Heading | Reply:
         seen.setdefault(field.name.lower(), []).append(unfold(field.value))
     if len(seen.get(b"from", ())) != 1 or not mailboxes(seen[b"from"][0]):
         return NO_FROM
-    authors: set[str] = set()
+    named: dict[bytes, frozenset[str]] = {}
     for name in AUTHOR_FIELDS:
         for value in seen.get(name, ()):
-            authors |= _addresses(value)
-            if len(authors) > AUTHORS:
+            named[name] = named.get(name, frozenset()) | _addresses(value)
+            if sum(map(len, named.values())) > AUTHORS:
                 return TOO_MANY_AUTHORS
     return Heading(
         octets=octets,
-        authors=frozenset(authors),
+        named=named,
         has_date=b"date" in seen,
         has_message_id=b"message-id" in seen,
         has_blind_copies=b"bcc" in seen or b"resent-bcc" in seen,

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 
 from mailmsg.date import format_date
 from mailproto.smtp.reply import Charset
@@ -10,6 +11,13 @@ from mailproto.smtp.reply import Charset
 # What a peer said of itself is shown only as far as it cannot be taken for something else.
 UNSAFE = re.compile(r"[^A-Za-z0-9.\-_:\[\]]")
 RECEIVED = re.compile(rb"^received:", re.IGNORECASE | re.MULTILINE)
+
+
+class Submitter(Enum):
+    """Whether the field says where a message was submitted from."""
+
+    SHOWN = "shown"
+    HIDDEN = "hidden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,7 @@ class Arrival:
     queue_id: str
     sole_recipient: str | None
     at: datetime
+    submitter: Submitter = Submitter.SHOWN
 
 
 def protocol(arrival: Arrival) -> str:
@@ -40,16 +49,27 @@ def protocol(arrival: Arrival) -> str:
 
 def received_field(arrival: Arrival) -> bytes:
     """One field, folded, ended by CRLF."""
+    return b"Received: " + _from(arrival) + _by(arrival)
+
+
+def _from(arrival: Arrival) -> bytes:
+    """From-domain (RFC 5321 §4.4); a hidden submitter came from us, as far as anybody is told."""
+    if arrival.submitter is Submitter.HIDDEN:
+        return f"from {arrival.hostname} (submitted by a user)\r\n".encode("ascii")
     helo = UNSAFE.sub("?", arrival.helo) or "unknown"
     literal = f"IPv6:{arrival.client_address}" if ":" in arrival.client_address else arrival.client_address
     # TCP-info = address-literal / ( Domain FWS address-literal ) (RFC 5321 §4.4)
     name = f"{UNSAFE.sub('?', arrival.client_name)} " if arrival.client_name else ""
-    lines = [f"Received: from {helo} ({name}[{UNSAFE.sub('?', literal)}])"]
+    lines = [f"from {helo} ({name}[{UNSAFE.sub('?', literal)}])"]
     if arrival.tls_version:
         lines.append(
             f"\t(using {UNSAFE.sub('?', arrival.tls_version)} with cipher {UNSAFE.sub('?', arrival.tls_cipher or '-')})"
         )
-    lines.append(f"\tby {arrival.hostname} with {protocol(arrival)} id {arrival.queue_id}")
+    return ("\r\n".join(lines) + "\r\n").encode("ascii")
+
+
+def _by(arrival: Arrival) -> bytes:
+    lines = [f"\tby {arrival.hostname} with {protocol(arrival)} id {arrival.queue_id}"]
     recipient = arrival.sole_recipient
     if recipient is not None and recipient.isascii() and recipient.isprintable():
         lines.append(f"\tfor <{recipient}>")

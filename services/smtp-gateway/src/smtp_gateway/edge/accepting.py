@@ -20,9 +20,10 @@ from smtp_gateway.core.heading import (
     without_blind_copies,
 )
 from smtp_gateway.core.roles import Role, Transaction
+from smtp_gateway.edge.hooked import through_hooks
 from smtp_gateway.edge.judging import Judged, judge, without_forged
 from smtp_gateway.edge.needs import Needs
-from smtp_gateway.edge.owning import all_owned
+from smtp_gateway.edge.owning import may_be_authors
 from smtp_gateway.edge.signing import sign
 from smtp_gateway.edge.visit import Visit
 
@@ -62,7 +63,27 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
     if isinstance(judged, Reply):
         metrics.REFUSED.labels(visit.role.value, "policy").inc()
         return judged
-    letter = await sign(needs, visit.who, _letter(needs, visit, transaction, judged, heading))
+    try:
+        shown = await _shown_submitter(needs, visit)
+    except Unavailable as error:
+        LOG.warning("policies_unavailable", connection=visit.connection.id, error=str(error))
+        metrics.REFUSED.labels(visit.role.value, "unwell").inc()
+        return roles.UNWELL
+    judged = await through_hooks(needs, visit, transaction, judged)
+    if isinstance(judged, Reply):
+        metrics.REFUSED.labels(visit.role.value, "hook").inc()
+        return judged
+    if heading is not None and visit.who is not None and judged.content is not content:
+        # A hook changed the header: what it says now is what counts.
+        try:
+            changed = await _heading_of(needs, visit.who, judged.content)
+        except Unavailable as error:
+            LOG.warning("authors_unresolved", error=str(error))
+            return roles.UNWELL
+        if isinstance(changed, Reply):
+            return changed
+        heading = changed
+    letter = await sign(needs, visit.who, _letter(needs, visit, transaction, judged, heading, shown))
     if isinstance(letter, Reply):
         metrics.REFUSED.labels(visit.role.value, "unwell").inc()
         return letter
@@ -96,11 +117,24 @@ async def _heading_of(needs: Needs, who: Identity, content: bytes) -> Heading | 
     heading = read_heading(content)
     if isinstance(heading, Reply):
         return heading
-    return heading if await all_owned(needs.directory, who, heading.authors) else NOT_THE_AUTHOR
+    return heading if await may_be_authors(needs.directory, who, heading) else NOT_THE_AUTHOR
+
+
+async def _shown_submitter(needs: Needs, visit: Visit) -> trace.Submitter:
+    """Whether Received says where a user submitted from; the tenant chooses. Raises Unavailable."""
+    if visit.who is None or needs.policies is None:
+        return trace.Submitter.SHOWN
+    policy = await needs.policies.of(visit.who.account.tenant_id)
+    return trace.Submitter.HIDDEN if policy.hide_submitter_address else trace.Submitter.SHOWN
 
 
 def _letter(
-    needs: Needs, visit: Visit, transaction: Transaction, judged: Judged, heading: Heading | None
+    needs: Needs,
+    visit: Visit,
+    transaction: Transaction,
+    judged: Judged,
+    heading: Heading | None,
+    shown: trace.Submitter,
 ) -> Letter:
     queue_id, now = new_queue_id(), datetime.now(UTC)
     content, added = judged.content, b""
@@ -123,6 +157,7 @@ def _letter(
         queue_id=queue_id,
         sole_recipient=recipients[0].original_address if len(recipients) == 1 else None,
         at=now,
+        submitter=shown,
     )
     return Letter(
         queue_id=queue_id,

@@ -29,7 +29,7 @@ from smtp_gateway.edge.client import Client, introduce
 from smtp_gateway.edge.guard import Guard
 from smtp_gateway.edge.intake import Intake
 from smtp_gateway.edge.needs import Needs
-from smtp_gateway.edge.owning import all_owned
+from smtp_gateway.edge.owning import may_be_envelope
 from smtp_gateway.edge.visit import Visit
 
 LOG = logs.logger("smtp_gateway.session")
@@ -58,7 +58,7 @@ class Session:
         self._login_failures = 0
         self._intake = Intake(needs)
         self._allowance = Allowance(needs.controls, needs.settings, role)
-        self._guard = Guard(needs, needs.screens, role)
+        self._guard = Guard(needs, role, connection)
         settings = needs.settings
         config = ServerConfig(
             hostname=settings.hostname,
@@ -90,9 +90,7 @@ class Session:
         self._machine.is_in_tls = self._connection.is_tls
         self._machine.offers_tls = self._needs.tls is not None and not self._connection.is_tls
         try:
-            if (
-                refusal := self._begin(client) or await self._guard.enter(client.host, self._connection)
-            ) is not None:
+            if (refusal := self._begin(client) or await self._guard.enter(client)) is not None:
                 await self._say_last(refusal)
                 return
             self._machine.offers_xclient = client.host in self._needs.introducers
@@ -114,6 +112,7 @@ class Session:
             self._allowance.close()
             if self._machine.errors > self._needs.settings.errors:
                 await self._guard.offended(Offence.PROTOCOL_ERRORS)
+            await self._guard.close()
 
     def _begin(self, client: Client) -> Reply | None:
         """A session with this client, from its beginning; why there can be none."""
@@ -190,7 +189,7 @@ class Session:
                     self._machine.answer(await self._look_up(event))
                 case events.XclientAsked():
                     refusal = self._begin(self._client.told(event.told))
-                    refusal = refusal or await self._guard.enter(self._client.host)
+                    refusal = refusal or await self._guard.enter(self._client)
                     self._machine.answer(refusal or self._machine.greeting)
                     if refusal is not None:
                         return False
@@ -206,8 +205,9 @@ class Session:
         reply = await self._judge_sender(mail.reverse_path)
         if reply.is_positive and self._who is not None:
             reply = await self._guard.may_send(self._who, self._allowance) or reply
-        elif reply.is_positive and self._machine.hello is not None:
-            reply = await self._guard.mail(self._machine.hello.name) or reply
+        if reply.is_positive and self._machine.hello is not None:
+            hello = self._machine.hello.name
+            reply = await self._guard.mail(hello, mail.reverse_path, self._who) or reply
         if reply.is_positive:
             reply = self._allowance.message(self._needs.clock()) or reply
         wishes = travelling.wishes_of(mail.given, datetime.now(UTC), self._needs.settings.priority_most)
@@ -238,7 +238,7 @@ class Session:
         if self._who is None:
             return roles.AUTH_FIRST
         try:
-            owned = not reverse_path or await all_owned(self._needs.directory, self._who, [reverse_path])
+            owned = not reverse_path or await may_be_envelope(self._needs.directory, self._who, reverse_path)
         except Unavailable as error:
             LOG.warning("sender_unresolved", error=str(error))
             return roles.UNWELL
@@ -291,7 +291,10 @@ class Session:
         hello = self._machine.hello
         assert transaction is not None
         assert hello is not None
-        visit = Visit(self._role, self._connection, self._client, hello, self._who, self._guard.marks)
+        guard = self._guard
+        visit = Visit(
+            self._role, self._connection, self._client, hello, self._who, guard.marks, guard.hooking
+        )
         try:
             reply = await accept(self._needs, visit, transaction, content)
         finally:
