@@ -21,6 +21,7 @@ from directory.core.passwords import Hasher, PasswordHasher, Verdicts
 from directory.core.sealing import Sealer
 from directory.edge.hashing import Hashing
 from directory.edge.housekeeping import Housekeeping
+from directory.edge.second_factors import Site
 from directory.wiring import build
 from eventbus import EventBus
 from mailwire.directory.v1 import directory_pb2 as wire
@@ -31,6 +32,10 @@ from mailwire.directory.v1.identity_pb2_grpc import DirectoryIdentityServiceStub
 from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
 from mailwire.directory.v1.policy_pb2_grpc import DirectoryPolicyServiceStub
 from mailwire.directory.v1.quota_pb2_grpc import DirectoryQuotaServiceStub
+from mailwire.directory.v1.second_factor_pb2_grpc import (
+    DirectorySecondFactorServiceStub,
+    DirectoryWebLoginServiceStub,
+)
 from mailwire.directory.v1.sharing_pb2_grpc import DirectorySharingServiceStub
 from pgkit import open_pool
 
@@ -55,6 +60,8 @@ class House:
     identity: Any
     removal: Any
     openid: Any
+    factors: Any
+    web: Any
     journal: Journal
     housekeeping: Housekeeping
     limits: Limits
@@ -142,6 +149,7 @@ async def opened(
         clock,
         Sealer(dkim_secrets) if dkim_secrets else None,
         issuers=issuers,
+        site=Site("mail.example", ["https://mail.example"]),
     )
     server = grpc.aio.server()
     wiring.register(server)
@@ -160,6 +168,8 @@ async def opened(
         DirectoryIdentityServiceStub(channel),
         DirectoryRemovalServiceStub(channel),
         DirectoryOpenidServiceStub(channel),
+        DirectorySecondFactorServiceStub(channel),
+        DirectoryWebLoginServiceStub(channel),
         wiring.journal,
         wiring.housekeeping,
         Limits(pool, Rules()),

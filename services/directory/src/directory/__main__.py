@@ -18,6 +18,7 @@ from directory.core.passwords import Hasher, Verdicts
 from directory.core.sealing import Sealer
 from directory.edge.callers import ALLOWED
 from directory.edge.hashing import STRANGERS, STRANGERS_BY_KEYS, Hashing
+from directory.edge.second_factors import Site
 from directory.settings import Settings
 from directory.wiring import build
 
@@ -47,6 +48,7 @@ async def wire(service: Service[Settings]) -> None:
         sealer=_sealer(settings.dkim_secret_file),
         deleted_kept=timedelta(days=settings.deleted_account_days),
         issuers=issuers,
+        site=Site(settings.web_domain, settings.web_origins) if settings.web_domain else None,
     )
     service.on_close(wiring.journal.close)
     service.spawn(wiring.journal.run(), name="journal")

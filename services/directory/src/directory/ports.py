@@ -28,6 +28,8 @@ class Login:
     scram_salt: bytes = b""
     # Of the password that `verifier` is of.
     scram: ScramKeys | None = None
+    # The password alone lets it in nowhere.
+    has_second_factor: bool = False
     # Addresses of others that it may send for.
     may_send_as: tuple[str, ...] = ()
     may_send_on_behalf_of: tuple[str, ...] = ()

@@ -42,6 +42,13 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings):
         description="networks of our own that OpenID providers may be in (JSON list of CIDR); all others of ours are not "
         "connected to, whatever a tenant names",
     )
+    web_domain: str = Field(
+        "",
+        description="of the web site where users log in (the RP ID of WebAuthn); empty: there is no WebAuthn",
+    )
+    web_origins: list[str] = Field(
+        default_factory=list, description='of that site\'s pages, e.g. ["https://mail.example.org"]'
+    )
     deleted_account_days: int = Field(
         30,
         description="how long a deleted account can be restored; then it and its mail are removed",

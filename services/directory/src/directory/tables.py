@@ -7,6 +7,7 @@ no row of one tenant may hang on a row of another.
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -154,6 +155,68 @@ openid_provider = Table(
     # Encrypted (core/sealing.py).
     Column("sealed_secret", LargeBinary),
     _created_at(),
+)
+
+# The second step of web logins.
+second_factor = Table(
+    "second_factor",
+    metadata,
+    Column("factor_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("account_id", UUID(as_uuid=True), nullable=False, index=True),
+    Column("tenant_id", UUID(as_uuid=True), nullable=False),
+    # totp, webauthn
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    # A seed of TOTP, encrypted (core/sealing.py).
+    Column("sealed", LargeBinary),
+    Column("webauthn_id", LargeBinary),
+    Column("public_key", LargeBinary),
+    # The last step of TOTP that counted, or the authenticator's counter.
+    Column("counter", BigInteger, nullable=False, server_default="0"),
+    Column("confirmed", Boolean, nullable=False, server_default=text("false")),
+    _created_at(),
+    Column("last_used_at", DateTime(timezone=True)),
+    ForeignKeyConstraint(
+        ["account_id", "tenant_id"],
+        ["account.account_id", "account.tenant_id"],
+        name="second_factor_of_account",
+        ondelete="CASCADE",
+    ),
+)
+
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    Column("account_id", UUID(as_uuid=True), primary_key=True),
+    # "sha256$" and hex.
+    Column("verifier", Text, primary_key=True),
+    Column("tenant_id", UUID(as_uuid=True), nullable=False),
+    ForeignKeyConstraint(
+        ["account_id", "tenant_id"],
+        ["account.account_id", "account.tenant_id"],
+        name="recovery_code_of_account",
+        ondelete="CASCADE",
+    ),
+)
+
+# Asked, and not answered yet.
+login_challenge = Table(
+    "login_challenge",
+    metadata,
+    Column("challenge_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("account_id", UUID(as_uuid=True), nullable=False),
+    Column("tenant_id", UUID(as_uuid=True), nullable=False),
+    # login, enrolment
+    Column("purpose", Text, nullable=False),
+    Column("challenge", LargeBinary, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+    ForeignKeyConstraint(
+        ["account_id", "tenant_id"],
+        ["account.account_id", "account.tenant_id"],
+        name="login_challenge_of_account",
+        ondelete="CASCADE",
+    ),
 )
 
 # Who may send for an address: send_as, send_on_behalf.

@@ -21,6 +21,10 @@ from mailwire.directory.v1.identity_pb2_grpc import (
 from mailwire.directory.v1.openid_pb2_grpc import add_DirectoryOpenidServiceServicer_to_server
 from mailwire.directory.v1.policy_pb2_grpc import add_DirectoryPolicyServiceServicer_to_server
 from mailwire.directory.v1.quota_pb2_grpc import add_DirectoryQuotaServiceServicer_to_server
+from mailwire.directory.v1.second_factor_pb2_grpc import (
+    add_DirectorySecondFactorServiceServicer_to_server,
+    add_DirectoryWebLoginServiceServicer_to_server,
+)
 from mailwire.directory.v1.sharing_pb2_grpc import add_DirectorySharingServiceServicer_to_server
 from pgkit import Pool
 
@@ -36,6 +40,7 @@ from directory.adapters.limits import Limits
 from directory.adapters.lookups import SqlLookUps
 from directory.adapters.openid_providers import OpenidProviders
 from directory.adapters.policies import Policies
+from directory.adapters.second_factors import SecondFactors
 from directory.adapters.sharing import Descriptions
 from directory.adapters.sign_ins import SignIns
 from directory.adapters.tenants import Domains, Tenants
@@ -51,6 +56,7 @@ from directory.edge.orders import Orders
 from directory.edge.policies import TenantPolicies
 from directory.edge.questions import Questions
 from directory.edge.quotas import Quotas
+from directory.edge.second_factors import SecondFactorOrders, Site, WebLogins
 from directory.edge.sharing import Sharing
 from directory.edge.signing import DkimOrders, DkimQuestions
 from directory.edge.signing_in import SigningIn, utc_now
@@ -64,7 +70,9 @@ SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.Dir
             "mailwire.directory.v1.DirectorySharingService",
             "mailwire.directory.v1.DirectoryIdentityService",
             "mailwire.directory.v1.DirectoryRemovalService",
-            "mailwire.directory.v1.DirectoryOpenidService"]  # fmt: skip
+            "mailwire.directory.v1.DirectoryOpenidService",
+            "mailwire.directory.v1.DirectorySecondFactorService",
+            "mailwire.directory.v1.DirectoryWebLoginService"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,8 @@ class Wiring:
     identities: Identities
     removals: Removals
     openid: OpenidOrders
+    second_factors: SecondFactorOrders
+    web_logins: WebLogins
     journal: Journal
     housekeeping: Housekeeping
 
@@ -98,6 +108,8 @@ class Wiring:
         add_DirectoryIdentityServiceServicer_to_server(self.identities, server)
         add_DirectoryRemovalServiceServicer_to_server(self.removals, server)
         add_DirectoryOpenidServiceServicer_to_server(self.openid, server)
+        add_DirectorySecondFactorServiceServicer_to_server(self.second_factors, server)
+        add_DirectoryWebLoginServiceServicer_to_server(self.web_logins, server)
         return SERVICES
 
 
@@ -114,6 +126,7 @@ def build(
     sealer: Sealer | None = None,
     deleted_kept: timedelta = timedelta(days=30),
     issuers: Issuers | None = None,
+    site: Site | None = None,
 ) -> Wiring:
     """All of it around one pool. `secret` is the one that all processes share; without a sealer nothing is signed,
     with 0 iterations there is no SCRAM.
@@ -122,6 +135,7 @@ def build(
     addresses, deleted = Addresses(pool), DeletedAccounts(pool)
     lookups, accounts, journal, limits = SqlLookUps(pool), Accounts(pool), Journal(pool), Limits(pool, rules)
     sign_ins, providers = SignIns(pool), OpenidProviders(pool, sealer)
+    factors = SecondFactors(pool)
     tokens = Tokens(providers, issuers) if issuers is not None else None
     signing_in = SigningIn(
         lookups, limits, rules, hasher, verdicts, hashing, journal, secret, scram_iterations, clock, tokens
@@ -146,6 +160,8 @@ def build(
         ),
         removals=Removals(deleted),
         openid=OpenidOrders(tenants, providers, tell),
+        second_factors=SecondFactorOrders(accounts, factors, sealer, site, tell, clock),
+        web_logins=WebLogins(signing_in, factors, sealer, site, clock),
         access=Access(accounts, AppPasswords(pool), limits, sign_ins, hashing, scram_iterations, tell, clock),
         dkim=DkimOrders(domains, dkim_keys, sealer, tell, clock),
         signing=DkimQuestions(dkim_keys, sealer),
@@ -153,5 +169,5 @@ def build(
         quotas=Quotas(Policies(pool)),
         sharing=Sharing(Descriptions(pool), accounts, domains, tell),
         journal=journal,
-        housekeeping=Housekeeping(limits, sign_ins, deleted, deleted_kept, clock),
+        housekeeping=Housekeeping(limits, sign_ins, deleted, deleted_kept, factors, clock),
     )

@@ -39,6 +39,7 @@ SELECT c.account_id, c.tenant_id, c.store, p.local_part || '@' || p.domain AS ad
        v.verifier, c.scram_salt, v.scram_iterations, v.scram_stored_key, v.scram_server_key,
        v.credential_id IS NOT DISTINCT FROM $4::uuid AND $4 IS NOT NULL AS is_password,
        k.credential_id, k.scopes, k.expires_at,
+       EXISTS (SELECT FROM second_factor f WHERE f.account_id = c.account_id AND f.confirmed) AS has_second_factor,
        ARRAY(SELECT g.local_part || '@' || g.domain FROM delegation g
              WHERE g.account_id = c.account_id AND g.send_right = 'send_as' ORDER BY 1) AS may_send_as,
        ARRAY(SELECT g.local_part || '@' || g.domain FROM delegation g
@@ -60,7 +61,8 @@ FROM (SELECT o.* FROM domain n JOIN address o ON o.domain IN (n.name, n.alias_of
       WHERE n.name = $2 AND o.local_part = $1 ORDER BY o.domain = n.name DESC LIMIT 1) a
 JOIN account c ON c.account_id = a.account_id
 LEFT JOIN credential v ON v.account_id = c.account_id AND v.scram_iterations IS NOT NULL
-    AND (v.kind = 'password' OR v.kind = 'app' AND $3 = ANY(v.scopes) AND (v.expires_at IS NULL OR v.expires_at > $4))
+    AND (v.kind = 'password' AND NOT EXISTS (SELECT FROM second_factor f WHERE f.account_id = c.account_id AND f.confirmed)
+         OR v.kind = 'app' AND $3 = ANY(v.scopes) AND (v.expires_at IS NULL OR v.expires_at > $4))
 ORDER BY v.kind DESC NULLS LAST, v.created_at, v.credential_id"""
 
 
@@ -126,6 +128,7 @@ class SqlLookUps:
             if row["scram_iterations"] is not None
             else None,
             is_password=row["is_password"],
+            has_second_factor=row["has_second_factor"],
             may_send_as=tuple(row["may_send_as"]),
             may_send_on_behalf_of=tuple(row["may_send_on_behalf_of"]),
         )

@@ -8,6 +8,7 @@ from pgkit import DatabaseUnavailable
 
 from directory.adapters.deleted import DeletedAccounts
 from directory.adapters.limits import Limits
+from directory.adapters.second_factors import SecondFactors
 from directory.adapters.sign_ins import SignIns
 from directory.core.limits import FAMILIAR_DAYS
 
@@ -23,9 +24,11 @@ class Housekeeping:
         sign_ins: SignIns,
         deleted: DeletedAccounts,
         deleted_kept: timedelta,
+        factors: SecondFactors,
         clock: Callable[[], datetime],
     ) -> None:
         self._deleted = deleted
+        self._factors = factors
         self._deleted_kept = deleted_kept
         self._limits = limits
         self._sign_ins = sign_ins
@@ -35,6 +38,7 @@ class Housekeeping:
         """Raises DatabaseUnavailable."""
         await self._limits.prune(self._clock(), FAMILIAR_DAYS)
         await self._sign_ins.prune(self._clock())
+        await self._factors.prune(self._clock())
         await self._deleted.remove_old(self._clock() - self._deleted_kept)
 
     async def run(self) -> None:

@@ -10,7 +10,17 @@ from directory import metrics
 from directory.core import names
 from directory.core.resolving import Disposition, resolve
 from directory.edge.answers import mapped
-from directory.edge.signing_in import Attempt, Bearer, Decision, Denied, Entry, Proof, SigningIn, Throttled
+from directory.edge.signing_in import (
+    Attempt,
+    Bearer,
+    Decision,
+    Denied,
+    Entry,
+    Half,
+    Proof,
+    SigningIn,
+    Throttled,
+)
 from directory.ports import LookUps
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -66,7 +76,7 @@ class Questions(DirectoryServiceServicer):
     ) -> wire.AuthenticateResponse:
         """Wrong password, unknown login and suspended account look the same and take the same time."""
         attempt = Attempt(request.login, request.password, request.door, request.client_address)
-        return _answer(await self._signing_in.decide(attempt))
+        return answer_message(await self._signing_in.decide(attempt))
 
     @mapped
     async def StartScram(self, request: wire.StartScramRequest, context: Context) -> wire.StartScramResponse:
@@ -93,7 +103,7 @@ class Questions(DirectoryServiceServicer):
     ) -> wire.FinishScramResponse:
         """Counts what a wrong password counts."""
         proof = Proof(request.login, request.credential_id, request.door, request.client_address)
-        return wire.FinishScramResponse(answer=_answer(await self._signing_in.decide(proof)))
+        return wire.FinishScramResponse(answer=answer_message(await self._signing_in.decide(proof)))
 
     @mapped
     async def AuthenticateToken(
@@ -101,16 +111,17 @@ class Questions(DirectoryServiceServicer):
     ) -> wire.AuthenticateTokenResponse:
         """A no says where one gets a token for this domain, whoever is or is not in it."""
         bearer = Bearer(request.login, request.token, request.door, request.client_address)
-        answer = wire.AuthenticateTokenResponse(answer=_answer(await self._signing_in.decide(bearer)))
+        answer = wire.AuthenticateTokenResponse(answer=answer_message(await self._signing_in.decide(bearer)))
         if not answer.answer.granted and (providers := await self._signing_in.providers(request.login)):
             answer.openid_configuration = providers[0].configuration_url
             answer.scope = " ".join(providers[0].required_scopes)
         return answer
 
 
-def _answer(decision: Decision) -> wire.AuthenticateResponse:
+def answer_message(decision: Decision) -> wire.AuthenticateResponse:
+    """As doors hear it."""
     match decision:
-        case Denied():
+        case Denied() | Half():
             return wire.AuthenticateResponse(granted=False, verdict=wire.VERDICT_DENIED)
         case Throttled():
             return wire.AuthenticateResponse(

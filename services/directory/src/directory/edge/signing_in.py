@@ -13,7 +13,7 @@ and written later.
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -58,6 +58,8 @@ class Attempt:
     password: str = field(repr=False)
     door: str
     client_address: str
+    # A door that asks for the second factor next: a right password is half of the way there.
+    second_step_follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,23 @@ class Bearer:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondStep:
+    """What followed a right password; `is_right` is asked at most once, and only if it may be looked at now."""
+
+    login: str
+    door: str
+    client_address: str
+    is_right: Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """The password was right; the second factor is still to come. Lets nobody in."""
+
+    login: Login
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A yes. `remember_seconds` is how long it may be remembered at most; None: as long as the door likes."""
 
@@ -100,9 +119,9 @@ class Throttled:
     retry_after_seconds: float
 
 
-Evidence: TypeAlias = Attempt | Proof | Bearer
-Decision: TypeAlias = Entry | Denied | Throttled
-OUTCOMES = {Entry: "granted", Denied: "denied", Throttled: "throttled"}
+Evidence: TypeAlias = Attempt | Proof | Bearer | SecondStep
+Decision: TypeAlias = Entry | Half | Denied | Throttled
+OUTCOMES = {Entry: "granted", Half: "challenged", Denied: "denied", Throttled: "throttled"}
 
 
 class SigningIn:
@@ -214,7 +233,9 @@ class SigningIn:
             right: bool | None = True
             remember_seconds = login.app.seconds_left(now)
         elif isinstance(attempt, Proof):
-            right = login is not None and login.is_password
+            right = login is not None and login.is_password and not login.has_second_factor
+        elif isinstance(attempt, SecondStep):
+            right = await attempt.is_right()
         elif isinstance(attempt, Bearer):
             if self._wrong_tokens.knows(attempted.subject, attempt.token, time.monotonic()):
                 return Denied()
@@ -230,6 +251,12 @@ class SigningIn:
                 return Throttled(CROWDED_SECONDS)
             if right is None:
                 return Denied()
+            if right and login is not None and not login.suspended and login.has_second_factor:
+                if attempt.second_step_follows:
+                    return Half(login)
+                # To the world it is a wrong one, in all that follows: nobody learns here that it is not.
+                self._remember_mistake(login, attempt, attempted)
+                right = False
         if not right or login is None or login.suspended:
             if standing.pair.current(now, self._rules.pair.forgotten_seconds) >= self._rules.pair.free:
                 # From here on the pair has to wait by itself: it is one who insists, and not one who tries many.
@@ -249,13 +276,15 @@ class SigningIn:
         self, login: Login | None, attempt: Attempt, attempted: Attempted, rank: int
     ) -> bool | None:
         """Whether it is the account's password; None for one that was wrong a while ago already."""
-        key = f"{login.verifier if login is not None else None} {attempted.subject} {attempted.prefix}"
-        if self._mistakes.knows(key, attempt.password, time.monotonic()):
+        if self._mistakes.knows(_of(login, attempt, attempted), attempt.password, time.monotonic()):
             return None
         right = await self._is_password(login, attempt.password, rank)
         if not right:
-            self._mistakes.remember(key, attempt.password, time.monotonic())
+            self._remember_mistake(login, attempt, attempted)
         return right
+
+    def _remember_mistake(self, login: Login | None, attempt: Attempt, attempted: Attempted) -> None:
+        self._mistakes.remember(_of(login, attempt, attempted), attempt.password, time.monotonic())
 
     async def _seconds_granted(self, attempt: Bearer, login: Login | None, now: datetime) -> float | None:
         """How long the token still lets this account in; None: not at all."""
@@ -313,6 +342,14 @@ class SigningIn:
         return verifier
 
 
+def _of(login: Login | None, attempt: Attempt, attempted: Attempted) -> str:
+    """Where a wrong password was given: to which credential, from where, and whether it would have been enough."""
+    verifier, enough = None, True
+    if login is not None:
+        verifier, enough = login.verifier, attempt.second_step_follows or not login.has_second_factor
+    return f"{verifier} {enough} {attempted.subject} {attempted.prefix}"
+
+
 def rank_of(standing: Standing, tries: int, now: datetime, rules: Rules) -> int:
     """Who came in from there before goes first; then whose prefix has failed and tried the least."""
     if standing.is_familiar(now):
@@ -322,7 +359,7 @@ def rank_of(standing: Standing, tries: int, now: datetime, rules: Rules) -> int:
 
 def door_of(name: str) -> str:
     """A door that we know, or "other"."""
-    return name if name in app_passwords.SCOPES else "other"
+    return name if name in app_passwords.SCOPES or name == "web" else "other"
 
 
 def _named(login: str) -> tuple[tuple[str, str] | None, str]:
