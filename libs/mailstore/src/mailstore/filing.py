@@ -27,28 +27,28 @@ from mailstore.errors import MailboxMissing
 from mailstore.quotas import Quotas, limits_of
 from mailstore.types import Delivery, MailboxChange, NewMessage, Outcome
 
-INSERT_MESSAGES = """
-INSERT INTO message (account_id, message_id, tenant_id, object_key, body_offset, body_length, digest, prefix,
-                     header, header_octets, envelope, bodystructure, body, parts, sent_at, thread_id)
-SELECT a, i, $1, k, o, l, d, p, h, ho, e, bs, b, pa, s, th
-FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[],
-            $10::int[], $11::bytea[], $12::bytea[], $13::bytea[], $14::bytea[], $15::timestamptz[], $16::bytea[])
-     AS u(a, i, k, o, l, d, p, h, ho, e, bs, b, pa, s, th)"""
-
-# Keywords come as one text each, separated by spaces: arrays of arrays must be rectangular.
-INSERT_ENTRIES = """
-INSERT INTO entry (account_id, mailbox_id, uid, tenant_id, message_id, modseq, system_flags, keywords, size_octets,
-                   internal_date)
-SELECT a, m, u, $1, i, q, f, CASE WHEN w = '' THEN '{}'::text[] ELSE string_to_array(w, ' ') END, z, d
-FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[], $6::bigint[], $7::smallint[], $8::text[],
-            $9::bigint[], $10::timestamptz[]) AS t(a, m, u, i, q, f, w, z, d)"""
-
-COUNT_MAILBOXES = """
+# All in one statement: each by itself would be a round trip. Keywords come as one text each, separated by spaces: arrays
+# of arrays must be rectangular.
+INSERT = f"""
+WITH waiting AS ({staging.INSERT}),
+messages AS (
+    INSERT INTO message (account_id, message_id, tenant_id, object_key, body_offset, body_length, digest, prefix,
+                         header, header_octets, envelope, bodystructure, body, parts, sent_at, thread_id)
+    SELECT a, i, $1, k, o, l, d, p, h, ho, e, bs, b, pa, s, th
+    FROM unnest($5::uuid[], $6::uuid[], $7::text[], $8::bigint[], $9::bigint[], $10::bytea[], $11::bytea[],
+                $12::bytea[], $13::int[], $14::bytea[], $15::bytea[], $16::bytea[], $17::bytea[], $18::timestamptz[],
+                $19::bytea[]) AS u(a, i, k, o, l, d, p, h, ho, e, bs, b, pa, s, th)),
+entries AS (
+    INSERT INTO entry (account_id, mailbox_id, uid, tenant_id, message_id, modseq, system_flags, keywords,
+                       size_octets, internal_date)
+    SELECT a, m, u, $1, i, q, f, CASE WHEN w = '' THEN '{{}}'::text[] ELSE string_to_array(w, ' ') END, z, d
+    FROM unnest($5::uuid[], $20::bigint[], $21::bigint[], $6::uuid[], $22::bigint[], $23::smallint[], $24::text[],
+                $25::bigint[], $26::timestamptz[]) AS t(a, m, u, i, q, f, w, z, d))
 UPDATE mailbox SET uid_next = t.n, highest_modseq = t.q, messages = messages + t.c, unseen = unseen + t.s,
                    size_octets = size_octets + t.z
-FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6::int[], $7::bigint[])
+FROM unnest($27::uuid[], $28::bigint[], $29::bigint[], $30::bigint[], $31::int[], $32::int[], $33::bigint[])
      AS t(a, m, n, q, c, s, z)
-WHERE mailbox.account_id = t.a AND mailbox.mailbox_id = t.m"""
+WHERE mailbox.account_id = t.a AND mailbox.mailbox_id = t.m"""  # noqa: S608
 
 
 class _NotProvisioned(Exception):
@@ -90,10 +90,11 @@ async def insert(
         place.unseen += not new.flags.system & SystemFlag.SEEN
         place.size_octets += new.size_octets
     messages = [new for _, new in filed]
-    await staging.insert(connection, tenant, list(zip(accounts, [new.body for new in messages], strict=True)))
+    places = list({id(place): place for place, _ in filed}.values())
     await connection.execute(
-        INSERT_MESSAGES,
+        INSERT,
         tenant,
+        *staging.waiting(accounts, [new.body for new in messages]),
         accounts,
         ids,
         [new.body.object_key for new in messages],
@@ -109,23 +110,13 @@ async def insert(
         [new.facts.parts for new in messages],
         [new.facts.sent_at for new in messages],
         [thread_id(new.facts.header, key.bytes) for new, key in zip(messages, ids, strict=True)],
-    )
-    await connection.execute(
-        INSERT_ENTRIES,
-        tenant,
-        accounts,
         mailboxes,
         uids,
-        ids,
         modseqs,
         [int(new.flags.system) for new in messages],
         [" ".join(sorted(new.flags.keywords)) for new in messages],
         [new.size_octets for new in messages],
         [new.internal_date for new in messages],
-    )
-    places = list({id(place): place for place, _ in filed}.values())
-    await connection.execute(
-        COUNT_MAILBOXES,
         [UUID(place.account.account_id) for place in places],
         [place.mailbox_id for place in places],
         [place.uid_next for place in places],

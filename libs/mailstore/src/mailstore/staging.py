@@ -30,6 +30,10 @@ PACK_OCTETS = 4 * 1024 * 1024
 PACK_ROWS = 250
 MOVED_KEPT = timedelta(days=7)
 
+# Part of the statement that files messages; $1 is the tenant. The accounts are locked.
+INSERT = """INSERT INTO staged_body (body_id, account_id, tenant_id, content)
+    SELECT b, a, $1, c FROM unnest($2::uuid[], $3::uuid[], $4::bytea[]) AS w(b, a, c)"""
+
 
 @dataclass(frozen=True, slots=True)
 class StagedBody(BodyReference):
@@ -44,7 +48,7 @@ def may_wait(contents: Sequence[bytes]) -> bool:
 
 
 def stage(account: AccountRef, contents: Sequence[bytes]) -> list[BodyReference]:
-    """References to bodies that `insert` will store."""
+    """References to bodies that are stored when their messages are filed."""
     return [
         StagedBody(
             f"{PREFIX}{account.tenant_id}/{uuid4()}",
@@ -57,18 +61,16 @@ def stage(account: AccountRef, contents: Sequence[bytes]) -> list[BodyReference]
     ]
 
 
-async def insert(connection: Connection, tenant: UUID, filed: Sequence[tuple[UUID, BodyReference]]) -> None:
-    """Those among these bodies that are staged, each with the account that it is filed for, which is locked."""
-    staged = [(account, body) for account, body in filed if isinstance(body, StagedBody)]
-    if staged:
-        await connection.execute(
-            """INSERT INTO staged_body (body_id, account_id, tenant_id, content)
-               SELECT b, a, $1, c FROM unnest($2::uuid[], $3::uuid[], $4::bytea[]) AS t(b, a, c)""",
-            tenant,
-            [UUID(body.object_key.rpartition("/")[2]) for _, body in staged],
-            [account for account, _ in staged],
-            [body.content for _, body in staged],
-        )
+def waiting(
+    accounts: Sequence[UUID], bodies: Sequence[BodyReference]
+) -> tuple[list[UUID], list[UUID], list[bytes]]:
+    """$2 to $4 of INSERT: those among these bodies that are staged, with the accounts that they are filed for."""
+    staged = [(a, body) for a, body in zip(accounts, bodies, strict=True) if isinstance(body, StagedBody)]
+    return (
+        [UUID(body.object_key.rpartition("/")[2]) for _, body in staged],
+        [account for account, _ in staged],
+        [body.content for _, body in staged],
+    )
 
 
 class StagedBlobs(BlobStore):
