@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import uvicorn
 from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
+from mailwire.directory.v1.second_factor_pb2_grpc import DirectorySecondFactorServiceStub
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
@@ -35,6 +36,7 @@ from admin_api.edge.policies import attach as attach_policies
 from admin_api.edge.quarantine import attach as attach_quarantine
 from admin_api.edge.routes import attach as attach_relay
 from admin_api.edge.scripts import attach as attach_scripts
+from admin_api.edge.second_factors import attach as attach_second_factors
 from admin_api.settings import Settings
 
 
@@ -63,6 +65,7 @@ async def wire(service: Service[Settings]) -> None:
     attach_relay(app, relay.stub(outgoing))
     attach_dkim(app, dkim.stub(channel))
     attach_identity(app, identity.stub(channel))
+    attach_second_factors(app, DirectorySecondFactorServiceStub(channel))
     attach_openid(app, DirectoryOpenidServiceStub(channel))
     attach_policies(app, policies.stub(channel))
     incoming = rpc.channel(settings.quarantine_target, "mda", service.identity)
