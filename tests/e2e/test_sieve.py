@@ -37,7 +37,8 @@ def mailbox(
     deadline = time.monotonic() + seconds
     with imap(platform, account) as session:
         while time.monotonic() < deadline:
-            if session.select(name, readonly=True)[0] == "OK":
+            answer, there = session.select(name, readonly=True)
+            if answer == "OK" and there[0] != b"0":
                 _, data = session.fetch("1:*", "(FLAGS BODY.PEEK[])")
                 found = [item for item in data if isinstance(item, tuple)]
                 if len(found) >= count:

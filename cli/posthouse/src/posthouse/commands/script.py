@@ -60,7 +60,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show the text of a version."""
-    found = client(data, url, token, token_file).call("GET", f"{_path(tenant, name)}?version={version}")
+    found = client(data, url, token, token_file).call("GET", _path(tenant, name), version=version)
     as_json(found) if json else console.print(
         found["script"].rstrip(), markup=False, highlight=False, soft_wrap=True
     )
