@@ -79,7 +79,7 @@ class Api:
         """The answer's JSON, None where there is none. Raises Refused or Unreachable."""
         try:
             answer = self._client.request(
-                method, path, json=body, params={k: v for k, v in query.items() if v}
+                method, path, json=body, params={k: v for k, v in query.items() if v} or None
             )
         except httpx.HTTPError as error:
             raise Unreachable(f"the admin API at {self._url} does not answer: {error}.") from error
