@@ -24,4 +24,7 @@ SUPPRESSED = Counter(
 )
 WEBHOOKS = Counter("mta_queue_webhook_requests_total", "Requests to webhooks", ["result"])
 REPORTS = Counter("mta_queue_reports_total", "Days of a domain that were reported to it", ["kind", "result"])
-REPORTS_RECEIVED = Counter("mta_queue_reports_received_total", "Reports that came, by what was in them", ["kind"])
+REPORTS_RECEIVED = Counter(
+    "mta_queue_reports_received_total", "Reports that came, by what was in them", ["kind"]
+)
+FORWARDED = Counter("mta_queue_forwarded_total", "Messages of others that we sent on", ["sealed"])

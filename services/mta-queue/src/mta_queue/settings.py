@@ -28,6 +28,11 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     tls_authorities_file: Path | None = Field(
         None, description="certificates of the authorities that we trust, PEM; empty: the system's"
     )
+    srs_secret_file: Path | None = Field(
+        None,
+        description="signs the reverse-paths of forwarded mail; the gateways have the same file; one secret a line, the"
+        " first signs, all are believed; empty: forwarded mail keeps its reverse-path",
+    )
     report_address: str = Field(
         "",
         description="where daily reports of TLS and DMARC come from: an address of a domain of ours that has DKIM keys;"

@@ -38,6 +38,7 @@ from spool import Envelope, SpooledLetter
 from mta_queue import metrics
 from mta_queue.adapters.bodies import Bodies
 from mta_queue.adapters.connections import Connections
+from mta_queue.adapters.leaving import Departure, Leaving
 from mta_queue.adapters.places import LoopsBack, Place, Places, Shut
 from mta_queue.adapters.session import Session, SessionBroken, TlsFailed
 from mta_queue.adapters.tls import Contexts
@@ -75,6 +76,7 @@ class Trail:
     def __init__(self, domain: str, passage: Passage = OPEN) -> None:
         self._domain = domain
         self.passage = passage
+        self.departure = Departure("")
         self.attempts: list[Attempt] = []
         # Places that were passed over or failed without a word, and those that spoke.
         self.dead: list[Dead] = []
@@ -111,11 +113,13 @@ class Relay:
         way_of: WayLookup = lambda tenant_id, domain: NO_RULE,
         results: Results | None = None,
         login_of: Callable[[WayRule], Login | None] = lambda rule: None,
+        leaving: Leaving | None = None,
     ) -> None:
         self._settings = settings
         self._places = Places(resolver, sts, settings.hostname, settings.smtp_port)
         self._way_of = way_of
         self._login_of = login_of
+        self._leaving = leaving
         self._results = results if results is not None else NoResults()
         self._bodies = Bodies(blobs)
         self._contexts = Contexts(settings.tls_authorities_file)
@@ -175,6 +179,9 @@ class Relay:
     ) -> list[Outcome]:
         """Outcomes for the first recipients: all, or as many as the peer takes in one transaction."""
         last: list[Outcome] | None = None
+        trail.departure = Departure(letter.envelope.reverse_path)
+        if self._leaving is not None:
+            trail.departure = self._leaving.departure(letter.envelope, recipients)
         # Of hosts that do not show what REQUIRETLS wants: final, where no other may come to do it (RFC 8689 §4.2.1).
         unfit: list[Outcome] | None = None
         wish = letter.envelope.wishes.tls
@@ -353,7 +360,7 @@ class Relay:
             else:
                 trail.tls = session.tls
                 await session.settle()
-                self._begin(session, letter, recipients)
+                self._begin(session, letter, recipients, trail.departure)
             while True:
                 event = await session.next_event()
                 match event:
@@ -361,10 +368,10 @@ class Relay:
                         trail.tls = session.tls
                         session.extensions = event.extensions
                         self._note_session(session, place)
-                        self._begin(session, letter, recipients)
+                        self._begin(session, letter, recipients, trail.departure)
                     case ContentWanted():
                         try:
-                            await self._send_content(session, letter, event.transfer)
+                            await self._send_content(session, letter, event.transfer, trail.departure)
                         except BareLineBreak as error:
                             return Failed(Asked.DATA, Reply.of(554, "5.6.0", str(error)))
                     case Finished():
@@ -386,16 +393,18 @@ class Relay:
                 await session.close()
 
     @staticmethod
-    def _begin(session: Session, letter: SpooledLetter, recipients: tuple[str, ...]) -> None:
+    def _begin(
+        session: Session, letter: SpooledLetter, recipients: tuple[str, ...], departure: Departure
+    ) -> None:
         envelope = letter.envelope
         session.messages += 1
         recipients = recipients[: session.recipients_taken_at_most or None]
         requests = {recipient.address: recipient.request for recipient in envelope.recipients}
         session.machine.send(
             Outgoing(
-                envelope.reverse_path,
+                departure.reverse_path,
                 recipients,
-                len(envelope.trace_prefix) + envelope.size_octets,
+                departure.added_octets + len(envelope.trace_prefix) + envelope.size_octets,
                 _body_type(envelope),
                 _header_charset(letter),
                 envelope.request,
@@ -406,19 +415,26 @@ class Relay:
             )
         )
 
-    async def _send_content(self, session: Session, letter: SpooledLetter, transfer: Transfer) -> None:
+    async def _send_content(
+        self, session: Session, letter: SpooledLetter, transfer: Transfer, departure: Departure
+    ) -> None:
         if letter.body.length < LARGE_OCTETS:
-            await self._stream(session, letter, transfer)
+            await self._stream(session, letter, transfer, departure)
             return
         async with self._large:
-            await self._stream(session, letter, transfer)
+            await self._stream(session, letter, transfer, departure)
 
-    async def _stream(self, session: Session, letter: SpooledLetter, transfer: Transfer) -> None:
+    async def _stream(
+        self, session: Session, letter: SpooledLetter, transfer: Transfer, departure: Departure
+    ) -> None:
         body = letter.body
         content = await self._bodies.read(body)
         if not body.matches(content):
             raise SessionBroken("the stored message is not what was accepted", Asked.DATA)
-        encoded = encode(letter.envelope.trace_prefix + content, transfer)
+        message = letter.envelope.trace_prefix + content
+        if self._leaving is not None and departure.added_octets:
+            message = await self._leaving.prefix(letter, departure, message) + message
+        encoded = encode(message, transfer)
         # From here on the message may be taken even if the connection dies.
         session.machine.content_sent()
         await session.send(encoded)
