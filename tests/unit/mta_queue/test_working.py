@@ -79,6 +79,8 @@ class World:
         self.last_order = 0
         self.full: dict[str, datetime] = {}
         self.inside = 0
+        self.suppressed: set[str] = set()
+        self.learnt: list[Outcome] = []
         self.put_backs: list[tuple[str, datetime]] = []
         self.forgotten = 0
         self.database_away = False
@@ -86,7 +88,7 @@ class World:
         self.slots = Slots(8, Caps(a_destination=2, a_tenant=4))
         world = cast(Any, self)
         current = CurrentRules(self._load, self.rules)
-        attempts = Attempts(world, world, world, world, current, world)
+        attempts = Attempts(world, world, world, world, current, world, world)
         self.current = current
         self.firsts = Firsts(
             world, world, attempts, world, self.slots, current, self.draining, keep_seconds=20.0
@@ -142,6 +144,15 @@ class World:
 
     async def instead(self, *_: object) -> None:
         return None
+
+    # -- addresses on the list fail at once
+
+    async def refused(self, tenant_id: str, recipients: Sequence[str]) -> list[Outcome]:
+        found = [each for each in recipients if each in self.suppressed]
+        return all_alike(tuple(found), Reply.of(550, "5.1.0", "Suppressed: manual"))
+
+    async def learn(self, envelope: object, settled: Sequence[Outcome]) -> None:
+        self.learnt += settled
 
     # -- what sites may have: a domain in `full` has it all until then
 
@@ -406,3 +417,16 @@ async def test_a_later_attempt_that_its_site_refuses_is_put_back_uncounted() -> 
     assert world.put_backs == [("full.test", until)]
     assert world.tried == []
     assert world.retried == []
+
+
+async def test_suppressed_recipients_fail_without_an_attempt_and_the_others_are_tried() -> None:
+    world = World()
+    world.rules = Rules({}, {}, SCHEDULE, suppresses=True)
+    world.current.now = world.rules
+    world.suppressed = {"gone@a.test", "gone@b.test"}
+    world.send("gone@a.test", "here@a.test", "gone@b.test")
+    await world.firsts.run()
+    assert world.tried == [("a.test", ("here@a.test",))]
+    fates = {each.address: each.reply.code for each in world.settled}
+    assert fates == {"gone@a.test": 550, "here@a.test": 250, "gone@b.test": 550}
+    assert world.told, "the sender is told"

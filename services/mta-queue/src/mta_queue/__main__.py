@@ -5,6 +5,7 @@ from datetime import timedelta
 import grpc
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
+from directoryclient.policies import TenantPolicies
 from dnslookup import Resolver, parse_servers
 from eventbus import EventBus, subjects
 from mailwire.queue.v1.queue_pb2_grpc import add_QueueAdminServiceServicer_to_server
@@ -17,16 +18,22 @@ from servicekit.settings import read_secret, read_secrets
 from spool import Spool
 
 from mta_queue.adapters.changes import Changes
+from mta_queue.adapters.hooks import Hooks
 from mta_queue.adapters.https import Https
 from mta_queue.adapters.items import Items
 from mta_queue.adapters.lanes import Lanes
+from mta_queue.adapters.posting import HttpsPost
 from mta_queue.adapters.quarantine import BlobQuarantine
 from mta_queue.adapters.queue import SqlQueue
+from mta_queue.adapters.leaving import Leaving
 from mta_queue.adapters.relay import Relay
+from mta_queue.adapters.report_reader import ReportReader
+from mta_queue.adapters.report_store import ReportStore
 from mta_queue.adapters.routes import RouteBook, login_of
 from mta_queue.adapters.rules import RuleBook
 from mta_queue.adapters.shaping import Shaping
 from mta_queue.adapters.sts import StsPolicies
+from mta_queue.adapters.suppressions import Suppressions
 from mta_queue.adapters.tls import authorities_context
 from mta_queue.adapters.tls_results import TlsResults
 from mta_queue.core.schedule import Schedule
@@ -42,11 +49,17 @@ from mta_queue.edge.orders import Orders
 from mta_queue.edge.relay_orders import RelayOrders
 from mta_queue.edge.releasing import Releasing
 from mta_queue.edge.slots import Slots
+from mta_queue.edge.suppressing import Suppressing
 from mta_queue.edge.upkeep import Upkeep
+from mta_queue.edge.webhooks import Webhooks
+from mta_queue.reports import begin as begin_reports
+from mta_queue.reports import reporting_of, signing_keys
 from mta_queue.settings import Settings
 
 # A connection that is not kept any more says goodbye first.
 PERMIT_GRACE_SECONDS = 0.5
+# A webhook that thinks for longer is not heard.
+HOOK_SECONDS = 20.0
 
 
 async def wire(service: Service[Settings]) -> None:
@@ -70,7 +83,19 @@ async def wire(service: Service[Settings]) -> None:
     service.on_close(lambda: channel.close(None))
     directory = DirectoryClient(channel, door="smtp", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
-    queue = SqlQueue(pool)
+    await bus.ensure_events()
+    queue = SqlQueue(
+        pool,
+        hooks=lambda: rules.now.hooks,
+        tell=lambda tenant_id, payload: bus.tell(subjects.events(tenant_id), payload),
+    )
+    policies = TenantPolicies(channel, hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, policies.changed)
+
+    async def suppresses(tenant_id: str) -> bool:
+        return (await policies.of(tenant_id)).suppress_hard_bounces
+
+    suppressions = Suppressions(pool)
     spool = Spool(blobs, bus)
     notices = Notices(settings.hostname, queue, spool, blobs, directory)
     source = await bus.consume("mta-queue", subjects.MAIL_RELAY, ack_wait_seconds=settings.ack_wait_seconds)
@@ -82,10 +107,20 @@ async def wire(service: Service[Settings]) -> None:
         allow_private=settings.allow_private_destinations,
         port=settings.https_port,
     )
+    hook_https = Https(
+        resolver,
+        authorities_context(settings.tls_authorities_file),
+        allow_private=settings.allow_private_destinations,
+        port=settings.https_port,
+        seconds=HOOK_SECONDS,
+    )
     sts = StsPolicies(pool, resolver, https)
-    results = TlsResults(pool)
+    keys = await signing_keys(bus, channel)
+    srs_file = settings.srs_secret_file
+    srs_secrets = tuple(each.encode() for each in read_secrets(srs_file)) if srs_file is not None else ()
+    store = ReportStore(pool)
+    results = TlsResults(pool) if settings.report_address else None
     sealer = Sealer(read_secrets(settings.secret_file), "passwords at rest") if settings.secret_file else None
-    service.on_close(results.flush)
     relay = Relay(
         settings,
         resolver,
@@ -94,6 +129,7 @@ async def wire(service: Service[Settings]) -> None:
         way_of=lambda tenant_id, domain: rules.now.way_of(tenant_id, domain),
         results=results,
         login_of=login_of(sealer),
+        leaving=Leaving(directory, keys, srs_secrets),
     )
     service.on_close(relay.close)
     schedule = Schedule(
@@ -107,7 +143,10 @@ async def wire(service: Service[Settings]) -> None:
     lanes = Lanes(pool)
     shaping = Shaping(pool, resolver, keep_seconds=settings.connection_idle_seconds + PERMIT_GRACE_SECONDS)
     service.on_close(shaping.close)
-    attempts = Attempts(relay, notices, lanes, shaping, rules, Releasing(spool))
+    suppressing = Suppressing(suppressions, suppresses, settings.suppression_days)
+    attempts = Attempts(
+        ReportReader(relay, store, blobs), notices, lanes, shaping, rules, Releasing(spool), suppressing
+    )
     slots = Slots(
         settings.attempts_at_once,
         Caps(settings.attempts_a_destination, settings.attempts_a_tenant, shaping.narrower),
@@ -137,7 +176,7 @@ async def wire(service: Service[Settings]) -> None:
     jobs = Jobs(changes, notices, service.draining)
     orders = Orders(Items(pool), changes, jobs, book, rules)
 
-    relay_orders = RelayOrders(RouteBook(pool, sealer), rules)
+    relay_orders = RelayOrders(RouteBook(pool, sealer), rules, store)
 
     def register(server: grpc.aio.Server) -> list[str]:
         add_QueueAdminServiceServicer_to_server(orders, server)
@@ -148,11 +187,15 @@ async def wire(service: Service[Settings]) -> None:
         await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register, ALLOWED)
     service.spawn(jobs.run(), name="jobs")
     service.spawn(shaping.keep_permits(service.draining), name="permits")
+    hooks = Hooks(pool, sealer)
+    service.spawn(Webhooks(hooks, HttpsPost(hook_https), service.draining).run(), name="webhooks")
     service.spawn(firsts.run(), name="first-attempts")
     service.spawn(laters.run(), name="due-items")
     service.spawn(upkeep.run(), name="upkeep")
     service.spawn(sts.run(service.draining), name="sts-policies")
-    service.spawn(results.run(service.draining), name="tls-results")
+    if results is not None:
+        make = reporting_of(store, spool, directory, keys, resolver, https)
+        await begin_reports(service, bus, pool, make, results)
     service.spawn(notices.sweep(service.draining), name="notice-sweep")
     service.ready_when("bus", bus.check)
     service.ready_when("queue", lambda: check(pool))

@@ -1,6 +1,6 @@
 """What the mta-queue needs of the world."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -11,6 +11,7 @@ from mta_queue.core.attempt import Attempt, Delivery
 from mta_queue.core.outcome import Outcome
 from mta_queue.core.rules import Rules
 from mta_queue.core.shaping import OPEN, Passage
+from mta_queue.core.suppression import Cause, Suppression
 from mta_queue.core.turns import Caps, UnderWay
 
 
@@ -172,6 +173,24 @@ class Gate(Protocol):
 
     async def heard(self, passage: Passage, domain: str, route: str, attempts: Sequence[Attempt]) -> bool:
         """What the replies do to the site; True where it is stopped for them."""
+
+
+class SuppressionList(Protocol):
+    """Addresses that a tenant's mail goes to no more. Every method raises pgkit.DatabaseUnavailable."""
+
+    async def among(self, tenant_id: str, addresses: Sequence[str]) -> Mapping[str, Suppression]:
+        """Those of these that are on the list."""
+
+    async def happened(
+        self,
+        tenant_id: str,
+        address: str,
+        cause: Cause,
+        detail: str,
+        queue_id: str,
+        expires_at: datetime | None,
+    ) -> bool:
+        """Put one on it; False where somebody's word stands there."""
 
 
 class Quarantine(Protocol):

@@ -1,16 +1,17 @@
 """The queue in PostgreSQL. Any process may take any item; a lease and its number keep two from settling one."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import zip_longest
 from uuid import UUID
 
 import asyncpg
 from mailproto.smtp.client import Passed
 from mailproto.smtp.wishes import Relayed
-from pgkit import OPERATOR, Pool, transaction
+from pgkit import OPERATOR, Connection, Pool, transaction
 from spool import SpooledLetter
 
+from mta_queue.adapters.hooks import enqueue
 from mta_queue.adapters.recording import (
     FirstResult,
     LaterResult,
@@ -21,6 +22,8 @@ from mta_queue.adapters.recording import (
 )
 from mta_queue.adapters.together import Together
 from mta_queue.core.attempt import Attempt
+from mta_queue.core.events import Event, encode, of_results, queued
+from mta_queue.core.hooks import Hook
 from mta_queue.core.outcome import EXPIRED, Outcome, Verdict, judge
 from mta_queue.ports import Delayed, Due, Item, Postponed, PutOff
 
@@ -41,6 +44,7 @@ settled AS (
     ON CONFLICT DO NOTHING)
 SELECT count(*) FROM gone"""
 RESULTS_AT_ONCE = 256
+EVENTS_A_PAYLOAD = 200
 NOT_YET_TRIED = "451 It waits for its turn"
 NEVER_TRIED = "451 It had no turn before its time was over"
 
@@ -48,8 +52,16 @@ NEVER_TRIED = "451 It had no turn before its time was over"
 class SqlQueue:
     """Satisfies ports.Queue."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        hooks: Callable[[], Mapping[str, Sequence[Hook]]] = dict,
+        tell: Callable[[str, bytes], None] = lambda tenant_id, payload: None,
+    ) -> None:
         self._pool = pool
+        self._hooks = hooks
+        self._tell = tell
         self._firsts = Together(self._record_firsts, RESULTS_AT_ONCE)
         self._laters = Together(self._record_laters, RESULTS_AT_ONCE)
 
@@ -76,11 +88,40 @@ class SqlQueue:
     async def _record_firsts(self, results: Sequence[FirstResult]) -> Sequence[None]:
         async with transaction(self._pool, OPERATOR) as connection:
             await record_firsts(connection, results)
+            events = await self._happened(connection, firsts_events(results))
+        self._told(events)
         return [None] * len(results)
 
     async def put_off(self, untried: Sequence[PutOff]) -> None:
         async with transaction(self._pool, OPERATOR) as connection:
             await postpone(connection, untried)
+            now = datetime.now(UTC)
+            taken_over = {each.envelope.queue_id: each.envelope for each in untried}
+            events = await self._happened(connection, [queued(each, now) for each in taken_over.values()])
+        self._told(events)
+
+    async def _happened(self, connection: Connection, events: Iterable[Event]) -> list[Event]:
+        """What webhooks are to be told is written with what happened."""
+        found = list(events)
+        hooks = self._hooks()
+        if hooks:
+            await enqueue(connection, hooks, found)
+        return found
+
+    def _told(self, events: Sequence[Event]) -> None:
+        """The bus hears of it after the commit: one payload for each tenant."""
+        by_tenant: dict[str, list[Event]] = {}
+        for each in events:
+            by_tenant.setdefault(each["tenant_id"], []).append(each)
+        for tenant_id, some in by_tenant.items():
+            for start in range(0, len(some), EVENTS_A_PAYLOAD):
+                self._tell(tenant_id, encode(some[start : start + EVENTS_A_PAYLOAD]))
+
+    async def reported(self, events: Sequence[Event]) -> None:
+        """What came back later."""
+        async with transaction(self._pool, OPERATOR) as connection:
+            found = await self._happened(connection, events)
+        self._told(found)
 
     async def record_retry(
         self,
@@ -95,6 +136,9 @@ class SqlQueue:
     async def _record_laters(self, results: Sequence[LaterResult]) -> Sequence[bool]:
         async with transaction(self._pool, OPERATOR) as connection:
             done = await record_laters(connection, results)
+            counted = [each for number, each in enumerate(results) if number in done]
+            events = await self._happened(connection, laters_events(counted))
+        self._told(events)
         return [number in done for number in range(len(results))]
 
     async def notices_due(self, limit: int, older_than: datetime) -> list[Due]:
@@ -196,3 +240,24 @@ def _outcome(row: asyncpg.Record) -> Outcome:
     if judge(reply) is Verdict.DELIVERED:
         return Outcome(row["address"], Verdict.DELIVERED, reply, row["host"], Passed.NOT_ON, Relayed.TOLD)
     return Outcome(row["address"], Verdict.FAILED, reply, row["host"])
+
+
+def firsts_events(results: Sequence[FirstResult]) -> Iterator[Event]:
+    """What first attempts came to."""
+    now = datetime.now(UTC)
+    for each in results:
+        yield queued(each.envelope, now)
+        waiting = [
+            Outcome(address, Verdict.DEFERRED, parse_reply(reply, ""), postponed.last_host)
+            for postponed in each.postponed
+            if postponed.attempts
+            for address, reply in zip(postponed.recipients, postponed.replies, strict=True)
+        ]
+        yield from of_results(each.envelope, each.attempts, each.settled, waiting, now)
+
+
+def laters_events(results: Sequence[LaterResult]) -> Iterator[Event]:
+    """What later attempts came to."""
+    now = datetime.now(UTC)
+    for each in results:
+        yield from of_results(each.envelope, each.attempts, each.settled, each.waiting, now)

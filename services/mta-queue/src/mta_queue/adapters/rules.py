@@ -8,6 +8,7 @@ from pgkit import OPERATOR, Connection, Pool, transaction
 from servicekit import logs
 
 from mta_queue.adapters.auditing import audit, tenant_meant
+from mta_queue.adapters.hooks import load_hooks
 from mta_queue.adapters.items import scope_of
 from mta_queue.adapters.routes import load_ways
 from mta_queue.adapters.shapes import load_shapes
@@ -39,12 +40,16 @@ class RuleBook:
             schedules = await connection.fetch("SELECT * FROM queue_schedule")
             ways = await load_ways(connection)
             shapes = await load_shapes(connection)
+            hooks = await load_hooks(connection)
+            suppresses = await connection.fetchval("SELECT EXISTS (SELECT FROM suppression)")
         return Rules(
             {_scope(row): _suspension(row) for row in suspensions},
             {_scope(row): schedule for row in schedules if (schedule := _sane(row)) is not None},
             self._default,
             ways=ways,
             shapes=shapes,
+            suppresses=suppresses,
+            hooks=hooks,
         )
 
     # -- suspensions

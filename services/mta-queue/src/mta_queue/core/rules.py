@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mta_queue.core.hooks import Hook
 from mta_queue.core.schedule import Schedule
 from mta_queue.core.shaping import Shapes, is_site
 from mta_queue.core.way import NO_RULE, Way, WayRule, way_of
@@ -38,6 +39,9 @@ class Rules:
     default: Schedule
     ways: Mapping[Scope, WayRule] = field(default_factory=dict)
     shapes: Shapes = field(default_factory=Shapes)
+    # Whether there is any suppression at all, and who is to be told what, by tenant.
+    suppresses: bool = False
+    hooks: Mapping[str, tuple[Hook, ...]] = field(default_factory=dict)
 
     @property
     def suspends_sites(self) -> bool:

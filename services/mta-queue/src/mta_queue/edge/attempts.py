@@ -17,6 +17,7 @@ from mta_queue.core.shaping import Passage
 from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.notices import Notices
 from mta_queue.edge.releasing import Releasing
+from mta_queue.edge.suppressing import Suppressing, with_refused
 from mta_queue.ports import Due, Gate, Lanes, Outbound
 
 LOG = logs.logger("mta_queue.attempts")
@@ -34,7 +35,9 @@ class Attempts:
         gate: Gate,
         rules: CurrentRules,
         releasing: Releasing,
+        suppressing: Suppressing,
     ) -> None:
+        self._suppressing = suppressing
         self._releasing = releasing
         self._gate = gate
         self._rules = rules
@@ -49,6 +52,18 @@ class Attempts:
         """An outcome for each recipient. Raises NotNow, BlobUnavailable, DatabaseUnavailable."""
         if (instead := await self._releasing.instead(letter, domain, recipients)) is not None:
             return instead
+        refused: list[Outcome] = []
+        if self._rules.now.suppresses:
+            refused = await self._suppressing.refused(letter.envelope.tenant_id, recipients)
+            gone = {each.address for each in refused}
+            recipients = tuple(each for each in recipients if each not in gone)
+            if not recipients:
+                return Delivery(refused, [])
+        return with_refused(await self._through_gate(letter, domain, recipients, route), refused)
+
+    async def _through_gate(
+        self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str
+    ) -> Delivery:
         passage = await self._gate.enter(self._rules.now, letter.envelope.tenant_id, domain, route)
         try:
             delivery = await self._deliver(letter, domain, recipients, route, passage)
@@ -99,6 +114,7 @@ class Attempts:
                 host=outcome.host,
                 reply=reply_text(outcome.reply),
             )
+        await self._suppressing.learn(envelope, settled)
         requests = {recipient.address: recipient.request for recipient in envelope.recipients}
         told = tuple(each for each in settled if is_to_be_told(each, requests[each.address]))
         if told:

@@ -1,0 +1,117 @@
+"""Webhooks are told what happened: several at once, each by one process, in order, some events a request.
+
+A request is POST with `{"events": [...]}` and the field Posthouse-Signature (core.hooks). Any 2xx is heard; anything else
+is tried again later, the same events first. Redirects are not followed; private addresses are not asked (adapters.https).
+"""
+
+import asyncio
+import time
+from typing import Protocol
+
+from pgkit import DatabaseUnavailable
+from servicekit import logs
+from servicekit.sealing import Unopened
+
+from mta_queue import metrics
+from mta_queue.adapters.hooks import Hooks, Told
+from mta_queue.core.hooks import HookInvalid, again_seconds, check_url, signature
+
+LOG = logs.logger("mta_queue.webhooks")
+AT_ONCE = 8
+EVENTS_A_REQUEST = 100
+IDLE_SECONDS = 1.0
+UPKEEP_SECONDS = 60.0
+
+
+class NotHeard(Exception):
+    """The text says why."""
+
+
+class Post(Protocol):
+    """One request. Raises NotHeard where there is no answer."""
+
+    async def __call__(self, host: str, target: str, body: bytes, headers: list[tuple[str, str]]) -> int:
+        """The status."""
+
+
+class Webhooks:
+    """Several processes may run it."""
+
+    def __init__(self, hooks: Hooks, post: Post, draining: asyncio.Event) -> None:
+        self._hooks = hooks
+        self._post = post
+        self._draining = draining
+
+    async def run(self) -> None:
+        """Until the drain."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(self._work())
+            group.create_task(self._keep_up())
+
+    async def _work(self) -> None:
+        while not self._draining.is_set():
+            try:
+                if await self.once():
+                    continue
+            except DatabaseUnavailable as error:
+                LOG.warning("webhooks_unknown", error=str(error))
+            except Unopened as error:
+                LOG.error("webhook_unreadable", error=str(error))
+            await self._pause(IDLE_SECONDS)
+
+    async def _keep_up(self) -> None:
+        while not self._draining.is_set():
+            try:
+                await self._hooks.upkeep()
+            except DatabaseUnavailable as error:
+                LOG.warning("webhooks_unknown", error=str(error))
+            await self._pause(UPKEEP_SECONDS)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._draining.wait()
+        except TimeoutError:
+            return
+
+    async def once(self) -> bool:
+        """One request to whoever's turn it is; False where nobody waits. Raises DatabaseUnavailable, Unopened."""
+        told = await self._hooks.claim(EVENTS_A_REQUEST)
+        if told is None:
+            return False
+        if not told.events:
+            return True
+        try:
+            await self._tell(told)
+        except NotHeard as error:
+            metrics.WEBHOOKS.labels("failed").inc()
+            dead = await self._hooks.failed(told, str(error), again_seconds(told.failures + 1))
+            LOG.info(
+                "webhook_not_heard",
+                webhook_id=told.webhook_id,
+                tenant_id=told.tenant_id,
+                failures=told.failures + 1,
+                dead=dead,
+                error=str(error),
+            )
+            return True
+        metrics.WEBHOOKS.labels("heard").inc()
+        await self._hooks.told(told)
+        return True
+
+    async def _tell(self, told: Told) -> None:
+        try:
+            host, target = check_url(told.url)
+        except HookInvalid as error:
+            raise NotHeard(str(error)) from error
+        body = f'{{"events":[{",".join(told.events)}]}}'.encode()
+        seconds = int(time.time())
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Posthouse-Webhook", told.webhook_id),
+            ("Posthouse-Signature", signature(told.secret, seconds, body)),
+        ]
+        status = await self._post(host, target, body, headers)
+        if not 200 <= status < 300:
+            raise NotHeard(f"{host} answered {status}")
