@@ -17,6 +17,7 @@ from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.roles import Role
 from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.checking import Checker
+from smtp_gateway.edge.hooking import Hooked
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.screens import Screens
 from smtp_gateway.edge.session import Session
@@ -193,6 +194,7 @@ def converse(
     policies: Policies | None = None,
     in_tls: bool = False,
     screens: Screens | None = None,
+    hooks: tuple[Hooked, ...] = (),
     **values: object,
 ) -> tuple[bytes, FakeGate, FakeConnection]:
     """Play what a client sends, chunk by chunk; what the gateway said, and what it accepted.
@@ -223,6 +225,7 @@ def converse(
             signing_keys=signing_keys,
             policies=policies,
             screens=screens,
+            hooks=hooks,
         )
         await Session(needs, role, connection).run()  # type: ignore[arg-type]
         return connection

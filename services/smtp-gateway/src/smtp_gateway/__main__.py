@@ -14,6 +14,7 @@ from servicekit.settings import read_secret
 from spool import Spool
 
 from smtp_gateway.adapters.ledgers import keep_reading
+from smtp_gateway.adapters.configured import hooks_of
 from smtp_gateway.adapters.questions import QUESTION_SECONDS, Questions
 from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
@@ -77,6 +78,7 @@ async def wire(service: Service[Settings]) -> None:
         policies=policies,
         users_tls=users_tls,
         screens=await screens_of(service, bus, controls, directory),
+        hooks=hooks_of(settings.hooks),
         rooms=rooms,
         tell=bus.tell,
     )

@@ -48,3 +48,4 @@ GREYLISTED = Counter(
 CLIENTS_REFUSED = Counter(
     "smtp_gateway_clients_refused_total", "Clients refused for what they are or say of themselves", ["reason"]
 )
+HOOKS = Counter("smtp_gateway_hooks_total", "Answers of operators' hooks", ["hook", "stage", "act"])

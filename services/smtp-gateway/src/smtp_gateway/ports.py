@@ -1,6 +1,8 @@
 """What the gateway needs of the world."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from directoryclient import Identity, Resolution
@@ -9,9 +11,10 @@ from mailproto.sasl import TokenRefusal
 from mailproto.sasl.scram_exchange import Offer
 from senderauth.dkim import SigningKey
 from senderauth.dns import Resolve
-from spool import Letter
+from spool import Letter, Speaker
 
 from smtp_gateway.core.blocklists import Standing
+from smtp_gateway.core.hooks import Message, Outcome, Peer, Verdict
 
 
 class Directory(Protocol):
@@ -71,6 +74,38 @@ class Policies(Protocol):
         """Raises directoryclient.Unavailable."""
 
 
+class Judgement(Enum):
+    """What is to become of a message that was looked at. RETRY: somebody must look who is not there."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+    RETRY = "retry"
+
+
+class JudgeUnavailable(Exception):
+    """Nobody could be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The envelope of a message that is judged for one tenant; `speaker` is None where the door checked nothing."""
+
+    tenant_id: str
+    reverse_path: str
+    recipients: tuple[str, ...]
+    client_address: str
+    helo: str
+    sender_account_id: str
+    speaker: Speaker | None
+
+
+class Judge(Protocol):
+    """Who looks into messages."""
+
+    async def judge(self, asked: Asked, content: bytes) -> Judgement:
+        """Raises JudgeUnavailable."""
+
+
 class Ledger(Protocol):
     """Facts that all processes share. All raise eventbus.BusUnavailable."""
 
@@ -89,3 +124,34 @@ class Blocklists(Protocol):
 
     async def standing(self, host: str) -> Standing:
         """What they say of a client; those that do not answer say nothing."""
+
+
+class HookSession(Protocol):
+    """A hook as one of our sessions asks it. All but `forget` and `close` raise HookFailed."""
+
+    async def connect(self, peer: Peer) -> Verdict:
+        """A client is there."""
+
+    async def mail(self, peer: Peer, helo: str, sender: str) -> Verdict:
+        """MAIL; `peer` may be known better than before."""
+
+    async def rcpt(self, recipient: str) -> Verdict:
+        """RCPT."""
+
+    async def message(self, message: Message) -> Outcome:
+        """The whole message."""
+
+    async def forget(self) -> None:
+        """The transaction is over, or is not to be."""
+
+    async def close(self) -> None:
+        """The session is over."""
+
+
+class Hook(Protocol):
+    """An operator's check."""
+
+    name: str
+
+    def session(self) -> HookSession:
+        """For one of our sessions."""

@@ -6,12 +6,20 @@ from pydantic import Field, IPvAnyNetwork
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import BlobSettings, BusSettings, DirectorySettings, ServiceSettings, TlsSettings
 
+from smtp_gateway.hook_settings import HookSettings
 from smtp_gateway.limit_settings import LimitSettings
 from smtp_gateway.sender_settings import SenderSettings
 
 
 class Settings(
-    ServiceSettings, BusSettings, BlobSettings, DirectorySettings, TlsSettings, LimitSettings, SenderSettings
+    ServiceSettings,
+    BusSettings,
+    BlobSettings,
+    DirectorySettings,
+    TlsSettings,
+    LimitSettings,
+    SenderSettings,
+    HookSettings,
 ):
     """What the gateway can be told. A port of 0 is not opened."""
 

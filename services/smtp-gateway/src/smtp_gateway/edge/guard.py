@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from directoryclient import Identity, Resolution, Unavailable
+from directoryclient import Disposition, Identity, Resolution, Unavailable
 from mailproto.smtp.reply import Reply
 from senderauth.authres import MethodResult
 from servicekit import logs
@@ -12,10 +12,13 @@ from servicekit.tcp import Connection
 from smtp_gateway import metrics
 from smtp_gateway.core import roles
 from smtp_gateway.core.bans import BannedBy
+from smtp_gateway.core.hooks import Peer
 from smtp_gateway.core.offences import Offence
 from smtp_gateway.core.roles import Role
 from smtp_gateway.core.senders import chosen_limits
 from smtp_gateway.edge.allowance import Allowance
+from smtp_gateway.edge.client import Client
+from smtp_gateway.edge.hooking import Hooking
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.screens import Screens
 from smtp_gateway.edge.stranger import Stranger
@@ -29,51 +32,90 @@ _waiting = 0
 class Guard:
     """Without screens everybody is let in."""
 
-    def __init__(self, needs: Needs, screens: Screens | None, role: Role) -> None:
+    def __init__(self, needs: Needs, role: Role, connection: Connection) -> None:
         self._needs = needs
-        self._screens = screens
+        self._screens = needs.screens
         self._role = role
+        self._connection = connection
+        self._client = Client("", 0)
         self._host = ""
+        self._is_greeted = False
         self._stranger: Stranger | None = None
+        self.hooking: Hooking | None = None
 
     @property
     def marks(self) -> tuple[MethodResult, ...]:
         """What is written down of the client."""
         return () if self._stranger is None else self._stranger.marks
 
-    async def enter(self, host: str, connection: Connection | None = None) -> Reply | None:
-        """A client is there; why it cannot stay. `connection` where it has not been greeted yet."""
-        self._host = host
+    async def enter(self, client: Client) -> Reply | None:
+        """A client is there, another one than before after XCLIENT; why it cannot stay."""
+        self._client, self._host = client, client.host
+        is_greeted, self._is_greeted = self._is_greeted, True
         self._stranger = None
-        if self._screens is None:
-            return None
+        refusal = None if self._screens is None else await self._screen(self._screens, is_greeted=is_greeted)
+        if refusal is None and self._needs.hooks:
+            await self.close()
+            self.hooking = Hooking(self._needs.hooks, self._role.value)
+            refusal = await self.hooking.connect(self._peer(None))
+        return refusal
+
+    async def _screen(self, screens: Screens, *, is_greeted: bool) -> Reply | None:
         closing = (BannedBy.OPERATOR, BannedBy.OFFENCES) if self._role is Role.MX else (BannedBy.OPERATOR,)
         for by in closing:
-            ban = self._screens.banning.banned(host, by)
+            ban = screens.banning.banned(self._host, by)
             if ban is not None:
                 metrics.BANNED.labels(by.value).inc()
-                LOG.info("banned_client_refused", client=host, network=ban.network, by=by.value)
+                LOG.info("banned_client_refused", client=self._host, network=ban.network, by=by.value)
                 return _refusal(ban.until)
-        if self._role is Role.MX and host not in self._screens.exempt:
-            self._stranger = Stranger(self._needs, self._screens, host)
-            if connection is not None:
-                early = await self._stranger.waits_for_greeting(connection)
+        if self._role is Role.MX and self._host not in screens.exempt:
+            self._stranger = Stranger(self._needs, screens, self._host)
+            if not is_greeted:
+                early = await self._stranger.waits_for_greeting(self._connection)
                 if early is not None:
                     await self.offended(Offence.SPOKE_EARLY)
                 return early
         return None
 
-    async def mail(self, hello: str) -> Reply | None:
-        """MAIL of a stranger; why it is refused."""
-        return None if self._stranger is None else await self._stranger.mail(hello)
+    async def close(self) -> None:
+        """The session is over."""
+        if self.hooking is not None:
+            await self.hooking.close()
+
+    async def mail(self, hello: str, sender: str, who: Identity | None) -> Reply | None:
+        """MAIL; why it is refused."""
+        refusal = None if self._stranger is None else await self._stranger.mail(hello)
+        if refusal is None and self.hooking is not None:
+            refusal = await self.hooking.mail(self._peer(who), hello, sender)
+        return refusal
 
     async def recipients(
-        self, paths: Sequence[str], resolutions: Sequence[Resolution], reverse_path: str, hello: str
+        self, paths: Sequence[str], resolutions: Sequence[Resolution], sender: str, hello: str
     ) -> list[Reply | None]:
-        """RCPT of a stranger; why each is refused, where it is."""
-        if self._stranger is None:
-            return [None] * len(paths)
-        return await self._stranger.recipients(paths, resolutions, reverse_path, hello)
+        """RCPT; why each is refused, where it is."""
+        refusals: list[Reply | None] = [None] * len(paths)
+        if self._stranger is not None:
+            refusals = await self._stranger.recipients(paths, resolutions, sender, hello)
+        if self.hooking is None:
+            return refusals
+        asked = (Disposition.DELIVER,) if self._role is Role.MX else (Disposition.DELIVER, Disposition.REMOTE)
+        return [
+            await self.hooking.rcpt(path) if refusal is None and resolution.disposition in asked else refusal
+            for path, resolution, refusal in zip(paths, resolutions, refusals, strict=True)
+        ]
+
+    def _peer(self, who: Identity | None) -> Peer:
+        return Peer(
+            door=self._role.value,
+            hostname=self._needs.settings.hostname,
+            address=self._client.host,
+            port=self._client.port,
+            name=self._client.name,
+            tls_version=self._connection.tls_version or "",
+            tls_cipher=self._connection.tls_cipher or "",
+            login="" if who is None else who.address,
+            connection=self._connection.id,
+        )
 
     async def slow_down(self) -> None:
         """Before an answer: whoever is near a ban waits for it."""

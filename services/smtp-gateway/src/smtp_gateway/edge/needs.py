@@ -10,6 +10,7 @@ from smtp_gateway.core.networks import Networks
 from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.checking import Checker
 from smtp_gateway.edge.rooms import Rooms
+from smtp_gateway.edge.hooking import Hooked
 from smtp_gateway.edge.screens import Screens
 from smtp_gateway.ports import Directory, Gate, Health, KeyRing, Policies
 from smtp_gateway.settings import Settings
@@ -41,6 +42,7 @@ class Needs:
     # For users, where theirs is another one.
     users_tls: ssl.SSLContext | None = None
     screens: Screens | None = None
+    hooks: tuple[Hooked, ...] = ()
     rooms: Rooms | None = None
     # Tells on the bus what others count; nobody waits for it.
     tell: Callable[[str, bytes], None] | None = None

@@ -9,11 +9,13 @@ from servicekit.tcp import Connection
 
 from smtp_gateway.core.roles import Role
 from smtp_gateway.edge.client import Client
+from smtp_gateway.edge.hooking import Hooking
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """`who` is None where nobody has logged in. `marks` is what was found out of the client."""
+    """`who` is None where nobody has logged in. `marks` is what was found out of the client,
+    `hooking` the operator's hooks that are asked in this session."""
 
     role: Role
     connection: Connection
@@ -21,3 +23,4 @@ class Visit:
     hello: Hello
     who: Identity | None
     marks: tuple[MethodResult, ...] = ()
+    hooking: Hooking | None = None
