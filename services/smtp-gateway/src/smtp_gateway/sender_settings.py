@@ -1,5 +1,6 @@
 """Settings of the checks of who is speaking, and of signing (part of the gateway's Settings, same prefix)."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field, IPvAnyNetwork
@@ -36,6 +37,11 @@ class SenderSettings(BaseModel):
         (),
         description="domains of forwarders and lists whose ARC seal is believed: what they saw pass DMARC is not held "
         "against the message they changed",
+    )
+    srs_secret_file: Path | None = Field(
+        None,
+        description="signs the reverse-paths of forwarded mail, so that bounces find their way back: the file that the"
+        " mta-queue has; empty: there are none",
     )
     dkim_lifetime_seconds: int = Field(
         1_209_600,

@@ -60,7 +60,7 @@ class Services:
     def write_secrets(self) -> None:
         """Secrets that services read from files, and the certificates that say who they are."""
         self._authority.ensure(SERVICES)
-        for name in ("s3-access-key", "s3-secret-key", "operator-token", "dkim-secret", "queue-secret"):
+        for name in ("s3-access-key", "s3-secret-key", "operator-token", "dkim-secret", "queue-secret", "srs-secret"):
             self._layout.secret(name)
 
     def parts(self, workers: dict[str, int]) -> list[Part]:
@@ -151,9 +151,11 @@ class Services:
             "MX_PORT": self._ports.smtp,
             "SUBMISSION_PORT": self._ports.submission,
             "SUBMISSIONS_PORT": self._ports.submissions,
+            "SRS_SECRET_FILE": self._layout.secrets / "srs-secret",
             "HOSTNAME": "localhost",
             "ALLOW_PLAINTEXT_LOGIN": "loopback",
             "GRPC_PORT": self._ports.gateway_grpc,
+            "MDA_TARGET": f"127.0.0.1:{self._ports.mda_grpc}",
         }
 
     def _mta_queue(self) -> dict[str, object]:
@@ -165,6 +167,7 @@ class Services:
             "HOSTNAME": "localhost",
             "GRPC_PORT": self._ports.queue_grpc,
             "SECRET_FILE": self._layout.secrets / "queue-secret",
+            "SRS_SECRET_FILE": self._layout.secrets / "srs-secret",
         }
 
     def _mda(self) -> dict[str, object]:

@@ -28,6 +28,7 @@ RECIPIENT_OK = Reply.of(250, "2.1.5", "Recipient ok")
 UNWELL = Reply.of(451, "4.3.0", "We cannot do that now; try again later")
 NO_RELAY = Reply.of(550, "5.7.1", "We do not relay for strangers")
 UNKNOWN = Reply.of(550, "5.1.1", "There is no such recipient here")
+NOTICES_ONLY = Reply.of(550, "5.7.1", "Only notices about what was forwarded, MAIL FROM:<>, go back this way")
 DISABLED = Reply.of(550, "5.2.1", "The recipient takes no mail now")
 LOOP = Reply.of(550, "5.4.6", "The recipient's forwarding leads back to itself")
 AUTH_FIRST = Reply.of(530, "5.7.0", "Authenticate first")
@@ -73,6 +74,8 @@ class Transaction:
                 if role is Role.MX or who is None:
                     return NO_RELAY
                 new = [Recipient(given, given, who.account.tenant_id, None, request)]
+            case Disposition.DELIVER if self.reverse_path and is_rewritten(given) and _leads_out(resolution):
+                return NOTICES_ONLY
             case Disposition.DELIVER:
                 # Success is told of once, by one of the places (RFC 3461 §5.2.7.3).
                 others = request.without_success()
@@ -94,6 +97,15 @@ class Transaction:
         for key, recipient in keyed.items():
             self.recipients.setdefault(key, recipient)
         return RECIPIENT_OK
+
+
+def is_rewritten(address: str) -> bool:
+    """Whether it may be an address that a forwarder made of another (SRS)."""
+    return address[:4].upper() in ("SRS0", "SRS1") and address[4:5] in ("=", "-", "+")
+
+
+def _leads_out(resolution: Resolution) -> bool:
+    return all(target.account_id is None for target in resolution.targets)
 
 
 def refuse_all(paths: Sequence[str], reply: Reply) -> list[Reply]:
