@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 import structlog
 from directoryclient import Identity
 from imap.adapters.spooling import Spooling
+from imap.core.filling import Filler
 from imap.edge.connection import Connections, Needs
 from imap.settings import Settings
 from mailmodel import AccountRef
@@ -176,6 +177,8 @@ class Imap:
         store: Callable[[Callable[[MailboxChange], None]], Awaitable[Any]] | None = None,
         directory: Any = None,
         people: Any = None,
+        policies: Any = None,
+        keeps_texts: bool = False,
         **settings: Any,
     ) -> None:
         self._loop = asyncio.new_event_loop()
@@ -184,6 +187,8 @@ class Imap:
         self.store: Any = MemoryStore(self.changes.tell)
         if store is not None:
             self.store = self.wait_for(store(self.changes.tell))
+        # Works when it is told to: `imap.wait_for(imap.filler.work())`.
+        self.filler = Filler(self.store, structlog.get_logger()) if keeps_texts else None
         values = {"allow_plaintext_login": "loopback", **settings}
         needs = Needs(
             Settings.model_construct(
@@ -195,6 +200,8 @@ class Imap:
             None,
             structlog.get_logger(),
             people,
+            policies,
+            self.filler,
             Spooling("", 1 << 30).take,
         )
         self._connections = Connections(needs)

@@ -13,6 +13,7 @@ from typing import IO
 
 from blobstore import BodyReference
 from mailmodel import AccountRef, Entry, FlagChange, Flags, MailboxInfo, SystemFlag
+from mailmodel.collation import casemap
 from mailmodel.mailbox_name import INBOX, SEPARATOR, canonical, superiors
 from mailmodel.quota import NO_LIMITS, Quota, QuotaLimits
 from mailmodel.rights import Rights, kept_form
@@ -34,6 +35,8 @@ from mailstore import (
     NewMessage,
     Snapshot,
     StoredMessage,
+    TextAnswer,
+    TextQuestion,
 )
 from mailstore.annotations import MOST_ENTRIES
 from mailstore.rows import FIRST_MAILBOXES
@@ -395,6 +398,26 @@ class MemoryStore:
         infos = await self.list_mailboxes(account)
         octets, messages = sum(each.size_octets for each in infos), sum(each.messages for each in infos)
         return Quota(account, NO_LIMITS, octets, messages)
+
+    # -- texts: none are kept; what is asked of those that were read is tested on the real one
+
+    async def ask_texts(
+        self, account: AccountRef, mailbox_id: int, uids: Sequence[int], question: TextQuestion
+    ) -> dict[int, TextAnswer]:
+        return {}
+
+    async def ask_of_texts(
+        self, tenant_id: str, language: str, given: Sequence[str], question: TextQuestion
+    ) -> list[TextAnswer]:
+        return [
+            TextAnswer(
+                True,
+                [each in text for each in question.substrings],
+                [casemap(each) in text.split() for each in question.words],
+                [float(each in text) for each in question.fuzzy],
+            )
+            for text in given
+        ]
 
     # -- rights: kept; whom they let in is tested on the real one
 

@@ -2,6 +2,7 @@
 
 from blobstore import BlobStore, CachedBlobStore, RingCache
 from directoryclient import DirectoryClient
+from directoryclient.policies import TenantPolicies
 from directoryclient.quotas import QuotaBook
 from directoryclient.sharing import People
 from eventbus import EventBus, subjects
@@ -13,6 +14,7 @@ from servicekit.settings import read_secret
 from imap.adapters.changes import BusChanges
 from imap.adapters.packing import keep_packing
 from imap.adapters.spooling import Spooling
+from imap.core.filling import Filler
 from imap.edge.connection import Connections, Needs
 from imap.settings import Settings
 
@@ -55,9 +57,26 @@ async def wire(service: Service[Settings]) -> None:
     await bus.listen(subjects.DIRECTORY_CHANGED, people.changed)
     certificates = service.certificates(settings)
     tls = certificates.context(settings.tls_minimum) if certificates is not None else None
+    policies = TenantPolicies(channel, hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, policies.changed)
+    filler: Filler | None = None
+    if settings.keep_texts == "on":
+        filler = Filler(store, service.log)
+        service.spawn(filler.run(), name="keep-texts")
     spooling = Spooling(settings.append_folder, settings.append_disk_octets)
     connections = Connections(
-        Needs(settings, directory, store, BusChanges(bus), tls, service.log, people, spooling.take)
+        Needs(
+            settings,
+            directory,
+            store,
+            BusChanges(bus),
+            tls,
+            service.log,
+            people,
+            policies,
+            filler,
+            spooling.take,
+        )
     )
     service.spawn(connections.end_at_drain(service.draining), name="end-idle-at-drain")
     service.ready_when("mailboxes", store.check)

@@ -1,14 +1,16 @@
 """What imap needs of the world, beside the mail store."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import IO, Any, Protocol
 
 from directoryclient import Identity
+from directoryclient.policies import AccountSettings, TenantPolicy
 from directoryclient.sharing import Person
 from mailmodel import AccountRef
 from mailproto.sasl.bearer import TokenRefusal
 from mailproto.sasl.scram_exchange import Offer
+from mailstore import BodyText
 
 
 class Directory(Protocol):
@@ -37,6 +39,26 @@ class People(Protocol):
 
     async def by_address(self, tenant_id: str, address: str) -> Person | None:
         """The account whose primary address this is. Raises the same."""
+
+
+class Policies(Protocol):
+    """What tenants and accounts chose."""
+
+    async def of(self, tenant_id: str) -> TenantPolicy:
+        """Raises directoryclient.Unavailable."""
+
+    async def of_account(self, account_id: str) -> AccountSettings:
+        """Raises the same."""
+
+
+class Texts(Protocol):
+    """Who puts texts of bodies where searches find them; nobody waits for it."""
+
+    def read(self, owner: AccountRef, language: str, texts: Sequence[BodyText]) -> None:
+        """A search has read these."""
+
+    def opened(self, owner: AccountRef, mailbox_id: int, uid_next: int, language: str) -> None:
+        """Somebody looks into this mailbox."""
 
 
 class LongText(Protocol):

@@ -74,6 +74,9 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         gt=0,
         le=600,
     )
+    keep_texts: Literal["on", "off"] = Field(
+        "on", description="whether texts of bodies are put into PostgreSQL, beside the sessions, for searches"
+    )
     body_cache_octets: int = Field(
         256 * 1024 * 1024, description="bodies kept on the local disk; 0: none", ge=0, le=1 << 40
     )

@@ -33,6 +33,8 @@ from mailproto.imap.search_returns import Partial, SearchReturn, SearchReturns
 # Some centuries: dates begin with the year 1.
 LONGEST_SECONDS = 10**10
 KEYS = 1000
+# RFC 6203 §4, §6
+NO_FUZZY = "RELEVANCY needs a FUZZY key"
 DEPTH = 50
 RETURN = re.compile(rb"RETURN \(", re.IGNORECASE)
 CHARSET = re.compile(rb"CHARSET ", re.IGNORECASE)
@@ -53,27 +55,40 @@ def parse_search(cursor: Cursor) -> tuple[SearchReturns | None, SearchKey]:
     """search = "SEARCH" [search-return-opts] SP search-program; the cursor stands after SEARCH and a space."""
     returns = parse_returns(cursor)
     try:
-        return returns, parse_program(cursor)
+        return returns, parse_program(cursor, needs_fuzzy=asks_relevancy(returns))
     except CharsetUnknown as error:
         saves = returns is not None and SearchReturn.SAVE in returns.options
         raise CharsetUnknown(str(error), saves=saves) from None
 
 
-def parse_program(cursor: Cursor) -> SearchKey:
+def asks_relevancy(returns: SearchReturns | None) -> bool:
+    """Whether scores are to be told."""
+    return returns is not None and SearchReturn.RELEVANCY in returns.options
+
+
+def parse_program(cursor: Cursor, *, needs_fuzzy: bool = False) -> SearchKey:
     """search-program = ["CHARSET" SP charset SP] search-key *(SP search-key)"""
     if cursor.match(CHARSET) is not None:
         if cursor.dialect is Dialect.UTF8:
             raise ParseError("UTF-8 is enabled: no CHARSET")
         _charset(cursor.astring())
         cursor.space()
-    return _Keys(cursor).all()
+    keys = _Keys(cursor)
+    key = keys.all()
+    if needs_fuzzy and not keys.has_fuzzy:
+        raise ParseError(NO_FUZZY)
+    return key
 
 
-def parse_charset_and_keys(cursor: Cursor) -> SearchKey:
+def parse_charset_and_keys(cursor: Cursor, *, needs_fuzzy: bool = False) -> SearchKey:
     """search-criteria = charset 1*(SP search-key), as SORT and THREAD have it (RFC 5256 §5)"""
     _charset(cursor.astring())
     cursor.space()
-    return _Keys(cursor).all()
+    keys = _Keys(cursor)
+    key = keys.all()
+    if needs_fuzzy and not keys.has_fuzzy:
+        raise ParseError(NO_FUZZY)
+    return key
 
 
 def _charset(name: bytes) -> None:
@@ -115,6 +130,9 @@ class _Keys:
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
         self._count = 0
+        # How many FUZZYs the key that is read stands in; and whether there was any.
+        self._fuzzy = 0
+        self.has_fuzzy = False
 
     def all(self) -> SearchKey:
         keys = [self._key(0)]
@@ -146,6 +164,13 @@ class _Keys:
         if word in PlainKey.__members__:
             return PlainKey[word]
         cursor.space()
+        if name == b"FUZZY":
+            # RFC 6203: what is no text is matched as it always is.
+            self.has_fuzzy = True
+            self._fuzzy += 1
+            inner = self._key(depth + 1)
+            self._fuzzy -= 1
+            return inner
         if name == b"NOT":
             return NotKey(self._key(depth + 1))
         if name == b"OR":
@@ -153,15 +178,15 @@ class _Keys:
             cursor.space()
             return OrKey(either, self._key(depth + 1))
         if name in HEADERS:
-            return HeaderKey(name, cursor.text())
+            return HeaderKey(name, cursor.text(), self._fuzzy > 0)
         if name == b"HEADER":
             field = cursor.astring()
             cursor.space()
-            return HeaderKey(field, cursor.text())
+            return HeaderKey(field, cursor.text(), self._fuzzy > 0)
         if name == b"BODY":
-            return BodyKey(cursor.text())
+            return BodyKey(cursor.text(), self._fuzzy > 0)
         if name == b"TEXT":
-            return TextKey(cursor.text())
+            return TextKey(cursor.text(), self._fuzzy > 0)
         if name in (b"KEYWORD", b"UNKEYWORD"):
             return KeywordKey(cursor.flag(), name == b"KEYWORD")
         if name in DATES:

@@ -2,7 +2,7 @@
 
 from mailproto.imap import commands as c
 from mailproto.imap.cursor import Cursor, ParseError
-from mailproto.imap.parse_search import parse_charset_and_keys, parse_returns
+from mailproto.imap.parse_search import asks_relevancy, parse_charset_and_keys, parse_returns
 from mailproto.imap.search_returns import SearchReturn
 from mailproto.imap.sort_keys import Direction, SortCriterion, SortKey, ThreadAlgorithm
 
@@ -22,7 +22,9 @@ def parse_sort(cursor: Cursor, by: c.By) -> c.Command:
         if len(criteria) > CRITERIA:
             raise ParseError(f"at most {CRITERIA} criteria", "LIMIT")
     cursor.space()
-    return c.Sort(tuple(criteria), parse_charset_and_keys(cursor), by, returns)
+    by_relevancy = any(criterion.key is SortKey.RELEVANCY for criterion in criteria)
+    key = parse_charset_and_keys(cursor, needs_fuzzy=by_relevancy or asks_relevancy(returns))
+    return c.Sort(tuple(criteria), key, by, returns)
 
 
 def _criterion(cursor: Cursor) -> SortCriterion:

@@ -109,10 +109,11 @@ class WithinKey:
 
 @dataclass(frozen=True, slots=True)
 class HeaderKey:
-    """A field holds a text; an empty text: the field is there."""
+    """A field holds a text; an empty text: the field is there. `fuzzy`: or something like it (RFC 6203)."""
 
     name: bytes
     text: str
+    fuzzy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ class BodyKey:
     """The body holds a text."""
 
     text: str
+    fuzzy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class TextKey:
     """Header or body hold a text."""
 
     text: str
+    fuzzy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ class SearchReturn(Enum):
     ALL = "ALL"
     COUNT = "COUNT"
     SAVE = "SAVE"
+    # How well each message fits (RFC 6203 §4).
+    RELEVANCY = "RELEVANCY"
 
 
 @dataclass(frozen=True, slots=True)

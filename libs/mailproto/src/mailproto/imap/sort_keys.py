@@ -13,6 +13,8 @@ class SortKey(Enum):
     DISPLAYFROM = "DISPLAYFROM"
     DISPLAYTO = "DISPLAYTO"
     FROM = "FROM"
+    # How well a message fits, the best first (RFC 6203 §6).
+    RELEVANCY = "RELEVANCY"
     SIZE = "SIZE"
     SUBJECT = "SUBJECT"
     TO = "TO"

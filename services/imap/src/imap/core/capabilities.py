@@ -20,6 +20,7 @@ LOGGED_IN = (
         "CONTEXT=SORT",
         "MULTISEARCH",
         "I18NLEVEL=1",
+        "SEARCH=FUZZY",
         "THREAD=ORDEREDSUBJECT",
         "THREAD=REFERENCES",
         "THREAD=REFS",

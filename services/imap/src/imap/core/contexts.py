@@ -109,12 +109,16 @@ async def tell(session: Session) -> None:
 async def _news(session: Session, selected: Selected, context: Context, touched: Sequence[int]) -> bytes:
     number = numbered(selected.view, context.by)
     where = Where(selected.mailbox_id, selected.view, only=touched)
-    matching = {each.uid for each in await find_in(session, where, context.key)}
+    found = await find_in(session, where, context.key)
+    matching = {each.uid for each in found}
     said = context.removed([uid for uid in touched if uid not in matching], number)
     new = matching - context.members
     if not new:
         return said
     if isinstance(context, SortedContext):
-        rows = await read_rows(session, selected.mailbox_id, sorted(new), session.sorted_by[context.tag])
+        scores = {each.uid: each.relevancy for each in found}
+        rows = await read_rows(
+            session, selected.mailbox_id, sorted(new), session.sorted_by[context.tag], scores
+        )
         return said + context.inserted(rows, number)
     return said + context.added(new, number)

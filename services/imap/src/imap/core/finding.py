@@ -6,20 +6,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mailmodel import AccountRef
-from mailmodel.collation import casemap
 from mailmodel.view import SessionView
 from mailproto.imap.search_keys import SearchKey
-from mailstore import BodyCorrupt, Columns, MailboxMissing, StoredMessage
+from mailstore import BodyText, Columns, MailboxMissing, StoredMessage
 
 from imap.core.answer import NO_MAILBOX, No
+from imap.core.asking import Asking, asks_words, language
 from imap.core.matching import Candidate, Context, matches, needed_columns
 from imap.core.runs import read_run, runs
 from imap.core.session import Session
-from imap.core.texts import read_text, text_parts
+from imap.core.texts import whole_text
 
 RUNS_AT_ONCE = 4
-# Of a longer text only the beginning is looked through.
-TEXT_OCTETS = 4 * 1024 * 1024
 # Candidates whose bodies are asked for together.
 GROUP = 200
 
@@ -31,6 +29,8 @@ class Found:
     uid: int
     number: int
     modseq: int
+    # From 1 to 100 (RFC 6203 §4).
+    relevancy: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,9 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
     What is read of a message is let go of before more are read: a search of bodies holds a few hundred at a time.
     """
     view = where.view
-    context = Context(view, where.saved, datetime.now(UTC))
+    by_words = await asks_words(session)
+    asking = Asking(session, key, await language(session), by_words=by_words)
+    context = Context(view, where.saved, datetime.now(UTC), by_words=by_words)
     found: list[Found] = []
     open_: dict[int, Candidate] = {}
 
@@ -81,7 +83,8 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
         """False where more must be read."""
         result = matches(key, candidate, context)
         if result:
-            found.append(Found(candidate.uid, candidate.number, candidate.modseq))
+            relevancy = asking.relevancy(candidate)
+            found.append(Found(candidate.uid, candidate.number, candidate.modseq, relevancy))
         return result is not None
 
     rows = view.rows() if where.only is None else view.rows_of(where.only)
@@ -106,13 +109,30 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
         progress.done += len(stored) - len(still_open)
         for start in range(0, len(still_open), GROUP):
             group = still_open[start : start + GROUP]
-            await _read_texts(session, group)
-            for each in group:
+            await asking.of_headers(group)
+            await asking.of_kept(_owner(session, where), where.mailbox_id, group)
+            unread = [each for each in group if not look(each)]
+            await _read_texts(session, unread)
+            await asking.of_read(unread)
+            _hand_over(session, _owner(session, where), asking, unread)
+            for each in unread:
                 look(each)
                 each.text = None
             progress.done += len(group)
     found.sort(key=lambda each: each.uid)
     return found
+
+
+def _hand_over(session: Session, owner: AccountRef, asking: Asking, candidates: Sequence[Candidate]) -> None:
+    """What has been read need not be read again."""
+    if session.filler is None or not candidates:
+        return
+    read = [
+        BodyText(each.stored.message_id, each.text)
+        for each in candidates
+        if each.stored is not None and each.text is not None and not each.held and not each.body_scores
+    ]
+    session.filler.read(owner, asking.language, read)
 
 
 async def _with_long_headers(
@@ -149,18 +169,7 @@ async def _read_texts(session: Session, candidates: Sequence[Candidate]) -> None
         async with room:
             wholes = await read_run(session, run)
             for message, whole in zip(run, wholes, strict=True):
-                by_uid[message.uid].text = await _text(session, message, whole)
+                by_uid[message.uid].text = await whole_text(session, message, whole)
 
     stored = [candidate.stored for candidate in candidates if candidate.stored is not None]
     await asyncio.gather(*(read(run) for run in runs(stored)))
-
-
-async def _text(session: Session, message: StoredMessage, whole: bytes | None) -> str:
-    """The texts of a message's body, decoded, as they are compared."""
-    texts = []
-    for part in text_parts(message):
-        try:
-            texts.append(await read_text(session, message, part, TEXT_OCTETS, whole))
-        except BodyCorrupt:
-            continue
-    return casemap("\n".join(texts))

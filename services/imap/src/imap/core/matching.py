@@ -6,7 +6,7 @@ read further: flags and numbers from the view, then columns, then bodies.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import assert_never
 
@@ -44,12 +44,19 @@ from mailstore import Columns, StoredMessage
 
 from imap.core.object_ids import email_object, thread_object
 
+# From this score on FUZZY takes a message.
+SIMILAR = 0.5
+
 
 class Context:
     """What a search is asked in: what its sets of numbers mean, and what time it is."""
 
-    def __init__(self, view: SessionView, saved: Iterable[int], now: datetime) -> None:
+    def __init__(
+        self, view: SessionView, saved: Iterable[int], now: datetime, *, by_words: bool = False
+    ) -> None:
         self.now = now
+        # Bodies are asked for words: PostgreSQL says whether one has them, never a look at its text.
+        self.by_words = by_words
         self._view = view
         self._saved = frozenset(saved)
         # By the key's identity: a set may have thousands of ranges.
@@ -81,6 +88,17 @@ class Candidate:
     header: bytes | None = None
     # The texts of the body, as they are compared.
     text: str | None = None
+    # Of texts that BODY and TEXT seek, whether the body holds them, where that is known without its texts.
+    held: dict[str, bool] = field(default_factory=dict)
+    # How similar the body is to texts that FUZZY seeks, and header fields to what is sought in them; from 0 to 1.
+    body_scores: dict[str, float] = field(default_factory=dict)
+    header_scores: dict[HeaderKey | TextKey, float] = field(default_factory=dict)
+
+    def score(self, key: HeaderKey | BodyKey | TextKey) -> float | None:
+        """Of a FUZZY key; None while it is not known."""
+        in_header = self.header_scores.get(key) if not isinstance(key, BodyKey) else 0.0
+        in_body = self.body_scores.get(key.text) if not isinstance(key, HeaderKey) else 0.0
+        return None if in_header is None or in_body is None else max(in_header, in_body)
 
 
 def matches(key: SearchKey, candidate: Candidate, context: Context) -> bool | None:
@@ -132,14 +150,17 @@ def matches(key: SearchKey, candidate: Candidate, context: Context) -> bool | No
             if stored is None:
                 return None
             return stored.size_octets > key.octets if key.larger else stored.size_octets < key.octets
+        case HeaderKey() | BodyKey() | TextKey() if key.fuzzy:
+            score = candidate.score(key)
+            return None if score is None else score >= SIMILAR
         case HeaderKey():
             return None if candidate.header is None else header_holds(candidate.header, key.name, key.text)
         case BodyKey():
-            return None if candidate.text is None else casemap(key.text) in candidate.text
+            return _body_holds(candidate, context, key.text)
         case TextKey():
             if candidate.header is not None and any_field_holds(candidate.header, key.text):
                 return True
-            return None if candidate.text is None else casemap(key.text) in candidate.text
+            return _body_holds(candidate, context, key.text)
         case FilterKey():
             raise RuntimeError("filters are put in before a search begins")
         case NotKey():
@@ -160,6 +181,14 @@ def matches(key: SearchKey, candidate: Candidate, context: Context) -> bool | No
             return None if unknown else True
         case _:
             assert_never(key)
+
+
+def _body_holds(candidate: Candidate, context: Context, text: str) -> bool | None:
+    if text in candidate.held:
+        return candidate.held[text]
+    if candidate.text is None or context.by_words:
+        return None
+    return casemap(text) in candidate.text
 
 
 def _plain(key: PlainKey, candidate: Candidate) -> bool:

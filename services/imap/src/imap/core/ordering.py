@@ -1,7 +1,7 @@
 """The order that SORT asks for (RFC 5256, RFC 5957): what messages are compared by, and how."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cmp_to_key
@@ -34,9 +34,13 @@ class Row:
 
 
 async def read_rows(
-    session: Session, mailbox_id: int, uids: Iterable[int], criteria: Sequence[SortCriterion]
+    session: Session,
+    mailbox_id: int,
+    uids: Iterable[int],
+    criteria: Sequence[SortCriterion],
+    relevancy: Mapping[int, int],
 ) -> list[Row]:
-    """Of these messages, by UID. Raises MailboxMissing."""
+    """Of these messages, by UID, whose relevancies are known. Raises MailboxMissing."""
     keys = [criterion.key for criterion in criteria]
     columns = Columns(0)
     if SortKey.DATE in keys:
@@ -45,7 +49,7 @@ async def read_rows(
         columns |= Columns.ENVELOPE
     rows: list[Row] = []
     async for stored in session.store.fetch(session.owner_of(mailbox_id), mailbox_id, list(uids), columns):
-        rows += [Row(message.uid, _values(message, keys)) for message in stored]
+        rows += [Row(message.uid, _values(message, keys, relevancy)) for message in stored]
     return rows
 
 
@@ -82,13 +86,20 @@ def sent_at(message: StoredMessage) -> datetime:
     return message.sent_at or message.internal_date
 
 
-def _values(message: StoredMessage, keys: Sequence[SortKey]) -> tuple[Comparable, ...]:
+def _values(
+    message: StoredMessage, keys: Sequence[SortKey], relevancy: Mapping[int, int]
+) -> tuple[Comparable, ...]:
     envelope = read_envelope(message.envelope) if message.envelope else None
-    return tuple(_value(message, envelope, key) for key in keys)
+    return tuple(_value(message, envelope, key, relevancy) for key in keys)
 
 
-def _value(message: StoredMessage, envelope: Envelope | None, key: SortKey) -> Comparable:
+def _value(
+    message: StoredMessage, envelope: Envelope | None, key: SortKey, relevancy: Mapping[int, int]
+) -> Comparable:
     match key:
+        case SortKey.RELEVANCY:
+            # The most relevant comes first (RFC 6203 §6).
+            return -relevancy.get(message.uid, 0)
         case SortKey.ARRIVAL:
             return message.internal_date
         case SortKey.DATE:

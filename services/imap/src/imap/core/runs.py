@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mailstore import BodyCorrupt, StoredMessage
 
-from imap.core.session import Session
+from imap.core.texts import Reads
 
 # Messages up to this size are read in runs of up to that size.
 SMALL_OCTETS = 64 * 1024
@@ -29,7 +29,7 @@ def runs(stored: Sequence[StoredMessage]) -> Iterator[list[StoredMessage]]:
         yield run
 
 
-async def read_run(session: Session, run: Sequence[StoredMessage]) -> Sequence[bytes | None]:
+async def read_run(session: Reads, run: Sequence[StoredMessage]) -> Sequence[bytes | None]:
     """Whole messages that were fetched with Columns.BODY; None for those that are to be asked for by themselves."""
     if len(run) > 1:
         try:

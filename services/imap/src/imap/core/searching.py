@@ -80,6 +80,10 @@ def result_items(
     if returns.partial is not None:
         part = compact(returns.partial.of(numbers)) or b"NIL"
         items.append(("PARTIAL", b"(%b %b)" % (returns.partial.encode(), part)))
+    if SearchReturn.RELEVANCY in options:
+        told = found if returns.partial is None else returns.partial.of(found)
+        scores = " ".join(str(each.relevancy) for each in told)
+        items.append(("RELEVANCY", f"({scores})".encode("ascii")))
     if tells_modseq and found:
         items.append(("MODSEQ", b"%d" % highest_modseq(_chosen(returns, found))))
     return items

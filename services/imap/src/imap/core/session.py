@@ -22,7 +22,7 @@ from imap.core.places import Reach
 from imap.core.progress import Progress
 from imap.core.updating import Context, numbered
 from imap.core.watch import Watch
-from imap.ports import LongText, People
+from imap.ports import LongText, People, Policies, Texts
 
 
 @dataclass
@@ -68,6 +68,8 @@ class Session:
         people: People | None = None,
         new_long_text: Callable[[int], LongText | None] = lambda _octets: None,
         hostname: str = "localhost",
+        policies: Policies | None = None,
+        filler: Texts | None = None,
     ) -> None:
         self.store = store
         self.say = say
@@ -81,6 +83,9 @@ class Session:
         # Room for a message that is too long to be held; None where there is none.
         self.new_long_text = new_long_text
         self.hostname = hostname
+        # What the tenant and the account chose; without it, nothing.
+        self.policies = policies
+        self.filler = filler
         self.who: Identity | None = None
         self.selected: Selected | None = None
         self.features: set[Feature] = set()

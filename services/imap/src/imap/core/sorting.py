@@ -20,8 +20,9 @@ async def sort(session: Session, command: Sort, tag: str) -> Answer:
         contexts.check_tag(session, tag)
     matching, code = limited(session, await find(session, command.key))
     found = {each.uid: each for each in matching}
+    scores = {each.uid: each.relevancy for each in matching}
     try:
-        rows = await read_rows(session, session.need_selected().mailbox_id, found, command.criteria)
+        rows = await read_rows(session, session.need_selected().mailbox_id, found, command.criteria, scores)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     rows = await run_apart(len(rows), lambda: ordered(rows, command.criteria))

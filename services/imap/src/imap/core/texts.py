@@ -1,14 +1,18 @@
 """The texts in a message's body: which parts they are, and what they say (RFC 2045, RFC 2046 §4.1)."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
+from mailmodel.collation import casemap
 from mailmsg.content import parse_content_type
 from mailmsg.header import first_value
 from mailmsg.parts import Part, decode_parts
-from mailstore import StoredMessage
+from mailstore import BodyCorrupt, MailStore, StoredMessage
 
 from imap.core.decoding import Plain, decode, decoder
-from imap.core.session import Session
+
+# Of a longer text only the beginning is looked through.
+TEXT_OCTETS = 4 * 1024 * 1024
 
 
 def text_parts(message: StoredMessage) -> Iterator[Part]:
@@ -18,8 +22,27 @@ def text_parts(message: StoredMessage) -> Iterator[Part]:
             yield part
 
 
+class Reads(Protocol):
+    """Whoever reads messages."""
+
+    @property
+    def store(self) -> MailStore:
+        """Where they are."""
+
+
+async def whole_text(reader: Reads, message: StoredMessage, whole: bytes | None) -> str:
+    """The texts of a message's body, decoded, as they are compared."""
+    texts = []
+    for part in text_parts(message):
+        try:
+            texts.append(await read_text(reader, message, part, TEXT_OCTETS, whole))
+        except BodyCorrupt:
+            continue
+    return casemap("\n".join(texts))
+
+
 async def read_text(
-    session: Session, message: StoredMessage, part: Part, octets: int, whole: bytes | None = None
+    session: Reads, message: StoredMessage, part: Part, octets: int, whole: bytes | None = None
 ) -> str:
     """Up to so many octets of a part's body, without its transfer encoding, as text. What cannot be decoded is marked.
 

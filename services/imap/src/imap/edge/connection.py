@@ -33,7 +33,7 @@ from imap.edge.entering import Entrance, limits_of
 from imap.edge.idling import idle
 from imap.edge.waiting import octets_or_news
 from imap.edge.wire import Over, Wire
-from imap.ports import Changes, Directory, Listening, LongText, People
+from imap.ports import Changes, Directory, Listening, LongText, People, Policies, Texts
 from imap.settings import Settings
 
 # RFC 9208 §4.3.1
@@ -55,6 +55,8 @@ class Needs:
     log: FilteringBoundLogger
     # Without it nobody sees others' mailboxes.
     people: People | None = None
+    policies: Policies | None = None
+    filler: Texts | None = None
     # Room on the disk for messages that are too long to be held; without it they are held.
     new_long_text: Callable[[int], LongText | None] = lambda _octets: None
 
@@ -115,6 +117,8 @@ class Imap:
             people=self._needs.people,
             new_long_text=self._needs.new_long_text,
             hostname=settings.hostname,
+            policies=self._needs.policies,
+            filler=self._needs.filler,
         )
 
     def end_if_idle(self) -> None:

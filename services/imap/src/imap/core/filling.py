@@ -1,0 +1,113 @@
+"""Putting texts of bodies into PostgreSQL, beside everything else: nobody waits for it.
+
+What a search has read is handed over; and mailboxes that somebody has opened are gone through from their newest message
+down, one after the other. What is not there yet, a search reads as it always did.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailmodel import AccountRef
+from mailstore import BodyCorrupt, BodyText, Columns, MailStore, StoredMessage, StoreUnavailable
+from structlog.typing import FilteringBoundLogger
+
+from imap import metrics
+from imap.core.runs import read_run, runs
+from imap.core.texts import whole_text
+
+GROUP = 100
+MOST_WAITING = 1000
+MOST_REMEMBERED = 100_000
+PAUSE_SECONDS = 1.0
+# Of larger messages the texts are read when somebody seeks something in them.
+LARGEST_OCTETS = 1024 * 1024
+LAST_UID = 1 << 33
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    owner: AccountRef
+    language: str
+    texts: Sequence[BodyText]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    owner: AccountRef
+    mailbox_id: int
+    uid_next: int
+    language: str
+
+
+class Filler:
+    """One of a process. What is too much at once is let go of: it is read again some day."""
+
+    def __init__(self, store: MailStore, log: FilteringBoundLogger) -> None:
+        self.store = store
+        self._log = log
+        self._waiting: dict[_Read | _Opened, None] = {}
+        self._news = asyncio.Event()
+        # By mailbox, the next UID when it was gone through.
+        self._done: dict[int, int] = {}
+
+    def read(self, owner: AccountRef, language: str, texts: Sequence[BodyText]) -> None:
+        """A search has read these."""
+        self._add(_Read(owner, language, tuple(texts)))
+
+    def opened(self, owner: AccountRef, mailbox_id: int, uid_next: int, language: str) -> None:
+        """Somebody looks into this mailbox; when it was gone through and nothing has come since, that is all."""
+        if self._done.get(mailbox_id) != uid_next:
+            self._add(_Opened(owner, mailbox_id, uid_next, language))
+
+    def _add(self, job: _Read | _Opened) -> None:
+        if len(self._waiting) < MOST_WAITING:
+            self._waiting[job] = None
+            self._news.set()
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            await self._news.wait()
+            await self.work()
+
+    async def work(self) -> None:
+        """All that waits."""
+        while self._waiting:
+            job = next(iter(self._waiting))
+            del self._waiting[job]
+            try:
+                if isinstance(job, _Read):
+                    await self._keep(job.owner, job.language, job.texts)
+                else:
+                    await self._fill(job)
+            except StoreUnavailable as error:
+                self._log.info("texts_not_kept", error=str(error))
+                await asyncio.sleep(PAUSE_SECONDS)
+        self._news.clear()
+
+    async def _keep(self, owner: AccountRef, language: str, texts: Sequence[BodyText]) -> None:
+        await self.store.keep_texts(owner, language, texts)
+        metrics.TEXTS_KEPT.inc(len(texts))
+
+    async def _fill(self, job: _Opened) -> None:
+        below = LAST_UID
+        while uids := await self.store.without_text(job.owner, job.mailbox_id, below, GROUP):
+            below = uids[-1]
+            async for stored in self.store.fetch(job.owner, job.mailbox_id, uids, Columns.BODY):
+                small = [message for message in stored if message.size_octets <= LARGEST_OCTETS]
+                for run in runs(small):
+                    await self._keep(job.owner, job.language, await self._texts(run))
+        if len(self._done) >= MOST_REMEMBERED:
+            self._done.clear()
+        self._done[job.mailbox_id] = job.uid_next
+
+    async def _texts(self, run: Sequence[StoredMessage]) -> list[BodyText]:
+        wholes = await read_run(self, run)
+        texts = []
+        for message, whole in zip(run, wholes, strict=True):
+            try:
+                texts.append(BodyText(message.message_id, await whole_text(self, message, whole)))
+            except BodyCorrupt:
+                continue
+        return texts
