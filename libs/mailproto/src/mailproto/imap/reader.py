@@ -19,7 +19,7 @@ LITERALS = 100
 LITERAL = re.compile(rb"\{([0-9]{1,20})(\+?)\}\Z")
 TAG = re.compile(rb"[\x21\x23-\x24\x26-\x27\x2c-\x5b\x5d-\x7a\x7c\x7e]{1,64}(?= )")
 # Commands that bring messages.
-APPEND = re.compile(rb"[^ ]+ (?:APPEND|(?:UID )?REPLACE) ", re.IGNORECASE)
+APPEND = re.compile(rb"[^ \r\n]+ (?:APPEND|(?:UID )?REPLACE) ", re.IGNORECASE)
 # What is thrown away of one refused command before the connection ends.
 SKIPPED_OCTETS = 1 << 31
 
