@@ -60,7 +60,14 @@ class Services:
     def write_secrets(self) -> None:
         """Secrets that services read from files, and the certificates that say who they are."""
         self._authority.ensure(SERVICES)
-        for name in ("s3-access-key", "s3-secret-key", "operator-token", "dkim-secret", "queue-secret", "srs-secret"):
+        for name in (
+            "s3-access-key",
+            "s3-secret-key",
+            "operator-token",
+            "dkim-secret",
+            "queue-secret",
+            "srs-secret",
+        ):
             self._layout.secret(name)
 
     def parts(self, workers: dict[str, int]) -> list[Part]:
