@@ -9,6 +9,7 @@ from directoryclient.policies import TenantPolicies
 from dnslookup import Resolver, parse_servers
 from eventbus import EventBus, subjects
 from mailwire.queue.v1.queue_pb2_grpc import add_QueueAdminServiceServicer_to_server
+from mailwire.queue.v1.reach_pb2_grpc import add_ReachAdminServiceServicer_to_server
 from mailwire.queue.v1.relay_pb2_grpc import add_RelayAdminServiceServicer_to_server
 from pgkit import check, check_durability, open_pool
 from servicekit import rpc
@@ -22,15 +23,16 @@ from mta_queue.adapters.hooks import Hooks
 from mta_queue.adapters.https import Https
 from mta_queue.adapters.items import Items
 from mta_queue.adapters.lanes import Lanes
+from mta_queue.adapters.leaving import Leaving
 from mta_queue.adapters.posting import HttpsPost
 from mta_queue.adapters.quarantine import BlobQuarantine
 from mta_queue.adapters.queue import SqlQueue
-from mta_queue.adapters.leaving import Leaving
 from mta_queue.adapters.relay import Relay
 from mta_queue.adapters.report_reader import ReportReader
 from mta_queue.adapters.report_store import ReportStore
 from mta_queue.adapters.routes import RouteBook, login_of
 from mta_queue.adapters.rules import RuleBook
+from mta_queue.adapters.shapes import ShapeBook
 from mta_queue.adapters.shaping import Shaping
 from mta_queue.adapters.sts import StsPolicies
 from mta_queue.adapters.suppressions import Suppressions
@@ -46,6 +48,7 @@ from mta_queue.edge.jobs import Jobs
 from mta_queue.edge.laters import Laters
 from mta_queue.edge.notices import Notices
 from mta_queue.edge.orders import Orders
+from mta_queue.edge.reach_orders import ReachOrders
 from mta_queue.edge.relay_orders import RelayOrders
 from mta_queue.edge.releasing import Releasing
 from mta_queue.edge.slots import Slots
@@ -178,16 +181,19 @@ async def wire(service: Service[Settings]) -> None:
 
     relay_orders = RelayOrders(RouteBook(pool, sealer), rules, store)
 
+    hooks = Hooks(pool, sealer)
+    reach_orders = ReachOrders(ShapeBook(pool), suppressions, hooks, rules)
+
     def register(server: grpc.aio.Server) -> list[str]:
         add_QueueAdminServiceServicer_to_server(orders, server)
         add_RelayAdminServiceServicer_to_server(relay_orders, server)
-        return ["mailwire.queue.v1.QueueAdminService", "mailwire.queue.v1.RelayAdminService"]
+        add_ReachAdminServiceServicer_to_server(reach_orders, server)
+        return [f"mailwire.queue.v1.{each}AdminService" for each in ("Queue", "Relay", "Reach")]
 
     if settings.grpc_port:
         await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register, ALLOWED)
     service.spawn(jobs.run(), name="jobs")
     service.spawn(shaping.keep_permits(service.draining), name="permits")
-    hooks = Hooks(pool, sealer)
     service.spawn(Webhooks(hooks, HttpsPost(hook_https), service.draining).run(), name="webhooks")
     service.spawn(firsts.run(), name="first-attempts")
     service.spawn(laters.run(), name="due-items")

@@ -6,9 +6,11 @@ from typing import Any, TypeVar
 import grpc
 from pgkit import DatabaseUnavailable
 
+from mta_queue.core.hooks import HookInvalid
 from mta_queue.core.item_filter import FilterInvalid
 from mta_queue.core.records import Missing
 from mta_queue.core.route import RouteInvalid
+from mta_queue.core.shaping import ShapeInvalid
 
 S = TypeVar("S")
 Q = TypeVar("Q")
@@ -17,6 +19,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (FilterInvalid, grpc.StatusCode.INVALID_ARGUMENT),
+    (ShapeInvalid, grpc.StatusCode.INVALID_ARGUMENT),
+    (HookInvalid, grpc.StatusCode.INVALID_ARGUMENT),
     (RouteInvalid, grpc.StatusCode.INVALID_ARGUMENT),
     (Missing, grpc.StatusCode.NOT_FOUND),
     (DatabaseUnavailable, grpc.StatusCode.UNAVAILABLE),

@@ -3,4 +3,5 @@
 ALLOWED = {
     "mailwire.queue.v1.QueueAdminService": ("admin-api",),
     "mailwire.queue.v1.RelayAdminService": ("admin-api",),
+    "mailwire.queue.v1.ReachAdminService": ("admin-api",),
 }
