@@ -26,6 +26,7 @@ from directory.wiring import build
 from eventbus import EventBus
 from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1.access_pb2_grpc import DirectoryAccessServiceStub
+from mailwire.directory.v1.certificate_pb2_grpc import DirectoryCertificateServiceStub
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceStub, DirectoryServiceStub
 from mailwire.directory.v1.dkim_pb2_grpc import DirectoryDkimServiceStub, DirectorySigningServiceStub
 from mailwire.directory.v1.identity_pb2_grpc import DirectoryIdentityServiceStub, DirectoryRemovalServiceStub
@@ -60,6 +61,7 @@ class House:
     identity: Any
     removal: Any
     openid: Any
+    certificates: Any
     factors: Any
     web: Any
     journal: Journal
@@ -168,6 +170,7 @@ async def opened(
         DirectoryIdentityServiceStub(channel),
         DirectoryRemovalServiceStub(channel),
         DirectoryOpenidServiceStub(channel),
+        DirectoryCertificateServiceStub(channel),
         DirectorySecondFactorServiceStub(channel),
         DirectoryWebLoginServiceStub(channel),
         wiring.journal,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from mailwire.directory.v1.certificate_pb2_grpc import DirectoryCertificateServiceStub
 from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
 from mailwire.directory.v1.second_factor_pb2_grpc import DirectorySecondFactorServiceStub
 from servicekit import rpc
@@ -27,6 +28,7 @@ from admin_api.adapters import (
 )
 from admin_api.app import build
 from admin_api.edge.access import attach
+from admin_api.edge.certificates import attach as attach_certificates
 from admin_api.edge.dkim import attach as attach_dkim
 from admin_api.edge.gateway import attach as attach_gateway
 from admin_api.edge.identity import attach as attach_identity
@@ -66,6 +68,7 @@ async def wire(service: Service[Settings]) -> None:
     attach_dkim(app, dkim.stub(channel))
     attach_identity(app, identity.stub(channel))
     attach_second_factors(app, DirectorySecondFactorServiceStub(channel))
+    attach_certificates(app, DirectoryCertificateServiceStub(channel))
     attach_openid(app, DirectoryOpenidServiceStub(channel))
     attach_policies(app, policies.stub(channel))
     incoming = rpc.channel(settings.quarantine_target, "mda", service.identity)

@@ -219,6 +219,35 @@ login_challenge = Table(
     ),
 )
 
+# Of one account each; an authority of a tenant where there is no account.
+client_certificate = Table(
+    "client_certificate",
+    metadata,
+    Column(
+        "tenant_id",
+        UUID(as_uuid=True),
+        ForeignKey("tenant.tenant_id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    # The account's id, or the tenant's.
+    Column("owner_id", UUID(as_uuid=True), primary_key=True),
+    Column("fingerprint", Text, primary_key=True, index=True),
+    Column("account_id", UUID(as_uuid=True), index=True),
+    Column("name", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    # DER
+    Column("certificate", LargeBinary, nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    _created_at(),
+    ForeignKeyConstraint(
+        ["account_id", "tenant_id"],
+        ["account.account_id", "account.tenant_id"],
+        name="client_certificate_of_account",
+        ondelete="CASCADE",
+    ),
+)
+
 # Who may send for an address: send_as, send_on_behalf.
 delegation = Table(
     "delegation",

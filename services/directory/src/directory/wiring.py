@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import grpc
 from mailwire.directory.v1.access_pb2_grpc import add_DirectoryAccessServiceServicer_to_server
+from mailwire.directory.v1.certificate_pb2_grpc import add_DirectoryCertificateServiceServicer_to_server
 from mailwire.directory.v1.directory_pb2_grpc import (
     add_DirectoryAdminServiceServicer_to_server,
     add_DirectoryServiceServicer_to_server,
@@ -31,6 +32,7 @@ from pgkit import Pool
 from directory.adapters.accounts import Accounts, Aliases
 from directory.adapters.addresses import Addresses
 from directory.adapters.app_passwords import AppPasswords
+from directory.adapters.client_certificates import ClientCertificates
 from directory.adapters.delegations import Delegations
 from directory.adapters.deleted import DeletedAccounts
 from directory.adapters.dkim_keys import DkimKeys
@@ -48,6 +50,7 @@ from directory.core.limits import Rules
 from directory.core.passwords import Hasher, Verdicts
 from directory.core.sealing import Sealer
 from directory.edge.access import Access
+from directory.edge.certificates import CertificateLogins, CertificateOrders
 from directory.edge.hashing import Hashing
 from directory.edge.housekeeping import Housekeeping
 from directory.edge.identity import Identities, Removals
@@ -71,6 +74,7 @@ SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.Dir
             "mailwire.directory.v1.DirectoryIdentityService",
             "mailwire.directory.v1.DirectoryRemovalService",
             "mailwire.directory.v1.DirectoryOpenidService",
+            "mailwire.directory.v1.DirectoryCertificateService",
             "mailwire.directory.v1.DirectorySecondFactorService",
             "mailwire.directory.v1.DirectoryWebLoginService"]  # fmt: skip
 
@@ -90,6 +94,7 @@ class Wiring:
     identities: Identities
     removals: Removals
     openid: OpenidOrders
+    certificates: CertificateOrders
     second_factors: SecondFactorOrders
     web_logins: WebLogins
     journal: Journal
@@ -108,6 +113,7 @@ class Wiring:
         add_DirectoryIdentityServiceServicer_to_server(self.identities, server)
         add_DirectoryRemovalServiceServicer_to_server(self.removals, server)
         add_DirectoryOpenidServiceServicer_to_server(self.openid, server)
+        add_DirectoryCertificateServiceServicer_to_server(self.certificates, server)
         add_DirectorySecondFactorServiceServicer_to_server(self.second_factors, server)
         add_DirectoryWebLoginServiceServicer_to_server(self.web_logins, server)
         return SERVICES
@@ -135,10 +141,21 @@ def build(
     addresses, deleted = Addresses(pool), DeletedAccounts(pool)
     lookups, accounts, journal, limits = SqlLookUps(pool), Accounts(pool), Journal(pool), Limits(pool, rules)
     sign_ins, providers = SignIns(pool), OpenidProviders(pool, sealer)
-    factors = SecondFactors(pool)
+    factors, certificates = SecondFactors(pool), ClientCertificates(pool)
     tokens = Tokens(providers, issuers) if issuers is not None else None
     signing_in = SigningIn(
-        lookups, limits, rules, hasher, verdicts, hashing, journal, secret, scram_iterations, clock, tokens
+        lookups,
+        limits,
+        rules,
+        hasher,
+        verdicts,
+        hashing,
+        journal,
+        secret,
+        scram_iterations,
+        clock,
+        tokens,
+        CertificateLogins(certificates),
     )
     return Wiring(
         questions=Questions(lookups, signing_in),
@@ -160,6 +177,7 @@ def build(
         ),
         removals=Removals(deleted),
         openid=OpenidOrders(tenants, providers, tell),
+        certificates=CertificateOrders(tenants, accounts, certificates, tell, clock),
         second_factors=SecondFactorOrders(accounts, factors, sealer, site, tell, clock),
         web_logins=WebLogins(signing_in, factors, sealer, site, clock),
         access=Access(accounts, AppPasswords(pool), limits, sign_ins, hashing, scram_iterations, tell, clock),

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from posthouse.api import Api, named
-from posthouse.commands import addresses, app_password, policy, second_factor
+from posthouse.commands import addresses, app_password, certificate, policy, second_factor
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.errors import Problem, Refused, Unreachable
 from posthouse.output import as_json, console, errors, guarded, table
@@ -18,6 +18,7 @@ from posthouse.passwords import made_up
 app = typer.Typer(no_args_is_help=True, help="Accounts: who has mailboxes and may log in.")
 app.add_typer(app_password.app, name="app-password")
 app.add_typer(addresses.address_app, name="address")
+app.add_typer(certificate.account_app, name="certificate")
 app.add_typer(second_factor.app, name="second-factor")
 app.add_typer(addresses.delegate_app, name="delegate")
 app.add_typer(addresses.deleted_app, name="deleted")

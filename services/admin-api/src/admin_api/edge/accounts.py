@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from mailwire.directory.v1 import directory_pb2 as wire
 
 from admin_api.adapters import directory
-from admin_api.edge import access, identity, second_factors
+from admin_api.edge import access, certificates, identity, second_factors
 from admin_api.edge.tenants import PageSize, PageToken
 from admin_api.models import Account, AccountChange, Alias, AliasChange, NewAccount, NewAlias, Page
 
@@ -12,6 +12,7 @@ router = APIRouter()
 # First, for the path of an account would swallow what stands below it.
 router.include_router(access.router)
 router.include_router(identity.router)
+router.include_router(certificates.of_accounts)
 router.include_router(second_factors.router)
 
 

@@ -18,7 +18,15 @@ A = TypeVar("A")
 M = TypeVar("M", bound=Message)
 # Checked by rules of their own, and never in an error's text.
 SECRETS = frozenset(
-    {"password", "client_secret", "totp_code", "recovery_code", "response_json", "webauthn_response_json"}
+    {
+        "password",
+        "certificate",
+        "client_secret",
+        "totp_code",
+        "recovery_code",
+        "response_json",
+        "webauthn_response_json",
+    }
 )
 
 CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (

@@ -18,6 +18,7 @@ from directory.edge.signing_in import (
     Entry,
     Half,
     Proof,
+    Shown,
     SigningIn,
     Throttled,
 )
@@ -116,6 +117,14 @@ class Questions(DirectoryServiceServicer):
             answer.openid_configuration = providers[0].configuration_url
             answer.scope = " ".join(providers[0].required_scopes)
         return answer
+
+    @mapped
+    async def AuthenticateCertificate(
+        self, request: wire.AuthenticateCertificateRequest, context: Context
+    ) -> wire.AuthenticateResponse:
+        """One that is the account's own, or that an authority of its tenant made for one of its addresses."""
+        shown = Shown(request.login, request.certificate, request.door, request.client_address)
+        return answer_message(await self._signing_in.decide(shown))
 
 
 def answer_message(decision: Decision) -> wire.AuthenticateResponse:

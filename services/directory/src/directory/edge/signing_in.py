@@ -31,6 +31,7 @@ from directory.core.limits import Rules, Standing
 from directory.core.openid import Provider, TokenWrong
 from directory.core.passwords import Hasher, Verdicts
 from directory.core.scram import ScramMaterial
+from directory.edge.certificates import CertificateLogins
 from directory.edge.hashing import Crowded, Hashing
 from directory.edge.tokens import Tokens
 from directory.edge.turns import Turns
@@ -83,6 +84,16 @@ class Bearer:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A client's certificate (DER), whose key it has. `login` is "" where the certificate itself says who it is."""
+
+    login: str
+    certificate: bytes = field(repr=False)
+    door: str
+    client_address: str
+
+
+@dataclass(frozen=True, slots=True)
 class SecondStep:
     """What followed a right password; `is_right` is asked at most once, and only if it may be looked at now."""
 
@@ -119,7 +130,7 @@ class Throttled:
     retry_after_seconds: float
 
 
-Evidence: TypeAlias = Attempt | Proof | Bearer | SecondStep
+Evidence: TypeAlias = Attempt | Proof | Bearer | Shown | SecondStep
 Decision: TypeAlias = Entry | Half | Denied | Throttled
 OUTCOMES = {Entry: "granted", Half: "challenged", Denied: "denied", Throttled: "throttled"}
 
@@ -140,7 +151,9 @@ class SigningIn:
         scram_iterations: int,
         clock: Callable[[], datetime] = utc_now,
         tokens: Tokens | None = None,
+        certificates: CertificateLogins | None = None,
     ) -> None:
+        self._certificates = certificates
         self._tokens = tokens
         self._wrong_tokens = Verdicts(WRONG_TOKEN_SECONDS)
         self._lookups = lookups
@@ -162,6 +175,8 @@ class SigningIn:
         """Raises DatabaseUnavailable, IssuerUnavailable: that is no answer."""
         if isinstance(attempt, Bearer) and not attempt.login and self._tokens is not None:
             attempt = replace(attempt, login=await self._tokens.login_of(attempt.token))
+        elif isinstance(attempt, Shown) and not attempt.login and self._certificates is not None:
+            attempt = replace(attempt, login=await self._certificates.login_of(attempt.certificate))
         door = door_of(attempt.door)
         key, name = _named(attempt.login)
         prefix = limits.prefix_of(attempt.client_address)
@@ -234,6 +249,12 @@ class SigningIn:
             remember_seconds = login.app.seconds_left(now)
         elif isinstance(attempt, Proof):
             right = login is not None and login.is_password and not login.has_second_factor
+        elif isinstance(attempt, Shown):
+            if login is not None and self._certificates is not None:
+                remember_seconds = await self._certificates.seconds_granted(
+                    attempt.certificate, login, attempt.login, now
+                )
+            right = remember_seconds is not None
         elif isinstance(attempt, SecondStep):
             right = await attempt.is_right()
         elif isinstance(attempt, Bearer):
