@@ -43,9 +43,11 @@ chaos: install debian
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
 		$(PY) -m pytest -s tests/e2e/test_kill.py $(ARGS) || exit 1; done
 
-# SECONDS of many IMAP clients at once that believe nothing, mail beside them, and every process's memory watched.
+# SECONDS of many IMAP clients at once that believe nothing, mail beside them, and every process's memory watched; then
+# the programs that people read mail with, on 2,000 varied messages.
 soak: install
 	@$(PY) -m tests.e2e.stress --seconds $(SECONDS) $(ARGS)
+	IMAP_MESSAGES=2000 $(PY) -m pytest tests/e2e/test_imap_clients.py tests/e2e/test_imap_sync.py
 
 bench: install
 	@$(PY) -m tests.bench

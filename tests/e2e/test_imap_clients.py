@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import aioimaplib
 import pytest
 from imapclient import IMAPClient
 
@@ -258,3 +259,37 @@ def test_offlineimap_both_ways(platform: Platform, tmp_path: Path) -> None:
     sync()
     filled.check("INBOX", expected)
     assert {number: told for number, (_, told) in near(box).items()} == expected
+
+
+def test_aioimaplib_both_ways_and_in_idle(filled: Filled) -> None:
+    asyncio.run(_aioimaplib(filled))
+    filled.check("Sent back", EVERYTHING)
+
+
+async def _aioimaplib(filled: Filled) -> None:
+    """Reads everything and puts it elsewhere with its flags; another connection hears of the first in IDLE."""
+    writer, idler = [aioimaplib.IMAP4("127.0.0.1", filled.platform.ports.imap, timeout=120) for _ in range(2)]
+    for client in (writer, idler):
+        await client.wait_hello_from_server()
+        assert (await client.login(filled.account.address, filled.account.password)).result == "OK"
+    assert (await writer.create('"Sent back"')).result == "OK"
+    assert (await idler.select('"Sent back"')).result == "OK"
+    idling = await idler.idle_start(timeout=120)
+    assert (await writer.select("INBOX")).result == "OK"
+    for start in range(1, MESSAGES + 1, 50):
+        numbers = range(start, min(start + 50, MESSAGES + 1))
+        answer = await writer.uid("fetch", f"{numbers[0]}:{numbers[-1]}", "(FLAGS BODY.PEEK[])")
+        assert answer.result == "OK"
+        bodies = [line for line in answer.lines if isinstance(line, bytearray)]
+        assert [digest(bytes(body)) for body in bodies] == [digest(content(number)) for number in numbers]
+        for number, body in zip(numbers, bodies, strict=True):
+            words = " ".join(flag.decode() for flag in sorted(flags(number)))
+            put = await writer.append(bytes(body), '"Sent back"', flags=f"({words})" if words else None)
+            assert put.result == "OK", put
+            if number == 1:
+                while not any(b"1 EXISTS" in line for line in await idler.wait_server_push()):
+                    pass
+                idler.idle_done()
+                await asyncio.wait_for(idling, 60)
+    for client in (writer, idler):
+        await client.logout()
