@@ -208,10 +208,10 @@ def test_binary_content_is_marked_in_the_letter() -> None:
     content = b"S: x\r\n\r\n\0\n"
     sent = b"MAIL FROM:<x@peer.test> BODY=BINARYMIME\r\nRCPT TO:<jones@foo.com>\r\n"
     sent += b"BDAT %d LAST\r\n" % len(content) + content
-    _, gate, _ = converse(Role.MX, [HELLO, sent, b"QUIT\r\n"], binary_mime="offered")
+    _, gate, _ = converse(Role.MX, [HELLO, sent, b"QUIT\r\n"])
     [letter] = gate.letters
     assert (letter.content, letter.binary, letter.eight_bit) == (content, True, True)
-    said, gate, _ = converse(Role.MX, [HELLO, sent, b"QUIT\r\n"])
+    said, gate, _ = converse(Role.MX, [HELLO, sent, b"QUIT\r\n"], binary_mime="refused")
     assert b"501 5.5.4" in said
     assert gate.letters == []
 

@@ -1,6 +1,7 @@
 """What a submission agent owes (RFC 6409): whose addresses, what is missing, what must not travel."""
 
 import base64
+import email
 import re
 from typing import Any
 
@@ -9,6 +10,7 @@ from directoryclient import Unavailable
 from directoryclient.policies import TenantPolicy
 from hypothesis import given
 from hypothesis import strategies as st
+from mailmsg.downgrade import is_seven_bit
 from mailproto.smtp.reply import Reply
 from smtp_gateway.core.heading import Heading, read_heading, refuse_header, without_blind_copies
 from smtp_gateway.core.roles import Role
@@ -172,6 +174,34 @@ def test_on_behalf_of_another_only_by_name(header: bytes) -> None:
 def test_nobody_is_a_delegate_by_himself() -> None:
     assert b"550 5.7.1 That sender" in submit(b"From: brown@foo.com\r\n", b"brown@foo.com")[0]
     assert b"550 5.7.1 That sender" in submit(b"From: x@y.test\r\n", b"x@y.test", who=SMITH)[0]
+
+
+PICTURE = (
+    b"MIME-Version: 1.0\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+    + bytes(range(256))
+)
+
+
+@pytest.mark.parametrize(
+    ("recipient", "header", "is_binary"),
+    [
+        (b"far@elsewhere.test", b"", False),
+        (b"brown@foo.com", b"", True),
+        (b"far@elsewhere.test", "Subject: Grüße\r\n".encode(), True),
+    ],
+)
+def test_what_goes_into_the_world_in_binary_is_made_7bit_before_it_is_signed(
+    recipient: bytes, header: bytes, is_binary: bool
+) -> None:
+    content = b"From: jones@foo.com\r\nBcc: brown@foo.com\r\n" + header + PICTURE
+    envelope = b"MAIL FROM:<jones@foo.com> BODY=BINARYMIME\r\nRCPT TO:<" + recipient + b">\r\n"
+    bdat = b"BDAT %d LAST\r\n" % len(content) + content
+    _, gate, _ = converse(Role.MSA, [*OPENING, envelope + bdat])
+    [letter] = gate.letters
+    assert (letter.binary, letter.eight_bit) == (is_binary, is_binary)
+    assert is_seven_bit(letter.content) is not is_binary
+    assert email.message_from_bytes(letter.content).get_payload(decode=True) == bytes(range(256))
+    assert b"Bcc" not in letter.content
 
 
 class Chosen:

@@ -28,3 +28,4 @@ REPORTS_RECEIVED = Counter(
     "mta_queue_reports_received_total", "Reports that came, by what was in them", ["kind"]
 )
 FORWARDED = Counter("mta_queue_forwarded_total", "Messages of others that we sent on", ["sealed"])
+CONVERTED = Counter("mta_queue_converted_total", "messages made 7-bit for a system that takes no more")

@@ -26,6 +26,12 @@ class Settings(
     model_config = SettingsConfigDict(env_prefix="SMTP_GATEWAY_")
 
     host: str = Field("127.0.0.1", description="address to listen on")
+    mda_target: str = Field(
+        "",
+        description="host:port of the mda's gRPC, which judges content before it is accepted, for tenants that want that; "
+        "empty: nobody is asked",
+    )
+    judge_seconds: float = Field(90.0, description="so long an answer of it is waited for", gt=0, le=300)
     hostname: str = Field("localhost", description="the name we greet with and put into Received")
     mx_port: int = Field(25, description="mail from the world, for our own domains", ge=0, le=65535)
     submission_port: int = Field(587, description="mail from users, with STARTTLS (RFC 6409)", ge=0, le=65535)
@@ -47,8 +53,8 @@ class Settings(
     )
     message_size_octets: int = Field(50 * 1024 * 1024, description="the largest message taken", ge=65_536)
     binary_mime: Literal["offered", "refused"] = Field(
-        "refused",
-        description="BODY=BINARYMIME (RFC 3030): what is taken so is never converted, and comes back from next systems without it",
+        "offered",
+        description="BODY=BINARYMIME (RFC 3030): what is taken so is made 7-bit for systems that take no more",
     )
     dsn_roles: tuple[Literal["mx", "msa"], ...] = Field(
         ("msa",),

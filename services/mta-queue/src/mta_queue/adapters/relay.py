@@ -14,7 +14,8 @@ from typing import assert_never
 
 from blobstore import BlobStore
 from dnslookup import DnsUnavailable, NoSuchDomain, NullMx, Resolver
-from mailproto.smtp.body import BodyType, Transfer
+from mailmsg.downgrade import CannotConvert
+from mailproto.smtp.body import Transfer
 from mailproto.smtp.client import (
     NO_REQUIRETLS,
     Asked,
@@ -33,11 +34,12 @@ from mailproto.smtp.dsn_request import RECIPIENT_DEFAULT
 from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.wishes import TlsWish
 from servicekit import logs
-from spool import Envelope, SpooledLetter
+from spool import SpooledLetter
 
 from mta_queue import metrics
 from mta_queue.adapters.bodies import Bodies
 from mta_queue.adapters.connections import Connections
+from mta_queue.adapters.converting import converted, is_converted, travels_as
 from mta_queue.adapters.leaving import Departure, Leaving
 from mta_queue.adapters.places import LoopsBack, Place, Places, Shut
 from mta_queue.adapters.session import Session, SessionBroken, TlsFailed
@@ -374,6 +376,11 @@ class Relay:
                             await self._send_content(session, letter, event.transfer, trail.departure)
                         except BareLineBreak as error:
                             return Failed(Asked.DATA, Reply.of(554, "5.6.0", str(error)))
+                        except CannotConvert as error:
+                            return Failed(
+                                Asked.DATA,
+                                Reply.of(554, "5.6.3", f"The next system takes only 7-bit mail: {error}"),
+                            )
                     case Finished():
                         finished = event
                         return event
@@ -400,12 +407,13 @@ class Relay:
         session.messages += 1
         recipients = recipients[: session.recipients_taken_at_most or None]
         requests = {recipient.address: recipient.request for recipient in envelope.recipients}
+        body, size_octets = travels_as(envelope, session.extensions)
         session.machine.send(
             Outgoing(
                 departure.reverse_path,
                 recipients,
-                departure.added_octets + len(envelope.trace_prefix) + envelope.size_octets,
-                _body_type(envelope),
+                departure.added_octets + len(envelope.trace_prefix) + size_octets,
+                body,
                 _header_charset(letter),
                 envelope.request,
                 tuple(requests.get(address, RECIPIENT_DEFAULT) for address in recipients),
@@ -431,6 +439,8 @@ class Relay:
         content = await self._bodies.read(body)
         if not body.matches(content):
             raise SessionBroken("the stored message is not what was accepted", Asked.DATA)
+        if is_converted(letter.envelope, session.extensions):
+            content = await converted(content)
         message = letter.envelope.trace_prefix + content
         if self._leaving is not None and departure.added_octets:
             message = await self._leaving.prefix(letter, departure, message) + message
@@ -438,12 +448,6 @@ class Relay:
         # From here on the message may be taken even if the connection dies.
         session.machine.content_sent()
         await session.send(encoded)
-
-
-def _body_type(envelope: Envelope) -> BodyType:
-    if envelope.binary:
-        return BodyType.BINARY
-    return BodyType.EIGHT_BIT if envelope.eight_bit else BodyType.SEVEN_BIT
 
 
 def _header_charset(letter: SpooledLetter) -> Charset:

@@ -20,10 +20,12 @@ from smtp_gateway.core.heading import (
     without_blind_copies,
 )
 from smtp_gateway.core.roles import Role, Transaction
+from smtp_gateway.edge.converting import for_the_world
 from smtp_gateway.edge.hooked import through_hooks
 from smtp_gateway.edge.judging import Judged, judge, without_forged
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.owning import may_be_authors
+from smtp_gateway.edge.scanning import scan
 from smtp_gateway.edge.signing import sign
 from smtp_gateway.edge.visit import Visit
 
@@ -83,7 +85,11 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
         if isinstance(changed, Reply):
             return changed
         heading = changed
-    letter = await sign(needs, visit.who, _letter(needs, visit, transaction, judged, heading, shown))
+    if (unwanted := await scan(needs, visit, transaction, judged)) is not None:
+        metrics.REFUSED.labels(visit.role.value, "content").inc()
+        return unwanted
+    made = await for_the_world(_letter(needs, visit, transaction, judged, heading, shown))
+    letter = await sign(needs, visit.who, made)
     if isinstance(letter, Reply):
         metrics.REFUSED.labels(visit.role.value, "unwell").inc()
         return letter
