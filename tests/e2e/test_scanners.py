@@ -132,6 +132,29 @@ def test_mail_waits_for_a_scanner_that_was_killed(scanned: Platform) -> None:
     assert posthouse(scanned, "list", "demo").strip() == "Nothing is kept."
 
 
+def test_who_wants_its_mail_judged_first_refuses_and_need_not_bounce(scanned: Platform) -> None:
+    kept = counter(scanned, "mda_messages_quarantined_total")
+    scanned.choose("tenants/demo/policy", scan_before_accepting=True)
+    try:
+        for content in (VIRUS.replace(b"<virus@", b"<third@"), spam("gtube-before")):
+            with pytest.raises(smtplib.SMTPDataError) as refused:
+                send(scanned, content)
+            assert (refused.value.smtp_code, refused.value.smtp_error[:5]) == (550, b"5.7.1")
+        scans = counter(scanned, "mda_scans_total")
+        send(scanned, clean("judged"))
+        wait_for(lambda: "judged" in in_mailbox(scanned, "INBOX"))
+        # Once by each of the two, before it was accepted.
+        assert counter(scanned, "mda_scans_total") == scans + 2
+        assert counter(scanned, "mda_messages_quarantined_total") == kept
+        with scanned.held_down("clamav"), pytest.raises(smtplib.SMTPDataError) as postponed:
+            send(scanned, clean("unjudged"))
+        assert (postponed.value.smtp_code, postponed.value.smtp_error[:5]) == (451, b"4.7.1")
+    finally:
+        scanned.choose("tenants/demo/policy", scan_before_accepting=False)
+    send(scanned, clean("afterwards"))
+    wait_for(lambda: "afterwards" in in_mailbox(scanned, "INBOX"), 60.0)
+
+
 def test_nothing_of_the_scanners_outlives_the_supervisor(scanned: Platform) -> None:
     ports = {scanned.ports.clamd, scanned.ports.rspamd}
 

@@ -6,6 +6,7 @@ import pytest
 from directoryclient.policies import TenantPolicy
 from mda.core.findings import Disposition, Finding, Verdict, WhenUnscanned, decide, judged, refusal
 from mda.core.standing import Lists, Standing
+from mda.edge.screening import Screening
 from mda.ports import ScannerUnavailable
 from senderauth import Result
 from spool import Speaker, SpooledLetter
@@ -169,3 +170,50 @@ def test_the_installations_choice_holds_where_the_tenant_has_none() -> None:
     assert WAIT.chosen("deliver_marked") is MARK
     assert MARK.chosen("retry") is WAIT
     assert decide([Finding("x", Verdict.UNSCANNED)], WAIT) is Disposition.WAIT
+
+
+def screening_of(world: World, *scanners: Says) -> Screening:
+    return Screening(
+        scanners,
+        world,
+        when_unscanned=WAIT,
+        scans_at_once=2,
+        tries=3,
+        pause_seconds=0.0,
+        policies=world,
+    )
+
+
+async def test_what_was_judged_before_it_was_accepted_is_not_scanned_again() -> None:
+    world, scanner = World(), Says(buy=Verdict.SPAM)
+    screening = screening_of(world, scanner)
+    spam = letter_of(CLEAN + b"buy!\r\n")
+    assert await screening.judge(spam, CLEAN + b"buy!\r\n") == (Disposition.JUNK, "")
+    screened = await screening.screen(spam)
+    assert (screened.disposition, world.bodies_read, len(scanner.seen)) == (Disposition.JUNK, 0, 1)
+    # From somebody else it is another message.
+    other = replace(spam, envelope=replace(spam.envelope, client_address="192.0.2.9"))
+    world.bodies[other.body.object_key] = CLEAN + b"buy!\r\n"
+    await screening.screen(other)
+    assert len(scanner.seen) == 2
+
+
+async def test_what_nobody_could_look_at_is_scanned_when_it_is_filed() -> None:
+    world, scanner = World(), Down()
+    assert await screening_of(world, scanner).judge(letter_of(CLEAN), CLEAN) == (Disposition.WAIT, "")
+    world.policy = TenantPolicy(scanner_down="deliver_marked")
+    screening = screening_of(world, scanner)
+    assert await screening.judge(letter_of(CLEAN), CLEAN) == (Disposition.FILE, "")
+    assert not screening._remembered
+
+
+async def test_a_virus_is_refused_before_and_would_be_kept_after() -> None:
+    world = World()
+    worm = CLEAN + b"worm!\r\n"
+    screening = screening_of(world, Says(worm=Verdict.VIRUS))
+    letter = letter_of(worm)
+    world.bodies[letter.body.object_key] = worm
+    assert await screening.judge(letter, worm) == (Disposition.QUARANTINE, "virus")
+    # It came in all the same, for somebody else's sake: it is kept whole.
+    screened = await screening.screen(letter)
+    assert (screened.disposition, screened.content) == (Disposition.QUARANTINE, worm)

@@ -9,6 +9,7 @@ from directoryclient.policies import TenantPolicies
 from directoryclient.quotas import QuotaBook
 from eventbus import EventBus, Followed, subjects
 from mailstore import MailStore, bus_notifier
+from mailwire.judge.v1.judge_pb2_grpc import add_JudgeServiceServicer_to_server
 from mailwire.mailbox.v1.admin_pb2_grpc import add_MailboxAdminServiceServicer_to_server
 from mailwire.quarantine.v1.quarantine_pb2_grpc import add_QuarantineAdminServiceServicer_to_server
 from mailwire.script.v1.script_pb2_grpc import add_ScriptAdminServiceServicer_to_server
@@ -23,6 +24,7 @@ from mda.core.findings import WhenUnscanned
 from mda.edge.callers import ALLOWED
 from mda.edge.filing import Filing
 from mda.edge.fullness import Fullness
+from mda.edge.judging import Judging
 from mda.edge.mailboxes import Mailboxes
 from mda.edge.receipts import Receipts
 from mda.edge.running import Running
@@ -108,6 +110,7 @@ async def wire(service: Service[Settings]) -> None:
     def register(server: grpc.aio.Server) -> list[str]:
         add_QuarantineAdminServiceServicer_to_server(settling, server)
         add_MailboxAdminServiceServicer_to_server(Mailboxes(mailboxes), server)
+        add_JudgeServiceServicer_to_server(Judging(screening, settings.scan_octets), server)
         add_ScriptAdminServiceServicer_to_server(Scripting(settings.hostname, mailboxes, running), server)
         return list(ALLOWED)
 

@@ -3,19 +3,20 @@
 import time
 
 from blobstore import BlobStore
-from directoryclient import DirectoryClient
 from directoryclient.policies import TenantPolicies
 from directoryclient.signing import SigningKeys
 from dnslookup import Resolver, parse_servers
 from eventbus import EventBus, subjects
 from servicekit import rpc
 from servicekit.run import Service, run
-from servicekit.settings import read_secret
+from servicekit.settings import read_secret, read_secrets
 from spool import Spool
 
-from smtp_gateway.adapters.ledgers import keep_reading
 from smtp_gateway.adapters.configured import hooks_of
+from smtp_gateway.adapters.judge import MdaJudge
+from smtp_gateway.adapters.ledgers import keep_reading
 from smtp_gateway.adapters.questions import QUESTION_SECONDS, Questions
+from smtp_gateway.adapters.returning import ReturningDirectory
 from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.roles import Role
@@ -48,7 +49,10 @@ async def wire(service: Service[Settings]) -> None:
     spool = Spool(blobs, bus)
     channel = rpc.channel(settings.directory_target, "directory", service.identity)
     service.on_close(lambda: channel.close(None))
-    directory = DirectoryClient(channel, door="smtp", hears_changes=lambda: bus.connected)
+    returns = read_secrets(settings.srs_secret_file) if settings.srs_secret_file is not None else []
+    directory = ReturningDirectory(
+        channel, hears_changes=lambda: bus.connected, secrets=[each.encode() for each in returns]
+    )
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     signing_keys = SigningKeys(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, signing_keys.changed)
@@ -80,6 +84,7 @@ async def wire(service: Service[Settings]) -> None:
         screens=await screens_of(service, bus, controls, directory),
         hooks=hooks_of(settings.hooks),
         rooms=rooms,
+        judge=_judge(service),
         tell=bus.tell,
     )
     listeners = (
@@ -109,6 +114,15 @@ def _checker(settings: Settings) -> Checker | None:
     resolver = Resolver(parse_servers(settings.dns_servers), deadline_seconds=QUESTION_SECONDS)
     exempt = Networks(map(str, settings.sender_checks_exempt))
     return Checker(Questions(resolver), settings.hostname, exempt, settings.sender_check_seconds)
+
+
+def _judge(service: Service[Settings]) -> MdaJudge | None:
+    settings = service.settings
+    if not settings.mda_target:
+        return None
+    channel = rpc.channel(settings.mda_target, "mda", service.identity)
+    service.on_close(lambda: channel.close(None))
+    return MdaJudge(channel, settings.judge_seconds)
 
 
 def main() -> None:

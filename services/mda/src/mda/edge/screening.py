@@ -8,6 +8,7 @@ asked again, and no body is read, until a pause is over.
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from servicekit import logs
 from spool import SpooledLetter
 
 from mda import metrics
-from mda.core.findings import Disposition, Finding, Verdict, WhenUnscanned, decide, judged
+from mda.core.findings import Disposition, Finding, Verdict, WhenUnscanned, decide, judged, refusal
 from mda.core.standing import Lists, Standing
 from mda.core.suspects import Suspects
 from mda.ports import NOBODY_CHOSE, Bodies, Policies, Scanner, ScannerBroke, ScannerUnavailable
@@ -27,6 +28,15 @@ THREAD_OCTETS = 512 * 1024
 # Those that are larger go by themselves, few at once: they hold up no small ones, and memory stays bounded.
 LARGE_OCTETS = 8 * 1024 * 1024
 LARGE_AT_ONCE = 2
+# Between the judgement and the filing of what was accepted then.
+REMEMBERED_SECONDS = 600.0
+REMEMBERED_MOST = 10_000
+Remembered = tuple[bytes, str, str, str]
+
+
+def _key(letter: SpooledLetter) -> Remembered:
+    envelope = letter.envelope
+    return envelope.digest, envelope.tenant_id, envelope.reverse_path, envelope.client_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +145,9 @@ class Screening:
     ) -> None:
         self._policies = policies
         self._lists = Lists()
+        self._clock = clock
+        # What was found before a message was accepted.
+        self._remembered: OrderedDict[Remembered, tuple[float, tuple[Finding, ...]]] = OrderedDict()
         self._desks = [
             Desk(scanner, tries=tries, pause_seconds=pause_seconds, clock=clock) for scanner in scanners
         ]
@@ -158,17 +171,23 @@ class Screening:
         async with self._room if letter.body.length < LARGE_OCTETS else self._room_for_large:
             if when_unscanned is WhenUnscanned.WAIT and self.is_down:
                 return Screened(Disposition.WAIT, problem="a scanner is down")
+            known = self._recall(letter)
             content = b""
-            if not all(desk.is_paused for desk in self._desks):
+            if known is None and not all(desk.is_paused for desk in self._desks):
                 try:
                     content = await self._read(letter)
                 except BlobUnavailable as error:
                     return Screened(Disposition.WAIT, problem=str(error))
                 except (BlobMissing, ValueError) as error:
                     return Screened(Disposition.UNREADABLE, problem=f"the body cannot be read: {error}")
-            findings = judged(await self._ask(letter, content), policy)
+            findings = judged(known or await self._ask(letter, content), policy)
         standing = self._lists.standing(letter, policy)
         disposition = decide(findings, when_unscanned, policy, standing)
+        if disposition is Disposition.QUARANTINE and known is not None:
+            try:
+                content = await self._read(letter)
+            except (BlobUnavailable, BlobMissing, ValueError) as error:
+                return Screened(Disposition.WAIT, problem=str(error))
         return Screened(
             disposition,
             standing,
@@ -176,6 +195,29 @@ class Screening:
             content if disposition is Disposition.QUARANTINE else b"",
             "a scanner did not answer" if disposition is Disposition.WAIT else "",
         )
+
+    async def judge(self, letter: SpooledLetter, content: bytes) -> tuple[Disposition, str]:
+        """Of a message that is not accepted yet: where it would go, and why it is to be refused ("": it is not).
+
+        Raises directoryclient.Unavailable.
+        """
+        policy = await self._policies.of(letter.envelope.tenant_id)
+        async with self._room if letter.body.length < LARGE_OCTETS else self._room_for_large:
+            found = await self._ask(letter, content)
+        if not any(finding.verdict is Verdict.UNSCANNED for finding in found):
+            self._remember(letter, found)
+        findings, standing = judged(found, policy), self._lists.standing(letter, policy)
+        when_unscanned = self._when_unscanned.chosen(policy.scanner_down)
+        return decide(findings, when_unscanned, policy, standing), refusal(findings, policy, standing)
+
+    def _remember(self, letter: SpooledLetter, findings: tuple[Finding, ...]) -> None:
+        while len(self._remembered) >= REMEMBERED_MOST:
+            self._remembered.popitem(last=False)
+        self._remembered[_key(letter)] = (self._clock() + REMEMBERED_SECONDS, findings)
+
+    def _recall(self, letter: SpooledLetter) -> tuple[Finding, ...] | None:
+        until, findings = self._remembered.get(_key(letter), (0.0, ()))
+        return findings if findings and self._clock() < until else None
 
     async def _ask(self, letter: SpooledLetter, content: bytes) -> tuple[Finding, ...]:
         if len(self._desks) == 1:

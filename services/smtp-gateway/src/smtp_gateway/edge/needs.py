@@ -9,10 +9,10 @@ from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.checking import Checker
-from smtp_gateway.edge.rooms import Rooms
 from smtp_gateway.edge.hooking import Hooked
+from smtp_gateway.edge.rooms import Rooms
 from smtp_gateway.edge.screens import Screens
-from smtp_gateway.ports import Directory, Gate, Health, KeyRing, Policies
+from smtp_gateway.ports import Directory, Gate, Health, Judge, KeyRing, Policies
 from smtp_gateway.settings import Settings
 
 
@@ -23,7 +23,7 @@ class Needs:
     `proxies` speak the PROXY protocol, always; `introducers` may say XCLIENT. Without a `checker` nobody is asked who
     is speaking, without `signing_keys` nothing is signed, and without `policies` no
     tenant has chosen anything. Without `screens` everybody is let in, without `rooms` no mailbox is known
-    to be full.
+    to be full, and without a `judge` no content is looked at here.
     """
 
     settings: Settings
@@ -44,5 +44,6 @@ class Needs:
     screens: Screens | None = None
     hooks: tuple[Hooked, ...] = ()
     rooms: Rooms | None = None
+    judge: Judge | None = None
     # Tells on the bus what others count; nobody waits for it.
     tell: Callable[[str, bytes], None] | None = None
