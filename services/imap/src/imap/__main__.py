@@ -62,7 +62,7 @@ async def wire(service: Service[Settings]) -> None:
     filler: Filler | None = None
     if settings.keep_texts == "on":
         filler = Filler(store, service.log)
-        service.spawn(filler.run(), name="keep-texts")
+        service.spawn(filler.run(service.draining), name="keep-texts")
     spooling = Spooling(settings.append_folder, settings.append_disk_octets)
     connections = Connections(
         Needs(

@@ -65,15 +65,18 @@ class Filler:
             self._waiting[job] = None
             self._news.set()
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        while True:
-            await self._news.wait()
-            await self.work()
+    async def run(self, draining: asyncio.Event) -> None:
+        """Until the drain."""
+        over = asyncio.ensure_future(draining.wait())
+        while not draining.is_set():
+            news = asyncio.ensure_future(self._news.wait())
+            await asyncio.wait((over, news), return_when=asyncio.FIRST_COMPLETED)
+            news.cancel()
+            await self.work(draining)
 
-    async def work(self) -> None:
+    async def work(self, draining: asyncio.Event | None = None) -> None:
         """All that waits."""
-        while self._waiting:
+        while self._waiting and not (draining is not None and draining.is_set()):
             job = next(iter(self._waiting))
             del self._waiting[job]
             try:

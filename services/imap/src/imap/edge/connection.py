@@ -8,7 +8,7 @@ time limits and the end at SIGTERM in `wire`.
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -36,6 +36,10 @@ from imap.edge.wire import Over, Wire
 from imap.ports import Changes, Directory, Listening, LongText, People, Policies, Texts
 from imap.settings import Settings
 
+# What of the drain is for sending clients away; at most so long for each, and in so many steps.
+PART_OF_DRAIN = 0.8
+FAREWELL_SECONDS = 0.005
+FAREWELLS = 400
 # RFC 9208 §4.3.1
 OVER_QUOTA = {
     "account": "There is no room for that in the account",
@@ -79,11 +83,19 @@ class Connections:
             self._open.discard(imap)
             await imap.leave()
 
-    async def end_at_drain(self, draining: asyncio.Event) -> None:
-        """Wait for SIGTERM, then send those away that only wait."""
+    async def end_at_drain(
+        self, draining: asyncio.Event, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """Wait for SIGTERM, then send those away that only wait, one after the other: they will all come back, to others
+        of us, which had better not meet them all at once. Those that have a command under way end after it.
+        """
         await draining.wait()
-        for imap in list(self._open):
-            imap.end_if_idle()
+        waiting = list(self._open)
+        seconds = min(self._needs.settings.drain_seconds * PART_OF_DRAIN, len(waiting) * FAREWELL_SECONDS)
+        for start in range(0, len(waiting), group := max(1, len(waiting) // FAREWELLS)):
+            for imap in waiting[start : start + group]:
+                imap.end_if_idle()
+            await sleep(seconds * group / len(waiting))
 
 
 class Imap:
