@@ -23,6 +23,7 @@ from imap.core.compiling import VIEWED, compiled
 from imap.core.features import Feature
 from imap.core.limits import last_ones
 from imap.core.passing import Piece, say_pieces
+from imap.core.reading_ahead import messages
 from imap.core.rendering import render
 from imap.core.resyncing import tell_vanished
 from imap.core.runs import read_run, runs
@@ -145,7 +146,15 @@ async def _from_store(
     selected = session.need_selected()
     simple = compiled(session, items)
     reads_bodies = any(_reads_body(item) for item in items)
-    async for stored in session.store.fetch(selected.reach.owner, selected.mailbox_id, uids, _columns(items)):
+    async for stored in messages(
+        session.store,
+        selected.reach.owner,
+        selected.mailbox_id,
+        selected.view,
+        selected.ahead,
+        uids,
+        _columns(items),
+    ):
         if simple is not None:
             await session.say(simple(stored))
         elif reads_bodies:

@@ -83,6 +83,9 @@ async def tell_news(session: Session, may_expunge: MayExpunge) -> None:
 
 async def tell_unasked(session: Session) -> None:
     """While no command is under way: look, and tell. Raises what the store raises."""
+    if session.selected is not None:
+        # Who waits is not to be kept ready for.
+        session.selected.ahead.forget()
     watch = session.watch
     await session.look()
     await tell_news(session, MayExpunge.NO if watch is not None and watch.delays_expunges else MayExpunge.YES)

@@ -1,7 +1,7 @@
 """What one session is in the middle of: who it is, which mailbox is selected, what is to be said."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from directoryclient import Identity
 from mailmodel import AccountRef, Entry, Flags, SystemFlag
@@ -20,6 +20,7 @@ from imap.core.features import Feature, Utf8
 from imap.core.limits import MessageLimits
 from imap.core.places import Reach
 from imap.core.progress import Progress
+from imap.core.reading_ahead import Ahead
 from imap.core.updating import Context, numbered
 from imap.core.watch import Watch
 from imap.ports import LongText, People, Policies, Texts
@@ -35,6 +36,7 @@ class Selected:
     view: SessionView
     # Whose it is, and what this session may do there.
     reach: Reach
+    ahead: Ahead = field(default_factory=Ahead)
 
 
 # Most messages have no keywords: all that can be said of these, ready.
@@ -174,6 +176,8 @@ class Session:
                 responses.untagged("NO", "The mailbox was deleted by another session", "NONEXISTENT")
             )
             return
+        if changes.expunged:
+            selected.ahead.forget()
         view.apply(changes.changed, changes.expunged, changes.highest_modseq, changes.uid_next)
 
     async def check_rights(self) -> None:
