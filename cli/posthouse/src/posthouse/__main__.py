@@ -21,7 +21,9 @@ from posthouse.commands import (
     script,
     send,
     sender,
+    suppression,
     tenant,
+    webhook,
 )
 from posthouse.output import console
 
@@ -58,6 +60,8 @@ app.add_typer(sender.app, name="sender")
 app.add_typer(queue.app, name="queue")
 app.add_typer(route.app, name="route")
 app.add_typer(reports.app, name="reports")
+app.add_typer(suppression.app, name="suppression")
+app.add_typer(webhook.app, name="webhook")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(script.trial, name="script")
 

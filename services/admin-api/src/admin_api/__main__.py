@@ -23,6 +23,7 @@ from admin_api.adapters import (
     policies,
     quarantine,
     queue,
+    reach,
     relay,
     scripts,
 )
@@ -36,6 +37,7 @@ from admin_api.edge.mailboxes import attach as attach_mailboxes
 from admin_api.edge.openid import attach as attach_openid
 from admin_api.edge.policies import attach as attach_policies
 from admin_api.edge.quarantine import attach as attach_quarantine
+from admin_api.edge.reach import attach as attach_reach
 from admin_api.edge.routes import attach as attach_relay
 from admin_api.edge.scripts import attach as attach_scripts
 from admin_api.edge.second_factors import attach as attach_second_factors
@@ -65,6 +67,7 @@ async def wire(service: Service[Settings]) -> None:
     )
     attach(app, access.stub(channel))
     attach_relay(app, relay.stub(outgoing))
+    attach_reach(app, reach.stub(outgoing))
     attach_dkim(app, dkim.stub(channel))
     attach_identity(app, identity.stub(channel))
     attach_second_factors(app, DirectorySecondFactorServiceStub(channel))

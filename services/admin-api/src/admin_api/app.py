@@ -26,6 +26,8 @@ from admin_api.edge import (
     quarantine,
     queue,
     queue_pace,
+    reach,
+    reports,
     routes,
     scripts,
     tenants,
@@ -66,7 +68,19 @@ def build(directory: Any, outgoing: Any, token: str, request_octets: int) -> Fas
     queue.attach(app, outgoing)
     token = guard.check(token)
     problems.install(app)
-    for part in (tenants, accounts, queue, queue_pace, quarantine, gateway, routes, reports, mailboxes, scripts):
+    for part in (
+        tenants,
+        accounts,
+        queue,
+        queue_pace,
+        quarantine,
+        gateway,
+        routes,
+        reach,
+        reports,
+        mailboxes,
+        scripts,
+    ):
         app.include_router(part.router, dependencies=[Depends(guard.BEARER)], responses=ERRORS)  # type: ignore[arg-type]
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from posthouse.api import Api, named
-from posthouse.commands import queue_changes, queue_pace
+from posthouse.commands import queue_changes, queue_pace, queue_shape
 from posthouse.commands.queue_options import Wanted, asking, filtered
 from posthouse.output import as_json as print_json
 from posthouse.output import console, table
@@ -166,6 +166,7 @@ def audit(
 
 queue_changes.add_to(app)
 queue_pace.add_to(app)
+app.add_typer(queue_shape.app, name="shape")
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:
