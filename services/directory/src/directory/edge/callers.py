@@ -9,6 +9,13 @@ ALLOWED = {
     f"{DIRECTORY}DirectoryAdminService": ("admin-api",),
     f"{DIRECTORY}DirectoryAccessService": ("admin-api",),
     f"{DIRECTORY}DirectoryDkimService": ("admin-api",),
+    f"{DIRECTORY}DirectoryIdentityService": ("admin-api",),
+    f"{DIRECTORY}DirectoryRemovalService": ("mda", "admin-api"),
+    f"{DIRECTORY}DirectoryOpenidService": ("admin-api",),
+    f"{DIRECTORY}DirectoryLdapService": ("admin-api",),
+    f"{DIRECTORY}DirectoryCertificateService": ("admin-api",),
+    f"{DIRECTORY}DirectorySecondFactorService": ("admin-api",),
+    f"{DIRECTORY}DirectoryWebLoginService": ("admin-api",),
     # Private keys leave only for who signs.
     f"{DIRECTORY}DirectorySigningService": ("smtp-gateway", "mta-queue"),
     f"{DIRECTORY}DirectorySharingService/CreateSharedAccount": ("admin-api",),
