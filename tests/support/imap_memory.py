@@ -37,6 +37,7 @@ class Wire:
     def __init__(self, number: int, *, is_tls: bool) -> None:
         self.id = str(number)
         self.peer_host = "127.0.0.1"
+        self.peer_certificate = b""
         self.is_tls = is_tls
         self.draining = asyncio.Event()
         self.sent = bytearray()
@@ -86,6 +87,12 @@ class _Directory:
         self, login: str, token: str, client_address: str
     ) -> Identity | TokenRefusal:
         return await self.authenticate(login, PASSWORD if token == TOKEN else "", client_address) or REFUSAL
+
+    async def authenticate_certificate(
+        self, login: str, certificate: bytes, client_address: str
+    ) -> Identity | None:
+        named = certificate.decode()
+        return await self.authenticate(named, PASSWORD if login in ("", named) else "", client_address)
 
     async def start_scram(self, login: str, client_address: str) -> Offer:
         keys = derive(PASSWORD, b"salt of sixteen.", 4096)
@@ -216,9 +223,10 @@ class Imap:
 
         return self._loop.run_until_complete(done())
 
-    def connect(self, *, is_tls: bool = False) -> Client:
+    def connect(self, *, is_tls: bool = False, certificate: bytes = b"") -> Client:
         """A session that has not logged in; the greeting waits."""
         wire = Wire(len(self._wires) + 1, is_tls=is_tls)
+        wire.peer_certificate = certificate
         self._wires.append(wire)
 
         async def start() -> "asyncio.Task[None]":

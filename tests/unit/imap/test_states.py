@@ -321,3 +321,42 @@ def test_a_compressed_connection_is_not(imap: Imap) -> None:
     said = client.exchange(out.compress(b"a UNAUTHENTICATE\r\n") + out.flush(zlib.Z_SYNC_FLUSH))
     assert zlib.decompressobj(-15).decompress(said).startswith(b"* BYE")
     assert client.is_over
+
+
+def test_a_certificate_lets_in(imap: Imap) -> None:
+    shown = imap.connect(is_tls=True, certificate=b"alice")
+    assert "AUTH=EXTERNAL" in shown.exchange(b"").decode()
+    wanted = base64.b64encode(b"bob").decode()
+    assert shown.say(f"AUTHENTICATE EXTERNAL {wanted}")[-1].startswith("NO [AUTHENTICATIONFAILED]")
+    assert shown.say("AUTHENTICATE EXTERNAL =")[-1].startswith("OK [CAPABILITY ")
+    in_turns = imap.connect(is_tls=True, certificate=b"alice")
+    in_turns.exchange(b"")
+    assert in_turns.exchange(b"a AUTHENTICATE EXTERNAL\r\n") == b"+ \r\n"
+    assert in_turns.exchange(base64.b64encode(b"alice") + b"\r\n").startswith(b"a OK")
+    assert in_turns.say("SELECT INBOX")[-1].startswith("OK")
+    for answer in (b"*", b"no base64"):
+        broken = imap.connect(is_tls=True, certificate=b"alice")
+        broken.exchange(b"")
+        broken.exchange(b"a AUTHENTICATE EXTERNAL\r\n")
+        assert broken.exchange(answer + b"\r\n").startswith(b"a BAD")
+    without = imap.connect(is_tls=True)
+    assert "EXTERNAL" not in without.exchange(b"").decode()
+    assert without.say("AUTHENTICATE EXTERNAL =")[-1].startswith("NO [CANNOT]")
+
+
+def test_with_a_certificate_one_may_be_let_in_at_once() -> None:
+    imap = Imap(certificate_login="preauth")
+    try:
+        client = imap.connect(is_tls=True, certificate=b"alice")
+        greeting = client.exchange(b"").decode()
+        assert greeting.startswith("* PREAUTH [CAPABILITY ")
+        assert "IDLE" in greeting
+        assert client.say("SELECT INBOX")[-1].startswith("OK")
+        assert imap.connect(is_tls=True).exchange(b"").startswith(b"* OK ")
+    finally:
+        imap.close()
+    off = Imap(certificate_login="off")
+    try:
+        assert b"EXTERNAL" not in off.connect(is_tls=True, certificate=b"alice").exchange(b"")
+    finally:
+        off.close()

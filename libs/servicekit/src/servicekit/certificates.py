@@ -59,10 +59,13 @@ class Shown:
 class Certificates:
     """Of one process. Raises OSError, ssl.SSLError or ValueError where the default pair cannot be used at first."""
 
-    def __init__(self, default: Pair, folder: Path | None = None) -> None:
+    def __init__(
+        self, default: Pair, folder: Path | None = None, client_authorities: Path | None = None
+    ) -> None:
         self._pair = default
+        self._client_authorities = client_authorities
         self._folder = folder
-        self._default = _read(default)
+        self._default = self._read(default)
         self._shown: dict[Path, Shown] = {}
         self._by_name: dict[str, Shown] = {}
         self._refused: dict[Path, tuple[Stamp, ...] | None] = {}
@@ -74,12 +77,14 @@ class Certificates:
         if settings.tls_certificate_file is None or settings.tls_key_file is None:
             return None
         return cls(
-            Pair(settings.tls_certificate_file, settings.tls_key_file), settings.tls_certificates_folder
+            Pair(settings.tls_certificate_file, settings.tls_key_file),
+            settings.tls_certificates_folder,
+            settings.tls_client_authorities_file,
         )
 
     def context(self, minimum: str = "1.2") -> ssl.SSLContext:
         """For a listener: shows whatever is right at the moment of a handshake. `minimum`: 1.2 or 1.3."""
-        context = server_context(self._pair.certificate, self._pair.key)
+        context = self._server_context(self._pair)
         context.minimum_version = VERSIONS[minimum]
         context.sni_callback = self._choose
         return context
@@ -133,7 +138,7 @@ class Certificates:
                 return before
             if pair.certificate in self._refused and self._refused[pair.certificate] == stamp:
                 return before
-            shown = _read(pair)
+            shown = self._read(pair)
         except UNUSABLE as error:
             if self._refused.get(pair.certificate, ()) != stamp:
                 LOG.error("certificate_refused", file=str(pair.certificate), error=str(error))
@@ -142,6 +147,21 @@ class Certificates:
         self._refused.pop(pair.certificate, None)
         LOG.info("certificate_read", file=str(pair.certificate), names=sorted(shown.names)[:20])
         return shown
+
+    def _read(self, pair: Pair) -> Shown:
+        """Raises OSError, ssl.SSLError, ValueError."""
+        stamp = pair.stamp()
+        context = self._server_context(pair)
+        certificate = x509.load_pem_x509_certificates(pair.certificate.read_bytes())[0]
+        return Shown(stamp, context, _names(certificate), _end_point(certificate))
+
+    def _server_context(self, pair: Pair) -> ssl.SSLContext:
+        """Each context knows whom to believe: OpenSSL asks the one that was chosen for the name."""
+        context = server_context(pair.certificate, pair.key)
+        if self._client_authorities is not None:
+            context.load_verify_locations(self._client_authorities)
+            context.verify_mode = ssl.CERT_OPTIONAL
+        return context
 
     async def watch(self, draining: asyncio.Event) -> None:
         """Look again and again, until the drain."""
@@ -169,14 +189,6 @@ def _pairs(folder: Path) -> Iterator[Pair]:
             return
         taken += 1
         yield Pair(path, path.with_suffix(".key") if path.suffix == ".crt" else path)
-
-
-def _read(pair: Pair) -> Shown:
-    """Raises OSError, ssl.SSLError, ValueError."""
-    stamp = pair.stamp()
-    context = server_context(pair.certificate, pair.key)
-    certificate = x509.load_pem_x509_certificates(pair.certificate.read_bytes())[0]
-    return Shown(stamp, context, _names(certificate), _end_point(certificate))
 
 
 def _names(certificate: x509.Certificate) -> frozenset[str]:

@@ -76,6 +76,11 @@ class TlsSettings(BaseModel):
         description="certificates for other names: NAME.crt with NAME.key, or NAME.pem with both; which hosts they are "
         "for is said by their subject alternative names",
     )
+    tls_client_authorities_file: Path | None = Field(
+        None,
+        description="authorities, in PEM, whose certificates clients may show; the doors that know how (EXTERNAL) let them in"
+        " with those",
+    )
     tls_minimum: Literal["1.2", "1.3"] = Field("1.2", description="the oldest TLS that is spoken")
 
 

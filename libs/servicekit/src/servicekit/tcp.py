@@ -83,6 +83,12 @@ class Connection(asyncio.Protocol):
             cipher = tls.cipher()
             self.tls_cipher = cipher[0] if cipher else None
 
+    @property
+    def peer_certificate(self) -> bytes:
+        """The client's certificate (DER), where it showed one that we believe; else b"". Of no listener that asks for none."""
+        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        return (tls.getpeercert(binary_form=True) or b"") if tls is not None else b""
+
     def data_received(self, data: bytes) -> None:
         self._chunks.append(data)
         self._waiting_octets += len(data)

@@ -6,7 +6,7 @@ from directoryclient.policies import TenantPolicies
 from directoryclient.quotas import QuotaBook
 from directoryclient.sharing import People
 from eventbus import EventBus, subjects
-from mailstore import MailStore, bus_notifier
+from mailstore import MailStore, bus_notifier, sorted_notifier
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
@@ -47,6 +47,7 @@ async def wire(service: Service[Settings]) -> None:
         pool_size=settings.database_pool_size,
         limits=quotas.limits,
     )
+    store.on_sorted = sorted_notifier(bus)
     service.on_close(store.close)
     service.spawn(
         keep_packing(store, service.draining, settings.pack_seconds, service.log), name="pack-bodies"

@@ -33,6 +33,11 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         "off",
         description="whether OAUTHBEARER and XOAUTH2 are offered; a tenant's OpenID provider is set in the directory",
     )
+    certificate_login: Literal["off", "external", "preauth"] = Field(
+        "external",
+        description="what a client with a certificate may do (IMAP_TLS_CLIENT_AUTHORITIES_FILE): nothing, AUTHENTICATE"
+        " EXTERNAL, or come in at once (PREAUTH) where the port is a TLS one",
+    )
     max_connections: int = Field(10_000, description="of one listener of one process", ge=1)
     login_seconds: float = Field(180.0, description="how long a client may take until it has logged in", gt=0)
     idle_seconds: float = Field(

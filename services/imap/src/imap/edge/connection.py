@@ -140,12 +140,21 @@ class Imap:
     async def live(self) -> None:
         """Until the client or we have had enough."""
         try:
+            await self._entrance.enter_at_once()
+            await self._entered()
+            status = "OK" if self._session.who is None else "PREAUTH"
             words = self._entrance.capabilities()
-            await self._wire.say(responses.untagged("OK", "Posthouse is ready", f"CAPABILITY {words}"))
+            await self._wire.say(responses.untagged(status, "Posthouse is ready", f"CAPABILITY {words}"))
             while True:
                 await self._one()
         except Over:
             return
+
+    async def _entered(self) -> None:
+        """Where somebody has come in: whose session it is."""
+        if self._entrance.who is not None:
+            self._session.who = self._entrance.who
+            self._listening = await self._needs.changes.listen(self._session.account, self._told)
 
     async def leave(self) -> None:
         """Let go of what the session holds."""
@@ -326,9 +335,7 @@ class Imap:
                 return ok("LOGOUT completed")
         if self._session.who is None:
             answer = await self._entrance.do(command)
-            if self._entrance.who is not None:
-                self._session.who = self._entrance.who
-                self._listening = await self._needs.changes.listen(self._session.account, self._told)
+            await self._entered()
             return answer
         if command is c.Plain.UNAUTHENTICATE:
             return await self._unauthenticate()

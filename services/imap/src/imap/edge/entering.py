@@ -1,6 +1,7 @@
 """Before the login: CAPABILITY's truth, STARTTLS, LOGIN, AUTHENTICATE (RFC 3501 §6.2, RFC 4959)."""
 
 import ssl
+from base64 import b64decode
 from ipaddress import ip_address
 
 from directoryclient import Identity, Unavailable
@@ -63,7 +64,7 @@ class Entrance:
         """What is true now."""
         return capabilities(
             self._settings.append_octets,
-            self._mechanisms,
+            (*self._certificate_mechanisms(), *self._mechanisms),
             (*limits_of(self._settings).words(), UTF8_WORDS[self._settings.utf8]),
             is_logged_in=self.who is not None,
             offers_tls=self._tls is not None and not self._wire.is_tls,
@@ -91,6 +92,8 @@ class Entrance:
                     return await self._scram(command)
                 if command.mechanism in BEARER_MECHANISMS and command.mechanism in self._mechanisms:
                     return await self._bearer(command)
+                if command.mechanism in self._certificate_mechanisms():
+                    return await self._external(command)
                 return await self._log_in(await self._exchange(command))
             case c.Id():
                 await self._wire.say(dispatch.ID)
@@ -147,6 +150,46 @@ class Entrance:
         except Unavailable:
             raise No(*LATER) from None
         return self._enter(await self._known(who))
+
+    def _certificate_mechanisms(self) -> tuple[bytes, ...]:
+        """EXTERNAL where the client has shown a certificate (RFC 4422 App. A)."""
+        shown = (
+            self._settings.certificate_login != "off" and self._wire.is_tls and self._wire.peer_certificate
+        )
+        return (b"EXTERNAL",) if shown else ()
+
+    async def _external(self, command: c.Authenticate) -> Answer:
+        """The initial response is whom the client wants to be, or nothing."""
+        line = command.initial
+        if line is None:
+            await self._wire.say(b"+ \r\n")
+            line = await self._wire.line()
+        if line == b"*":
+            raise Bad("Cancelled")
+        try:
+            wanted = b64decode(b"" if line == b"=" else line, validate=True).decode("utf-8")
+        except ValueError:
+            raise Bad("base64 expected") from None
+        return self._enter(await self._known(await self._certified(wanted)))
+
+    async def _certified(self, login: str) -> Identity | None:
+        try:
+            return await self._directory.authenticate_certificate(
+                login, self._wire.peer_certificate, self._wire.peer_host
+            )
+        except Unavailable:
+            raise No(*LATER) from None
+
+    async def enter_at_once(self) -> None:
+        """PREAUTH where that is configured: who is set where the client's certificate lets it in. Else it logs in."""
+        if self._settings.certificate_login != "preauth" or not self._certificate_mechanisms():
+            return
+        try:
+            who = await self._certified("")
+            if who is not None:
+                self._enter(who)
+        except No:
+            return
 
     async def _scram(self, command: c.Authenticate) -> Answer:
         """RFC 5802. The server proves itself too, so an empty answer of the client stands before our OK."""

@@ -61,6 +61,11 @@ class Wire:
         return self._connection.is_tls
 
     @property
+    def peer_certificate(self) -> bytes:
+        """The client's certificate (DER), or b""."""
+        return self._connection.peer_certificate
+
+    @property
     def peer_host(self) -> str:
         """The client's address."""
         return self._connection.peer_host
