@@ -8,15 +8,27 @@ slowest input; none may take a second.
 import random
 import sys
 import time
+from datetime import UTC, datetime
 
+from mailproto.sasl import BEARER_MECHANISMS, MECHANISMS, TokenRefusal
+from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS, Offer
 from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server import ServerMachine
-from mailproto.smtp.server_config import Binary, Dsn, ServerConfig
+from mailproto.smtp.server_config import Binary, DeliverBy, Dsn, FutureRelease, Priorities, ServerConfig
 
 OK, GO, NO = Reply.of(250, "2.0.0", "Ok"), Reply.of(354, "", "Go on"), Reply.of(550, "5.0.0", "No")
+OFFER = Offer(b"salt of sixteen.", 4096, ())
 CONFIG = ServerConfig(
-    "s.test", 4096, (b"PLAIN", b"LOGIN"), errors_allowed=30, binary=Binary.OFFERED, dsn=Dsn.OFFERED
+    "s.test",
+    4096,
+    (*SCRAM_MECHANISMS, *BEARER_MECHANISMS, *MECHANISMS),
+    errors_allowed=30,
+    binary=Binary.OFFERED,
+    dsn=Dsn.OFFERED,
+    deliver_by=DeliverBy.OFFERED,
+    priorities=Priorities.OFFERED,
+    future_release=FutureRelease(600, datetime(2030, 1, 1, tzinfo=UTC)),
 )
 PIECES = [
     *(
@@ -35,6 +47,16 @@ PIECES = [
         b" RET=FULL",
         b" ENVID=a+2Bb",
         b" NOTIFY=NEVER",
+    ),
+    *(
+        b" REQUIRETLS",
+        b" BY=60;R",
+        b" BY=-1;NT",
+        b" MT-PRIORITY=-9",
+        b" HOLDFOR=60",
+        b" HOLDFOR=601",
+        b" HOLDUNTIL=2029-12-31T23:59:60Z",
+        b" HOLDUNTIL=2030-01-01T00:00:00.5+14:00",
     ),
     *(
         b" NOTIFY=SUCCESS,DELAY",
@@ -83,6 +105,14 @@ PIECES = [
         b"XCLIENT ADDR=1.2.3.4\r\n",
     ),
     *(
+        b"AUTH SCRAM-SHA-256 biwsbj1hLHI9Yg==\r\n",
+        b"biwsbj1hLHI9Yg==\r\n",
+        b"AUTH XOAUTH2 dXNlcj1hAWF1dGg9QmVhcmVyIHQBAQ==\r\n",
+        b"AUTH OAUTHBEARER\r\n",
+        b"biwsAWF1dGg9QmVhcmVyIHQBAQ==\r\n",
+        b"AQ==\r\n",
+    ),
+    *(
         "MAIL FROM:<ü@ü.test>".encode(),
         b'RCPT TO:<"a b"@c>',
         b"RCPT TO:<@r:a@b>",
@@ -113,6 +143,10 @@ def play(segments: list[bytes], chance: random.Random) -> tuple[bytes, list[byte
                 machine.answer(OK)
             elif isinstance(event, events.TlsAsked):
                 machine.tls_started()
+            elif isinstance(event, events.ScramAsked):
+                machine.scram_offered(OFFER)
+            elif isinstance(event, events.TokenAsked) and chance.random() < 0.5:
+                machine.token_refused(TokenRefusal(), NO)
             elif isinstance(event, events.Closing):
                 return said + machine.output(), messages
             elif not isinstance(event, events.MessageFlawed | events.ChunksBegun):

@@ -1,7 +1,12 @@
 """The SMTP server machine: every command in every state, groups, budgets of a session."""
 
+from datetime import UTC, datetime
+
 import pytest
+from mailproto.sasl import BEARER_MECHANISMS, MECHANISMS
+from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS
 from mailproto.smtp import server_events as events
+from mailproto.smtp.server_config import DeliverBy, Dsn, FutureRelease, Priorities
 
 from tests.unit.mailproto.smtp.memory import Driver
 
@@ -29,8 +34,23 @@ TABLE = {
     b"EXPN x": (250, 250, 250, 250, 250),
     b"HELP": (214, 214, 214, 214, 214),
     b"HELP DATA": (214, 214, 214, 214, 214),
+    b"MAIL FROM:<a@x.test> BY=60;R MT-PRIORITY=-1 HOLDFOR=5": (503, 250, 503, 503, 503),
+    b"MAIL FROM:<a@x.test> SIZE=10 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x": (503, 250, 503, 503, 503),
+    b"MAIL FROM:<a@x.test> REQUIRETLS": (503, 555, 503, 503, 503),
+    b"MAIL FROM:<a@x.test> HOLDFOR=61": (503, 501, 503, 503, 503),
+    b"MAIL FROM:<a@x.test> MT-PRIORITY=10": (501, 501, 501, 501, 501),
+    b"RCPT TO:<b@y.test> NOTIFY=DELAY ORCPT=rfc822;b@y.test": (503, 503, 250, 250, 503),
+    b"RCPT TO:<b@y.test> BY=60;R": (555, 555, 555, 555, 555),
+    b"EXPN": (501, 501, 501, 501, 501),
+    b"XCLIENT NAME=x": (500, 500, 500, 500, 500),
     b"STARTTLS": (503, 220, 503, 503, 503),
+    b"STARTTLS now": (501, 501, 501, 501, 501),
     b"AUTH PLAIN AGEAYg==": (503, 250, 503, 503, 503),
+    b"AUTH PLAIN": (503, 334, 503, 503, 503),
+    b"AUTH SCRAM-SHA-256": (503, 334, 503, 503, 503),
+    b"AUTH OAUTHBEARER biwsAWF1dGg9QmVhcmVyIHQBAQ==": (503, 250, 503, 503, 503),
+    b"AUTH XOAUTH2": (503, 334, 503, 503, 503),
+    b"AUTH GSSAPI": (503, 504, 503, 503, 503),
     b"QUIT": (221, 221, 221, 221, 221),
     b"RSET now": (501, 501, 501, 501, 501),
     b"BREW coffee": (500, 500, 500, 500, 500),
@@ -44,7 +64,14 @@ TABLE = {
 @pytest.mark.parametrize("command", TABLE, ids=[command.decode() for command in TABLE])
 @pytest.mark.parametrize("state", ROADS)
 def test_every_command_in_every_state(state: str, command: bytes) -> None:
-    driver = Driver(offers_auth=True, mechanisms=(b"PLAIN",))
+    driver = Driver(
+        offers_auth=True,
+        mechanisms=(*SCRAM_MECHANISMS, *BEARER_MECHANISMS, *MECHANISMS),
+        dsn=Dsn.OFFERED,
+        deliver_by=DeliverBy.OFFERED,
+        priorities=Priorities.OFFERED,
+        future_release=FutureRelease(60, datetime(2030, 1, 1, tzinfo=UTC)),
+    )
     for line in ROADS[state]:
         driver.say(line)
     assert driver.machine.state.name == state
