@@ -12,6 +12,7 @@ from admin_api.app import build
 from admin_api.edge.routes import attach
 from mailwire.directory.v1 import directory_pb2 as directory_wire
 from mailwire.queue.v1.relay_pb2_grpc import add_RelayAdminServiceServicer_to_server
+from mta_queue.adapters.egress import EgressBook
 from mta_queue.adapters.report_store import Due, Figures, ReportStore
 from mta_queue.adapters.routes import RouteBook
 from mta_queue.adapters.rules import RuleBook
@@ -66,7 +67,9 @@ async def desk(pool: Pool) -> AsyncIterator[Desk]:
     store = ReportStore(pool)
     sealer = Sealer(["a-secret-of-this-test-only"], "passwords at rest")
     server = grpc.aio.server()
-    add_RelayAdminServiceServicer_to_server(RelayOrders(RouteBook(pool, sealer), current, store), server)
+    add_RelayAdminServiceServicer_to_server(
+        RelayOrders(RouteBook(pool, sealer), current, store, EgressBook(pool, sealer)), server
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -89,6 +92,7 @@ async def test_a_route_is_set_seen_and_deleted(desk: Desk) -> None:
         "protocol": "smtp",
         "username": "u",
         "minimum_tls": "",
+        "egress": "",
     }
     way = desk.current.now.way_of(TENANT_ID, "y.test")
     assert way.login is not None

@@ -10,6 +10,7 @@ from posthouse.commands import (
     ban,
     doctor,
     domain,
+    egress,
     login,
     mailbox,
     quarantine,
@@ -59,6 +60,7 @@ app.add_typer(ban.app, name="ban")
 app.add_typer(sender.app, name="sender")
 app.add_typer(queue.app, name="queue")
 app.add_typer(route.app, name="route")
+app.add_typer(egress.app, name="egress")
 app.add_typer(reports.app, name="reports")
 app.add_typer(suppression.app, name="suppression")
 app.add_typer(webhook.app, name="webhook")

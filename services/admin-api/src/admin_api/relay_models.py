@@ -35,6 +35,7 @@ class NewRoute(Wire):
             " certificate for the host's name; empty: nothing is said (verified where there is a username)"
         ),
     ] = ""
+    egress: Annotated[str, Field(description="the pool that the mail leaves from", max_length=100)] = ""
 
 
 class Route(BaseModel):
@@ -47,6 +48,43 @@ class Route(BaseModel):
     protocol: Protocol
     username: str
     minimum_tls: Minimum
+    egress: str
+
+
+class NewSource(Wire):
+    """Where connections come from: an address of ours, a proxy, or both."""
+
+    pool: Annotated[str, Field(description="routes name it", min_length=1, max_length=100)]
+    address: Annotated[str, Field(description="empty: whichever the system takes", max_length=45)] = ""
+    proxy: Annotated[
+        str, Field(description="socks5://host:port or haproxy://host:port; empty: none", max_length=300)
+    ] = ""
+    username: Annotated[str, Field(description="who we are at a SOCKS5 proxy", max_length=255)] = ""
+    password: Annotated[str, Field(description="empty: the one that is kept", max_length=255)] = ""
+    hello: Annotated[str, Field(description="said in EHLO; empty: our usual name", max_length=255)] = ""
+    weight: Annotated[int, Field(description="how often, beside the others; 0: never", ge=0, le=1000)] = 1
+    warmup_first: Annotated[
+        int,
+        Field(
+            description="messages on the first day, twice as many on each that follows, for 20 days; 0: no limit",
+            ge=0,
+            le=1_000_000,
+        ),
+    ] = 0
+
+
+class Source(BaseModel):
+    """One of a pool. A password is never told."""
+
+    pool: str
+    address: str
+    proxy: str
+    username: str
+    hello: str
+    weight: int
+    warmup_first: int
+    warmup_began: str
+    messages_today: Annotated[int, Field(description="counted while it is warmed up")]
 
 
 class Report(BaseModel):

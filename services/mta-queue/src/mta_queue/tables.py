@@ -437,3 +437,31 @@ report_received = Table(
     Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("report_received_begin", "kind", "begin_at"),
 )
+
+# Of no tenant: the operator's. A tenant's mail leaves from the pool that its route names.
+queue_egress = Table(
+    "queue_egress",
+    metadata,
+    Column("pool", Text, primary_key=True),
+    # Ours, that connections come from; "": whichever the system takes.
+    Column("address", Text, primary_key=True),
+    # socks5://host:port or haproxy://address:port; "": none.
+    Column("proxy", Text, primary_key=True),
+    Column("username", Text, nullable=False, server_default=""),
+    Column("password_sealed", LargeBinary, nullable=False, server_default=""),
+    # What is said in EHLO; "": the setting.
+    Column("hello", Text, nullable=False, server_default=""),
+    Column("weight", Integer, nullable=False, server_default="1"),
+    # Messages on the first day, twice as many on each that follows; 0: no limit.
+    Column("warmup_first", Integer, nullable=False, server_default="0"),
+    Column("warmup_began", Date),
+)
+
+queue_egress_use = Table(
+    "queue_egress_use",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("proxy", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("messages", Integer, nullable=False),
+)

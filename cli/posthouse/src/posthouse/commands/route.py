@@ -14,7 +14,7 @@ from posthouse.output import as_json as print_json
 from posthouse.output import console, table
 
 app = typer.Typer(no_args_is_help=True, help="Where and how mail goes, where that is not the domain's MX.")
-COLUMNS = ("tenant", "domain", "host", "protocol", "username", "minimum_tls")
+COLUMNS = ("tenant", "domain", "host", "protocol", "username", "minimum_tls", "egress")
 Tenant = Annotated[str, typer.Option(help="This tenant's mail (name or id); without: everybody's.")]
 Domain = Annotated[str, typer.Option(help="Mail to this domain; without: to all.")]
 
@@ -59,6 +59,7 @@ def set_route(
     tls: Annotated[
         MinimumTls | None, typer.Option(help="What the host must show at least.", show_default=False)
     ] = None,
+    egress: Annotated[str, typer.Option(help="The pool of sources that the mail leaves from.")] = "",
 ) -> None:
     """Set the rule for a tenant, a domain, a tenant's mail to a domain, or with neither for all mail."""
     made = api.call(
@@ -70,8 +71,9 @@ def set_route(
             "host": host,
             "protocol": protocol.value,
             "username": username,
-            "password": _password(password_file),
+            "password": password_in(password_file),
             "minimum_tls": tls.value if tls is not None else "",
+            "egress": egress,
         },
     )
     print_json(made) if as_json else table([made], COLUMNS, "")
@@ -85,7 +87,8 @@ def delete(api: Api, as_json: bool, tenant: Tenant = "", domain: Domain = "") ->
     print_json({"tenant": tenant, "domain": domain}) if as_json else console.print("route deleted")
 
 
-def _password(file: str) -> str:
+def password_in(file: str) -> str:
+    """ "" for no file. Raises Problem."""
     if not file:
         return ""
     try:

@@ -38,6 +38,7 @@ def new_route(new: models.NewRoute, tenant_id: str) -> wire.Route:
         username=new.username,
         password=new.password,
         minimum_tls=MINIMA[new.minimum_tls],
+        egress=new.egress,
     )
 
 
@@ -51,6 +52,25 @@ def route(message: wire.Route, names: dict[str, str]) -> models.Route:
         protocol=PROTOCOL_BACK[message.protocol],
         username=message.username,
         minimum_tls=MINIMUM_BACK[message.minimum_tls],
+        egress=message.egress,
+    )
+
+
+def new_source(new: models.NewSource) -> wire.Source:
+    return wire.Source(**new.model_dump())
+
+
+def source(message: wire.Source) -> models.Source:
+    return models.Source(
+        pool=message.pool,
+        address=message.address,
+        proxy=message.proxy,
+        username=message.username,
+        hello=message.hello,
+        weight=message.weight,
+        warmup_first=message.warmup_first,
+        warmup_began=message.warmup_began,
+        messages_today=message.messages_today,
     )
 
 

@@ -12,6 +12,7 @@ from dnslookup import DnsUnavailable, HostAddresses, MailHost, MailRoute, NoSuch
 
 from mta_queue.adapters.tls_policies import Destination, HostRefused, StsLookup, of_domain, of_host
 from mta_queue.core.destinations import literal_of
+from mta_queue.core.egress import Source
 from mta_queue.core.route import Route
 from mta_queue.core.tls import Demand, at_least
 from mta_queue.core.way import NO_RULE, Way
@@ -33,6 +34,8 @@ class Place:
     is_route: bool
     demand: Demand
     way: Way = NO_RULE
+    # Where the connection comes from; None: from wherever.
+    source: Source | None = None
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -42,7 +45,7 @@ class Place:
     @property
     def connection_key(self) -> tuple[Hashable, ...]:
         """What its connections are kept under: one that shows less is no good for who asks for more."""
-        return self.host, self.address, self.port, self.demand, self.way
+        return self.host, self.address, self.port, self.demand, self.way, self.source
 
 
 @dataclass(frozen=True, slots=True)

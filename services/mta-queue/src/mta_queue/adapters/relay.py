@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -30,18 +31,20 @@ from mailproto.smtp.client import (
 )
 from mailproto.smtp.client_content import BareLineBreak, encode
 from mailproto.smtp.client_login import Login
-from mailproto.smtp.dsn_request import RECIPIENT_DEFAULT
+from mailproto.smtp.dsn_request import RECIPIENT_DEFAULT, MessageRequest
 from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.wishes import TlsWish
 from servicekit import logs
-from spool import SpooledLetter
+from spool import Envelope, SpooledLetter
 
 from mta_queue import metrics
 from mta_queue.adapters.bodies import Bodies
 from mta_queue.adapters.connections import Connections
 from mta_queue.adapters.converting import converted, is_converted, travels_as
+from mta_queue.adapters.egress import Egress, NoSource
 from mta_queue.adapters.leaving import Departure, Leaving
 from mta_queue.adapters.places import LoopsBack, Place, Places, Shut
+from mta_queue.adapters.proxies import DIRECT, WayOut
 from mta_queue.adapters.session import Session, SessionBroken, TlsFailed
 from mta_queue.adapters.tls import Contexts
 from mta_queue.adapters.tls_policies import Destination, StsFailed, StsLookup, vouches
@@ -49,6 +52,7 @@ from mta_queue.adapters.tls_results import NoResults, Results
 from mta_queue.core.attempt import Attempt, Delivery, attempt_of
 from mta_queue.core.dead_hosts import Dead, DeadHosts
 from mta_queue.core.destinations import is_public
+from mta_queue.core.egress import parse_proxy
 from mta_queue.core.outcome import Outcome, Verdict, all_alike, outcomes, relayed_of
 from mta_queue.core.route import parse_route
 from mta_queue.core.shaping import OPEN, Passage
@@ -116,12 +120,14 @@ class Relay:
         results: Results | None = None,
         login_of: Callable[[WayRule], Login | None] = lambda rule: None,
         leaving: Leaving | None = None,
+        egress: Egress | None = None,
     ) -> None:
         self._settings = settings
         self._places = Places(resolver, sts, settings.hostname, settings.smtp_port)
         self._way_of = way_of
         self._login_of = login_of
         self._leaving = leaving
+        self._egress = egress
         self._results = results if results is not None else NoResults()
         self._bodies = Bodies(blobs)
         self._contexts = Contexts(settings.tls_authorities_file)
@@ -227,8 +233,14 @@ class Relay:
                     )
                     continue
                 try:
+                    if self._egress is not None and way.egress:
+                        place = replace(place, source=await self._egress.choose(way.egress, place.address))
                     with metrics.TRANSACTION_SECONDS.time():
                         result = await self._try(letter, place, recipients, trail)
+                except NoSource as error:
+                    reply = Reply.of(451, "4.7.0", str(error))
+                    last = trail.end("", all_alike(recipients, reply, place.host))
+                    continue
                 except SessionBroken as broken:
                     metrics.ATTEMPTS.labels("broken").inc()
                     if requires and isinstance(broken, TlsFailed):
@@ -322,13 +334,21 @@ class Relay:
         login = None
         if place.way.login is not None and (login := self._login_of(place.way.login)) is None:
             raise SessionBroken(f"the password for {place.host} cannot be opened here", Asked.AUTH)
+        hello = place.source.hello if place.source is not None else ""
         machine = ClientMachine(
-            self._settings.hostname,
+            hello or self._settings.hostname,
             wants_tls=demand.level is not Level.CLEAR,
             login=login,
             dialect=DIALECTS[place.way.protocol],
         )
         return Session(machine, self._settings.reply_seconds, self._contexts, demand)
+
+    def _out(self, place: Place) -> WayOut:
+        """Raises NoSource."""
+        source = place.source
+        if source is None or self._egress is None:
+            return DIRECT
+        return WayOut(source.address, parse_proxy(source.proxy), self._egress.login_of(source))
 
     def _note_policy(self, destination: Destination) -> None:
         """A policy that should be there and could not be had is reported (RFC 8460 §4.3.2.2)."""
@@ -358,7 +378,7 @@ class Relay:
             if session.messages == 0:
                 # An attempt has room for one connection, and may have left others here.
                 self._connections.make_room(trail.passage.limited_site)
-                await session.open(place.address, place.port, settings.connect_seconds)
+                await session.open(place.address, place.port, settings.connect_seconds, self._out(place))
             else:
                 trail.tls = session.tls
                 await session.settle()
@@ -415,7 +435,7 @@ class Relay:
                 departure.added_octets + len(envelope.trace_prefix) + size_octets,
                 body,
                 _header_charset(letter),
-                envelope.request,
+                _named(envelope),
                 tuple(requests.get(address, RECIPIENT_DEFAULT) for address in recipients),
                 envelope.wishes.tls,
                 by.left(datetime.now(UTC)) if (by := envelope.wishes.deliver_by) is not None else None,
@@ -448,6 +468,12 @@ class Relay:
         # From here on the message may be taken even if the connection dies.
         session.machine.content_sent()
         await session.send(encoded)
+
+
+def _named(envelope: Envelope) -> MessageRequest:
+    """A message whose sender gave it no name (ENVID) bears ours: what comes back about it says what it was."""
+    request = envelope.request
+    return request if request.envelope_id else replace(request, envelope_id=envelope.queue_id)
 
 
 def _header_charset(letter: SpooledLetter) -> Charset:

@@ -8,6 +8,7 @@ from pgkit import OPERATOR, Connection, Pool, transaction
 from servicekit import logs
 
 from mta_queue.adapters.auditing import audit, tenant_meant
+from mta_queue.adapters.egress import load_sources
 from mta_queue.adapters.hooks import load_hooks
 from mta_queue.adapters.items import scope_of
 from mta_queue.adapters.routes import load_ways
@@ -39,6 +40,7 @@ class RuleBook:
             )
             schedules = await connection.fetch("SELECT * FROM queue_schedule")
             ways = await load_ways(connection)
+            sources = await load_sources(connection)
             shapes = await load_shapes(connection)
             hooks = await load_hooks(connection)
             suppresses = await connection.fetchval("SELECT EXISTS (SELECT FROM suppression)")
@@ -47,6 +49,7 @@ class RuleBook:
             {_scope(row): schedule for row in schedules if (schedule := _sane(row)) is not None},
             self._default,
             ways=ways,
+            sources=sources,
             shapes=shapes,
             suppresses=suppresses,
             hooks=hooks,

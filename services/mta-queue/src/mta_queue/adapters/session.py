@@ -7,6 +7,7 @@ import ssl
 from mailproto.smtp.client import Asked, ClientMachine, Event, Ready, TlsWanted
 from mailproto.smtp.reply import Reply
 
+from mta_queue.adapters.proxies import DIRECT, ProxyAway, ProxyRefused, WayOut, connect
 from mta_queue.adapters.tls import CertificateRefused, Contexts, check, describe, fault_of
 from mta_queue.core.tls import Demand, Fault
 
@@ -90,13 +91,16 @@ class Session:
                 return int(value)
         return 0
 
-    async def open(self, address: str, port: int, connect_seconds: float) -> None:
+    async def open(self, address: str, port: int, connect_seconds: float, out: WayOut = DIRECT) -> None:
         """Connect. Raises SessionBroken."""
         try:
             async with asyncio.timeout(connect_seconds):
-                self._reader, self._writer = await asyncio.open_connection(address, port, limit=READ_OCTETS)
+                self._reader, self._writer = await connect(address, port, out)
         except TimeoutError as error:
             raise SessionBroken(f"no connection to {address} within {connect_seconds:g} s", None) from error
+        except (ProxyAway, ProxyRefused) as error:
+            # Not Asked.GREETING, and not None: the destination is not to be thought away.
+            raise SessionBroken(f"no connection to {address}: {error}", Asked.EHLO) from error
         except OSError as error:
             raise SessionBroken(f"no connection to {address}: {error.strerror or error}", None) from error
 

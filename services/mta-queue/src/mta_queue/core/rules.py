@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mta_queue.core.egress import Source
 from mta_queue.core.hooks import Hook
 from mta_queue.core.schedule import Schedule
 from mta_queue.core.shaping import Shapes, is_site
@@ -38,6 +39,8 @@ class Rules:
     schedules: Mapping[Scope, Schedule]
     default: Schedule
     ways: Mapping[Scope, WayRule] = field(default_factory=dict)
+    # Sources of connections, by pool.
+    sources: Mapping[str, tuple[Source, ...]] = field(default_factory=dict)
     shapes: Shapes = field(default_factory=Shapes)
     # Whether there is any suppression at all, and who is to be told what, by tenant.
     suppresses: bool = False

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import grpc
 from pgkit import DatabaseUnavailable
 
+from mta_queue.core.egress import SourceInvalid
 from mta_queue.core.hooks import HookInvalid
 from mta_queue.core.item_filter import FilterInvalid
 from mta_queue.core.records import Missing
@@ -22,6 +23,7 @@ CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (ShapeInvalid, grpc.StatusCode.INVALID_ARGUMENT),
     (HookInvalid, grpc.StatusCode.INVALID_ARGUMENT),
     (RouteInvalid, grpc.StatusCode.INVALID_ARGUMENT),
+    (SourceInvalid, grpc.StatusCode.INVALID_ARGUMENT),
     (Missing, grpc.StatusCode.NOT_FOUND),
     (DatabaseUnavailable, grpc.StatusCode.UNAVAILABLE),
 )

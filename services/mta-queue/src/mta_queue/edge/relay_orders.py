@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from mailwire.queue.v1 import relay_pb2 as wire
 from mailwire.queue.v1.relay_pb2_grpc import RelayAdminServiceServicer
 
+from mta_queue.adapters.egress import EgressBook, Used
 from mta_queue.adapters.report_store import ReportStore
 from mta_queue.adapters.routes import NewRule, RouteBook, Scope
 from mta_queue.core.destinations import domain_of
+from mta_queue.core.egress import Source
 from mta_queue.core.item_filter import FilterInvalid
 from mta_queue.core.report_mail import Kind
 from mta_queue.core.tls import Minimum
@@ -40,7 +42,10 @@ MINIMUM_BACK = {minimum: number for number, minimum in MINIMA.items()}
 class RelayOrders(RelayAdminServiceServicer):
     """Answers the operator."""
 
-    def __init__(self, routes: RouteBook, current: CurrentRules, reports: ReportStore) -> None:
+    def __init__(
+        self, routes: RouteBook, current: CurrentRules, reports: ReportStore, egress: EgressBook
+    ) -> None:
+        self._egress = egress
         self._routes = routes
         self._current = current
         self._reports = reports
@@ -70,6 +75,44 @@ class RelayOrders(RelayAdminServiceServicer):
     async def ListRoutes(self, request: wire.ListRoutesRequest, context: Context) -> wire.ListRoutesResponse:
         found = await self._routes.listing(shapes.caller(request.caller))
         return wire.ListRoutesResponse(routes=[_route(scope, rule) for scope, rule in found.items()])
+
+    @mapped
+    async def SetSource(self, request: wire.SetSourceRequest, context: Context) -> wire.SetSourceResponse:
+        asked = request.source
+        source = Source(
+            pool=shapes.text("pool", asked.pool),
+            address=shapes.text("address", asked.address),
+            proxy=shapes.text("proxy", asked.proxy),
+            username=shapes.text("username", asked.username),
+            hello=shapes.text("hello", asked.hello),
+            weight=asked.weight,
+            warmup_first=asked.warmup_first,
+        )
+        made = await self._egress.set(
+            shapes.caller(request.caller), source, shapes.text("password", asked.password)
+        )
+        await self._current.reload()
+        return wire.SetSourceResponse(source=_source(Used(made, 0)))
+
+    @mapped
+    async def DeleteSource(
+        self, request: wire.DeleteSourceRequest, context: Context
+    ) -> wire.DeleteSourceResponse:
+        await self._egress.delete(
+            shapes.caller(request.caller),
+            shapes.text("pool", request.pool),
+            shapes.text("address", request.address),
+            shapes.text("proxy", request.proxy),
+        )
+        await self._current.reload()
+        return wire.DeleteSourceResponse()
+
+    @mapped
+    async def ListSources(
+        self, request: wire.ListSourcesRequest, context: Context
+    ) -> wire.ListSourcesResponse:
+        found = await self._egress.listing(shapes.caller(request.caller))
+        return wire.ListSourcesResponse(sources=[_source(each) for each in found])
 
     @mapped
     async def ListReports(
@@ -123,6 +166,21 @@ class RelayOrders(RelayAdminServiceServicer):
         )
 
 
+def _source(used: Used) -> wire.Source:
+    source = used.source
+    return wire.Source(
+        pool=source.pool,
+        address=source.address,
+        proxy=source.proxy,
+        username=source.username,
+        hello=source.hello,
+        weight=source.weight,
+        warmup_first=source.warmup_first,
+        warmup_began=source.warmup_began.isoformat() if source.warmup_began is not None else "",
+        messages_today=used.messages,
+    )
+
+
 def _since(request: wire.ListReportsRequest | wire.ListSentReportsRequest) -> datetime:
     """Raises FilterInvalid."""
     if request.HasField("since"):
@@ -146,6 +204,7 @@ def _new_rule(asked: wire.Route) -> NewRule:
         username=shapes.text("username", asked.username),
         password=shapes.text("password", asked.password),
         minimum=MINIMA.get(asked.minimum_tls),
+        egress=shapes.text("egress", asked.egress),
     )
 
 
@@ -156,5 +215,6 @@ def _route(scope: Scope, rule: WayRule) -> wire.Route:
         host=rule.host,
         protocol=PROTOCOL_BACK[rule.protocol],
         username=rule.username,
+        egress=rule.egress,
         minimum_tls=MINIMUM_BACK[rule.minimum] if rule.minimum is not None else wire.MINIMUM_TLS_UNSPECIFIED,
     )

@@ -26,45 +26,59 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from mailwire.queue.v1 import queue_pb2 as mailwire_dot_queue_dot_v1_dot_queue__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmailwire/queue/v1/relay.proto\x12\x11mailwire.queue.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmailwire/queue/v1/queue.proto\"\xc4\x01\n\x05Route\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x32\n\x08protocol\x18\x04 \x01(\x0e\x32 .mailwire.queue.v1.RouteProtocol\x12\x10\n\x08username\x18\x05 \x01(\t\x12\x10\n\x08password\x18\x06 \x01(\t\x12\x32\n\x0bminimum_tls\x18\x07 \x01(\x0e\x32\x1d.mailwire.queue.v1.MinimumTls\"e\n\x0fSetRouteRequest\x12)\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.mailwire.queue.v1.Caller\x12\'\n\x05route\x18\x02 \x01(\x0b\x32\x18.mailwire.queue.v1.Route\";\n\x10SetRouteResponse\x12\'\n\x05route\x18\x01 \x01(\x0b\x32\x18.mailwire.queue.v1.Route\"b\n\x12\x44\x65leteRouteRequest\x12)\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.mailwire.queue.v1.Caller\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x0e\n\x06\x64omain\x18\x03 \x01(\t\"\x15\n\x13\x44\x65leteRouteResponse\">\n\x11ListRoutesRequest\x12)\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.mailwire.queue.v1.Caller\">\n\x12ListRoutesResponse\x12(\n\x06routes\x18\x01 \x03(\x0b\x32\x18.mailwire.queue.v1.Route\"\xdf\x01\n\x06Report\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x14\n\x0corganization\x18\x03 \x01(\t\x12\x11\n\treport_id\x18\x04 \x01(\t\x12,\n\x08\x62\x65gin_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x65nd_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06passed\x18\x07 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x08 \x01(\x03\x12\x0f\n\x07\x66igures\x18\t \x01(\t\"Y\n\nSentReport\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12\x0e\n\x06\x64omain\x18\x03 \x01(\t\x12\x0f\n\x07sent_to\x18\x04 \x03(\t\x12\x0f\n\x07problem\x18\x05 \x01(\t\"\xcd\x01\n\x12ListReportsRequest\x12)\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.mailwire.queue.v1.Caller\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.mailwire.queue.v1.ReportKind\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12\x0e\n\x06\x64omain\x18\x04 \x01(\t\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x06 \x01(\x05\"A\n\x13ListReportsResponse\x12*\n\x07reports\x18\x01 \x03(\x0b\x32\x19.mailwire.queue.v1.Report\"\x81\x01\n\x16ListSentReportsRequest\x12)\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.mailwire.queue.v1.Caller\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"I\n\x17ListSentReportsResponse\x12.\n\x07reports\x18\x01 \x03(\x0b\x32\x1d.mailwire.queue.v1.SentReport*a\n\rRouteProtocol\x12\x1e\n\x1aROUTE_PROTOCOL_UNSPECIFIED\x10\x00\x12\x17\n\x13ROUTE_PROTOCOL_SMTP\x10\x01\x12\x17\n\x13ROUTE_PROTOCOL_LMTP\x10\x02*}\n\nMinimumTls\x12\x1b\n\x17MINIMUM_TLS_UNSPECIFIED\x10\x00\x12\x1d\n\x19MINIMUM_TLS_OPPORTUNISTIC\x10\x01\x12\x19\n\x15MINIMUM_TLS_ENCRYPTED\x10\x02\x12\x18\n\x14MINIMUM_TLS_VERIFIED\x10\x03*U\n\nReportKind\x12\x1b\n\x17REPORT_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fREPORT_KIND_TLS\x10\x01\x12\x15\n\x11REPORT_KIND_DMARC\x10\x02\x32\xe9\x03\n\x11RelayAdminService\x12S\n\x08SetRoute\x12\".mailwire.queue.v1.SetRouteRequest\x1a#.mailwire.queue.v1.SetRouteResponse\x12\\\n\x0b\x44\x65leteRoute\x12%.mailwire.queue.v1.DeleteRouteRequest\x1a&.mailwire.queue.v1.DeleteRouteResponse\x12Y\n\nListRoutes\x12$.mailwire.queue.v1.ListRoutesRequest\x1a%.mailwire.queue.v1.ListRoutesResponse\x12\\\n\x0bListReports\x12%.mailwire.queue.v1.ListReportsRequest\x1a&.mailwire.queue.v1.ListReportsResponse\x12h\n\x0fListSentReports\x12).mailwire.queue.v1.ListSentReportsRequest\x1a*.mailwire.queue.v1.ListSentReportsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmailwire/queue/v1/relay.proto\x12\x11mailwire.queue.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmailwire/queue/v1/queue.proto\"\xd4\x01\n\x05Route\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x32\n\x08protocol\x18\x04 \x01(\x0e\x32 .mailwire.queue.v1.RouteProtocol\x12\x10\n\x08username\x18\x05 \x01(\t\x12\x10\n\x08password\x18\x06 \x01(\t\x12\x32\n\x0bminimum_tls\x18\x07 \x01(\x0e\x32\x1d.mailwire.queue.v1.MinimumTls\x12\x0e\n\x06\x65gress\x18\x08 \x01(\t\"e\n\x0fSetRouteRequest\x12)\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.mailwire.queue.v1.Caller\x12\'\n\x05route\x18\x02 \x01(\x0b\x32\x18.mailwire.queue.v1.Route\";\n\x10SetRouteResponse\x12\'\n\x05route\x18\x01 \x01(\x0b\x32\x18.mailwire.queue.v1.Route\"b\n\x12\x44\x65leteRouteRequest\x12)\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.mailwire.queue.v1.Caller\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x0e\n\x06\x64omain\x18\x03 \x01(\t\"\x15\n\x13\x44\x65leteRouteResponse\">\n\x11ListRoutesRequest\x12)\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.mailwire.queue.v1.Caller\">\n\x12ListRoutesResponse\x12(\n\x06routes\x18\x01 \x03(\x0b\x32\x18.mailwire.queue.v1.Route\"\xdf\x01\n\x06Report\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x14\n\x0corganization\x18\x03 \x01(\t\x12\x11\n\treport_id\x18\x04 \x01(\t\x12,\n\x08\x62\x65gin_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x65nd_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06passed\x18\x07 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x08 \x01(\x03\x12\x0f\n\x07\x66igures\x18\t \x01(\t\"Y\n\nSentReport\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12\x0e\n\x06\x64omain\x18\x03 \x01(\t\x12\x0f\n\x07sent_to\x18\x04 \x03(\t\x12\x0f\n\x07problem\x18\x05 \x01(\t\"\xcd\x01\n\x12ListReportsRequest\x12)\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.mailwire.queue.v1.Caller\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.mailwire.queue.v1.ReportKind\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12\x0e\n\x06\x64omain\x18\x04 \x01(\t\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x06 \x01(\x05\"A\n\x13ListReportsResponse\x12*\n\x07reports\x18\x01 \x03(\x0b\x32\x19.mailwire.queue.v1.Report\"\x81\x01\n\x16ListSentReportsRequest\x12)\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.mailwire.queue.v1.Caller\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"I\n\x17ListSentReportsResponse\x12.\n\x07reports\x18\x01 \x03(\x0b\x32\x1d.mailwire.queue.v1.SentReport\"\xbd\x01\n\x06Source\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\r\n\x05proxy\x18\x03 \x01(\t\x12\x10\n\x08username\x18\x04 \x01(\t\x12\x10\n\x08password\x18\x05 \x01(\t\x12\r\n\x05hello\x18\x06 \x01(\t\x12\x0e\n\x06weight\x18\x07 \x01(\x05\x12\x14\n\x0cwarmup_first\x18\x08 \x01(\x05\x12\x14\n\x0cwarmup_began\x18\t \x01(\t\x12\x16\n\x0emessages_today\x18\n \x01(\x05\"h\n\x10SetSourceRequest\x12)\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.mailwire.queue.v1.Caller\x12)\n\x06source\x18\x02 \x01(\x0b\x32\x19.mailwire.queue.v1.Source\">\n\x11SetSourceResponse\x12)\n\x06source\x18\x01 \x01(\x0b\x32\x19.mailwire.queue.v1.Source\"n\n\x13\x44\x65leteSourceRequest\x12)\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.mailwire.queue.v1.Caller\x12\x0c\n\x04pool\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\r\n\x05proxy\x18\x04 \x01(\t\"\x16\n\x14\x44\x65leteSourceResponse\"?\n\x12ListSourcesRequest\x12)\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.mailwire.queue.v1.Caller\"A\n\x13ListSourcesResponse\x12*\n\x07sources\x18\x01 \x03(\x0b\x32\x19.mailwire.queue.v1.Source*a\n\rRouteProtocol\x12\x1e\n\x1aROUTE_PROTOCOL_UNSPECIFIED\x10\x00\x12\x17\n\x13ROUTE_PROTOCOL_SMTP\x10\x01\x12\x17\n\x13ROUTE_PROTOCOL_LMTP\x10\x02*}\n\nMinimumTls\x12\x1b\n\x17MINIMUM_TLS_UNSPECIFIED\x10\x00\x12\x1d\n\x19MINIMUM_TLS_OPPORTUNISTIC\x10\x01\x12\x19\n\x15MINIMUM_TLS_ENCRYPTED\x10\x02\x12\x18\n\x14MINIMUM_TLS_VERIFIED\x10\x03*U\n\nReportKind\x12\x1b\n\x17REPORT_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fREPORT_KIND_TLS\x10\x01\x12\x15\n\x11REPORT_KIND_DMARC\x10\x02\x32\x80\x06\n\x11RelayAdminService\x12S\n\x08SetRoute\x12\".mailwire.queue.v1.SetRouteRequest\x1a#.mailwire.queue.v1.SetRouteResponse\x12\\\n\x0b\x44\x65leteRoute\x12%.mailwire.queue.v1.DeleteRouteRequest\x1a&.mailwire.queue.v1.DeleteRouteResponse\x12Y\n\nListRoutes\x12$.mailwire.queue.v1.ListRoutesRequest\x1a%.mailwire.queue.v1.ListRoutesResponse\x12V\n\tSetSource\x12#.mailwire.queue.v1.SetSourceRequest\x1a$.mailwire.queue.v1.SetSourceResponse\x12_\n\x0c\x44\x65leteSource\x12&.mailwire.queue.v1.DeleteSourceRequest\x1a\'.mailwire.queue.v1.DeleteSourceResponse\x12\\\n\x0bListSources\x12%.mailwire.queue.v1.ListSourcesRequest\x1a&.mailwire.queue.v1.ListSourcesResponse\x12\\\n\x0bListReports\x12%.mailwire.queue.v1.ListReportsRequest\x1a&.mailwire.queue.v1.ListReportsResponse\x12h\n\x0fListSentReports\x12).mailwire.queue.v1.ListSentReportsRequest\x1a*.mailwire.queue.v1.ListSentReportsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailwire.queue.v1.relay_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROUTEPROTOCOL']._serialized_start=1529
-  _globals['_ROUTEPROTOCOL']._serialized_end=1626
-  _globals['_MINIMUMTLS']._serialized_start=1628
-  _globals['_MINIMUMTLS']._serialized_end=1753
-  _globals['_REPORTKIND']._serialized_start=1755
-  _globals['_REPORTKIND']._serialized_end=1840
+  _globals['_ROUTEPROTOCOL']._serialized_start=2175
+  _globals['_ROUTEPROTOCOL']._serialized_end=2272
+  _globals['_MINIMUMTLS']._serialized_start=2274
+  _globals['_MINIMUMTLS']._serialized_end=2399
+  _globals['_REPORTKIND']._serialized_start=2401
+  _globals['_REPORTKIND']._serialized_end=2486
   _globals['_ROUTE']._serialized_start=117
-  _globals['_ROUTE']._serialized_end=313
-  _globals['_SETROUTEREQUEST']._serialized_start=315
-  _globals['_SETROUTEREQUEST']._serialized_end=416
-  _globals['_SETROUTERESPONSE']._serialized_start=418
-  _globals['_SETROUTERESPONSE']._serialized_end=477
-  _globals['_DELETEROUTEREQUEST']._serialized_start=479
-  _globals['_DELETEROUTEREQUEST']._serialized_end=577
-  _globals['_DELETEROUTERESPONSE']._serialized_start=579
-  _globals['_DELETEROUTERESPONSE']._serialized_end=600
-  _globals['_LISTROUTESREQUEST']._serialized_start=602
-  _globals['_LISTROUTESREQUEST']._serialized_end=664
-  _globals['_LISTROUTESRESPONSE']._serialized_start=666
-  _globals['_LISTROUTESRESPONSE']._serialized_end=728
-  _globals['_REPORT']._serialized_start=731
-  _globals['_REPORT']._serialized_end=954
-  _globals['_SENTREPORT']._serialized_start=956
-  _globals['_SENTREPORT']._serialized_end=1045
-  _globals['_LISTREPORTSREQUEST']._serialized_start=1048
-  _globals['_LISTREPORTSREQUEST']._serialized_end=1253
-  _globals['_LISTREPORTSRESPONSE']._serialized_start=1255
-  _globals['_LISTREPORTSRESPONSE']._serialized_end=1320
-  _globals['_LISTSENTREPORTSREQUEST']._serialized_start=1323
-  _globals['_LISTSENTREPORTSREQUEST']._serialized_end=1452
-  _globals['_LISTSENTREPORTSRESPONSE']._serialized_start=1454
-  _globals['_LISTSENTREPORTSRESPONSE']._serialized_end=1527
-  _globals['_RELAYADMINSERVICE']._serialized_start=1843
-  _globals['_RELAYADMINSERVICE']._serialized_end=2332
+  _globals['_ROUTE']._serialized_end=329
+  _globals['_SETROUTEREQUEST']._serialized_start=331
+  _globals['_SETROUTEREQUEST']._serialized_end=432
+  _globals['_SETROUTERESPONSE']._serialized_start=434
+  _globals['_SETROUTERESPONSE']._serialized_end=493
+  _globals['_DELETEROUTEREQUEST']._serialized_start=495
+  _globals['_DELETEROUTEREQUEST']._serialized_end=593
+  _globals['_DELETEROUTERESPONSE']._serialized_start=595
+  _globals['_DELETEROUTERESPONSE']._serialized_end=616
+  _globals['_LISTROUTESREQUEST']._serialized_start=618
+  _globals['_LISTROUTESREQUEST']._serialized_end=680
+  _globals['_LISTROUTESRESPONSE']._serialized_start=682
+  _globals['_LISTROUTESRESPONSE']._serialized_end=744
+  _globals['_REPORT']._serialized_start=747
+  _globals['_REPORT']._serialized_end=970
+  _globals['_SENTREPORT']._serialized_start=972
+  _globals['_SENTREPORT']._serialized_end=1061
+  _globals['_LISTREPORTSREQUEST']._serialized_start=1064
+  _globals['_LISTREPORTSREQUEST']._serialized_end=1269
+  _globals['_LISTREPORTSRESPONSE']._serialized_start=1271
+  _globals['_LISTREPORTSRESPONSE']._serialized_end=1336
+  _globals['_LISTSENTREPORTSREQUEST']._serialized_start=1339
+  _globals['_LISTSENTREPORTSREQUEST']._serialized_end=1468
+  _globals['_LISTSENTREPORTSRESPONSE']._serialized_start=1470
+  _globals['_LISTSENTREPORTSRESPONSE']._serialized_end=1543
+  _globals['_SOURCE']._serialized_start=1546
+  _globals['_SOURCE']._serialized_end=1735
+  _globals['_SETSOURCEREQUEST']._serialized_start=1737
+  _globals['_SETSOURCEREQUEST']._serialized_end=1841
+  _globals['_SETSOURCERESPONSE']._serialized_start=1843
+  _globals['_SETSOURCERESPONSE']._serialized_end=1905
+  _globals['_DELETESOURCEREQUEST']._serialized_start=1907
+  _globals['_DELETESOURCEREQUEST']._serialized_end=2017
+  _globals['_DELETESOURCERESPONSE']._serialized_start=2019
+  _globals['_DELETESOURCERESPONSE']._serialized_end=2041
+  _globals['_LISTSOURCESREQUEST']._serialized_start=2043
+  _globals['_LISTSOURCESREQUEST']._serialized_end=2106
+  _globals['_LISTSOURCESRESPONSE']._serialized_start=2108
+  _globals['_LISTSOURCESRESPONSE']._serialized_end=2173
+  _globals['_RELAYADMINSERVICE']._serialized_start=2489
+  _globals['_RELAYADMINSERVICE']._serialized_end=3257
 # @@protoc_insertion_point(module_scope)

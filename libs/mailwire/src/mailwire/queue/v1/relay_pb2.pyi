@@ -102,6 +102,7 @@ class Route(_message.Message):
     USERNAME_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     MINIMUM_TLS_FIELD_NUMBER: _builtins.int
+    EGRESS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """Empty: all tenants."""
     domain: _builtins.str
@@ -114,6 +115,8 @@ class Route(_message.Message):
     password: _builtins.str
     """When it is set only; it is never told."""
     minimum_tls: Global___MinimumTls.ValueType
+    egress: _builtins.str
+    """The pool of sources that its mail leaves from."""
     def __init__(
         self,
         *,
@@ -124,10 +127,11 @@ class Route(_message.Message):
         username: _builtins.str = ...,
         password: _builtins.str = ...,
         minimum_tls: Global___MinimumTls.ValueType = ...,
+        egress: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "host", b"host", "minimum_tls", b"minimum_tls", "password", b"password", "protocol", b"protocol", "tenant_id", b"tenant_id", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "egress", b"egress", "host", b"host", "minimum_tls", b"minimum_tls", "password", b"password", "protocol", b"protocol", "tenant_id", b"tenant_id", "username", b"username"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -448,3 +452,188 @@ class ListSentReportsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSentReportsResponse: _TypeAlias = ListSentReportsResponse  # noqa: Y015
+
+@_typing.final
+class Source(_message.Message):
+    """One of a pool: an address of ours, a proxy, or both."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POOL_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    PROXY_FIELD_NUMBER: _builtins.int
+    USERNAME_FIELD_NUMBER: _builtins.int
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    HELLO_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    WARMUP_FIRST_FIELD_NUMBER: _builtins.int
+    WARMUP_BEGAN_FIELD_NUMBER: _builtins.int
+    MESSAGES_TODAY_FIELD_NUMBER: _builtins.int
+    pool: _builtins.str
+    address: _builtins.str
+    """Empty: whichever the system takes."""
+    proxy: _builtins.str
+    """socks5://host:port or haproxy://host:port; empty: none."""
+    username: _builtins.str
+    """Who we are at a SOCKS5 proxy."""
+    password: _builtins.str
+    """When it is set only; it is never told."""
+    hello: _builtins.str
+    """What is said in EHLO; empty: the installation's name."""
+    weight: _builtins.int
+    """How often it is chosen beside the others; 0: never."""
+    warmup_first: _builtins.int
+    """Messages on the first day, twice as many on each that follows; 0: no limit."""
+    warmup_began: _builtins.str
+    """Set with warmup_first."""
+    messages_today: _builtins.int
+    """Of its warm-up."""
+    def __init__(
+        self,
+        *,
+        pool: _builtins.str = ...,
+        address: _builtins.str = ...,
+        proxy: _builtins.str = ...,
+        username: _builtins.str = ...,
+        password: _builtins.str = ...,
+        hello: _builtins.str = ...,
+        weight: _builtins.int = ...,
+        warmup_first: _builtins.int = ...,
+        warmup_began: _builtins.str = ...,
+        messages_today: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "hello", b"hello", "messages_today", b"messages_today", "password", b"password", "pool", b"pool", "proxy", b"proxy", "username", b"username", "warmup_began", b"warmup_began", "warmup_first", b"warmup_first", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Source: _TypeAlias = Source  # noqa: Y015
+
+@_typing.final
+class SetSourceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def caller(self) -> _queue_pb2.Caller: ...
+    @_builtins.property
+    def source(self) -> Global___Source: ...
+    def __init__(
+        self,
+        *,
+        caller: _queue_pb2.Caller | None = ...,
+        source: Global___Source | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "source", b"source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetSourceRequest: _TypeAlias = SetSourceRequest  # noqa: Y015
+
+@_typing.final
+class SetSourceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def source(self) -> Global___Source: ...
+    def __init__(
+        self,
+        *,
+        source: Global___Source | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetSourceResponse: _TypeAlias = SetSourceResponse  # noqa: Y015
+
+@_typing.final
+class DeleteSourceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    PROXY_FIELD_NUMBER: _builtins.int
+    pool: _builtins.str
+    address: _builtins.str
+    proxy: _builtins.str
+    @_builtins.property
+    def caller(self) -> _queue_pb2.Caller: ...
+    def __init__(
+        self,
+        *,
+        caller: _queue_pb2.Caller | None = ...,
+        pool: _builtins.str = ...,
+        address: _builtins.str = ...,
+        proxy: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "caller", b"caller", "pool", b"pool", "proxy", b"proxy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteSourceRequest: _TypeAlias = DeleteSourceRequest  # noqa: Y015
+
+@_typing.final
+class DeleteSourceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteSourceResponse: _TypeAlias = DeleteSourceResponse  # noqa: Y015
+
+@_typing.final
+class ListSourcesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def caller(self) -> _queue_pb2.Caller: ...
+    def __init__(
+        self,
+        *,
+        caller: _queue_pb2.Caller | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSourcesRequest: _TypeAlias = ListSourcesRequest  # noqa: Y015
+
+@_typing.final
+class ListSourcesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___Source]: ...
+    def __init__(
+        self,
+        *,
+        sources: _abc.Iterable[Global___Source] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sources", b"sources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSourcesResponse: _TypeAlias = ListSourcesResponse  # noqa: Y015

@@ -50,6 +50,21 @@ class RelayAdminServiceStub:
                 request_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListRoutesRequest.SerializeToString,
                 response_deserializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListRoutesResponse.FromString,
                 _registered_method=True)
+        self.SetSource = channel.unary_unary(
+                '/mailwire.queue.v1.RelayAdminService/SetSource',
+                request_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.SetSourceRequest.SerializeToString,
+                response_deserializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.SetSourceResponse.FromString,
+                _registered_method=True)
+        self.DeleteSource = channel.unary_unary(
+                '/mailwire.queue.v1.RelayAdminService/DeleteSource',
+                request_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.DeleteSourceRequest.SerializeToString,
+                response_deserializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.DeleteSourceResponse.FromString,
+                _registered_method=True)
+        self.ListSources = channel.unary_unary(
+                '/mailwire.queue.v1.RelayAdminService/ListSources',
+                request_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListSourcesRequest.SerializeToString,
+                response_deserializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListSourcesResponse.FromString,
+                _registered_method=True)
         self.ListReports = channel.unary_unary(
                 '/mailwire.queue.v1.RelayAdminService/ListReports',
                 request_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListReportsRequest.SerializeToString,
@@ -80,6 +95,25 @@ class RelayAdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRoutes(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetSource(self, request, context):
+        """Where connections come from: addresses and proxies of ours, in pools that routes name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSource(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSources(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,6 +150,21 @@ def add_RelayAdminServiceServicer_to_server(servicer, server):
                     servicer.ListRoutes,
                     request_deserializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListRoutesRequest.FromString,
                     response_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListRoutesResponse.SerializeToString,
+            ),
+            'SetSource': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSource,
+                    request_deserializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.SetSourceRequest.FromString,
+                    response_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.SetSourceResponse.SerializeToString,
+            ),
+            'DeleteSource': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSource,
+                    request_deserializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.DeleteSourceRequest.FromString,
+                    response_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.DeleteSourceResponse.SerializeToString,
+            ),
+            'ListSources': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSources,
+                    request_deserializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListSourcesRequest.FromString,
+                    response_serializer=mailwire_dot_queue_dot_v1_dot_relay__pb2.ListSourcesResponse.SerializeToString,
             ),
             'ListReports': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReports,
@@ -210,6 +259,87 @@ class RelayAdminService:
             '/mailwire.queue.v1.RelayAdminService/ListRoutes',
             mailwire_dot_queue_dot_v1_dot_relay__pb2.ListRoutesRequest.SerializeToString,
             mailwire_dot_queue_dot_v1_dot_relay__pb2.ListRoutesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.queue.v1.RelayAdminService/SetSource',
+            mailwire_dot_queue_dot_v1_dot_relay__pb2.SetSourceRequest.SerializeToString,
+            mailwire_dot_queue_dot_v1_dot_relay__pb2.SetSourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.queue.v1.RelayAdminService/DeleteSource',
+            mailwire_dot_queue_dot_v1_dot_relay__pb2.DeleteSourceRequest.SerializeToString,
+            mailwire_dot_queue_dot_v1_dot_relay__pb2.DeleteSourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSources(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.queue.v1.RelayAdminService/ListSources',
+            mailwire_dot_queue_dot_v1_dot_relay__pb2.ListSourcesRequest.SerializeToString,
+            mailwire_dot_queue_dot_v1_dot_relay__pb2.ListSourcesResponse.FromString,
             options,
             channel_credentials,
             insecure,

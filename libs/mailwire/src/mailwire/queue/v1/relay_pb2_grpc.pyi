@@ -37,6 +37,10 @@ class RelayAdminServiceStub:
     """Where and how mail goes, for a tenant, a domain, a tenant's mail to a domain, or everything."""
     DeleteRoute: _grpc.UnaryUnaryMultiCallable[_relay_pb2.DeleteRouteRequest, _relay_pb2.DeleteRouteResponse]
     ListRoutes: _grpc.UnaryUnaryMultiCallable[_relay_pb2.ListRoutesRequest, _relay_pb2.ListRoutesResponse]
+    SetSource: _grpc.UnaryUnaryMultiCallable[_relay_pb2.SetSourceRequest, _relay_pb2.SetSourceResponse]
+    """Where connections come from: addresses and proxies of ours, in pools that routes name."""
+    DeleteSource: _grpc.UnaryUnaryMultiCallable[_relay_pb2.DeleteSourceRequest, _relay_pb2.DeleteSourceResponse]
+    ListSources: _grpc.UnaryUnaryMultiCallable[_relay_pb2.ListSourcesRequest, _relay_pb2.ListSourcesResponse]
     ListReports: _grpc.UnaryUnaryMultiCallable[_relay_pb2.ListReportsRequest, _relay_pb2.ListReportsResponse]
     """What other systems reported of TLS with us, or of mail in our name; newest first."""
     ListSentReports: _grpc.UnaryUnaryMultiCallable[_relay_pb2.ListSentReportsRequest, _relay_pb2.ListSentReportsResponse]
@@ -51,6 +55,10 @@ class RelayAdminServiceAsyncStub(RelayAdminServiceStub):
     """Where and how mail goes, for a tenant, a domain, a tenant's mail to a domain, or everything."""
     DeleteRoute: _aio.UnaryUnaryMultiCallable[_relay_pb2.DeleteRouteRequest, _relay_pb2.DeleteRouteResponse]  # type: ignore[assignment]
     ListRoutes: _aio.UnaryUnaryMultiCallable[_relay_pb2.ListRoutesRequest, _relay_pb2.ListRoutesResponse]  # type: ignore[assignment]
+    SetSource: _aio.UnaryUnaryMultiCallable[_relay_pb2.SetSourceRequest, _relay_pb2.SetSourceResponse]  # type: ignore[assignment]
+    """Where connections come from: addresses and proxies of ours, in pools that routes name."""
+    DeleteSource: _aio.UnaryUnaryMultiCallable[_relay_pb2.DeleteSourceRequest, _relay_pb2.DeleteSourceResponse]  # type: ignore[assignment]
+    ListSources: _aio.UnaryUnaryMultiCallable[_relay_pb2.ListSourcesRequest, _relay_pb2.ListSourcesResponse]  # type: ignore[assignment]
     ListReports: _aio.UnaryUnaryMultiCallable[_relay_pb2.ListReportsRequest, _relay_pb2.ListReportsResponse]  # type: ignore[assignment]
     """What other systems reported of TLS with us, or of mail in our name; newest first."""
     ListSentReports: _aio.UnaryUnaryMultiCallable[_relay_pb2.ListSentReportsRequest, _relay_pb2.ListSentReportsResponse]  # type: ignore[assignment]
@@ -80,6 +88,28 @@ class RelayAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _relay_pb2.ListRoutesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_relay_pb2.ListRoutesResponse, _abc.Awaitable[_relay_pb2.ListRoutesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def SetSource(
+        self,
+        request: _relay_pb2.SetSourceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_relay_pb2.SetSourceResponse, _abc.Awaitable[_relay_pb2.SetSourceResponse]]:
+        """Where connections come from: addresses and proxies of ours, in pools that routes name."""
+
+    @_abc_1.abstractmethod
+    def DeleteSource(
+        self,
+        request: _relay_pb2.DeleteSourceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_relay_pb2.DeleteSourceResponse, _abc.Awaitable[_relay_pb2.DeleteSourceResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListSources(
+        self,
+        request: _relay_pb2.ListSourcesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_relay_pb2.ListSourcesResponse, _abc.Awaitable[_relay_pb2.ListSourcesResponse]]: ...
 
     @_abc_1.abstractmethod
     def ListReports(
