@@ -19,6 +19,7 @@ from servicekit.settings import read_secret, read_secrets
 from spool import Spool
 
 from mta_queue.adapters.changes import Changes
+from mta_queue.adapters.egress import Egress, EgressBook
 from mta_queue.adapters.hooks import Hooks
 from mta_queue.adapters.https import Https
 from mta_queue.adapters.items import Items
@@ -133,6 +134,7 @@ async def wire(service: Service[Settings]) -> None:
         results=results,
         login_of=login_of(sealer),
         leaving=Leaving(directory, keys, srs_secrets),
+        egress=Egress(pool, lambda: rules.now.sources, sealer),
     )
     service.on_close(relay.close)
     schedule = Schedule(
@@ -179,7 +181,7 @@ async def wire(service: Service[Settings]) -> None:
     jobs = Jobs(changes, notices, service.draining)
     orders = Orders(Items(pool), changes, jobs, book, rules)
 
-    relay_orders = RelayOrders(RouteBook(pool, sealer), rules, store)
+    relay_orders = RelayOrders(RouteBook(pool, sealer), rules, store, EgressBook(pool, sealer))
 
     hooks = Hooks(pool, sealer)
     reach_orders = ReachOrders(ShapeBook(pool), suppressions, hooks, rules)
