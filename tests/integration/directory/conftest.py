@@ -13,6 +13,7 @@ import pytest
 from directory.adapters.changes import BusChanges
 from directory.adapters.issuers import Issuers
 from directory.adapters.journal import Journal
+from directory.adapters.ldap_binding import LdapServers
 from directory.adapters.limits import Limits
 from directory.adapters.shared_secret import shared_secret
 from directory.core import scram
@@ -30,6 +31,7 @@ from mailwire.directory.v1.certificate_pb2_grpc import DirectoryCertificateServi
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceStub, DirectoryServiceStub
 from mailwire.directory.v1.dkim_pb2_grpc import DirectoryDkimServiceStub, DirectorySigningServiceStub
 from mailwire.directory.v1.identity_pb2_grpc import DirectoryIdentityServiceStub, DirectoryRemovalServiceStub
+from mailwire.directory.v1.ldap_pb2_grpc import DirectoryLdapServiceStub
 from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
 from mailwire.directory.v1.policy_pb2_grpc import DirectoryPolicyServiceStub
 from mailwire.directory.v1.quota_pb2_grpc import DirectoryQuotaServiceStub
@@ -62,6 +64,7 @@ class House:
     removal: Any
     openid: Any
     certificates: Any
+    ldap: Any
     factors: Any
     web: Any
     journal: Journal
@@ -133,6 +136,7 @@ async def opened(
     dkim_secrets: Sequence[str] = (DKIM_SECRET,),
     scram_iterations: int = 4096,
     issuers: Issuers | None = None,
+    ldap_servers: LdapServers | None = None,
 ) -> AsyncIterator[House]:
     """A directory on these stores."""
     pool = await open_pool(engines.dsn("directory", "app"))
@@ -151,6 +155,7 @@ async def opened(
         clock,
         Sealer(dkim_secrets) if dkim_secrets else None,
         issuers=issuers,
+        ldap_servers=ldap_servers,
         site=Site("mail.example", ["https://mail.example"]),
     )
     server = grpc.aio.server()
@@ -171,6 +176,7 @@ async def opened(
         DirectoryRemovalServiceStub(channel),
         DirectoryOpenidServiceStub(channel),
         DirectoryCertificateServiceStub(channel),
+        DirectoryLdapServiceStub(channel),
         DirectorySecondFactorServiceStub(channel),
         DirectoryWebLoginServiceStub(channel),
         wiring.journal,

@@ -12,6 +12,7 @@ from servicekit.settings import read_secret
 
 from directory.adapters.changes import BusChanges
 from directory.adapters.issuers import Issuers
+from directory.adapters.ldap_binding import LdapServers
 from directory.adapters.shared_secret import shared_secret
 from directory.core.limits import Rules
 from directory.core.passwords import Hasher, Verdicts
@@ -34,8 +35,9 @@ async def wire(service: Service[Settings]) -> None:
     trusted = ssl.create_default_context()
     if settings.openid_ca_file is not None:
         trusted.load_verify_locations(settings.openid_ca_file)
-    issuers = Issuers(trusted, settings.openid_inside_networks)
+    issuers = Issuers(trusted, settings.inside_networks)
     service.on_close(issuers.close)
+    ldap_servers = LdapServers(settings.inside_networks)
     wiring = build(
         pool,
         BusChanges(bus).tell,
@@ -48,6 +50,8 @@ async def wire(service: Service[Settings]) -> None:
         sealer=_sealer(settings.dkim_secret_file),
         deleted_kept=timedelta(days=settings.deleted_account_days),
         issuers=issuers,
+        ldap_servers=ldap_servers,
+        ldap_seconds=settings.verdict_seconds,
         site=Site(settings.web_domain, settings.web_origins) if settings.web_domain else None,
     )
     service.on_close(wiring.journal.close)

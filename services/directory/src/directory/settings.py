@@ -37,9 +37,9 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings):
     openid_ca_file: Path | None = Field(
         None, description="certificates (PEM) that OpenID providers may have too, beside the world's"
     )
-    openid_inside_networks: list[IPv4Network | IPv6Network] = Field(
+    inside_networks: list[IPv4Network | IPv6Network] = Field(
         default_factory=list,
-        description="networks of our own that OpenID providers may be in (JSON list of CIDR); all others of ours are not "
+        description="networks of our own that OpenID providers and LDAP servers may be in (JSON list of CIDR); all others of ours are not "
         "connected to, whatever a tenant names",
     )
     web_domain: str = Field(

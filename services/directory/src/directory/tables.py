@@ -248,6 +248,23 @@ client_certificate = Table(
     ),
 )
 
+# Where a tenant's passwords are kept by somebody else.
+ldap_source = Table(
+    "ldap_source",
+    metadata,
+    Column(
+        "tenant_id", UUID(as_uuid=True), ForeignKey("tenant.tenant_id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("url", Text, nullable=False),
+    Column("bind_dn", Text, nullable=False),
+    # Encrypted (core/sealing.py).
+    Column("sealed_password", LargeBinary),
+    Column("base_dn", Text, nullable=False),
+    Column("filter", Text, nullable=False),
+    Column("ca_certificates", Text, nullable=False),
+    _created_at(),
+)
+
 # Who may send for an address: send_as, send_on_behalf.
 delegation = Table(
     "delegation",

@@ -19,6 +19,7 @@ from mailwire.directory.v1.identity_pb2_grpc import (
     add_DirectoryIdentityServiceServicer_to_server,
     add_DirectoryRemovalServiceServicer_to_server,
 )
+from mailwire.directory.v1.ldap_pb2_grpc import add_DirectoryLdapServiceServicer_to_server
 from mailwire.directory.v1.openid_pb2_grpc import add_DirectoryOpenidServiceServicer_to_server
 from mailwire.directory.v1.policy_pb2_grpc import add_DirectoryPolicyServiceServicer_to_server
 from mailwire.directory.v1.quota_pb2_grpc import add_DirectoryQuotaServiceServicer_to_server
@@ -38,6 +39,8 @@ from directory.adapters.deleted import DeletedAccounts
 from directory.adapters.dkim_keys import DkimKeys
 from directory.adapters.issuers import Issuers
 from directory.adapters.journal import Journal
+from directory.adapters.ldap_binding import LdapServers
+from directory.adapters.ldap_sources import LdapSources
 from directory.adapters.limits import Limits
 from directory.adapters.lookups import SqlLookUps
 from directory.adapters.openid_providers import OpenidProviders
@@ -54,6 +57,7 @@ from directory.edge.certificates import CertificateLogins, CertificateOrders
 from directory.edge.hashing import Hashing
 from directory.edge.housekeeping import Housekeeping
 from directory.edge.identity import Identities, Removals
+from directory.edge.ldap import ElsewherePasswords, LdapOrders
 from directory.edge.openid import OpenidOrders
 from directory.edge.orders import Orders
 from directory.edge.policies import TenantPolicies
@@ -74,6 +78,7 @@ SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.Dir
             "mailwire.directory.v1.DirectoryIdentityService",
             "mailwire.directory.v1.DirectoryRemovalService",
             "mailwire.directory.v1.DirectoryOpenidService",
+            "mailwire.directory.v1.DirectoryLdapService",
             "mailwire.directory.v1.DirectoryCertificateService",
             "mailwire.directory.v1.DirectorySecondFactorService",
             "mailwire.directory.v1.DirectoryWebLoginService"]  # fmt: skip
@@ -94,6 +99,7 @@ class Wiring:
     identities: Identities
     removals: Removals
     openid: OpenidOrders
+    ldap: LdapOrders
     certificates: CertificateOrders
     second_factors: SecondFactorOrders
     web_logins: WebLogins
@@ -113,6 +119,7 @@ class Wiring:
         add_DirectoryIdentityServiceServicer_to_server(self.identities, server)
         add_DirectoryRemovalServiceServicer_to_server(self.removals, server)
         add_DirectoryOpenidServiceServicer_to_server(self.openid, server)
+        add_DirectoryLdapServiceServicer_to_server(self.ldap, server)
         add_DirectoryCertificateServiceServicer_to_server(self.certificates, server)
         add_DirectorySecondFactorServiceServicer_to_server(self.second_factors, server)
         add_DirectoryWebLoginServiceServicer_to_server(self.web_logins, server)
@@ -133,6 +140,8 @@ def build(
     deleted_kept: timedelta = timedelta(days=30),
     issuers: Issuers | None = None,
     site: Site | None = None,
+    ldap_servers: LdapServers | None = None,
+    ldap_seconds: float = 60.0,
 ) -> Wiring:
     """All of it around one pool. `secret` is the one that all processes share; without a sealer nothing is signed,
     with 0 iterations there is no SCRAM.
@@ -141,6 +150,8 @@ def build(
     addresses, deleted = Addresses(pool), DeletedAccounts(pool)
     lookups, accounts, journal, limits = SqlLookUps(pool), Accounts(pool), Journal(pool), Limits(pool, rules)
     sign_ins, providers = SignIns(pool), OpenidProviders(pool, sealer)
+    sources = LdapSources(pool, sealer)
+    elsewhere = ElsewherePasswords(sources, ldap_servers, ldap_seconds) if ldap_servers is not None else None
     factors, certificates = SecondFactors(pool), ClientCertificates(pool)
     tokens = Tokens(providers, issuers) if issuers is not None else None
     signing_in = SigningIn(
@@ -156,6 +167,7 @@ def build(
         clock,
         tokens,
         CertificateLogins(certificates),
+        elsewhere,
     )
     return Wiring(
         questions=Questions(lookups, signing_in),
@@ -177,6 +189,7 @@ def build(
         ),
         removals=Removals(deleted),
         openid=OpenidOrders(tenants, providers, tell),
+        ldap=LdapOrders(tenants, sources, tell),
         certificates=CertificateOrders(tenants, accounts, certificates, tell, clock),
         second_factors=SecondFactorOrders(accounts, factors, sealer, site, tell, clock),
         web_logins=WebLogins(signing_in, factors, sealer, site, clock),

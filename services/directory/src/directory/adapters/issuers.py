@@ -187,14 +187,17 @@ class Issuers:
             await answer.aclose()
 
     async def _address(self, host: str, port: int) -> str:
-        """One that may be connected to. All of a name's addresses must be: one that is not is an attempt."""
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [str(each[4][0]) for each in found]
-        for text in addresses:
-            address = ip_address(text.partition("%")[0])
-            address = getattr(address, "ipv4_mapped", None) or address
-            if not address.is_global and not any(
-                address in network for network in self._inside if network.version == address.version
-            ):
-                raise IssuerUnavailable(f"{host} leads to an address that is not public")
-        return addresses[0]
+        return checked_address(host, [str(each[4][0]) for each in found], self._inside)
+
+
+def checked_address(host: str, addresses: Sequence[str], inside: Sequence[IPv4Network | IPv6Network]) -> str:
+    """One that may be connected to. All must be public or of `inside`: one that is not is an attempt."""
+    for text in addresses:
+        address = ip_address(text.partition("%")[0])
+        address = getattr(address, "ipv4_mapped", None) or address
+        if not address.is_global and not any(
+            address in network for network in inside if network.version == address.version
+        ):
+            raise IssuerUnavailable(f"{host} leads to an address that is not public")
+    return addresses[0]

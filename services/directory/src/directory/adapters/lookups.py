@@ -62,6 +62,7 @@ FROM (SELECT o.* FROM domain n JOIN address o ON o.domain IN (n.name, n.alias_of
 JOIN account c ON c.account_id = a.account_id
 LEFT JOIN credential v ON v.account_id = c.account_id AND v.scram_iterations IS NOT NULL
     AND (v.kind = 'password' AND NOT EXISTS (SELECT FROM second_factor f WHERE f.account_id = c.account_id AND f.confirmed)
+             AND NOT EXISTS (SELECT FROM ldap_source l WHERE l.tenant_id = c.tenant_id)
          OR v.kind = 'app' AND $3 = ANY(v.scopes) AND (v.expires_at IS NULL OR v.expires_at > $4))
 ORDER BY v.kind DESC NULLS LAST, v.created_at, v.credential_id"""
 

@@ -27,12 +27,14 @@ from directory.adapters.journal import Journal, Use
 from directory.core import app_passwords, limits, names, scram
 from directory.core.client_address import canonical
 from directory.core.lately import Lately
+from directory.core.ldap import LdapSource
 from directory.core.limits import Rules, Standing
 from directory.core.openid import Provider, TokenWrong
 from directory.core.passwords import Hasher, Verdicts
 from directory.core.scram import ScramMaterial
 from directory.edge.certificates import CertificateLogins
 from directory.edge.hashing import Crowded, Hashing
+from directory.edge.ldap import ElsewherePasswords
 from directory.edge.tokens import Tokens
 from directory.edge.turns import Turns
 from directory.ports import Attempted, Login, LoginLimits, LookUps, SignInRecord
@@ -152,7 +154,9 @@ class SigningIn:
         clock: Callable[[], datetime] = utc_now,
         tokens: Tokens | None = None,
         certificates: CertificateLogins | None = None,
+        elsewhere: ElsewherePasswords | None = None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._certificates = certificates
         self._tokens = tokens
         self._wrong_tokens = Verdicts(WRONG_TOKEN_SECONDS)
@@ -249,6 +253,7 @@ class SigningIn:
             remember_seconds = login.app.seconds_left(now)
         elif isinstance(attempt, Proof):
             right = login is not None and login.is_password and not login.has_second_factor
+            right = right and await self._source_of(attempt.login) is None
         elif isinstance(attempt, Shown):
             if login is not None and self._certificates is not None:
                 remember_seconds = await self._certificates.seconds_granted(
@@ -299,10 +304,25 @@ class SigningIn:
         """Whether it is the account's password; None for one that was wrong a while ago already."""
         if self._mistakes.knows(_of(login, attempt, attempted), attempt.password, time.monotonic()):
             return None
-        right = await self._is_password(login, attempt.password, rank)
+        source = await self._source_of(attempt.login)
+        if source is not None and self._elsewhere is not None:
+            # The spelling that we keep; of a login that is not here, the one that was given.
+            address = login.address if login is not None else attempt.login[: names.ADDRESS_OCTETS]
+            right = await self._elsewhere.is_right(source, address, attempt.password) and login is not None
+        else:
+            right = await self._is_password(login, attempt.password, rank)
         if not right:
             self._remember_mistake(login, attempt, attempted)
         return right
+
+    async def _source_of(self, login: str) -> LdapSource | None:
+        """Who keeps the passwords of this login's tenant; None: we."""
+        key = names.split(login)
+        return (
+            await self._elsewhere.source_of(key[1])
+            if key is not None and self._elsewhere is not None
+            else None
+        )
 
     def _remember_mistake(self, login: Login | None, attempt: Attempt, attempted: Attempted) -> None:
         self._mistakes.remember(_of(login, attempt, attempted), attempt.password, time.monotonic())

@@ -1,0 +1,83 @@
+"""posthouse tenant ldap: set, show, delete."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from posthouse.api import named
+from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.errors import Problem
+from posthouse.output import as_json, console, guarded, table
+
+app = typer.Typer(no_args_is_help=True, help="An LDAP server that keeps the passwords of a tenant's people.")
+COLUMNS = ("url", "base_dn", "filter", "bind_dn", "has_bind_password")
+Tenant = Annotated[str, typer.Argument(help="The tenant's name.")]
+
+
+@app.command("set")
+@guarded
+def set_(
+    tenant: Tenant,
+    server: Annotated[str, typer.Argument(help="ldaps://host, or ldap://host with StartTLS.")],
+    base_dn: Annotated[str, typer.Option(help="Where people are looked for.")],
+    search: Annotated[
+        str, typer.Option("--filter", help="With {address}, {local_part} or {domain} in it.")
+    ] = "(mail={address})",
+    bind_dn: Annotated[str, typer.Option(help="Who looks people up; without it nobody.")] = "",
+    bind_password_stdin: Annotated[
+        bool, typer.Option("--bind-password-stdin", help="Read its password from standard input.")
+    ] = False,
+    ca_file: Annotated[Path | None, typer.Option(help="Authorities to trust, in PEM.")] = None,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Ask this server whether passwords are right; a password that is not given stays."""
+    body = {"url": server, "base_dn": base_dn, "filter": search, "bind_dn": bind_dn}
+    if bind_password_stdin:
+        body["bind_password"] = sys.stdin.readline().rstrip("\r\n")
+    if ca_file is not None:
+        try:
+            body["ca_certificates"] = ca_file.read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Problem(f"{ca_file} cannot be read as PEM: {error}.") from error
+    made = client(data, url, token, token_file).call("PUT", _path(tenant), body)
+    as_json(made) if json else console.print(f"passwords of {tenant} are asked for at {made['url']}")
+
+
+@app.command()
+@guarded
+def show(
+    tenant: Tenant,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Show where a tenant's passwords are kept."""
+    found = client(data, url, token, token_file).call("GET", _path(tenant))
+    as_json(found) if json else table([found], COLUMNS, "")
+
+
+@app.command()
+@guarded
+def delete(
+    tenant: Tenant,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Let the passwords that were set here count again."""
+    client(data, url, token, token_file).call("DELETE", _path(tenant))
+    as_json({"deleted": tenant}) if json else console.print(f"passwords of {tenant} are ours again")
+
+
+def _path(tenant: str) -> str:
+    return f"{named('tenants', tenant)}/ldap-source"
