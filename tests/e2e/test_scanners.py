@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import psutil
@@ -130,6 +131,29 @@ def test_mail_waits_for_a_scanner_that_was_killed(scanned: Platform) -> None:
     [kept] = json.loads(posthouse(scanned, "list", "demo", "--json"))
     posthouse(scanned, "delete", "demo", kept["queue_id"])
     assert posthouse(scanned, "list", "demo").strip() == "Nothing is kept."
+
+
+def test_the_scanner_learns_from_what_a_user_moves_into_junk_and_out(
+    scanned: Platform, tmp_path: Path
+) -> None:
+    def learned(kind: str) -> float:
+        return counter(scanned, f'mda_messages_learned_total{{sorted_as="{kind}"}}')
+
+    words = b" ".join(b"word%d" % number for number in range(40)) + b"\r\n"
+    send(scanned, clean("sortable") + words)
+    wait_for(lambda: "sortable" in in_mailbox(scanned, "INBOX"))
+    bob = scanned.account("bob")
+    with imaplib.IMAP4("127.0.0.1", scanned.ports.imap) as session:
+        session.login(bob.address, bob.password)
+        for source, target, kind in (("INBOX", "Junk", "spam"), ("Junk", "INBOX", "ham")):
+            before = learned(kind)
+            session.select(source)
+            _, [numbers] = session.search(None, "HEADER", "Message-ID", "sortable")
+            assert session._simple_command("MOVE", numbers.decode(), target)[0] == "OK"
+            wait_for(lambda: learned(kind) == before + 1)  # noqa: B023
+    letter = tmp_path / "letter"
+    letter.write_bytes(clean("told") + words[::-1])
+    assert posthouse(scanned, "learn", "spam", str(letter)).strip() == "learned"
 
 
 def test_who_wants_its_mail_judged_first_refuses_and_need_not_bounce(scanned: Platform) -> None:

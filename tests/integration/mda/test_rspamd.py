@@ -169,3 +169,45 @@ async def test_no_address_becomes_a_field_of_the_request(address: str) -> None:
     letter = letter_with(lambda envelope: replace(envelope, reverse_path=address))
     with pytest.raises(ScannerBroke, match="control character"):
         await scanner(1).scan(letter, HAM)
+
+
+def wordy(words: str, number: int) -> bytes:
+    """A message of many words, like others of its kind."""
+    text = " ".join(f"{word}{number % 3}" for word in words.split()) + f" {number} " + words
+    return clean(f"wordy-{number}") + (text + "\r\n").encode()
+
+
+SPAM_WORDS = "cheap watches luxury replica discount order today winner casino bonus spins jackpot claim prize"
+HAM_WORDS = (
+    "meeting minutes attached budget review colleague schedule quarterly report draft comments project"
+)
+
+
+@needs("rspamd")
+async def test_it_learns_from_what_users_sort(rspamd: Daemon) -> None:
+    learner = Rspamd(
+        f"http://127.0.0.1:{rspamd.port}",
+        spam_score=6.0,
+        scan_seconds=20.0,
+        scan_octets=1 << 20,
+        learn=f"127.0.0.1:{rspamd.port + 1}",
+    )
+    for number in range(25):
+        assert await learner.learn(wordy(SPAM_WORDS, number), is_spam=True)
+        assert await learner.learn(wordy(HAM_WORDS, number), is_spam=False)
+    # A second time there is nothing to learn of it.
+    assert not await learner.learn(wordy(SPAM_WORDS, 0), is_spam=True)
+    like_spam, like_ham = wordy(SPAM_WORDS, 99), wordy(HAM_WORDS, 99)
+    found = await learner.scan(letter_of(like_spam), like_spam)
+    assert "BAYES_SPAM" in symbols_of(found)
+    assert "BAYES_HAM" in symbols_of(await learner.scan(letter_of(like_ham), like_ham))
+
+
+async def test_a_controller_that_is_away_is_no_scanner_that_is_down() -> None:
+    learner = Rspamd(
+        "http://127.0.0.1:1", spam_score=6.0, scan_seconds=1.0, scan_octets=1, learn="127.0.0.1:1"
+    )
+    with pytest.raises(ScannerUnavailable):
+        await learner.learn(HAM, is_spam=True)
+    with pytest.raises(ValueError, match="controller"):
+        Rspamd("http://127.0.0.1:1", spam_score=6.0, scan_seconds=1.0, scan_octets=1, learn="nowhere")

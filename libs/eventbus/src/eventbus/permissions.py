@@ -90,19 +90,21 @@ SERVICES: dict[str, Permissions] = {
             subjects.ALL_EVENTS,
             *_pulls(STREAM, "mta-queue", subjects.MAIL_RELAY),
         ),
-        subscribe=(*_HEARS_DIRECTORY, subjects.DMARC_RESULT),
+        subscribe=(*_HEARS_DIRECTORY, subjects.DMARC_RESULT, subjects.MAIL_RETURNED),
     ),
     "mda": Permissions(
         publish=(
             *_ACCEPTS,
             *_pulls(STREAM, "mda", subjects.MAIL_LOCAL),
             *_CHANGES_MAILBOXES,
+            subjects.MAIL_RETURNED,
             *_keeps("full"),
         ),
-        subscribe=(*_HEARS_DIRECTORY, "ledger.full.*"),
+        subscribe=(*_HEARS_DIRECTORY, "ledger.full.*", f"{subjects.MAILBOX_SORTED}.*"),
     ),
     "imap": Permissions(
-        publish=_CHANGES_MAILBOXES, subscribe=(*_HEARS_DIRECTORY, f"{subjects.MAILBOX_CHANGED}.*")
+        publish=(*_CHANGES_MAILBOXES, f"{subjects.MAILBOX_SORTED}.*"),
+        subscribe=(*_HEARS_DIRECTORY, f"{subjects.MAILBOX_CHANGED}.*"),
     ),
     "pop3": Permissions(publish=_CHANGES_MAILBOXES, subscribe=_HEARS_DIRECTORY),
     "managesieve": Permissions(subscribe=_HEARS_DIRECTORY),

@@ -5,11 +5,13 @@
 | mail.local.<shard> | mailwire.spool.v1.SpooledMessage | the spool library | mda | JetStream MAIL, until acknowledged |
 | mail.relay.<shard> | mailwire.spool.v1.SpooledMessage | the spool library | mta-queue | JetStream MAIL, until acknowledged |
 | mailbox.changed.<account> | mailwire.mailbox.v1.MailboxChanged | mailstore, after a commit | imap | not |
+| mailbox.sorted.<account> | JSON: tenant_id, account_id, mailbox_id, uids, as (spam or ham) | mailstore, after a commit in imap | mda, to learn | not |
 | limits.spent | JSON: who, and what it let through | smtp-gateway, once a second | the other gateways | not |
 | dmarc.result | JSON: the policy that was found, and what the message came to | smtp-gateway | one mta-queue | not |
 | sending.suspended | JSON: account, tenant, reason, at | smtp-gateway | whoever watches over accounts | not |
 | ledger.<name>.<key> | the value; none: removed | smtp-gateway, mda (full) | smtp-gateway, mda (full) | JetStream LEDGER_<NAME>, the last one of each key, bounded |
 | events.<tenant> | JSON: {"events": [...]} (mta-queue, core.events), oldest first | mta-queue, after a commit | whoever follows a tenant's mail | JetStream EVENTS, a week, 256 MiB |
+| mail-returned | mailwire.spool.v1.SpooledMessage that was filed and is a notice or feedback report | mda, after a commit | mta-queue (one process of all) | not |
 | directory.changed | mailwire.directory.v1.DirectoryChanged | directory, after a commit | all that cache answers | not |
 """
 
@@ -19,9 +21,11 @@ MAIL_STREAM = "MAIL"
 MAIL_LOCAL = "mail.local.*"
 MAIL_RELAY = "mail.relay.*"
 ALL_MAIL = "mail.>"
+MAIL_RETURNED = "mail-returned"
 EVENTS_STREAM = "EVENTS"
 ALL_EVENTS = "events.*"
 MAILBOX_CHANGED = "mailbox.changed"
+MAILBOX_SORTED = "mailbox.sorted"
 DIRECTORY_CHANGED = "directory.changed"
 LIMITS_SPENT = "limits.spent"
 DMARC_RESULT = "dmarc.result"
@@ -54,3 +58,8 @@ def events(tenant_id: str) -> str:
 def mailbox_changed(account_id: str) -> str:
     """Where changes of one account's mailboxes are told."""
     return f"{MAILBOX_CHANGED}.{account_id}"
+
+
+def mailbox_sorted(account_id: str) -> str:
+    """Where it is told what a user takes messages for."""
+    return f"{MAILBOX_SORTED}.{account_id}"

@@ -17,7 +17,7 @@ from mailstore.errors import (
     StoreUnavailable,
     TooManyScripts,
 )
-from mailstore.notifier import bus_notifier
+from mailstore.notifier import bus_notifier, sorted_notifier
 from mailstore.scripts import ActiveScripts, ScriptInfo, ScriptStore
 from mailstore.sharing import SharedMailbox
 from mailstore.store import MailStore
@@ -36,6 +36,8 @@ from mailstore.types import (
     Outcome,
     Side,
     Snapshot,
+    Sorted,
+    SortedAs,
     StoredMessage,
 )
 
@@ -72,6 +74,8 @@ __all__ = [
     "SharedMailbox",
     "Side",
     "Snapshot",
+    "Sorted",
+    "SortedAs",
     "StoreUnavailable",
     "StoredMessage",
     "TenantScriptStore",
@@ -79,4 +83,5 @@ __all__ = [
     "TextQuestion",
     "TooManyScripts",
     "bus_notifier",
+    "sorted_notifier",
 ]

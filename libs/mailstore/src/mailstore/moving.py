@@ -9,7 +9,9 @@ from pgkit import Connection, Pool, transaction
 
 from mailstore import removing, rows
 from mailstore.quotas import Quotas, limits_of
-from mailstore.types import CopyResult, MailboxChange
+from mailstore.types import CopyResult, MailboxChange, SortedAs
+
+JUNK, TRASH = "\\Junk", "\\Trash"
 
 # Like rows.CHOSEN, with every entry of the mailbox ($3 is not looked at).
 EVERY = "SELECT * FROM entry WHERE account_id = $1 AND mailbox_id = $2 AND $3::bigint[] IS NOT NULL"
@@ -80,7 +82,7 @@ async def _copy(
     target_id: int,
     modseq: int,
 ) -> CopyResult:
-    await rows.mailbox_row(connection, account, source_id)
+    source_row = await rows.mailbox_row(connection, account, source_id)
     target = await rows.mailbox_row(connection, account, target_id)
     source = EVERY if uids is None else rows.CHOSEN
     copied: Sequence[asyncpg.Record] = await connection.fetch(
@@ -112,4 +114,14 @@ async def _copy(
             sum(not row["system_flags"] & SystemFlag.SEEN for row in copied),
             sum(row["size_octets"] for row in copied),
         )
-    return CopyResult(target["uid_validity"], [(row["uid"], row["new_uid"]) for row in copied])
+    pairs = [(row["uid"], row["new_uid"]) for row in copied]
+    return CopyResult(target["uid_validity"], pairs, _sorted_as(source_row, target))
+
+
+def _sorted_as(source: asyncpg.Record, target: asyncpg.Record) -> SortedAs | None:
+    """By the special uses of the two (RFC 6154), whatever their owner calls them."""
+    if JUNK in target["special_use"]:
+        return None if JUNK in source["special_use"] else SortedAs.SPAM
+    if JUNK in source["special_use"] and TRASH not in target["special_use"]:
+        return SortedAs.HAM
+    return None

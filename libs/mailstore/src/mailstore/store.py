@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import IO
 
 from blobstore import BlobStore, BodyReference
-from mailmodel import AccountRef, Entry, FlagChange, MailboxInfo
+from mailmodel import AccountRef, Entry, FlagAction, FlagChange, MailboxInfo
 from mailmodel.quota import Quota, QuotaLimits
 from mailmodel.rights import Rights
 from pgkit import Pool, check, check_durability, open_pool, transaction
@@ -52,6 +52,8 @@ from mailstore.types import (
     Outcome,
     Side,
     Snapshot,
+    Sorted,
+    SortedAs,
     StoredMessage,
 )
 
@@ -60,6 +62,10 @@ Tell = Callable[[MailboxChange], None]
 # Our statements leave the planner no choice (see `tables`): it need not choose again each time, which took longer than
 # the work, and must not choose to read a whole table because that is small today.
 PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+
+
+# As clients say it (registered by RFC 5788's registry).
+KEYWORDS = {"$junk": SortedAs.SPAM, "$notjunk": SortedAs.HAM}
 
 
 class MailStore:
@@ -72,6 +78,8 @@ class MailStore:
         self._quotas = quotas
         # Told after a delivery what accounts that have a limit keep now.
         self.on_quota: Callable[[Quota], None] = lambda _quota: None
+        # Told after a commit what users take messages for.
+        self.on_sorted: Callable[[Sorted], None] = lambda _sorted: None
 
     @classmethod
     async def open(
@@ -258,6 +266,7 @@ class MailStore:
         """The entries as they are after it."""
         outcome, told = await flagging.store_flags(self._pool, account, mailbox_id, uids, change)
         self._told(told)
+        self._sorted_by_keyword(account, mailbox_id, outcome, change)
         return outcome.entries
 
     async def store_flags_unless_changed(
@@ -273,6 +282,7 @@ class MailStore:
             self._pool, account, mailbox_id, uids, change, unchanged_since
         )
         self._told(told)
+        self._sorted_by_keyword(account, mailbox_id, outcome, change)
         return outcome
 
     async def expunge(
@@ -295,6 +305,7 @@ class MailStore:
         """All or none; UIDs that are gone are left out. Raises QuotaExceeded."""
         result, told = await moving.copy(self._pool, self._quotas, account, source_id, uids, target_id)
         self._told(*told)
+        self._sorted_by_place(account, target_id, result)
         return result
 
     async def move(
@@ -303,7 +314,24 @@ class MailStore:
         """Copy and remove at once."""
         result, told = await moving.move(self._pool, account, source_id, uids, target_id)
         self._told(*told)
+        self._sorted_by_place(account, target_id, result)
         return result
+
+    def _sorted_by_place(self, account: AccountRef, target_id: int, result: CopyResult) -> None:
+        if result.sorted_as is not None and result.pairs:
+            uids = tuple(uid for _, uid in result.pairs)
+            self.on_sorted(Sorted(account, target_id, uids, result.sorted_as))
+
+    def _sorted_by_keyword(
+        self, account: AccountRef, mailbox_id: int, outcome: FlagOutcome, change: FlagChange
+    ) -> None:
+        said = {word.lower() for word in change.flags.keywords} & KEYWORDS.keys()
+        if change.action is FlagAction.REMOVE or len(said) != 1:
+            return
+        left_alone = set(outcome.modified)
+        uids = tuple(entry.uid for entry in outcome.entries if entry.uid not in left_alone)
+        if uids:
+            self.on_sorted(Sorted(account, mailbox_id, uids, KEYWORDS[said.pop()]))
 
     # -- quotas
 

@@ -104,6 +104,23 @@ class Changes:
     gone: bool
 
 
+class SortedAs(Enum):
+    """What the owner of messages takes them for."""
+
+    SPAM = "spam"
+    HAM = "ham"
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Messages that their owner has put into Junk or taken out of it, or has said the same of by a keyword."""
+
+    account: AccountRef
+    mailbox_id: int
+    uids: tuple[int, ...]
+    sorted_as: SortedAs
+
+
 class Columns(IntFlag):
     """What `fetch` reads of each message; UID, date, size and flags always come."""
 
@@ -179,7 +196,11 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
-    """For COPYUID (RFC 4315 §3): the target's UIDVALIDITY and (source UID, target UID) pairs."""
+    """For COPYUID (RFC 4315 §3): the target's UIDVALIDITY and (source UID, target UID) pairs.
+
+    `sorted_as`: what their owner says of the messages by where they went; None: nothing.
+    """
 
     uid_validity: int
     pairs: list[tuple[int, int]]
+    sorted_as: "SortedAs | None" = None

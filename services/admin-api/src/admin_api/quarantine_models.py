@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from admin_api.models import Wire
+
 
 class Finding(BaseModel):
     """What one scanner said."""
@@ -30,3 +32,16 @@ class ShownHeld(Held):
     """The same with the message's header."""
 
     header: Annotated[str, Field(description="as it came, at most 64 KiB; what is no UTF-8 is replaced")]
+
+
+class Lesson(Wire):
+    """A message that the spam scanner is to learn from."""
+
+    message: Annotated[str, Field(max_length=1_000_000, description="as it came")]
+    spam: Annotated[bool, Field(description="whether it is spam")]
+
+
+class Learned(BaseModel):
+    """False: there was nothing to learn of it, or the scanner knew it."""
+
+    learned: bool

@@ -18,13 +18,14 @@ from servicekit.run import Service, run
 from servicekit.settings import read_secret
 from spool import Spool
 
-from mda.adapters.configured import scanners_of
+from mda.adapters.configured import learner_of, scanners_of
 from mda.adapters.quarantine import BlobQuarantine
 from mda.core.findings import WhenUnscanned
 from mda.edge.callers import ALLOWED
 from mda.edge.filing import Filing
 from mda.edge.fullness import Fullness
 from mda.edge.judging import Judging
+from mda.edge.learning import Learning
 from mda.edge.mailboxes import Mailboxes
 from mda.edge.receipts import Receipts
 from mda.edge.running import Running
@@ -80,6 +81,10 @@ async def wire(service: Service[Settings]) -> None:
             pause_seconds=settings.retry_seconds,
             policies=policies,
         )
+    if (learner := learner_of(scanners, settings)) is not None:
+        learning = Learning(learner, mailboxes, service.draining)
+        await bus.listen(f"{subjects.MAILBOX_SORTED}.*", learning.heard)
+        service.spawn(learning.run(), name="learning")
     spool = Spool(blobs, bus)
     quarantine = BlobQuarantine(blobs)
     fullness = await _fullness(service, bus, mailboxes, spool)
@@ -99,11 +104,18 @@ async def wire(service: Service[Settings]) -> None:
         hold_seconds=min(2.0, settings.ack_wait_seconds / 4),
         fullness=fullness,
         policies=policies,
+        returned=lambda payload: bus.tell(subjects.MAIL_RETURNED, payload),
     )
     for number in range(settings.filing_tasks):
         service.spawn(filing.run(), name=f"filing-{number}")
     settling = Settling(
-        quarantine, blobs, mailboxes, receipts, timedelta(days=settings.quarantine_days), service.draining
+        quarantine,
+        blobs,
+        mailboxes,
+        receipts,
+        timedelta(days=settings.quarantine_days),
+        service.draining,
+        learner,
     )
     service.spawn(settling.sweep(), name="quarantine-sweep")
 

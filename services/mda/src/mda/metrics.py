@@ -27,6 +27,7 @@ SCAN_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 JUDGED = Counter("mda_messages_judged_total", "Messages judged before they were accepted", ["judgement"])
+LEARNED = Counter("mda_messages_learned_total", "Messages that the scanner learned from", ["sorted_as"])
 SCANNER_UP = Gauge("mda_scanner_up", "Whether a scanner answered when it was last asked", ["scanner"])
 AWAITING_SCAN = Counter("mda_messages_awaiting_scan_total", "Messages given back because a scanner is down")
 JUNK = Counter("mda_deliveries_junk_total", "Deliveries to Junk")

@@ -34,6 +34,13 @@ class Scanner(Protocol):
         """Raises ScannerUnavailable while it would not answer."""
 
 
+class Learner(Protocol):
+    """Learns from what users take for spam and what not."""
+
+    async def learn(self, content: bytes, *, is_spam: bool) -> bool:
+        """False where there is nothing to learn of it. Raises ScannerUnavailable or ScannerBroke."""
+
+
 class Policies(Protocol):
     """What tenants chose."""
 

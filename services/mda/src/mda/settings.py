@@ -1,5 +1,6 @@
 """Settings of the mda (environment, prefix MDA_)."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -34,6 +35,13 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     )
     clamd: str = Field("", description="host:port of a clamd that looks for viruses; empty: nobody does")
     rspamd_url: str = Field("", description="http://host:port of an rspamd; empty: nobody looks for spam")
+    rspamd_learn: str = Field(
+        "",
+        description="host:port of rspamd's controller, which learns what users take for spam; empty: nobody learns",
+    )
+    rspamd_password_file: Path | None = Field(
+        None, description="a file with the controller's password; none: it lets us in by our address"
+    )
     spam_score: float = Field(6.0, description="from this score of rspamd on a message is filed into Junk")
     when_unscanned: Literal["wait", "deliver marked"] = Field(
         "wait",

@@ -1,11 +1,13 @@
-"""posthouse quarantine: list, show, release, delete."""
+"""posthouse quarantine: list, show, release, delete, learn."""
 
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
 import typer
 
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.errors import Problem
 from posthouse.output import as_json, console, guarded, table
 
 app = typer.Typer(no_args_is_help=True, help="Messages that scanners keep from their recipients.")
@@ -101,3 +103,26 @@ def delete(
     """Keep a message no longer; nobody gets it."""
     client(data, url, token, token_file).call("DELETE", _path(tenant, queue_id))
     as_json({"deleted": queue_id}) if json else console.print(f"{queue_id} deleted")
+
+
+@app.command()
+@guarded
+def learn(
+    kind: Annotated[str, typer.Argument(help="spam or ham.")],
+    file: Annotated[Path, typer.Argument(help="A message.")],
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Let the spam scanner learn from a message."""
+    if kind not in ("spam", "ham"):
+        raise Problem("It is spam or ham.")
+    try:
+        message = file.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise Problem(f"{file}: {error}") from error
+    asked = {"message": message, "spam": kind == "spam"}
+    found = client(data, url, token, token_file).call("POST", "/v1/quarantine/-/learn", asked)
+    as_json(found) if json else console.print("learned" if found["learned"] else "nothing new to learn")

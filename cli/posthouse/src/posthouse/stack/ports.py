@@ -40,6 +40,7 @@ class Ports:
     gateway_grpc: int
     clamd: int
     rspamd: int
+    rspamd_control: int
     status: int
 
     @classmethod
@@ -72,6 +73,7 @@ class Ports:
             gateway_grpc=base + 704,
             clamd=base + 310,
             rspamd=base + 333,
+            rspamd_control=base + 334,
             status=base + 600,
         )
 

@@ -1,8 +1,7 @@
 """rspamd from the Debian package of that name: says what looks like spam (`posthouse up --with rspamd`).
 
-It asks nobody: what needs a blocklist, a web service or other people's DNS is
-off, unless `--set RSPAMD_NETWORK=true` says otherwise. It has no Redis, so
-there is no statistics that learns. Its first start takes some eight seconds of
+It learns from what users take for spam, in files of its own (SQLite). It asks nobody: what needs a blocklist, a web service or other people's DNS is
+off, unless `--set RSPAMD_NETWORK=true` says otherwise. Its first start takes some eight seconds of
 work, nearly all of it for the list of top-level domains; what it makes of it is
 kept in the data folder. `--set RSPAMD_TOP_LEVEL_DOMAINS_FILE=...` is a shorter one.
 """
@@ -36,6 +35,16 @@ LATE = (
     "dkim_signing",
 )
 MESSAGE_MEGABYTES = 128
+# Of what is learned before there are so many of each kind nothing is said. A user's word is learned whatever it thinks.
+LEAST_LEARNED = 20
+STATISTICS = f"""backend = "sqlite3";
+new_schema = false;
+min_learns = {LEAST_LEARNED};
+learn_condition = "return function(task, is_spam, unlearn) return true end";
+cache {{{{ type = "sqlite3"; path = "{{folder}}/learned.sqlite"; }}}}
+statfile {{{{ symbol = "BAYES_HAM"; path = "{{folder}}/ham.sqlite"; spam = false; }}}}
+statfile {{{{ symbol = "BAYES_SPAM"; path = "{{folder}}/spam.sqlite"; spam = true; }}}}
+"""
 
 
 class Rspamd:
@@ -46,6 +55,7 @@ class Rspamd:
     ) -> None:
         """`top_level_domains`: a file to recognise addresses by, instead of the package's."""
         self._port = ports.rspamd
+        self._control_port = ports.rspamd_control
         self._folder = layout.root / "rspamd"
         self._program = debian_program("rspamd", "rspamd", "rspamd")
         self._network = network
@@ -55,6 +65,11 @@ class Rspamd:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def control(self) -> str:
+        """host:port of its controller."""
+        return f"127.0.0.1:{self._control_port}"
 
     def prepare(self) -> None:
         """Write the configuration: the package's, with our own local.d."""
@@ -68,7 +83,12 @@ class Rspamd:
         files = {f"{module}.conf": "enabled = false;\n" for module in off}
         # The package's, whatever an earlier start wrote.
         files |= {f"{module}.conf": "" for module in NETWORK if self._network}
-        files |= {f"worker-{name}.inc": "enabled = false;\n" for name in ("controller", "proxy", "fuzzy")}
+        files |= {f"worker-{name}.inc": "enabled = false;\n" for name in ("proxy", "fuzzy")}
+        # Learns for who is on this machine.
+        files["worker-controller.inc"] = (
+            f'bind_socket = "127.0.0.1:{self._control_port}";\ncount = 1;\nsecure_ip = "127.0.0.1";\n'
+        )
+        files["classifier-bayes.conf"] = STATISTICS.format(folder=work)
         files["worker-normal.inc"] = f'bind_socket = "127.0.0.1:{self._port}";\ncount = 1;\n'
         files["logging.inc"] = 'type = "console";\nlevel = "warning";\n'
         # Relative to the working folder: the path of a socket is at most 107 octets long.

@@ -45,6 +45,7 @@ class Scanners:
             settings["MDA_CLAMD"] = self._clamav.address
         if self._rspamd is not None:
             settings["MDA_RSPAMD_URL"] = self._rspamd.url
+            settings["MDA_RSPAMD_LEARN"] = self._rspamd.control
         return settings
 
     @property

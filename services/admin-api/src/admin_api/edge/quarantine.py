@@ -11,7 +11,7 @@ from admin_api.adapters.quarantine import SECONDS, answer
 from admin_api.adapters.queue import TenantNames
 from admin_api.edge.tenants import PageToken
 from admin_api.models import Page
-from admin_api.quarantine_models import Held, ShownHeld
+from admin_api.quarantine_models import Held, Learned, Lesson, ShownHeld
 
 router = APIRouter(prefix="/v1/quarantine", tags=["quarantine"])
 Size = Annotated[int, Query(ge=1, le=500, description="how many at most")]
@@ -26,6 +26,14 @@ def attach(app: FastAPI, stub: QuarantineAdminServiceStub) -> None:
 async def _id(request: Request, tenant: str) -> str:
     names: TenantNames = request.app.state.tenant_names
     return await names.id_of(tenant)
+
+
+@router.post("/-/learn")
+async def learn(lesson: Lesson, request: Request) -> Learned:
+    """Let the spam scanner learn from a message, as it learns from what users move into Junk and out of it."""
+    asked = wire.LearnRequest(content=lesson.message.encode(), is_spam=lesson.spam, actor=ACTOR)
+    found = await answer(request.app.state.quarantine.Learn(asked, timeout=SECONDS))
+    return Learned(learned=found.learned)
 
 
 @router.get("/{tenant}")

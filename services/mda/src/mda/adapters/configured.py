@@ -1,8 +1,12 @@
 """The scanners that the settings name."""
 
+from collections.abc import Sequence
+
+from servicekit.settings import read_secret
+
 from mda.adapters.clamd import Clamd
 from mda.adapters.rspamd import Rspamd
-from mda.ports import Scanner
+from mda.ports import Learner, Scanner
 from mda.settings import Settings
 
 
@@ -23,6 +27,17 @@ def scanners_of(settings: Settings) -> list[Scanner]:
                 spam_score=settings.spam_score,
                 scan_seconds=settings.scan_seconds,
                 scan_octets=settings.scan_octets,
+                learn=settings.rspamd_learn,
+                learn_password=""
+                if settings.rspamd_password_file is None
+                else read_secret(settings.rspamd_password_file),
             )
         )
     return scanners
+
+
+def learner_of(scanners: Sequence[Scanner], settings: Settings) -> Learner | None:
+    """Who learns what users take for spam, where somebody does."""
+    if not settings.rspamd_learn:
+        return None
+    return next((each for each in scanners if isinstance(each, Rspamd)), None)

@@ -29,8 +29,25 @@ class Rspamd:
 
     name = "rspamd"
 
-    def __init__(self, url: str, *, spam_score: float, scan_seconds: float, scan_octets: int) -> None:
-        """`url` is http(s)://host:port. Raises ValueError. From `spam_score` on it is spam."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        spam_score: float,
+        scan_seconds: float,
+        scan_octets: int,
+        learn: str = "",
+        learn_password: str = "",
+    ) -> None:
+        """`url` is http(s)://host:port. Raises ValueError. From `spam_score` on it is spam.
+
+        `learn` is host:port of its controller, and `learn_password` what that wants to hear.
+        """
+        host, _, port = learn.rpartition(":")
+        if learn and (not host or not port.isdecimal()):
+            raise ValueError(f"the address of rspamd's controller must be host:port, not {learn!r}")
+        self._learn_host, self._learn_port = host, int(port or 0)
+        self._learn_password = learn_password
         place = urlsplit(url)
         if place.scheme not in ("http", "https") or not place.hostname:
             raise ValueError(f"the address of rspamd must be http://host:port, not {url!r}")
@@ -74,6 +91,24 @@ class Rspamd:
             symbols=symbols,
         )
 
+    async def learn(self, content: bytes, *, is_spam: bool) -> bool:
+        """Of a message that a user has sorted; False where it has nothing to learn of it (again).
+
+        Raises ScannerUnavailable, ScannerBroke.
+        """
+        headers = [("Password", self._learn_password)] if self._learn_password else []
+        path = "/learnspam" if is_spam else "/learnham"
+        pieces = (*_request("POST", path, headers, len(content)), content)
+        answer = await self._exchange(self._learn_host, self._learn_port, pieces)
+        status = answer.split(b" ", 2)[1:2]
+        if status == [b"200"]:
+            return True
+        # Too short (204), or learned already (208, and 404 where it says so).
+        known = status == [b"404"] and b"already learned" in answer.partition(b"\r\n")[0]
+        if known or status in ([b"204"], [b"208"]):
+            return False
+        raise ScannerBroke(f"rspamd did not learn: {answer[:200].decode('latin-1')}")
+
     async def check(self) -> None:
         try:
             await self._ask(_request("GET", "/ping", [], 0))
@@ -82,9 +117,13 @@ class Rspamd:
 
     async def _ask(self, pieces: tuple[bytes, ...]) -> bytes:
         """The body of a 200. Raises ScannerUnavailable, ScannerBroke."""
+        return _body(await self._exchange(self._host, self._port, pieces))
+
+    async def _exchange(self, host: str, port: int, pieces: tuple[bytes, ...]) -> bytes:
+        """The whole answer. Raises ScannerUnavailable, ScannerBroke."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
+                reader, writer = await asyncio.open_connection(host, port, ssl=self._tls)
         except (OSError, TimeoutError) as error:
             raise ScannerUnavailable(f"rspamd: {str(error) or 'it does not answer'}") from error
         try:
@@ -93,7 +132,7 @@ class Rspamd:
                     for start in range(0, len(piece), CHUNK_OCTETS):
                         writer.write(piece[start : start + CHUNK_OCTETS])
                         await writer.drain()
-                return _body(await _read_all(reader))
+                return await _read_all(reader)
         except TimeoutError:
             raise ScannerBroke(f"rspamd gave no answer within {self._scan_seconds:g} s") from None
         except OSError as error:

@@ -13,7 +13,7 @@ filed meanwhile.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import assert_never
@@ -28,6 +28,7 @@ from mda import metrics
 from mda.core.findings import Disposition, Finding, Verdict
 from mda.core.marks import marks
 from mda.core.plan import INBOX, local_recipients, over_quota, plan
+from mda.core.returned import came_back
 from mda.core.standing import Lists, Standing
 from mda.core.told import OVER_QUOTA
 from mda.edge.fullness import Fullness
@@ -76,7 +77,9 @@ class Filing:
         hold_seconds: float = 2.0,
         fullness: Fullness | None = None,
         policies: Policies = NOBODY_CHOSE,
+        returned: Callable[[bytes], None] = lambda payload: None,
     ) -> None:
+        self._returned = returned
         self._source = source
         self._mailboxes = mailboxes
         self._quarantine = quarantine
@@ -345,6 +348,8 @@ class Filing:
                 await job.item.retry_later(self._retry_seconds)
                 continue
             await job.item.acknowledge()
+            if came_back(job.letter):
+                self._returned(job.item.payload)
             metrics.WAITED_SECONDS.observe(max(0.0, (now - envelope.arrived_at).total_seconds()))
             self._log.debug("message_filed", queue_id=envelope.queue_id, recipients=len(job.deliveries))
 

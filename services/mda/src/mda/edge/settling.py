@@ -17,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from mailmodel import AccountRef
 from mailmsg.facts import examine
 from mailmsg.header import header_end
-from mailstore import Delivery, StoreUnavailable
+from mailstore import Delivery, Outcome, StoreUnavailable
 from mailwire.quarantine.v1 import quarantine_pb2 as wire
 from mailwire.quarantine.v1.quarantine_pb2_grpc import QuarantineAdminServiceServicer
 from servicekit import logs
@@ -29,7 +29,7 @@ from mda.adapters.quarantine import BlobQuarantine
 from mda.core.held import Held, NoSuchMessage
 from mda.core.marks import RELEASED, marks
 from mda.core.plan import INBOX, plan
-from mda.ports import Mailboxes, Receipts
+from mda.ports import Learner, Mailboxes, Receipts, ScannerBroke, ScannerUnavailable
 
 LOG = logs.logger("mda.settling")
 PAGE = 100
@@ -71,7 +71,9 @@ class Settling(QuarantineAdminServiceServicer):
         receipts: Receipts,
         kept: timedelta,
         draining: asyncio.Event,
+        learner: Learner | None = None,
     ) -> None:
+        self._learner = learner
         self._quarantine = quarantine
         self._blobs = blobs
         self._mailboxes = mailboxes
@@ -102,11 +104,27 @@ class Settling(QuarantineAdminServiceServicer):
         await self._blobs.put(key, (head, content))
         body = BodyReference(key, len(head), len(content), envelope.digest)
         letter = SpooledLetter(envelope, body, await asyncio.to_thread(examine, content))
-        await self._mailboxes.deliver(plan(letter, marks(held.findings) + RELEASED))
+        outcomes = await self._mailboxes.deliver(plan(letter, marks(held.findings) + RELEASED))
+        if Outcome.OVER_QUOTA in outcomes:
+            # Who has it has it; for the others it is kept, and can be released again.
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "a recipient's mailbox is full")
         await self._receipts.tell(letter)
         await self._quarantine.delete(request.tenant_id, request.queue_id)
         self._settled("released", request.tenant_id, request.queue_id, request.actor)
         return wire.ReleaseHeldResponse()
+
+    @mapped
+    async def Learn(self, request: wire.LearnRequest, context: Context) -> wire.LearnResponse:
+        if self._learner is None:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "no scanner learns here")
+        assert self._learner is not None
+        try:
+            learned = await self._learner.learn(request.content, is_spam=request.is_spam)
+        except (ScannerUnavailable, ScannerBroke) as error:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            raise
+        metrics.LEARNED.labels("spam" if request.is_spam else "ham").inc(learned)
+        return wire.LearnResponse(learned=learned)
 
     @mapped
     async def DeleteHeld(self, request: wire.DeleteHeldRequest, context: Context) -> wire.DeleteHeldResponse:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'mailwire/quarantine/v1/quarantine.proto\x12\x16mailwire.quarantine.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x01\n\x04Held\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08queue_id\x18\x02 \x01(\t\x12.\n\narrived_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07held_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0creverse_path\x18\x05 \x01(\t\x12\x12\n\nrecipients\x18\x06 \x03(\t\x12\x13\n\x0bsize_octets\x18\x07 \x01(\x04\x12\x31\n\x08\x66indings\x18\x08 \x03(\x0b\x32\x1f.mailwire.quarantine.v1.Finding\";\n\x07\x46inding\x12\x0f\n\x07scanner\x18\x01 \x01(\t\x12\x0f\n\x07verdict\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"K\n\x0fListHeldRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x10ListHeldResponse\x12*\n\x04held\x18\x01 \x03(\x0b\x32\x1c.mailwire.quarantine.v1.Held\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x0eGetHeldRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08queue_id\x18\x02 \x01(\t\"M\n\x0fGetHeldResponse\x12*\n\x04held\x18\x01 \x01(\x0b\x32\x1c.mailwire.quarantine.v1.Held\x12\x0e\n\x06header\x18\x02 \x01(\x0c\"H\n\x12ReleaseHeldRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08queue_id\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\"\x15\n\x13ReleaseHeldResponse\"G\n\x11\x44\x65leteHeldRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08queue_id\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\"\x14\n\x12\x44\x65leteHeldResponse2\xa0\x03\n\x16QuarantineAdminService\x12]\n\x08ListHeld\x12\'.mailwire.quarantine.v1.ListHeldRequest\x1a(.mailwire.quarantine.v1.ListHeldResponse\x12Z\n\x07GetHeld\x12&.mailwire.quarantine.v1.GetHeldRequest\x1a\'.mailwire.quarantine.v1.GetHeldResponse\x12\x66\n\x0bReleaseHeld\x12*.mailwire.quarantine.v1.ReleaseHeldRequest\x1a+.mailwire.quarantine.v1.ReleaseHeldResponse\x12\x63\n\nDeleteHeld\x12).mailwire.quarantine.v1.DeleteHeldRequest\x1a*.mailwire.quarantine.v1.DeleteHeldResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'mailwire/quarantine/v1/quarantine.proto\x12\x16mailwire.quarantine.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x01\n\x04Held\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08queue_id\x18\x02 \x01(\t\x12.\n\narrived_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07held_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0creverse_path\x18\x05 \x01(\t\x12\x12\n\nrecipients\x18\x06 \x03(\t\x12\x13\n\x0bsize_octets\x18\x07 \x01(\x04\x12\x31\n\x08\x66indings\x18\x08 \x03(\x0b\x32\x1f.mailwire.quarantine.v1.Finding\";\n\x07\x46inding\x12\x0f\n\x07scanner\x18\x01 \x01(\t\x12\x0f\n\x07verdict\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"?\n\x0cLearnRequest\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x0f\n\x07is_spam\x18\x02 \x01(\x08\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\" \n\rLearnResponse\x12\x0f\n\x07learned\x18\x01 \x01(\x08\"K\n\x0fListHeldRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x10ListHeldResponse\x12*\n\x04held\x18\x01 \x03(\x0b\x32\x1c.mailwire.quarantine.v1.Held\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x0eGetHeldRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08queue_id\x18\x02 \x01(\t\"M\n\x0fGetHeldResponse\x12*\n\x04held\x18\x01 \x01(\x0b\x32\x1c.mailwire.quarantine.v1.Held\x12\x0e\n\x06header\x18\x02 \x01(\x0c\"H\n\x12ReleaseHeldRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08queue_id\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\"\x15\n\x13ReleaseHeldResponse\"G\n\x11\x44\x65leteHeldRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08queue_id\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\"\x14\n\x12\x44\x65leteHeldResponse2\xf6\x03\n\x16QuarantineAdminService\x12]\n\x08ListHeld\x12\'.mailwire.quarantine.v1.ListHeldRequest\x1a(.mailwire.quarantine.v1.ListHeldResponse\x12Z\n\x07GetHeld\x12&.mailwire.quarantine.v1.GetHeldRequest\x1a\'.mailwire.quarantine.v1.GetHeldResponse\x12\x66\n\x0bReleaseHeld\x12*.mailwire.quarantine.v1.ReleaseHeldRequest\x1a+.mailwire.quarantine.v1.ReleaseHeldResponse\x12\x63\n\nDeleteHeld\x12).mailwire.quarantine.v1.DeleteHeldRequest\x1a*.mailwire.quarantine.v1.DeleteHeldResponse\x12T\n\x05Learn\x12$.mailwire.quarantine.v1.LearnRequest\x1a%.mailwire.quarantine.v1.LearnResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,22 +36,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELD']._serialized_end=351
   _globals['_FINDING']._serialized_start=353
   _globals['_FINDING']._serialized_end=412
-  _globals['_LISTHELDREQUEST']._serialized_start=414
-  _globals['_LISTHELDREQUEST']._serialized_end=489
-  _globals['_LISTHELDRESPONSE']._serialized_start=491
-  _globals['_LISTHELDRESPONSE']._serialized_end=578
-  _globals['_GETHELDREQUEST']._serialized_start=580
-  _globals['_GETHELDREQUEST']._serialized_end=633
-  _globals['_GETHELDRESPONSE']._serialized_start=635
-  _globals['_GETHELDRESPONSE']._serialized_end=712
-  _globals['_RELEASEHELDREQUEST']._serialized_start=714
-  _globals['_RELEASEHELDREQUEST']._serialized_end=786
-  _globals['_RELEASEHELDRESPONSE']._serialized_start=788
-  _globals['_RELEASEHELDRESPONSE']._serialized_end=809
-  _globals['_DELETEHELDREQUEST']._serialized_start=811
-  _globals['_DELETEHELDREQUEST']._serialized_end=882
-  _globals['_DELETEHELDRESPONSE']._serialized_start=884
-  _globals['_DELETEHELDRESPONSE']._serialized_end=904
-  _globals['_QUARANTINEADMINSERVICE']._serialized_start=907
-  _globals['_QUARANTINEADMINSERVICE']._serialized_end=1323
+  _globals['_LEARNREQUEST']._serialized_start=414
+  _globals['_LEARNREQUEST']._serialized_end=477
+  _globals['_LEARNRESPONSE']._serialized_start=479
+  _globals['_LEARNRESPONSE']._serialized_end=511
+  _globals['_LISTHELDREQUEST']._serialized_start=513
+  _globals['_LISTHELDREQUEST']._serialized_end=588
+  _globals['_LISTHELDRESPONSE']._serialized_start=590
+  _globals['_LISTHELDRESPONSE']._serialized_end=677
+  _globals['_GETHELDREQUEST']._serialized_start=679
+  _globals['_GETHELDREQUEST']._serialized_end=732
+  _globals['_GETHELDRESPONSE']._serialized_start=734
+  _globals['_GETHELDRESPONSE']._serialized_end=811
+  _globals['_RELEASEHELDREQUEST']._serialized_start=813
+  _globals['_RELEASEHELDREQUEST']._serialized_end=885
+  _globals['_RELEASEHELDRESPONSE']._serialized_start=887
+  _globals['_RELEASEHELDRESPONSE']._serialized_end=908
+  _globals['_DELETEHELDREQUEST']._serialized_start=910
+  _globals['_DELETEHELDREQUEST']._serialized_end=981
+  _globals['_DELETEHELDRESPONSE']._serialized_start=983
+  _globals['_DELETEHELDRESPONSE']._serialized_end=1003
+  _globals['_QUARANTINEADMINSERVICE']._serialized_start=1006
+  _globals['_QUARANTINEADMINSERVICE']._serialized_end=1508
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,11 @@ class QuarantineAdminServiceStub:
                 request_serializer=mailwire_dot_quarantine_dot_v1_dot_quarantine__pb2.DeleteHeldRequest.SerializeToString,
                 response_deserializer=mailwire_dot_quarantine_dot_v1_dot_quarantine__pb2.DeleteHeldResponse.FromString,
                 _registered_method=True)
+        self.Learn = channel.unary_unary(
+                '/mailwire.quarantine.v1.QuarantineAdminService/Learn',
+                request_serializer=mailwire_dot_quarantine_dot_v1_dot_quarantine__pb2.LearnRequest.SerializeToString,
+                response_deserializer=mailwire_dot_quarantine_dot_v1_dot_quarantine__pb2.LearnResponse.FromString,
+                _registered_method=True)
 
 
 class QuarantineAdminServiceServicer:
@@ -88,6 +93,13 @@ class QuarantineAdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Learn(self, request, context):
+        """Let the spam scanner learn from a message.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_QuarantineAdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -110,6 +122,11 @@ def add_QuarantineAdminServiceServicer_to_server(servicer, server):
                     servicer.DeleteHeld,
                     request_deserializer=mailwire_dot_quarantine_dot_v1_dot_quarantine__pb2.DeleteHeldRequest.FromString,
                     response_serializer=mailwire_dot_quarantine_dot_v1_dot_quarantine__pb2.DeleteHeldResponse.SerializeToString,
+            ),
+            'Learn': grpc.unary_unary_rpc_method_handler(
+                    servicer.Learn,
+                    request_deserializer=mailwire_dot_quarantine_dot_v1_dot_quarantine__pb2.LearnRequest.FromString,
+                    response_serializer=mailwire_dot_quarantine_dot_v1_dot_quarantine__pb2.LearnResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -221,6 +238,33 @@ class QuarantineAdminService:
             '/mailwire.quarantine.v1.QuarantineAdminService/DeleteHeld',
             mailwire_dot_quarantine_dot_v1_dot_quarantine__pb2.DeleteHeldRequest.SerializeToString,
             mailwire_dot_quarantine_dot_v1_dot_quarantine__pb2.DeleteHeldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Learn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.quarantine.v1.QuarantineAdminService/Learn',
+            mailwire_dot_quarantine_dot_v1_dot_quarantine__pb2.LearnRequest.SerializeToString,
+            mailwire_dot_quarantine_dot_v1_dot_quarantine__pb2.LearnResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,8 @@ class QuarantineAdminServiceStub:
     ReleaseHeld: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.ReleaseHeldRequest, _quarantine_pb2.ReleaseHeldResponse]
     """Let it reach its recipients after all; it is kept no longer."""
     DeleteHeld: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.DeleteHeldRequest, _quarantine_pb2.DeleteHeldResponse]
+    Learn: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.LearnRequest, _quarantine_pb2.LearnResponse]
+    """Let the spam scanner learn from a message."""
 
 @_typing.type_check_only
 class QuarantineAdminServiceAsyncStub(QuarantineAdminServiceStub):
@@ -53,6 +55,8 @@ class QuarantineAdminServiceAsyncStub(QuarantineAdminServiceStub):
     ReleaseHeld: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.ReleaseHeldRequest, _quarantine_pb2.ReleaseHeldResponse]  # type: ignore[assignment]
     """Let it reach its recipients after all; it is kept no longer."""
     DeleteHeld: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.DeleteHeldRequest, _quarantine_pb2.DeleteHeldResponse]  # type: ignore[assignment]
+    Learn: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.LearnRequest, _quarantine_pb2.LearnResponse]  # type: ignore[assignment]
+    """Let the spam scanner learn from a message."""
 
 class QuarantineAdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Asked by admin-api; any process of the mda answers. Every question is about one tenant (a UUID in text form)."""
@@ -87,5 +91,13 @@ class QuarantineAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _quarantine_pb2.DeleteHeldRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_quarantine_pb2.DeleteHeldResponse, _abc.Awaitable[_quarantine_pb2.DeleteHeldResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def Learn(
+        self,
+        request: _quarantine_pb2.LearnRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_quarantine_pb2.LearnResponse, _abc.Awaitable[_quarantine_pb2.LearnResponse]]:
+        """Let the spam scanner learn from a message."""
 
 def add_QuarantineAdminServiceServicer_to_server(servicer: QuarantineAdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

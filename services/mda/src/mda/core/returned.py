@@ -1,0 +1,14 @@
+"""Whether a message says what became of another: a notice (RFC 3464), or a feedback report (RFC 5965)."""
+
+from spool import Source, SpooledLetter
+
+# As BODYSTRUCTURE has the second part of such a multipart/report (RFC 6522 §3).
+PARTS = (b'"delivery-status"', b'"global-delivery-status"', b'"feedback-report"')
+
+
+def came_back(letter: SpooledLetter) -> bool:
+    """From outside only: what our own queue says is of messages that it knows."""
+    if letter.envelope.source is not Source.MX:
+        return False
+    structure = letter.facts.bodystructure.lower()
+    return b'"report"' in structure and any(part in structure for part in PARTS)
