@@ -1,0 +1,121 @@
+"""A client that reads slowly holds up its own FETCH and nothing lies in memory meanwhile, neither rows nor bodies."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+
+import pytest
+from blobstore import BodyReference
+from mailmodel import AccountRef
+from mailmodel.flags import NO_FLAGS
+from mailstore import Columns, Snapshot, StoredMessage
+
+from tests.support.imap_memory import Client, Imap
+
+MESSAGES = 100_000
+PIECE = 500
+BODY_OCTETS = 100 * 1024 * 1024
+HIGH_WATER = 256 * 1024
+# Turns of the loop in which a server that does not wait would have done it all.
+TURNS = 3_000
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Slow:
+    """The client's side of a connection whose buffer is full until it reads."""
+
+    def __init__(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.wire = client._wire
+        self.has_read = asyncio.Event()
+        self.received = 0
+        self.tail = b""
+        self.most = 0
+        monkeypatch.setattr(self.wire, "drain", self._drain)
+
+    async def _drain(self) -> None:
+        self.most = max(self.most, len(self.wire.sent))
+        while len(self.wire.sent) > HIGH_WATER:
+            self.has_read.clear()
+            await self.has_read.wait()
+
+    async def sleep(self) -> None:
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+
+    async def read_until(self, tag: bytes) -> None:
+        while not (self.tail.endswith(b"\r\n") and tag in self.tail):
+            self.received += len(self.wire.sent)
+            self.tail = (self.tail + bytes(self.wire.sent))[-200:]
+            self.wire.sent.clear()
+            self.has_read.set()
+            await asyncio.sleep(0)
+
+
+def message(uid: int) -> StoredMessage:
+    reference = BodyReference("k", 0, BODY_OCTETS, b"")
+    return StoredMessage(uid, 1, NO_FLAGS, AT, BODY_OCTETS, "0", envelope=b"(NIL)" * 20, reference=reference)
+
+
+@pytest.fixture
+def reads(imap: Imap, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What the store was asked for: octets of bodies, or messages."""
+    asked: list[int] = []
+    take: Callable[..., object] = imap.store.snapshot
+
+    async def snapshot(account: AccountRef, mailbox_id: int, *, claim_recent: bool = False) -> Snapshot:
+        real = await take(account, mailbox_id)  # type: ignore[misc]
+        uids = list(range(1, MESSAGES + 1))
+        return Snapshot(real.info, uids, [1] * MESSAGES, [0] * MESSAGES, {}, MESSAGES + 1)
+
+    async def fetch(
+        account: AccountRef, mailbox_id: int, uids: Sequence[int], columns: Columns
+    ) -> AsyncIterator[list[StoredMessage]]:
+        for start in range(0, len(uids), PIECE):
+            chosen = uids[start : start + PIECE]
+            asked.append(len(chosen))
+            yield [message(uid) for uid in chosen]
+
+    async def read(stored: StoredMessage, offset: int, length: int) -> bytes:
+        asked.append(length)
+        return bytes(length)
+
+    monkeypatch.setattr(imap.store, "snapshot", snapshot)
+    monkeypatch.setattr(imap.store, "fetch", fetch)
+    monkeypatch.setattr(imap.store, "read", read)
+    return asked
+
+
+def test_a_hundred_thousand_rows_are_read_as_the_client_reads(
+    imap: Imap, reads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = imap.client(select="INBOX")
+    slow = Slow(client, monkeypatch)
+
+    async def scenario() -> None:
+        slow.wire.feed(b"x FETCH 1:* ENVELOPE\r\n")
+        await slow.sleep()
+        assert sum(reads) <= 10 * PIECE, "it reads on though nobody takes it"
+        await slow.read_until(b"x OK FETCH completed")
+
+    imap._loop.run_until_complete(scenario())
+    assert sum(reads) == MESSAGES
+    assert slow.received > 10_000_000
+    assert slow.most < HIGH_WATER + 200_000
+
+
+def test_a_large_body_is_read_as_the_client_reads(
+    imap: Imap, reads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = imap.client(select="INBOX")
+    slow = Slow(client, monkeypatch)
+
+    async def scenario() -> None:
+        slow.wire.feed(b"x FETCH 7 BODY.PEEK[]\r\n")
+        await slow.sleep()
+        assert sum(reads) < 4 * 1024 * 1024
+        await slow.read_until(b"x OK FETCH completed")
+
+    imap._loop.run_until_complete(scenario())
+    assert sum(reads[1:]) == BODY_OCTETS
+    assert slow.received > BODY_OCTETS
+    assert slow.most < 2 * 1024 * 1024
