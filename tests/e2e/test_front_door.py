@@ -151,3 +151,19 @@ def test_greylisting_is_one_thing_for_both_processes(guarded: Platform) -> None:
     # Neighbours are known in both processes, strangers in none.
     assert {answer(f"203.0.113.{number}") for number in range(10, 20)} == {250}
     assert answer("203.0.114.9") == 451
+
+
+def test_forged_senders_get_no_notice(guarded: Platform) -> None:
+    """A slice of 10^4: what is refused is refused in the dialogue, so nothing waits to be sent to anybody."""
+    alice = guarded.account("alice")
+    vain = [
+        ("nobody@example.test", "From: a@b.test\r\n\r\nx\r\n"),
+        ("victim@far.test", "From: a@b.test\r\n\r\nx\r\n"),
+        (alice.address, "From: a@b.test\r\nFrom: c@d.test\r\n\r\nx\r\n"),
+    ]
+    for number in range(60):
+        recipient, text = vain[number % 3]
+        with smtplib.SMTP("127.0.0.1", guarded.ports.smtp, timeout=20) as session:
+            with pytest.raises((smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError)):
+                session.sendmail(f"victim{number}@elsewhere.test", [recipient], text)
+    assert posthouse(guarded, "queue", "list", "--json") == []
