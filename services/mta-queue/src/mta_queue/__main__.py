@@ -52,6 +52,7 @@ from mta_queue.edge.orders import Orders
 from mta_queue.edge.reach_orders import ReachOrders
 from mta_queue.edge.relay_orders import RelayOrders
 from mta_queue.edge.releasing import Releasing
+from mta_queue.edge.returns import Returns
 from mta_queue.edge.slots import Slots
 from mta_queue.edge.suppressing import Suppressing
 from mta_queue.edge.upkeep import Upkeep
@@ -176,7 +177,13 @@ async def wire(service: Service[Settings]) -> None:
         lease_seconds=settings.lease_seconds,
         poll_seconds=settings.poll_seconds,
     )
-    upkeep = Upkeep(queue, timedelta(days=settings.history_days), service.draining)
+    upkeep = Upkeep(
+        queue,
+        timedelta(days=settings.history_days),
+        service.draining,
+        outcomes=timedelta(days=settings.outcome_days),
+        forget_expired=suppressions.forget_expired,
+    )
     changes = Changes(pool)
     jobs = Jobs(changes, notices, service.draining)
     orders = Orders(Items(pool), changes, jobs, book, rules)
@@ -196,6 +203,9 @@ async def wire(service: Service[Settings]) -> None:
         await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register, ALLOWED)
     service.spawn(jobs.run(), name="jobs")
     service.spawn(shaping.keep_permits(service.draining), name="permits")
+    returns = Returns(queue, suppressions, suppresses, blobs, settings.suppression_days, service.draining)
+    await bus.listen(subjects.MAIL_RETURNED, returns.heard, group="mta-queue")
+    service.spawn(returns.run(), name="returned-mail")
     service.spawn(Webhooks(hooks, HttpsPost(hook_https), service.draining).run(), name="webhooks")
     service.spawn(firsts.run(), name="first-attempts")
     service.spawn(laters.run(), name="due-items")

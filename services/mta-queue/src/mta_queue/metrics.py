@@ -29,3 +29,4 @@ REPORTS_RECEIVED = Counter(
 )
 FORWARDED = Counter("mta_queue_forwarded_total", "Messages of others that we sent on", ["sealed"])
 CONVERTED = Counter("mta_queue_converted_total", "messages made 7-bit for a system that takes no more")
+RETURNED = Counter("mta_queue_returned_total", "Notices and feedback reports about mail of ours", ["result"])

@@ -158,6 +158,9 @@ class Queue(Protocol):
     async def forget_attempts(self, limit: int, before: datetime) -> int:
         """History that is old enough. Returns how many rows."""
 
+    async def forget_outcomes(self, limit: int, before: datetime) -> int:
+        """What was settled so long ago that nobody asks. Returns how many rows."""
+
     async def waiting(self) -> int:
         """How many items wait."""
 

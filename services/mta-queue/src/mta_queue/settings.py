@@ -74,7 +74,8 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     outcome_days: float = Field(
         60.0,
         description="how long it can be looked up what became of a recipient; a respool of older mail would send it again",
-        ge=14,
+        # No shorter than deliveries to mailboxes are remembered (mailstore.upkeep).
+        ge=31,
         le=3650,
     )
     history_days: float = Field(30.0, description="how long attempts can be looked up", gt=0, le=3650)

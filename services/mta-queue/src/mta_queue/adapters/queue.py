@@ -117,6 +117,17 @@ class SqlQueue:
             for start in range(0, len(some), EVENTS_A_PAYLOAD):
                 self._tell(tenant_id, encode(some[start : start + EVENTS_A_PAYLOAD]))
 
+    async def delivered(self, tenant_id: str, queue_ids: Sequence[str]) -> list[tuple[str, str]]:
+        """(queue id, address) of those of these messages that another system has taken."""
+        async with transaction(self._pool, tenant_id) as connection:
+            rows = await connection.fetch(
+                """SELECT queue_id, address FROM relay_outcome
+                   WHERE tenant_id = $1 AND queue_id = ANY($2::text[]) AND outcome = 'delivered' LIMIT 1000""",
+                UUID(tenant_id),
+                list(queue_ids),
+            )
+        return [(row[0], row[1]) for row in rows]
+
     async def reported(self, events: Sequence[Event]) -> None:
         """What came back later."""
         async with transaction(self._pool, OPERATOR) as connection:
@@ -208,6 +219,16 @@ class SqlQueue:
             done = await connection.execute(
                 """DELETE FROM queue_attempt WHERE (tenant_id, queue_id, attempt_id) IN (
                        SELECT tenant_id, queue_id, attempt_id FROM queue_attempt WHERE started_at < $2 LIMIT $1)""",
+                limit,
+                before,
+            )
+        return int(done.rpartition(" ")[2])
+
+    async def forget_outcomes(self, limit: int, before: datetime) -> int:
+        async with transaction(self._pool, OPERATOR) as connection:
+            done = await connection.execute(
+                """DELETE FROM relay_outcome WHERE ctid = ANY(ARRAY(
+                       SELECT ctid FROM relay_outcome WHERE settled_at < $2 AND notice_due IS NULL LIMIT $1))""",
                 limit,
                 before,
             )

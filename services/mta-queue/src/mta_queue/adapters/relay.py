@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -87,6 +86,8 @@ class Trail:
         # Places that were passed over or failed without a word, and those that spoke.
         self.dead: list[Dead] = []
         self.spoke = False
+        # Hosts and addresses that need not be tried on their own any more.
+        self.raced: set[tuple[str, str]] = set()
         self.begin()
 
     def dead_until(self) -> datetime | None:
@@ -98,11 +99,15 @@ class Trail:
         self._started_at = datetime.now(UTC)
         self._clock = time.monotonic()
         self.tls = ""
+        # Of several that were connected to, the one that answered.
+        self.address = ""
 
     def end(self, address: str, outcomes: list[Outcome]) -> list[Outcome]:
         """It ended so."""
         seconds = time.monotonic() - self._clock
-        self.attempts.append(attempt_of(self._domain, self._started_at, seconds, address, self.tls, outcomes))
+        self.attempts.append(
+            attempt_of(self._domain, self._started_at, seconds, self.address or address, self.tls, outcomes)
+        )
         return outcomes
 
 
@@ -207,6 +212,8 @@ class Relay:
                     self._note_policy(place)
                     destination = place
                     continue
+                if isinstance(place, Place) and (place.host, place.address) in trail.raced:
+                    continue
                 trail.begin()
                 if requires and destination is not None and not vouches(destination, place.host):
                     unfit = trail.end("", all_alike(recipients, NAME_UNSURE, place.host))
@@ -235,6 +242,7 @@ class Relay:
                 try:
                     if self._egress is not None and way.egress:
                         place = replace(place, source=await self._egress.choose(way.egress, place.address))
+                    place = replace(place, others=self._others(place))
                     with metrics.TRANSACTION_SECONDS.time():
                         result = await self._try(letter, place, recipients, trail)
                 except NoSource as error:
@@ -249,8 +257,14 @@ class Relay:
                         unfit = trail.end(place.address, all_alike(recipients, reply, place.host))
                         continue
                     last = trail.end(place.address, all_alike(recipients, broken.reply, place.host))
-                    if broken.asked in (None, Asked.GREETING):
-                        trail.dead.append(self._dead.failed(place.key, broken.reply.text))
+                    if broken.asked is None:
+                        for address in (place.address, *place.others):
+                            trail.raced.add((place.host, address))
+                            key = (place.host, address, place.port)
+                            trail.dead.append(self._dead.failed(key, broken.reply.text))
+                    elif broken.asked is Asked.GREETING:
+                        key = (place.host, trail.address or place.address, place.port)
+                        trail.dead.append(self._dead.failed(key, broken.reply.text))
                     else:
                         self._heard(place, trail)
                     if broken.asked is Asked.CONTENT:
@@ -297,7 +311,18 @@ class Relay:
     def _heard(self, place: Place, trail: Trail) -> None:
         """There is somebody, whatever he says."""
         trail.spoke = True
-        self._dead.answered(place.key)
+        self._dead.answered((place.host, trail.address or place.address, place.port))
+
+    def _others(self, place: Place) -> tuple[str, ...]:
+        """Addresses of its host that may be connected to as well."""
+        private_too = place.is_route or self._settings.allow_private_destinations
+        return tuple(
+            each
+            for each in place.others
+            if (private_too or is_public(each))
+            and self._dead.is_dead((place.host, each, place.port)) is None
+            and (place.source is None or place.source.reaches(each))
+        )
 
     async def _try(
         self, letter: SpooledLetter, place: Place, recipients: tuple[str, ...], trail: Trail
@@ -378,9 +403,12 @@ class Relay:
             if session.messages == 0:
                 # An attempt has room for one connection, and may have left others here.
                 self._connections.make_room(trail.passage.limited_site)
-                await session.open(place.address, place.port, settings.connect_seconds, self._out(place))
+                addresses = (place.address, *place.others)
+                await session.open(addresses, place.port, settings.connect_seconds, self._out(place))
+                trail.address = session.address
+                trail.raced.add((place.host, session.address))
             else:
-                trail.tls = session.tls
+                trail.tls, trail.address = session.tls, session.address
                 await session.settle()
                 self._begin(session, letter, recipients, trail.departure)
             while True:

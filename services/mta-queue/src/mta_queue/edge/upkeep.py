@@ -20,9 +20,19 @@ GRACE = timedelta(minutes=10)
 class Upkeep:
     """Several processes may run it."""
 
-    def __init__(self, queue: Queue, history: timedelta, draining: asyncio.Event) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        history: timedelta,
+        draining: asyncio.Event,
+        *,
+        outcomes: timedelta,
+        forget_expired: Callable[[int], Awaitable[int]],
+    ) -> None:
         self._queue = queue
         self._history = history
+        self._outcomes = outcomes
+        self._forget_expired = forget_expired
         self._draining = draining
 
     async def run(self) -> None:
@@ -44,6 +54,8 @@ class Upkeep:
         if given_up:
             LOG.info("overdue_given_up", items=given_up)
         await self._all(lambda: self._queue.forget_attempts(BATCH * 10, now - self._history), BATCH * 10)
+        await self._all(lambda: self._queue.forget_outcomes(BATCH * 10, now - self._outcomes), BATCH * 10)
+        await self._all(lambda: self._forget_expired(BATCH))
         metrics.WAITING.set(await self._queue.waiting())
 
     async def _all(self, some: Callable[[], Awaitable[int]], batch: int = BATCH) -> int:
