@@ -5,8 +5,9 @@ the hosts ourselves, those that are not better than us would send it back, and a
 the MX; its host may be inside, for the operator chose it.
 """
 
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from dnslookup import DnsUnavailable, HostAddresses, MailHost, MailRoute, NoSuchDomain, Resolver
 
@@ -18,6 +19,8 @@ from mta_queue.core.tls import Demand, at_least
 from mta_queue.core.way import NO_RULE, Way
 
 HOSTS_TRIED = 10
+# Addresses of one host that are connected to at the same time, beside the first.
+RACED = 3
 
 
 class LoopsBack(Exception):
@@ -36,6 +39,8 @@ class Place:
     way: Way = NO_RULE
     # Where the connection comes from; None: from wherever.
     source: Source | None = None
+    # More addresses of the host, which may be connected to while this one is silent.
+    others: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -96,8 +101,10 @@ class Places:
             except HostRefused as refused:
                 yield Shut(host.name, refused)
                 continue
-            for address in addresses.addresses:
-                yield Place(host.name, address, self._port, False, demand, way)
+            ordered = _in_turns(addresses.addresses)
+            for number, address in enumerate(ordered):
+                others = tuple(ordered[number + 1 : number + 1 + RACED])
+                yield Place(host.name, address, self._port, False, demand, way, others=others)
                 tried += 1
                 if tried == HOSTS_TRIED:
                     return
@@ -125,5 +132,13 @@ class Places:
         except HostRefused as refused:
             yield Shut(route.host, refused)
             return
-        for address in addresses.addresses[:HOSTS_TRIED]:
-            yield Place(route.host, address, port, True, demand, way)
+        ordered = _in_turns(addresses.addresses)[:HOSTS_TRIED]
+        for number, address in enumerate(ordered):
+            others = tuple(ordered[number + 1 : number + 1 + RACED])
+            yield Place(route.host, address, port, True, demand, way, others=others)
+
+
+def _in_turns(addresses: Sequence[str]) -> list[str]:
+    """One of each family after the other (RFC 8305 §4), IPv4 first: that is where a sender is known."""
+    families = [[each for each in addresses if ":" not in each], [each for each in addresses if ":" in each]]
+    return [each for pair in zip_longest(*families) for each in pair if each is not None]

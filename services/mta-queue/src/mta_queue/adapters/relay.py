@@ -192,6 +192,7 @@ class Relay:
     ) -> list[Outcome]:
         """Outcomes for the first recipients: all, or as many as the peer takes in one transaction."""
         last: list[Outcome] | None = None
+        trail.raced.clear()
         trail.departure = Departure(letter.envelope.reverse_path)
         if self._leaving is not None:
             trail.departure = self._leaving.departure(letter.envelope, recipients)

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Sequence
 
 from mailproto.smtp.client import Asked, ClientMachine, Event, Ready, TlsWanted
 from mailproto.smtp.reply import Reply
 
-from mta_queue.adapters.proxies import DIRECT, ProxyAway, ProxyRefused, WayOut, connect
+from mta_queue.adapters.proxies import DIRECT, ProxyAway, ProxyRefused, WayOut
+from mta_queue.adapters.race import first_of
 from mta_queue.adapters.tls import CertificateRefused, Contexts, check, describe, fault_of
 from mta_queue.core.tls import Demand, Fault
 
@@ -53,6 +55,8 @@ class Session:
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self.messages = 0
+        # Where it leads, once it is open.
+        self.address = ""
         # The shaped site whose connections are counted (core.shaping), "" for none.
         self.site = ""
         self.extensions: dict[str, str] = {}
@@ -91,18 +95,22 @@ class Session:
                 return int(value)
         return 0
 
-    async def open(self, address: str, port: int, connect_seconds: float, out: WayOut = DIRECT) -> None:
-        """Connect. Raises SessionBroken."""
+    async def open(
+        self, addresses: Sequence[str], port: int, connect_seconds: float, out: WayOut = DIRECT
+    ) -> None:
+        """Connect to the first of a host's addresses that answers. Raises SessionBroken."""
+        text = f"no connection to {', '.join(addresses)}"
         try:
             async with asyncio.timeout(connect_seconds):
-                self._reader, self._writer = await connect(address, port, out)
+                connected = await first_of(addresses, port, out)
         except TimeoutError as error:
-            raise SessionBroken(f"no connection to {address} within {connect_seconds:g} s", None) from error
+            raise SessionBroken(f"{text} within {connect_seconds:g} s", None) from error
         except (ProxyAway, ProxyRefused) as error:
             # Not Asked.GREETING, and not None: the destination is not to be thought away.
-            raise SessionBroken(f"no connection to {address}: {error}", Asked.EHLO) from error
+            raise SessionBroken(f"{text}: {error}", Asked.EHLO) from error
         except OSError as error:
-            raise SessionBroken(f"no connection to {address}: {error.strerror or error}", None) from error
+            raise SessionBroken(f"{text}: {error.strerror or error}", None) from error
+        self.address, self._reader, self._writer = connected.address, connected.reader, connected.writer
 
     async def next_event(self) -> Event:
         """The next event that is not about TLS. Raises SessionBroken."""
