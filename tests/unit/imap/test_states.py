@@ -13,7 +13,13 @@ from tests.support.imap_memory import PASSWORD, Imap
 from tests.support.scram import ScramClient
 
 # A command of each kind, by the state that it needs (RFC 3501 §3). One that is not here fails a test.
-ALWAYS = {"CAPABILITY": "CAPABILITY", "NOOP": "NOOP", "LOGOUT": "LOGOUT", "ID": "ID NIL"}
+ALWAYS = {
+    "LANGUAGE": "LANGUAGE",
+    "CAPABILITY": "CAPABILITY",
+    "NOOP": "NOOP",
+    "LOGOUT": "LOGOUT",
+    "ID": "ID NIL",
+}
 STRANGERS = {"STARTTLS": "STARTTLS", "LOGIN": "LOGIN a b", "AUTHENTICATE": "AUTHENTICATE PLAIN"}
 AUTHENTICATED = {
     "SELECT": "SELECT INBOX",

@@ -51,6 +51,10 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     append_octets: int = Field(
         50 * 1024 * 1024, description="the largest message that APPEND takes", ge=65_536
     )
+    language: Literal["en", "de"] = Field(
+        "en",
+        description="what clients get that ask for the default language (RFC 5255); none asked for: English",
+    )
     message_limit: int = Field(
         0, description="messages that one command takes (RFC 9738); 0: any number", ge=0, le=10_000_000
     )

@@ -278,6 +278,13 @@ class Id:
 
 
 @dataclass(frozen=True, slots=True)
+class Language:
+    """Language ranges, the one that is wanted most first; none: which there are (RFC 5255 §3.2)."""
+
+    ranges: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Enable:
     capabilities: tuple[str, ...]
 
@@ -398,6 +405,7 @@ Command = (
     | Move
     | Id
     | Enable
+    | Language
     | Compress
     | GetQuota
     | GetQuotaRoot

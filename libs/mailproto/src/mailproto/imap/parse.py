@@ -21,6 +21,7 @@ from mailproto.imap.reader import Sink
 TAG = re.compile(rb"[\x21\x23-\x24\x26-\x27\x2c-\x5b\x5d-\x7a\x7c\x7e]{1,64}")
 VERB = re.compile(rb"[A-Za-z]+")
 ID_FIELDS = 30
+LANGUAGE_RANGES = 30
 
 
 class CommandInvalid(Exception):
@@ -60,6 +61,8 @@ def _command(cursor: Cursor) -> c.Command:
     if word in c.Plain.__members__:
         cursor.end()
         return c.Plain[word]
+    if word == "LANGUAGE" and cursor.at_end():
+        return c.Language(())
     parser = PARSERS.get(name)
     if parser is None:
         raise ParseError("there is no such command")
@@ -111,11 +114,22 @@ def _enable(cursor: Cursor) -> c.Command:
     return c.Enable(tuple(names))
 
 
+def _language(cursor: Cursor) -> c.Command:
+    """language-cmd = "LANGUAGE" *(SP lang-range-quoted)"""
+    ranges = [cursor.text()]
+    while cursor.take(b" "):
+        ranges.append(cursor.text())
+        if len(ranges) > LANGUAGE_RANGES:
+            raise ParseError("too many languages", "LIMIT")
+    return c.Language(tuple(ranges))
+
+
 PARSERS: dict[bytes, Callable[[Cursor], c.Command]] = {
     b"LOGIN": _login,
     b"AUTHENTICATE": _authenticate,
     b"ID": _id,
     b"ENABLE": _enable,
+    b"LANGUAGE": _language,
     b"COMPRESS": lambda cursor: c.Compress(cursor.word()),
     **parse_select.PARSERS,
     **parse_acl.PARSERS,

@@ -6,7 +6,7 @@ from typing import Literal
 from mailproto.sasl import BEARER_MECHANISMS, MECHANISMS
 from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS
 
-ALWAYS = ("IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "ENABLE")
+ALWAYS = ("IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "ENABLE", "LANGUAGE")
 LOGGED_IN = (
     *("IDLE", "NAMESPACE", "UIDPLUS", "UNSELECT", "CHILDREN", "MOVE"),
     *("SPECIAL-USE", "CREATE-SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE"),

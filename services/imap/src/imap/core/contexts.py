@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from mailproto.imap import responses
 from mailproto.imap.commands import By, CancelUpdate, Search, Sort
 from mailproto.imap.message_set import MessageSet
 from mailproto.imap.search_keys import (
@@ -54,7 +53,7 @@ async def _has_room(session: Session, tag: str, *, too_large: bool = False) -> b
     if len(session.contexts) < MOST_CONTEXTS and not too_large:
         return True
     why = "That result is too large" if too_large else "Too many results"
-    await session.say(responses.untagged("NO", f"{why} to be kept up to date", f'NOUPDATE "{tag}"'))
+    await session.say(session.untagged("NO", f"{why} to be kept up to date", f'NOUPDATE "{tag}"'))
     return False
 
 

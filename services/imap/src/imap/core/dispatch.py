@@ -47,7 +47,7 @@ def may_expunge(command: c.Command) -> MayExpunge:
 
 BY_UID = ("UIDs only", "UIDREQUIRED")
 # What a server that wants UTF-8 answers before it is enabled (RFC 6855 §6).
-WITHOUT_NAMES = (c.Id, c.Enable, c.Compress)
+WITHOUT_NAMES = (c.Id, c.Enable, c.Compress, c.Language)
 
 
 def check(session: Session, command: c.Command) -> None:
@@ -135,6 +135,8 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
             return await granting.list_rights(session, command)
         case c.MyRights():
             return await granting.my_rights(session, command)
+        case c.Language():
+            raise RuntimeError("the connection does that itself")
         case c.Compress():
             raise RuntimeError("the connection does that itself")
         case c.Login() | c.Authenticate():

@@ -4,9 +4,11 @@ from mailmodel import AccountRef
 from mailmodel.mailbox_name import INBOX, SEPARATOR, canonical, superiors
 from mailmodel.rights import CREATE, DELETE
 from mailproto.imap.commands import Create, Delete, Rename, Subscribe, Unsubscribe
+from mailproto.imap.names import encode_name
 from mailstore import InboxProtected, MailboxExists, MailboxHasInferiors, MailboxMissing, MailboxNameInvalid
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
+from imap.core.languages import prefix
 from imap.core.naming import say_normal_form
 from imap.core.object_ids import mailbox_object
 from imap.core.places import NOPERM, is_foreign, need, owner_of
@@ -133,9 +135,22 @@ async def unsubscribe(session: Session, command: Unsubscribe) -> Answer:
 
 async def namespace(session: Session) -> Answer:
     """One's own mailboxes at the top; those of other people; those that nobody owns (RFC 2342 §5)."""
-    others = b'(("Other Users/" "/")) (("Shared/" "/"))' if session.people is not None else b"NIL NIL"
-    await session.say(b'* NAMESPACE (("" "/")) %b\r\n' % others)
+    await session.say(namespaces(session))
     return ok("NAMESPACE completed")
+
+
+def namespaces(session: Session) -> bytes:
+    """The NAMESPACE response; with what the prefixes are called in the client's language (RFC 5255 §3.4)."""
+    others = b"NIL NIL"
+    if session.people is not None:
+        others = b" ".join(_namespace(session, name) for name in ("Other Users/", "Shared/"))
+    return b'* NAMESPACE (("" "/")) %b\r\n' % others
+
+
+def _namespace(session: Session, name: str) -> bytes:
+    called = prefix(name, session.language)
+    translation = b' "TRANSLATION" ("%b")' % encode_name(called) if called else b""
+    return b'(("%b" "/"%b))' % (name.encode("ascii"), translation)
 
 
 def _sentence(error: Exception) -> str:

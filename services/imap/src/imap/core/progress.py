@@ -11,6 +11,8 @@ from mailproto.imap import responses
 
 TOLD = (c.Search, c.MultiSearch, c.Sort, c.Thread, c.Store, c.Copy, c.Move, c.Append, c.UidExpunge)
 
+STILL = "Still at it"
+
 
 class Timer(Protocol):
     """A call that is to come."""
@@ -22,7 +24,7 @@ class Timer(Protocol):
 class Progress:
     """Of one session: `begin` and `end` enclose a command, `done` of `total` is what it says of itself."""
 
-    __slots__ = ("_later", "_seconds", "_tag", "_timer", "_write", "done", "total")
+    __slots__ = ("_later", "_seconds", "_tag", "_timer", "_write", "done", "text", "total")
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class Progress:
         self._timer: Timer | None = None
         self.done = 0
         self.total = 0
+        self.text = STILL
 
     def begin(self, command: c.Command, tag: str) -> None:
         """It is under way."""
@@ -53,5 +56,5 @@ class Progress:
     def _tell(self) -> None:
         tag = "NIL" if "]" in self._tag else f'"{self._tag}"'
         state = f"{self.done} {self.total}" if self.total else "NIL NIL"
-        self._write(responses.untagged("OK", "Still at it", f"INPROGRESS ({tag} {state})"))
+        self._write(responses.untagged("OK", self.text, f"INPROGRESS ({tag} {state})"))
         self._timer = self._later(self._seconds, self._tell)

@@ -95,4 +95,4 @@ async def warn(session: Session, owner: AccountRef) -> None:
     quota = await session.store.quota(owner)
     if quota.free_octets == 0 or quota.used_percent >= SOFT_PERCENT:
         said = f"{quota.used_percent} % of what may be kept is used"
-        await session.say(responses.untagged("NO", said, "OVERQUOTA"))
+        await session.say(session.untagged("NO", said, "OVERQUOTA"))

@@ -2,7 +2,6 @@
 
 from mailmodel.rights import DELETE_MESSAGES, EXPUNGE
 from mailmodel.view import MayExpunge
-from mailproto.imap import responses
 from mailproto.imap.commands import Replace
 from mailstore import EntryMissing, MailboxMissing
 
@@ -34,7 +33,7 @@ async def replace(session: Session, command: Replace) -> Answer:
         raise No(*GONE) from None
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
-    await session.say(responses.untagged("OK", "The new message is there", appended_code(target.info, [uid])))
+    await session.say(session.untagged("OK", "The new message is there", appended_code(target.info, [uid])))
     await say_normal_form(session, command.mailbox)
     await session.refresh(MayExpunge.YES)
     return ok("REPLACE completed", session.highest_told)

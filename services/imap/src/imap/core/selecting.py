@@ -30,7 +30,7 @@ async def select(session: Session, command: Select) -> Answer:
     if session.selected is not None:
         session.select(None)
         # RFC 7162 §3.2.11: what follows is about another mailbox.
-        await session.say(responses.untagged("OK", "The mailbox before is closed", "CLOSED"))
+        await session.say(session.untagged("OK", "The mailbox before is closed", "CLOSED"))
     if command.wants_modseqs:
         await session.enable(Feature.CONDSTORE)
     place = await places.need(session, command.mailbox, READ)
@@ -77,14 +77,14 @@ def _described(session: Session, info: MailboxInfo, view: SessionView, access: A
         lines.append(b"* %d RECENT\r\n" % view.recent)
         first = view.first_unseen()
         if first is not None and not session.is_uid_only:
-            lines.append(responses.untagged("OK", "The first unseen message", f"UNSEEN {first}"))
+            lines.append(session.untagged("OK", "The first unseen message", f"UNSEEN {first}"))
     permanent = "" if access is Access.READ_ONLY else " ".join(_kept(flags, reach))
     lines += [
-        responses.untagged("OK", "Flags that are kept", f"PERMANENTFLAGS ({permanent})"),
-        responses.untagged("OK", "UIDs are valid", f"UIDVALIDITY {info.uid_validity}"),
-        responses.untagged("OK", "The next UID", f"UIDNEXT {info.uid_next}"),
-        responses.untagged("OK", "The highest mod-sequence", f"HIGHESTMODSEQ {info.highest_modseq}"),
-        responses.untagged("OK", "The mailbox", f"MAILBOXID ({mailbox_object(info.mailbox_id)})"),
+        session.untagged("OK", "Flags that are kept", f"PERMANENTFLAGS ({permanent})"),
+        session.untagged("OK", "UIDs are valid", f"UIDVALIDITY {info.uid_validity}"),
+        session.untagged("OK", "The next UID", f"UIDNEXT {info.uid_next}"),
+        session.untagged("OK", "The highest mod-sequence", f"HIGHESTMODSEQ {info.highest_modseq}"),
+        session.untagged("OK", "The mailbox", f"MAILBOXID ({mailbox_object(info.mailbox_id)})"),
     ]
     return b"".join(lines)
 

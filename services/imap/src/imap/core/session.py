@@ -17,9 +17,10 @@ from mailstore import MailboxMissing, MailStore
 from imap.core import places
 from imap.core.answer import Bad, No
 from imap.core.features import Feature, Utf8
+from imap.core.languages import DEFAULT, translated
 from imap.core.limits import MessageLimits
 from imap.core.places import Reach
-from imap.core.progress import Progress
+from imap.core.progress import STILL, Progress
 from imap.core.reading_ahead import Ahead
 from imap.core.updating import Context, numbered
 from imap.core.watch import Watch
@@ -89,6 +90,8 @@ class Session:
         self.policies = policies
         self.filler = filler
         self.who: Identity | None = None
+        # In which people read what we say.
+        self.language = DEFAULT
         self.selected: Selected | None = None
         self.features: set[Feature] = set()
         # NOTIFY (RFC 5465); None until the client uses it.
@@ -172,9 +175,7 @@ class Session:
         changes = await places.changes_since(self, selected.reach, view.highest_modseq)
         if changes.gone:
             self.select(None)
-            await self.say(
-                responses.untagged("NO", "The mailbox was deleted by another session", "NONEXISTENT")
-            )
+            await self.say(self.untagged("NO", "The mailbox was deleted by another session", "NONEXISTENT"))
             return
         if changes.expunged:
             selected.ahead.forget()
@@ -190,7 +191,7 @@ class Session:
             selected.reach = now
             return
         self.select(None)
-        await self.say(responses.untagged("NO", "You may not read the mailbox any more", "NOPERM"))
+        await self.say(self.untagged("NO", "You may not read the mailbox any more", "NOPERM"))
 
     async def announce(self, may_expunge: MayExpunge, *, tells_flags: bool = True) -> list[int]:
         """Say what the view has heard of; the UIDs of messages that are new to the client."""
@@ -267,6 +268,15 @@ class Session:
             return Dialect.UTF8
         return Dialect.REV2 if self.is_rev2 else Dialect.REV1
 
+    def untagged(self, status: str, text: str, code: str = "") -> bytes:
+        """OK, NO or BAD on its own, in the client's language."""
+        return responses.untagged(status, translated(text, self.language), code)
+
+    def speak(self, language: str) -> None:
+        """From now on (RFC 5255 §3.2)."""
+        self.language = language
+        self.progress.text = translated(STILL, language)
+
     def shown(self, name: str) -> bytes:
         """A mailbox's name as the client writes it."""
         return responses.mailbox(name, self.dialect)
@@ -284,7 +294,7 @@ class Session:
         if feature is Feature.CONDSTORE and self.selected is not None:
             self.selected.view.announces_modseqs = True
             highest = self.selected.view.highest_modseq
-            await self.say(responses.untagged("OK", "The highest mod-sequence", f"HIGHESTMODSEQ {highest}"))
+            await self.say(self.untagged("OK", "The highest mod-sequence", f"HIGHESTMODSEQ {highest}"))
 
     async def _claim_recent(self, selected: Selected) -> None:
         try:

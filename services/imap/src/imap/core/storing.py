@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from mailmodel import FlagAction, FlagChange
 from mailmodel.rights import DELETE_MESSAGES, EXPUNGE
 from mailmodel.view import MayExpunge
-from mailproto.imap import responses
 from mailproto.imap.commands import By, Copy, Echo, Move, Store, StoreAction, UidExpunge
 from mailproto.imap.message_set import compact
 from mailstore import CopyResult, MailboxMissing
@@ -68,7 +67,7 @@ async def store(session: Session, command: Store) -> Answer:
         if command.by is By.SEQUENCE:
             numbers = [number for uid in modified if (number := selected.view.number_of(uid)) is not None]
         if limited:
-            await session.say(responses.untagged("OK", "Some are left", limited))
+            await session.say(session.untagged("OK", "Some are left", limited))
         return ok("Some have changed meanwhile", f"MODIFIED {compact(numbers).decode()}")
     return ok("STORE completed", limited)
 
@@ -159,7 +158,7 @@ async def move(session: Session, command: Move) -> Answer:
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     if result.pairs:
-        await session.say(responses.untagged("OK", "Moved", _copy_code(result)))
+        await session.say(session.untagged("OK", "Moved", _copy_code(result)))
     if place.reach.owner != selected.reach.owner:
         await warn(session, place.reach.owner)
     await session.refresh(MayExpunge.YES)

@@ -26,6 +26,8 @@ from imap import metrics
 from imap.core import contexts, dispatch
 from imap.core.answer import Answer, Bad, No, ok
 from imap.core.features import Utf8
+from imap.core.languages import DEFAULT, LANGUAGES, chosen, translated
+from imap.core.mailboxes import namespaces
 from imap.core.notifying import tell_news, tell_others, tell_unasked
 from imap.core.progress import Progress
 from imap.core.session import Session
@@ -150,6 +152,24 @@ class Imap:
         except Over:
             return
 
+    def _text(self, text: str) -> str:
+        return translated(text, self._session.language)
+
+    async def _language(self, command: c.Language) -> Answer:
+        """LANGUAGE (RFC 5255 §3.2), in any state; the answer is in the new language already."""
+        if not command.ranges:
+            await self._wire.say(f"* LANGUAGE ({' '.join(LANGUAGES)})\r\n".encode())
+            return ok("LANGUAGE completed")
+        found = chosen(command.ranges, self._needs.settings.language)
+        if found is None:
+            raise No("That language is not spoken here")
+        self._session.speak(found)
+        self._wire.language = found
+        await self._wire.say(f"* LANGUAGE ({found})\r\n".encode())
+        if self._session.who is not None:
+            await self._wire.say(namespaces(self._session))
+        return ok("LANGUAGE completed")
+
     async def _entered(self) -> None:
         """Where somebody has come in: whose session it is."""
         if self._entrance.who is not None:
@@ -186,6 +206,7 @@ class Imap:
         self._session = self._new_session()
         self._woken.clear()
         self._wire.distrust()
+        self._wire.language = DEFAULT
         return ok("UNAUTHENTICATE completed")
 
     async def _one(self) -> None:
@@ -215,7 +236,7 @@ class Imap:
                         each.close()
             case r.Refused():
                 status, code = ("NO", "TOOBIG") if event.is_too_big else ("BAD", "LIMIT")
-                await self._wire.say(responses.tagged(event.tag, status, event.text, code))
+                await self._wire.say(responses.tagged(event.tag, status, self._text(event.text), code))
                 await self._count_error()
             case r.Broken():
                 await self._wire.end(event.text)
@@ -237,7 +258,9 @@ class Imap:
                 self._session.saved = ()
             tag = octets.split(b" ", 1)[0].decode("ascii", "replace")
             await self._wire.say(
-                responses.tagged(tag, "NO", "That charset is not known", "BADCHARSET (UTF-8 US-ASCII)")
+                responses.tagged(
+                    tag, "NO", self._text("That charset is not known"), "BADCHARSET (UTF-8 US-ASCII)"
+                )
             )
         return None
 
@@ -258,7 +281,9 @@ class Imap:
         metrics.COMMAND_SECONDS.labels(name).observe(time.perf_counter() - started)
         if answer.status == "OK" and self._session.who is not None:
             answer = await self._tell_changes(tagged.command, answer)
-        await self._wire.say(responses.tagged(tagged.tag, answer.status, answer.text, answer.code))
+        await self._wire.say(
+            responses.tagged(tagged.tag, answer.status, self._text(answer.text), answer.code)
+        )
         if answer.status == "BAD":
             await self._count_error()
         if tagged.command is c.Plain.LOGOUT:
@@ -296,9 +321,7 @@ class Imap:
         # Messages are gone that could not be said to be: who resynchronises must not take what it was told for all
         # there is (RFC 7162 §3.2), and everybody should ask again (RFC 5530 §3).
         if session.highest_told:
-            await self._wire.say(
-                responses.untagged("OK", "Some expunges are to follow", session.highest_told)
-            )
+            await self._wire.say(session.untagged("OK", "Some expunges are to follow", session.highest_told))
         return answer if answer.code else replace(answer, code="EXPUNGEISSUED")
 
     async def _do(self, command: c.Command, tag: str) -> Answer:
@@ -331,8 +354,10 @@ class Imap:
                 await self._wire.say(f"* CAPABILITY {self._entrance.capabilities()}\r\n".encode())
                 return ok("CAPABILITY completed")
             case c.Plain.LOGOUT:
-                await self._wire.say(responses.untagged("BYE", "Goodbye"))
+                await self._wire.say(self._session.untagged("BYE", "Goodbye"))
                 return ok("LOGOUT completed")
+            case c.Language():
+                return await self._language(command)
         if self._session.who is None:
             answer = await self._entrance.do(command)
             await self._entered()

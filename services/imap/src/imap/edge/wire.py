@@ -11,12 +11,13 @@ from mailproto.imap import reader as r
 from mailproto.imap import responses
 from servicekit.tcp import Connection
 
+from imap.core.languages import DEFAULT, translated
 from imap.edge.deflating import Deflate, StreamBroken
 from imap.ports import LongText
 from imap.settings import Settings
 
-DRAINING = responses.untagged("BYE", "The server is going down, come back soon")
-SILENT = responses.untagged("BYE", "You were silent for too long")
+DRAINING = "The server is going down, come back soon"
+SILENT = "You were silent for too long"
 # Before the login nobody needs long literals.
 STRANGERS_OCTETS = 8192
 
@@ -41,6 +42,7 @@ class Wire:
         # None once the client has logged in.
         self._login_until: float | None = time.monotonic() + settings.login_seconds
         self._waits = False
+        self.language = DEFAULT
         self._deflate: Deflate | None = None
 
     @property
@@ -96,9 +98,12 @@ class Wire:
     def _outward(self, data: bytes) -> bytes:
         return data if self._deflate is None else self._deflate.deflate(data)
 
+    def _farewell(self, text: str) -> bytes:
+        return responses.untagged("BYE", translated(text, self.language))
+
     async def end(self, farewell: str) -> None:
         """Say BYE and raise Over."""
-        await self.say(responses.untagged("BYE", farewell))
+        await self.say(self._farewell(farewell))
         raise Over
 
     def event_at_hand(self) -> r.Event | None:
@@ -135,11 +140,11 @@ class Wire:
         self._waits = True
         try:
             if self._connection.draining.is_set():
-                await self.say(DRAINING)
+                await self.say(self._farewell(DRAINING))
                 raise Over
             data = await self._connection.read(max(0.0, seconds))
         except TimeoutError:
-            await self.say(SILENT)
+            await self.say(self._farewell(SILENT))
             raise Over from None
         finally:
             self._waits = False
@@ -159,7 +164,7 @@ class Wire:
     def end_if_idle(self) -> None:
         """At the drain: tell a client that is silent, and close."""
         if self._waits:
-            self._connection.write(self._outward(DRAINING))
+            self._connection.write(self._outward(self._farewell(DRAINING)))
             self._connection.end()
 
     def leave(self) -> None:
