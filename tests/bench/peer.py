@@ -133,8 +133,10 @@ def missing() -> str:
 class Peer:
     """One Postfix and one Dovecot, started by us and stopped by us."""
 
-    def __init__(self, root: Path, first_port: int) -> None:
+    def __init__(self, root: Path, first_port: int, *, main_cf: str = "") -> None:
+        """`main_cf`: lines to add to Postfix's."""
         self.root = root
+        self._main_cf = main_cf
         self.smtp_port, self.imap_port, self.lmtp_port = first_port, first_port + 1, first_port + 2
         self.imaps_port, self.pop3_port = first_port + 3, first_port + 4
         self._dovecot: subprocess.Popen[bytes] | None = None
@@ -169,7 +171,7 @@ class Peer:
             "tls": tls,
             "user": account.pw_uid,
         }
-        (self.root / "postfix/etc/main.cf").write_text(MAIN_CF.format(**values))
+        (self.root / "postfix/etc/main.cf").write_text(MAIN_CF.format(**values) + self._main_cf)
         (self.root / "postfix/etc/master.cf").write_text(MASTER_CF.format(**values))
         (self.root / "dovecot/dovecot.conf").write_text(
             DOVECOT_CONF.format(**values).replace(

@@ -1,0 +1,184 @@
+"""`python -m tests.bench.door`: the front door alone beside Postfix's, in turns, durable, on loopback.
+
+Nothing is delivered meanwhile: Postfix holds what it accepts (so its figure is smtpd and cleanup alone, without the queue
+manager), and our mda is stopped. CPU of a message: ours is smtp-gateway, NATS, SeaweedFS and directory together, theirs the
+whole tree of Postfix. Then the memory of idle connections, and how long good clients wait beside a crowd that says nothing.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.bench.cpu import tree_octets, tree_seconds
+from tests.bench.peer import Peer, missing
+from tests.support.platform import Platform
+
+USERS = 20
+PASSWORD = "bench-password"
+DOOR = ("smtp-gateway", "nats", "seaweedfs", "directory")
+HOLD = "smtpd_client_restrictions = check_client_access static:HOLD\n"
+
+
+class Door:
+    """One of the two."""
+
+    def __init__(self, name: str, port: int, roots: list[int]) -> None:
+        self.name = name
+        self.port = port
+        self.roots = roots
+
+    def load(self, size: int, count: int, sessions: int, each: int, tag: str) -> tuple[float, float]:
+        """Accepted messages a second, and CPU milliseconds of one."""
+        cpu = tree_seconds(self.roots)
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "tests.bench.load", "--port", str(self.port), "--users", str(USERS)),
+                *("--count", str(count), "--size", str(size), "--sessions", str(sessions)),
+                *("--per-connection", str(each), "--tag", tag),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        told = json.loads(done.stdout)
+        assert not told["refused"], told
+        return count / told["seconds"], (tree_seconds(self.roots) - cpu) / count * 1000
+
+    def idle(self, connections: int) -> float:
+        """KiB of one idle connection, greeted."""
+        before = tree_octets(self.roots)
+        opened = []
+        try:
+            for _ in range(connections):
+                each = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+                opened.append(each)
+                each.recv(200)
+                each.sendall(b"EHLO bench.test\r\n")
+                each.recv(1000)
+            return (tree_octets(self.roots) - before) / connections / 1024
+        finally:
+            for each in opened:
+                each.close()
+
+
+async def crowd(port: int, clients: int, good: int) -> list[float]:
+    """Seconds of each good transaction while the crowd sends an octet now and then."""
+    held: list[asyncio.StreamWriter] = []
+    for _ in range(clients):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        await reader.readline()
+        held.append(writer)
+
+    async def dribble() -> None:
+        while True:
+            for writer in held:
+                writer.write(b"N")
+            await asyncio.sleep(5)
+
+    task = asyncio.create_task(dribble())
+    took = []
+    for number in range(good):
+        started = time.perf_counter()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"EHLO good.test\r\n")
+        while not (await reader.readline()).startswith(b"250 "):
+            pass
+        writer.write(
+            b"MAIL FROM:<good@peer.test>\r\nRCPT TO:<u%03d@bench.test>\r\nDATA\r\n" % (number % USERS)
+        )
+        for _ in range(3):
+            await reader.readline()
+        writer.write(b"From: good@peer.test\r\nSubject: good\r\n\r\nx\r\n.\r\n")
+        assert (await reader.readline()).startswith(b"250 ")
+        took.append(time.perf_counter() - started)
+        writer.close()
+    task.cancel()
+    for writer in held:
+        writer.transport.abort()
+    return sorted(took)
+
+
+def beside(doors: list[Door], options: argparse.Namespace) -> None:
+    print(f"{'':34}" + "".join(f"{door.name:>26}" for door in doors) + f"{'ratio':>14}")
+    for size in map(int, options.sizes.split(",")):
+        for sessions, each in ((1, 1), (1, 100), (20, 1), (20, 100)):
+            count = options.count if sessions > 1 else options.count // 4
+            rounds: list[list[tuple[float, float]]] = [[] for _ in doors]
+            for number in range(options.rounds + 1):
+                for door, figures in zip(doors, rounds, strict=True):
+                    figures.append(
+                        door.load(size, count, sessions, each, f"{size}-{sessions}-{each}-{number}")
+                    )
+            # The first one warms up.
+            rates = [statistics.median(rate for rate, _ in figures[1:]) for figures in rounds]
+            costs = [statistics.median(cost for _, cost in figures[1:]) for figures in rounds]
+            kind = f"{size} octets, {sessions} sessions, {'new' if each == 1 else 'reused'}"
+            told = "".join(f"{rate:12.0f}/s {cost:8.2f} ms" for rate, cost in zip(rates, costs, strict=True))
+            ratio = f"{rates[0] / rates[1]:7.2f} {costs[0] / costs[1]:6.2f}" if len(doors) > 1 else ""
+            print(f"{kind:34}{told}{ratio:>14}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", default="2048,65536")
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--idle", type=int, default=90, help="connections (Postfix is allowed 100)")
+    parser.add_argument("--crowd", type=int, default=5000, help="clients that say nothing; 0: none")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="posthouse-door-"))
+    peer: Peer | None = None
+    # A crowd of one machine is one client.
+    settings = {"SMTP_GATEWAY_UNLIMITED_NETWORKS": '["127.0.0.0/8"]'}
+    with Platform.start(folder / "ours", settings=settings) as platform:
+        held = platform.process("mda").pid
+        try:
+            platform.create_domain("bench.test")
+            for number in range(USERS):
+                platform.create_account(f"u{number:03d}@bench.test", PASSWORD)
+            pids = [pid for name in DOOR if (pid := platform.process(name).pid)]
+            doors = [Door("Posthouse", platform.ports.smtp, pids)]
+            if reason := missing():
+                print(f"without the peer: {reason}")
+            else:
+                peer = Peer(folder / "peer", 21525, main_cf=HOLD)
+                folder.chmod(0o755)
+                (folder / "peer").mkdir()
+                peer.start(USERS, PASSWORD, platform.layout.tls)
+                doors.append(Door("Postfix", peer.smtp_port, peer.roots[1:]))
+            assert held is not None
+            os.kill(held, signal.SIGSTOP)
+            beside(doors, options)
+            for door in doors:
+                print(f"idle connection, {door.name}: {door.idle(options.idle):.0f} KiB")
+            gateway = psutil.Process(platform.process("smtp-gateway").pid)
+            if options.crowd:
+                took = asyncio.run(crowd(platform.ports.smtp, options.crowd, 500))
+                print(
+                    f"beside {options.crowd} clients that say nothing: median {took[250] * 1000:.0f} ms, "
+                    f"p99 {took[494] * 1000:.0f} ms; the gateway then: {gateway.memory_info().rss >> 20} MiB"
+                )
+        finally:
+            if held is not None:
+                os.kill(held, signal.SIGCONT)
+            if peer is not None:
+                peer.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
