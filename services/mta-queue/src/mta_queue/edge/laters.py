@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from blobstore import BlobUnavailable
@@ -38,6 +39,8 @@ class Laters:
         *,
         lease_seconds: float,
         poll_seconds: float,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        chance: random.Random | None = None,
     ) -> None:
         self._lanes = lanes
         self._queue = queue
@@ -47,7 +50,8 @@ class Laters:
         self._draining = draining
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
-        self._chance = random.Random()
+        self._clock = clock
+        self._chance = chance or random.Random()
         self._last_order = 0
         self._under_lease: dict[tuple[int, int], Item] = {}
 
@@ -66,7 +70,7 @@ class Laters:
             items = list(self._under_lease.values())
             if items:
                 try:
-                    until = datetime.now(UTC) + timedelta(seconds=self._lease_seconds)
+                    until = self._clock() + timedelta(seconds=self._lease_seconds)
                     await self._lanes.renew(items, until)
                 except DatabaseUnavailable as error:
                     LOG.warning("leases_not_renewed", items=len(items), error=str(error))
@@ -91,7 +95,7 @@ class Laters:
                         self._slots.caps,
                         self._rules.now,
                         self._lease_seconds,
-                        datetime.now(UTC),
+                        self._clock(),
                     )
                 except DatabaseUnavailable as error:
                     LOG.warning("due_items_unknown", error=str(error))
@@ -129,7 +133,7 @@ class Laters:
         envelope = item.letter.envelope
         try:
             delivery = await self._attempts.make(item.letter, item.domain, item.recipients, item.route)
-            now = datetime.now(UTC)
+            now = self._clock()
             waiting = [outcome for outcome in delivery.outcomes if outcome.verdict is Verdict.DEFERRED]
             settled = [outcome for outcome in delivery.outcomes if outcome.verdict is not Verdict.DEFERRED]
             schedule = self._rules.now.schedule_of(envelope.tenant_id, item.domain)
