@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Awaitable, Callable
+from itertools import takewhile
 
 from tests.e2e.stress.letter import letter, number_of
 from tests.e2e.stress.sight import Sight, uids_in
@@ -282,10 +283,14 @@ class Client:
         sight.resyncs = self._resyncs
         resync = ""
         if self._resyncs and sight.uid_validity:
-            # Of what it does not know the UID it knows nothing.
-            sight.numbers = [uid for uid in sight.numbers if uid]
-            sight.flags = {uid: flags for uid, flags in sight.flags.items() if uid in sight.numbers}
-            resync = f" (QRESYNC ({sight.uid_validity} {sight.safe_modseq}))"
+            # Of what it does not know the UID it knows nothing; and it does not know the numbers of what follows that.
+            known = list(takewhile(bool, sight.numbers))
+            if any(sight.numbers[len(known) :]):
+                known = []
+            else:
+                resync = f" (QRESYNC ({sight.uid_validity} {sight.safe_modseq}))"
+            sight.numbers = known
+            sight.flags = {uid: flags for uid, flags in sight.flags.items() if uid in known}
         sight.select()
         # [CLOSED] ends what is about the one before; nothing untagged is about it after SELECT was read.
         self.sight = sight
