@@ -50,7 +50,7 @@ class FiveDays(World):
             self.current,
             self.draining,
             lease_seconds=3600.0,
-            poll_seconds=60.0,
+            poll_seconds=180.0,
             clock=loop.now,
             chance=random.Random(seed + 1),
         )
@@ -118,10 +118,10 @@ def test_five_days_of_retries(seed: int) -> None:
         assert END <= at <= END + timedelta(minutes=5), "given up at its end, after a last attempt"
         tried = world.attempts_at[domain]
         waits = [(later - earlier).total_seconds() for earlier, later in pairwise(tried)]
-        # 5, 10, 20, 40 minutes, then an hour; up and down by a fifth, found within the minute of a poll.
+        # 5, 10, 20, 40 minutes, then an hour; up and down by a fifth, found within the three minutes of a poll.
         for wait, wanted in zip(waits, (300, 600, 1200, 2400), strict=False):
-            assert wanted * 0.8 <= wait <= wanted * 1.2 + 120
-        assert all(wait <= 3600 * 1.2 + 120 for wait in waits)
+            assert wanted * 0.8 <= wait <= wanted * 1.2 + 240
+        assert all(wait <= 3600 * 1.2 + 240 for wait in waits)
         assert 100 <= len(tried) <= 155
         assert len(set(waits[5:])) > 50, "not everybody at the same moment"
 
