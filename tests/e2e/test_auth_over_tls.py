@@ -1,15 +1,18 @@
-"""Every way to log in to submission, with a client that people use: AUTH PLAIN and LOGIN, in clear, after STARTTLS, in TLS.
+"""Every way to log in to submission: AUTH PLAIN, LOGIN (with a client that people use) and SCRAM, in clear, after STARTTLS, in TLS.
 
 In clear a password is only taken from this machine (ALLOW_PLAINTEXT_LOGIN=loopback in an embedded installation); the MX
 door takes none at all.
 """
 
+import smtplib
+import ssl
 import subprocess
 
 import pytest
 
 from tests.e2e.conftest import needs
 from tests.support.platform import Account, Platform
+from tests.support.scram import ScramClient
 
 WAYS = {
     "clear": ("submission", ()),
@@ -53,6 +56,29 @@ def test_a_login(platform: Platform, user: Account, way: str, mechanism: str, ri
     assert ("235 2.7.0" in said, "535 5.7.8" in said) == (right, not right), said
     assert (code == 0) is right
     assert ("=== TLS started" in said) is (way != "clear")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("right", [True, False], ids=["right", "wrong"])
+def test_a_login_by_scram(platform: Platform, user: Account, way: str, right: bool) -> None:
+    """swaks knows no SCRAM (RFC 7677)."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    port = getattr(platform.ports, WAYS[way][0])
+    client = smtplib.SMTP_SSL("127.0.0.1", port, context=context) if way == "tls" else None
+    with client or smtplib.SMTP("127.0.0.1", port) as session:
+        if way == "starttls":
+            session.starttls(context=context)
+        session.ehlo("client.invalid")
+        scram = ScramClient(user.address, user.password if right else "not-the-password")
+        code, said = session.docmd("AUTH", "SCRAM-SHA-256 " + scram.first().decode())
+        assert code == 334
+        code, said = session.docmd(scram.answer(said).decode())
+        if right:
+            assert code == 334
+            scram.check(said)
+            code, said = session.docmd("")
+        assert code == (235 if right else 535), said
 
 
 @needs("swaks")
