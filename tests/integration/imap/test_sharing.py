@@ -304,3 +304,30 @@ def test_notes_about_anothers_mailbox(imap: Imap) -> None:
     assert alice.say(f'SETMETADATA {BOX} (/private/comment "x")')[-1].startswith("NO [NOPERM]")
     assert alice.say(f'SETMETADATA {BOX} (/shared/comment "new")')[-1].startswith("OK")
     assert bob.say("GETMETADATA Box /shared/comment")[0].endswith('(/shared/comment "new")')
+
+
+def test_notify_watches_others_mailboxes_by_name(imap: Imap) -> None:
+    bob = box_of_bob(imap, "lr")
+    bob.say("CREATE Hidden")
+    alice = imap.client("alice@a.test", select="INBOX")
+    events = "(MessageNew MessageExpunge MailboxName)"
+    said = alice.say(f'NOTIFY SET STATUS (subtree "Other Users" {events})')
+    assert [line for line in said if "STATUS" in line] == [
+        f"* STATUS {BOX} (MESSAGES 2 UIDNEXT 3 UIDVALIDITY {validity(bob)})"
+    ]
+    bob.append(MESSAGE, "Box")
+    assert at_last(alice) == [f"* STATUS {BOX} (MESSAGES 3 UIDNEXT 4 UIDVALIDITY {validity(bob)})"]
+    bob.append(MESSAGE, "Hidden")
+    bob.say("SETACL Box alice@a.test -r")
+    assert at_last(alice) == [f'* LIST (\\NonExistent) "/" {BOX}']
+    bob.append(MESSAGE, "Box")
+    assert alice.say("NOOP") == ["OK NOOP completed"]
+    # What is personal is one's own.
+    bob.say("SETACL Box alice@a.test lr")
+    alice.say(f"NOTIFY SET (personal {events})")
+    bob.append(MESSAGE, "Box")
+    assert alice.say("NOOP") == ["OK NOOP completed"]
+
+
+def validity(bob: Client) -> str:
+    return bob.say("STATUS Box (UIDVALIDITY)")[0].split("UIDVALIDITY ")[1].rstrip(")")

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from mailmodel import MailboxInfo
+from mailmodel import AccountRef, MailboxInfo
 from mailmodel.mailbox_name import is_below, superiors
+from mailmodel.rights import READ
 from mailproto.imap import responses
 from mailproto.imap.mailbox_options import StatusItem
 from mailproto.imap.notify_events import Event
 
 from imap.core import status
+from imap.core.places import is_foreign, visible
 from imap.core.session import Session
 from imap.core.watch import Watch
 
@@ -24,18 +26,27 @@ class Compared:
     mailboxes: dict[int, MailboxInfo]
     subscriptions: frozenset[str]
     annotations: dict[tuple[int, str], bytes]
+    owners: frozenset[AccountRef] = frozenset()
 
     @classmethod
     async def read(cls, session: Session, watch: Watch) -> "Compared":
         """Only what somebody asks for."""
-        found = await session.store.list_mailboxes(session.account)
+        places = await visible(session, own_only=not watch.names_others)
+        # What of others' may not be read is not told of.
+        places = [place for place in places if READ in place.reach.rights]
+        owners = frozenset(
+            place.reach.owner
+            for place in places
+            if not place.is_own and watch.events_of(place.info.name, is_subscribed=place.info.subscribed)
+        )
         subscriptions: frozenset[str] = frozenset()
         annotations: dict[tuple[int, str], bytes] = {}
         if watch.asks(Event.SUBSCRIPTION_CHANGE):
             subscriptions = frozenset(await session.store.list_subscriptions(session.account))
         if watch.asks(Event.MAILBOX_METADATA_CHANGE) or watch.asks(Event.SERVER_METADATA_CHANGE):
             annotations = await session.store.annotation_digests(session.account)
-        return cls({info.mailbox_id: info for info in found}, subscriptions, annotations)
+        mailboxes = {place.info.mailbox_id: place.info for place in places}
+        return cls(mailboxes, subscriptions, annotations, owners)
 
     def keep(self, watch: Watch) -> None:
         """Next time this is how they were."""
@@ -44,6 +55,7 @@ class Compared:
             self.subscriptions,
             self.annotations,
         )
+        watch.owners = self.owners
 
     def lines(self, session: Session, watch: Watch) -> bytes:
         """All that changed and is asked for."""
@@ -73,7 +85,9 @@ class Compared:
             if name not in told and not (mailbox_id in before and name in self._named):
                 told[name] = b""
             for upper in superiors(name)[-1:]:
-                told.setdefault(upper, b"")
+                # Of an owner's address there is no mailbox.
+                if upper in self._named or not is_foreign(upper):
+                    told.setdefault(upper, b"")
         for name in sorted(told):
             if Event.MAILBOX_NAME in self._events(watch, name):
                 yield self._listed(session, name, told[name])

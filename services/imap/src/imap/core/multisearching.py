@@ -19,8 +19,6 @@ from imap.core.searching import result_items, save
 from imap.core.session import Session
 from imap.core.watch import is_meant
 
-# Others' mailboxes are no personal ones (RFC 5465 §6.2).
-OWN = (Watched.PERSONAL, Watched.INBOXES)
 ALL = SearchReturns(frozenset({SearchReturn.ALL}))
 
 
@@ -88,8 +86,6 @@ def _is_searched(session: Session, sources: list[Source], place: Place) -> bool:
         if source.watched is Watched.SELECTED:
             if selected is not None and selected.mailbox_id == info.mailbox_id:
                 return True
-        elif source.watched in OWN and not place.is_own:
-            continue
         elif is_meant(source.watched, source.names, info.name, is_subscribed=info.subscribed):
             return True
     return False

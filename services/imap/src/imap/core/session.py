@@ -148,6 +148,14 @@ class Session:
         except IndexError:
             raise Bad("There is no message with that number") from None
 
+    @property
+    def owners(self) -> set[AccountRef]:
+        """Of the mailboxes of others that are selected or watched."""
+        owners = set() if self.watch is None else set(self.watch.owners)
+        if self.selected is not None and self.selected.reach.reader_id:
+            owners.add(self.selected.reach.owner)
+        return owners
+
     def owner_of(self, mailbox_id: int) -> AccountRef:
         """Whose mailbox this is: that of the selected one's owner, else one's own."""
         selected = self.selected

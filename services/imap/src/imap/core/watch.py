@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from mailmodel import MailboxInfo
+from mailmodel import AccountRef, MailboxInfo
 from mailmodel.mailbox_name import SEPARATOR, is_below
 from mailproto.imap.notify_events import OF_SELECTED, Event, EventGroup, Watched
+
+from imap.core.places import is_foreign
 
 
 @dataclass
@@ -16,6 +18,8 @@ class Watch:
     mailboxes: dict[int, MailboxInfo] = field(default_factory=dict)
     subscriptions: frozenset[str] = frozenset()
     annotations: dict[tuple[int, str], bytes] = field(default_factory=dict)
+    # Of mailboxes of others that are watched.
+    owners: frozenset[AccountRef] = frozenset()
 
     @property
     def selected(self) -> EventGroup | None:
@@ -37,6 +41,13 @@ class Watch:
         """Whether any group asks for it."""
         return any(event in group.events for group in self.groups)
 
+    @property
+    def names_others(self) -> bool:
+        """Whether mailboxes of others may be watched."""
+        return any(
+            group.watched is Watched.SUBSCRIBED or any(map(is_foreign, group.names)) for group in self.groups
+        )
+
     def events_of(self, name: str, *, is_subscribed: bool) -> frozenset[Event]:
         """What is to be told of a mailbox that is not selected."""
         events: frozenset[Event] = frozenset()
@@ -51,7 +62,7 @@ def is_meant(watched: Watched, names: tuple[str, ...], name: str, *, is_subscrib
     match watched:
         # Mail may be filed anywhere: INBOXES is PERSONAL (RFC 5465 §6.3).
         case Watched.PERSONAL | Watched.INBOXES:
-            return True
+            return not is_foreign(name)
         case Watched.SUBSCRIBED:
             return is_subscribed
         case Watched.SUBTREE:

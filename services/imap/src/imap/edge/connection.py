@@ -8,7 +8,7 @@ time limits and the end at SIGTERM in `wire`.
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -112,8 +112,8 @@ class Imap:
         )
         self._session = self._new_session()
         self._listening: Listening | None = None
-        # To the owner of a mailbox of others that is selected.
-        self._overhearing: tuple[str, Listening] | None = None
+        # To the owners of mailboxes of others that are selected or watched.
+        self._overhearing: dict[AccountRef, Listening] = {}
         self._woken = asyncio.Event()
         self._errors = 0
 
@@ -181,21 +181,19 @@ class Imap:
         if self._listening is not None:
             await self._listening.stop()
             self._listening = None
-        await self._overhear(None)
+        await self._overhear(())
         self._wire.leave()
         self._entrance.leave()
 
-    async def _overhear(self, owner: AccountRef | None) -> None:
-        """Hear of changes in the mailboxes of this account, instead of another's or of none."""
-        if self._overhearing is not None:
-            if owner is not None and owner.account_id == self._overhearing[0]:
-                return
-            await self._overhearing[1].stop()
-            self._overhearing = None
-        if owner is not None:
-            self._overhearing = (owner.account_id, await self._needs.changes.listen(owner, self._told))
-            # What changed since the mailbox was looked at.
-            self._woken.set()
+    async def _overhear(self, owners: Collection[AccountRef]) -> None:
+        """Hear of changes in the mailboxes of these accounts, and of no others beside one's own."""
+        for owner in [each for each in self._overhearing if each not in owners]:
+            await self._overhearing.pop(owner).stop()
+        for owner in owners:
+            if owner not in self._overhearing:
+                self._overhearing[owner] = await self._needs.changes.listen(owner, self._told)
+                # What changed since the mailbox was looked at.
+                self._woken.set()
 
     async def _unauthenticate(self) -> Answer:
         """Nothing is left of the session but its TLS (RFC 8437 §3)."""
@@ -271,11 +269,7 @@ class Imap:
             answer = await self._do(tagged.command, tagged.tag)
         finally:
             self._session.progress.end()
-        selected = self._session.selected
-        if selected is not None and selected.reach.reader_id:
-            await self._overhear(selected.reach.owner)
-        elif self._overhearing is not None:
-            await self._overhear(None)
+        await self._overhear(self._session.owners)
         name = _name(tagged.command)
         metrics.COMMANDS.labels(name, answer.status).inc()
         metrics.COMMAND_SECONDS.labels(name).observe(time.perf_counter() - started)
