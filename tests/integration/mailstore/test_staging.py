@@ -96,6 +96,18 @@ async def test_long_ones_do_not_wait(store: MailStore, account: AccountRef) -> N
     assert await bodies_of(store, messages) == [b"short", long]
 
 
+async def test_that_can_be_turned_off(engines: Engines, account: AccountRef) -> None:
+    store = await MailStore.open(
+        engines.dsn("store", "app"), engines.seaweed.store(), lambda change: None, staged_octets=0
+    )
+    try:
+        mailbox_id = await append(store, account, *CONTENTS)
+        [key] = {place(message).object_key for message in await stored(store, account, mailbox_id)}
+        assert not key.startswith(PREFIX)
+    finally:
+        await store.close()
+
+
 async def test_while_the_bucket_is_away_they_wait_and_can_be_read(
     store: MailStore, account: AccountRef
 ) -> None:

@@ -42,9 +42,9 @@ class StagedBody(BodyReference):
     content: bytes = b""
 
 
-def may_wait(contents: Sequence[bytes]) -> bool:
-    """Whether these are short enough."""
-    return max(map(len, contents), default=0) <= LONGEST_OCTETS and sum(map(len, contents)) <= MOST_OCTETS
+def may_wait(contents: Sequence[bytes], longest_octets: int) -> bool:
+    """Whether these are short enough; 0: none is."""
+    return 0 < max(map(len, contents), default=0) <= longest_octets and sum(map(len, contents)) <= MOST_OCTETS
 
 
 def stage(account: AccountRef, contents: Sequence[bytes]) -> list[BodyReference]:

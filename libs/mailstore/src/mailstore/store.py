@@ -74,6 +74,7 @@ class MailStore:
     def __init__(self, pool: Pool, blobs: BlobStore, tell: Tell, quotas: Quotas) -> None:
         self._pool = pool
         self._blobs: BlobStore = StagedBlobs(blobs, pool)
+        self._staged_octets = staging.LONGEST_OCTETS
         self._tell = tell
         self._quotas = quotas
         # Told after a delivery what accounts that have a limit keep now.
@@ -90,14 +91,18 @@ class MailStore:
         *,
         pool_size: int = 4,
         limits: AskLimits = unlimited,
+        staged_octets: int = staging.LONGEST_OCTETS,
     ) -> "MailStore":
         """Connect as the application role. Raises DatabaseUnavailable or DatabaseMisconfigured.
 
-        `limits` says how much accounts may keep; whoever files for users gives it.
+        `limits` says how much accounts may keep; whoever files for users gives it. Bodies that are appended
+        and not longer than `staged_octets` wait in the database (`staging`).
         """
         pool = await open_pool(dsn, max_size=pool_size, settings=PLANNED_ONCE)
         await check_durability(pool)
-        return cls(pool, blobs, tell, Quotas(limits))
+        store = cls(pool, blobs, tell, Quotas(limits))
+        store._staged_octets = staged_octets
+        return store
 
     async def close(self) -> None:
         """Close the connections."""
@@ -192,7 +197,7 @@ class MailStore:
 
     async def put_bodies(self, account: AccountRef, contents: Sequence[bytes]) -> list[BodyReference]:
         """The same of messages that are appended together: longer ones in few objects."""
-        if staging.may_wait(contents):
+        if staging.may_wait(contents, self._staged_octets):
             return staging.stage(account, contents)
         return await bodies.put(self._blobs, account, contents)
 

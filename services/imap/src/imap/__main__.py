@@ -46,6 +46,7 @@ async def wire(service: Service[Settings]) -> None:
         bus_notifier(bus),
         pool_size=settings.database_pool_size,
         limits=quotas.limits,
+        staged_octets=settings.staged_octets,
     )
     store.on_sorted = sorted_notifier(bus)
     service.on_close(store.close)

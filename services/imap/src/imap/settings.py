@@ -77,6 +77,13 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     append_folder: str = Field(
         "", description="where (files without a name, gone with the process); empty: with temporary files"
     )
+    staged_octets: int = Field(
+        64 * 1024,
+        description="bodies up to this size wait in the database when they are appended; 0: none (while processes of a"
+        " version run that cannot read them there)",
+        ge=0,
+        le=64 * 1024,
+    )
     pack_seconds: float = Field(
         3.0,
         description="how often short bodies that were appended are moved from the database to the object storage",
