@@ -11,6 +11,7 @@ from tests.support.fake_gateway import converse
 
 HERE = Path(__file__).parent
 DIALOGUES = sorted(HERE.glob("*.txt"))
+ROLES = {"submission": Role.MSA, "lmtp": Role.LMTP}
 # Settings by the first word of a dialogue's name.
 SETTINGS: dict[str, dict[str, object]] = {
     "proxy": {"proxy_networks": ("127.0.0.0/8",)},
@@ -24,7 +25,7 @@ SETTINGS: dict[str, dict[str, object]] = {
 @pytest.mark.parametrize("path", DIALOGUES, ids=[path.stem for path in DIALOGUES])
 def test_dialogue(path: Path) -> None:
     dialogue = load(path)
-    role = Role.MSA if path.stem.startswith("submission") else Role.MX
+    role = next((role for word, role in ROLES.items() if path.stem.startswith(word)), Role.MX)
     settings: dict[str, Any] = SETTINGS.get(path.stem.partition("-")[0], {})
     sent: list[bytes] = []
 

@@ -56,7 +56,11 @@ def test_both(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("posthouse.stack.clamav.FRESHCLAM", layout.root / "none")
     scanners = Scanners(layout, PORTS, frozenset({"clamav", "rspamd"}), {})
     scanners.prepare()
-    assert scanners.settings == {"MDA_CLAMD": "127.0.0.1:2310", "MDA_RSPAMD_URL": "http://127.0.0.1:2333"}
+    assert scanners.settings == {
+        "MDA_CLAMD": "127.0.0.1:2310",
+        "MDA_RSPAMD_URL": "http://127.0.0.1:2333",
+        "MDA_RSPAMD_LEARN": "127.0.0.1:2334",
+    }
     assert [(part.name, part.port) for part in scanners.parts()] == [("clamav", 2310), ("rspamd", 2333)]
     clamd = (layout.root / "clamav" / "clamd.conf").read_text()
     assert "TCPAddr 127.0.0.1\nTCPSocket 2310\n" in clamd

@@ -5,10 +5,7 @@ from smtp_gateway.core.roles import Role
 
 from tests.support.fake_gateway import converse
 
-OPENING = {
-    Role.MX: b"EHLO c.test\r\n",
-    Role.MSA: b"EHLO c.test\r\n",
-}
+OPENING = {Role.MX: b"EHLO c.test\r\n", Role.MSA: b"EHLO c.test\r\n", Role.LMTP: b"LHLO a.test\r\n"}
 LOGIN = b"AUTH PLAIN AGpvbmVzQGZvby5jb20AcmlnaHQ=\r\n"
 ENVELOPE = b"MAIL FROM:<jones@foo.com>\r\nRCPT TO:<brown@foo.com>\r\n"
 SMUGGLED = b"MAIL FROM:<smith@foo.com>\r\nRCPT TO:<jones@foo.com>\r\nDATA\r\nFrom: smith@foo.com\r\nSubject: smuggled\r\n\r\nx\r\n.\r\n"

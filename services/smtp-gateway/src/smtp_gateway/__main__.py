@@ -85,11 +85,13 @@ async def wire(service: Service[Settings]) -> None:
         hooks=hooks_of(settings.hooks),
         rooms=rooms,
         judge=_judge(service),
+        local_mtas=Networks(map(str, settings.lmtp_networks)),
         tell=bus.tell,
     )
     listeners = (
         ("mx", settings.mx_port, Role.MX, None),
         ("submission", settings.submission_port, Role.MSA, None),
+        ("lmtp", settings.lmtp_port, Role.LMTP, None),
         ("submissions", settings.submissions_port if tls is not None else 0, Role.MSA, users_tls),
     )
     for name, port, role, implicit in listeners:

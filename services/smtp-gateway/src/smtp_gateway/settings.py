@@ -1,5 +1,6 @@
 """Settings of the smtp-gateway (environment, prefix SMTP_GATEWAY_). Defaults are Postfix's where it has the like."""
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from pydantic import Field, IPvAnyNetwork
@@ -92,6 +93,13 @@ class Settings(
     )
     data_octets_per_second: int = Field(500, description="slower than this, after a minute, is cut off", ge=0)
     login_failures: int = Field(5, description="wrong passwords before a session is ended", ge=1)
+    lmtp_port: int = Field(
+        0, description="mail for our own domains from a site's own MTA, by LMTP (RFC 2033)", ge=0, le=65535
+    )
+    lmtp_networks: tuple[IPvAnyNetwork, ...] = Field(
+        (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")),
+        description="who may speak LMTP: its mail is neither checked nor limited as a stranger's is",
+    )
     proxy_networks: tuple[IPvAnyNetwork, ...] = Field(
         (),
         description="addresses of proxies that begin every connection with the PROXY protocol",

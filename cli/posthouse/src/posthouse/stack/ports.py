@@ -18,6 +18,7 @@ class Ports:
 
     base: int
     smtp: int
+    lmtp: int
     submission: int
     submissions: int
     imap: int
@@ -51,6 +52,7 @@ class Ports:
         return cls(
             base=base,
             smtp=base + 525,
+            lmtp=base + 24,
             submission=base + 587,
             submissions=base + 465,
             imap=base + 143,

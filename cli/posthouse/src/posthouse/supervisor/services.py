@@ -156,6 +156,7 @@ class Services:
             **self._asks_directory(),
             "HOST": "127.0.0.1",
             "MX_PORT": self._ports.smtp,
+            "LMTP_PORT": self._ports.lmtp,
             "SUBMISSION_PORT": self._ports.submission,
             "SUBMISSIONS_PORT": self._ports.submissions,
             "SRS_SECRET_FILE": self._layout.secrets / "srs-secret",

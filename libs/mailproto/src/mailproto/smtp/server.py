@@ -49,7 +49,7 @@ from mailproto.smtp.server_commands import (
     Xclient,
     parse,
 )
-from mailproto.smtp.server_config import Binary, DeliverBy, Dsn, Priorities, State, Waiting
+from mailproto.smtp.server_config import Binary, DeliverBy, Dialect, Dsn, Priorities, State, Waiting
 from mailproto.smtp.server_data import Flaw
 from mailproto.smtp.server_incoming import Chunk
 from mailproto.smtp.server_offers import Offers
@@ -104,6 +104,10 @@ class ServerMachine(ServerSession):
                 assert_never(command)
 
     def _hello(self, hello: Hello) -> events.Event | None:
+        if hello.is_local is not (self.config.dialect is Dialect.LMTP):
+            # RFC 2033 §4.1: who speaks LMTP does not know EHLO and HELO; who speaks SMTP, not LHLO.
+            self._say(UNKNOWN_COMMAND)
+            return None
         self.hello = hello
         self.state = State.GREETED
         self._reset()

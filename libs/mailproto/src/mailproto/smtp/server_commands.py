@@ -21,10 +21,11 @@ from mailproto.smtp.server_parameters import (
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """EHLO or HELO."""
+    """EHLO or HELO, or LHLO (RFC 2033 §4.1), which is an EHLO of its own."""
 
     name: str
     is_extended: bool
+    is_local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +121,11 @@ def parse(line: bytes) -> Command | Reply:
     return parser(argument)
 
 
-def _hello(argument: bytes, is_extended: bool) -> Command | Reply:
+def _hello(argument: bytes, verb: str) -> Command | Reply:
     name = argument.strip()
     if not name or len(name) > 255 or not HELO_NAME.fullmatch(name):
-        return _syntax("EHLO hostname" if is_extended else "HELO hostname")
-    return Hello(name.decode("ascii"), is_extended)
+        return _syntax(f"{verb} hostname")
+    return Hello(name.decode("ascii"), verb != "HELO", verb == "LHLO")
 
 
 def _mail(argument: bytes) -> Command | Reply:
@@ -214,8 +215,9 @@ def _bare(command: Plain) -> Callable[[bytes], Command | Reply]:
 
 
 PARSERS: dict[bytes, Callable[[bytes], Command | Reply]] = {
-    b"EHLO": lambda argument: _hello(argument, True),
-    b"HELO": lambda argument: _hello(argument, False),
+    b"EHLO": lambda argument: _hello(argument, "EHLO"),
+    b"HELO": lambda argument: _hello(argument, "HELO"),
+    b"LHLO": lambda argument: _hello(argument, "LHLO"),
     b"MAIL": _mail,
     b"RCPT": _rcpt,
     b"AUTH": _auth,

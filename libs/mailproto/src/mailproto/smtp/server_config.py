@@ -29,6 +29,13 @@ class Waiting(Enum):
     TLS = "tls"
 
 
+class Dialect(Enum):
+    """SMTP, or LMTP (RFC 2033): LHLO in the place of EHLO, and a reply for each recipient after the message."""
+
+    SMTP = "smtp"
+    LMTP = "lmtp"
+
+
 class Dsn(Enum):
     """Whether senders may say what they want to be told (RFC 3461)."""
 
@@ -76,6 +83,7 @@ class ServerConfig:
     hostname: str
     size_limit_octets: int
     mechanisms: tuple[bytes, ...] = ()
+    dialect: Dialect = Dialect.SMTP
     errors_allowed: int = 20
     junk_allowed: int = 100
     recipients_allowed: int = 1000

@@ -11,7 +11,7 @@ from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.server_auth import AuthDialogue, Step
 from mailproto.smtp.server_commands import Hello, Mail
-from mailproto.smtp.server_config import ServerConfig, State, Waiting
+from mailproto.smtp.server_config import Dialect, ServerConfig, State, Waiting
 from mailproto.smtp.server_incoming import Incoming
 from mailproto.smtp.server_input import AUTH_OCTETS, LINE_OCTETS, Input, LineFault
 from mailproto.smtp.server_recipients import RcptGroup
@@ -50,7 +50,8 @@ class ServerSession(ABC):
     @property
     def greeting(self) -> Reply:
         """220."""
-        return Reply.of(220, "", f"{self.config.hostname} ESMTP Posthouse")
+        word = "LMTP" if self.config.dialect is Dialect.LMTP else "ESMTP"
+        return Reply.of(220, "", f"{self.config.hostname} {word} Posthouse")
 
     def greet(self) -> None:
         """Say 220."""
@@ -81,6 +82,12 @@ class ServerSession(ABC):
         if reply.code >= 500:
             self.errors += 1
 
+    def _say_of_message(self, reply: Reply) -> None:
+        """LMTP: once for each recipient that was accepted, in their order (RFC 2033 §4.2)."""
+        self._say(reply)
+        if self.config.dialect is Dialect.LMTP:
+            self._output += [reply.encode(Charset.ASCII)] * (self.recipients_accepted - 1)
+
     # -- the driver's answers
 
     def answer(self, reply: Reply) -> None:
@@ -92,7 +99,10 @@ class ServerSession(ABC):
             return
         if waiting is Waiting.AUTH:
             self._auth = None
-        self._say(reply, charset)
+        if waiting is Waiting.MESSAGE:
+            self._say_of_message(reply)
+        else:
+            self._say(reply, charset)
         match waiting:
             case Waiting.MAIL:
                 if reply.is_positive:
@@ -225,7 +235,7 @@ class ServerSession(ABC):
         if received.flaw is None:
             self._waiting = Waiting.MESSAGE
             return events.MessageCame(received.content)
-        self._say(received.flaw.reply)
+        self._say_of_message(received.flaw.reply)
         self._reset()
         return events.MessageFlawed(received.flaw)
 

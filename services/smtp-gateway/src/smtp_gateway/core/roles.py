@@ -1,5 +1,5 @@
-"""The two roles, kept apart: MX takes mail from the world for our own domains, MSA takes mail from our users for
-anybody (RFC 5598 §4, RFC 6409). A decision is a Reply, positive or not.
+"""The roles, kept apart: MX takes mail from the world for our own domains, MSA takes mail from our users for
+anybody (RFC 5598 §4, RFC 6409), LMTP takes mail for our own domains from a site's own MTA, which has checked it. A decision is a Reply, positive or not.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,7 @@ class Role(Enum):
 
     MX = "mx"
     MSA = "msa"
+    LMTP = "lmtp"
 
 
 SENDER_OK = Reply.of(250, "2.1.0", "Sender ok")
@@ -71,7 +72,7 @@ class Transaction:
             case Disposition.UNKNOWN | Disposition.DISABLED | Disposition.LOOP:
                 return REFUSALS[resolution.disposition]
             case Disposition.REMOTE:
-                if role is Role.MX or who is None:
+                if role is not Role.MSA or who is None:
                     return NO_RELAY
                 new = [Recipient(given, given, who.account.tenant_id, None, request)]
             case Disposition.DELIVER if self.reverse_path and is_rewritten(given) and _leads_out(resolution):

@@ -37,13 +37,17 @@ class Arrival:
     sole_recipient: str | None
     at: datetime
     submitter: Submitter = Submitter.SHOWN
+    is_local: bool = False
 
 
 def protocol(arrival: Arrival) -> str:
     """The `with` word (RFC 3848, RFC 6531 §4.3)."""
     if not arrival.is_extended:
         return "SMTP"
-    first = "UTF8SMTP" if arrival.charset is Charset.UTF_8 else "ESMTP"
+    if arrival.is_local:
+        first = "UTF8LMTP" if arrival.charset is Charset.UTF_8 else "LMTP"
+    else:
+        first = "UTF8SMTP" if arrival.charset is Charset.UTF_8 else "ESMTP"
     return first + ("S" if arrival.tls_version else "") + ("A" if arrival.is_authenticated else "")
 
 

@@ -22,7 +22,7 @@ TLS_OPTIONAL = re.compile(rb"^tls-required:[ \t\r\n]*no[ \t]*\r?$", re.IGNORECAS
 def offered(config: ServerConfig, role: Role, now: datetime, release_seconds: int) -> ServerConfig:
     """The config with what this role offers; `release_seconds` 0: nothing is released later."""
     limited = DeliverBy.OFFERED if config.dsn is Dsn.OFFERED else DeliverBy.REFUSED
-    if role is Role.MX:
+    if role is not Role.MSA:
         return replace(config, deliver_by=limited)
     until = now + timedelta(seconds=release_seconds)
     return replace(

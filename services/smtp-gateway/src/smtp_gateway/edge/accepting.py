@@ -153,6 +153,7 @@ def _letter(
     arrival = trace.Arrival(
         helo=visit.hello.name,
         is_extended=visit.hello.is_extended,
+        is_local=visit.hello.is_local,
         client_address=visit.client.host,
         client_name=visit.client.name or (judged.speaker.client_name if judged.speaker is not None else ""),
         hostname=needs.settings.hostname,
@@ -172,7 +173,7 @@ def _letter(
         content=content,
         trace_prefix=judged.field + trace.received_field(arrival),
         added_fields=added,
-        source=Source.MX if visit.role is Role.MX else Source.SUBMISSION,
+        source=Source.SUBMISSION if visit.role is Role.MSA else Source.MX,
         arrived_at=now,
         helo=visit.hello.name,
         client_address=visit.client.host,

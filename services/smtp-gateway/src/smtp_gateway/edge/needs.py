@@ -15,6 +15,8 @@ from smtp_gateway.edge.screens import Screens
 from smtp_gateway.ports import Directory, Gate, Health, Judge, KeyRing, Policies
 from smtp_gateway.settings import Settings
 
+LOOPBACK = Networks(("127.0.0.0/8", "::1/128"))
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:
@@ -45,5 +47,6 @@ class Needs:
     hooks: tuple[Hooked, ...] = ()
     rooms: Rooms | None = None
     judge: Judge | None = None
+    local_mtas: Networks = LOOPBACK
     # Tells on the bus what others count; nobody waits for it.
     tell: Callable[[str, bytes], None] | None = None

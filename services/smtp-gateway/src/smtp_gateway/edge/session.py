@@ -14,7 +14,7 @@ from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server import ServerMachine
 from mailproto.smtp.server_commands import Rcpt
-from mailproto.smtp.server_config import Binary, Dsn, ServerConfig
+from mailproto.smtp.server_config import Binary, Dialect, Dsn, ServerConfig
 from servicekit import logs
 from servicekit.tcp import Connection, Handler
 
@@ -36,6 +36,7 @@ LOG = logs.logger("smtp_gateway.session")
 DATA_GO = Reply.of(354, "", "End data with <CR><LF>.<CR><LF>")
 DRAINING = Reply.of(421, "4.3.2", "We are closing down; try again")
 TIMED_OUT = Reply.of(421, "4.4.2", "You took too long")
+STRANGER = Reply.of(421, "4.7.1", "LMTP is for the mail systems of this site")
 CANNOT_CHECK = Reply.of(454, "4.7.0", "We cannot check that now; try again later")
 LoginAsked = events.AuthAsked | events.TokenAsked | events.ScramProven
 # While a client waits between commands, how often the drain is looked for.
@@ -64,6 +65,7 @@ class Session:
             hostname=settings.hostname,
             size_limit_octets=settings.message_size_octets,
             mechanisms=mechanisms(settings.scram, settings.oauth) if role is Role.MSA else (),
+            dialect=Dialect.LMTP if role is Role.LMTP else Dialect.SMTP,
             errors_allowed=settings.errors,
             junk_allowed=settings.junk_commands,
             recipients_allowed=settings.recipients,
@@ -233,7 +235,7 @@ class Session:
         """A user may only send as himself: otherwise one tenant could speak for another."""
         if not self._needs.health.connected:
             return roles.UNWELL
-        if self._role is Role.MX:
+        if self._role is not Role.MSA:
             return roles.SENDER_OK
         if self._who is None:
             return roles.AUTH_FIRST
@@ -381,6 +383,9 @@ def handler(needs: Needs, role: Role, implicit_tls: ssl.SSLContext | None = None
     """What a listener of this role does with a connection. With `implicit_tls` it is in TLS from the start."""
 
     async def serve(connection: Connection) -> None:
+        if role is Role.LMTP and connection.peer_host not in needs.local_mtas:
+            connection.write(STRANGER.encode())
+            return
         await Session(needs, role, connection, implicit_tls).run()
 
     return serve
