@@ -14,6 +14,7 @@ from directoryclient import DirectoryClient, Disposition
 from mailmodel import AccountRef
 from mailmodel.mailbox_name import MailboxNameInvalid
 from mailmsg.facts import examine
+from mailproto.smtp.wishes import NO_WISHES, TlsWish, Wishes
 from mailstore import ActiveScripts, Delivery, MailboxExists, MailStore, NewMessage
 from servicekit import logs
 from sieve import Situation
@@ -209,6 +210,8 @@ class Sorting:
                     [sending.address],
                     content,
                     prefix,
+                    tls=envelope.wishes.tls,
+                    is_binary=envelope.binary,
                 )
             case Reject():
                 if envelope.reverse_path:
@@ -221,7 +224,8 @@ class Sorting:
                         message_id=message_id,
                         sent_at=now,
                     )
-                    await self._accept(delivery, queue_id, "", [envelope.reverse_path], content)
+                    tls = envelope.wishes.tls
+                    await self._accept(delivery, queue_id, "", [envelope.reverse_path], content, tls=tls)
             case Vacation():
                 handle = memory_handle("vacation", sending.handle, sending.recipient.lower())
                 if sending.interval_seconds and not await self._mailboxes.scripts.remember(
@@ -245,7 +249,11 @@ class Sorting:
         addresses: Sequence[str],
         content: bytes,
         prefix: bytes = b"",
+        *,
+        tls: TlsWish = TlsWish.USUAL,
+        is_binary: bool = False,
     ) -> None:
+        """`tls` is the wish of who sent what this comes from (RFC 8689 §6)."""
         recipients: list[Recipient] = []
         tenant_id = delivery.account.tenant_id
         resolutions = await self._directory.resolve(list(addresses))
@@ -271,7 +279,9 @@ class Sorting:
                 arrived_at=datetime.now(UTC),
                 sender_account_id=delivery.account.account_id,
                 smtputf8=not (reverse_path + "".join(each.address for each in recipients)).isascii(),
-                eight_bit=not content.isascii(),
+                eight_bit=is_binary or not content.isascii(),
+                binary=is_binary,
+                wishes=NO_WISHES if tls is TlsWish.USUAL else Wishes(tls=tls),
             )
         )
         metrics.SCRIPT_MAIL.inc()

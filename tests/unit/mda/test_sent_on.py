@@ -1,0 +1,45 @@
+"""What a script sends on travels as its sender wanted the first to travel (RFC 8689 §6), in the form that it has."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+from directoryclient import Disposition, Resolution
+from mailmodel import AccountRef
+from mailproto.smtp.wishes import NO_WISHES, TlsWish
+from mda.edge.sorting import Sorting
+from spool import Letter
+
+
+class Around:
+    """The directory and the gate."""
+
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+
+    async def resolve(self, addresses: Sequence[str]) -> list[Resolution]:
+        return [Resolution(Disposition.REMOTE, ())] * len(addresses)
+
+    async def accept(self, letter: Letter) -> None:
+        self.letters.append(letter)
+
+
+async def sent(**how: Any) -> Letter:
+    around = Around()
+    sorter = cast(Any, SimpleNamespace(_directory=around, _spool=around))
+    delivery = cast(Any, SimpleNamespace(account=AccountRef("t", "a"), recipient="a@ours.test"))
+    await Sorting._accept(sorter, delivery, "id", "x@y.test", ["b@far.test"], b"S: x\r\n\r\nx", **how)
+    [letter] = around.letters
+    return letter
+
+
+async def test_what_had_to_travel_in_tls_goes_on_so() -> None:
+    for tls in (TlsWish.REQUIRED, TlsWish.OPTIONAL):
+        assert (await sent(tls=tls)).wishes.tls is tls
+    assert (await sent()).wishes is NO_WISHES
+
+
+async def test_what_is_binary_is_sent_on_as_such() -> None:
+    letter = await sent(is_binary=True)
+    assert (letter.binary, letter.eight_bit) == (True, True)
+    assert not (await sent()).eight_bit
