@@ -134,6 +134,7 @@ class FakeConnection:
     peer_host = "127.0.0.1"
     peer_port = 1
     is_tls = False
+    peer_certificate = b""
     tls_version: str | None = None
     tls_cipher: str | None = None
 

@@ -33,6 +33,7 @@ class Wire:
         self.id = "1"
         self.peer_host = peer_host
         self.is_tls = False
+        self.peer_certificate = b""
         self.draining = asyncio.Event()
         self.sent = bytearray()
         self.aborted = False

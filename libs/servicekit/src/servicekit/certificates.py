@@ -52,6 +52,8 @@ class Shown:
 
     stamp: tuple[Stamp, ...]
     context: ssl.SSLContext
+    # The same for a listener that asks clients for a certificate; what other hosts show is not looked at on port 25.
+    asking: ssl.SSLContext
     names: frozenset[str]
     end_point: bytes
 
@@ -84,9 +86,16 @@ class Certificates:
 
     def context(self, minimum: str = "1.2") -> ssl.SSLContext:
         """For a listener: shows whatever is right at the moment of a handshake. `minimum`: 1.2 or 1.3."""
-        context = self._server_context(self._pair)
+        context = server_context(self._pair.certificate, self._pair.key)
         context.minimum_version = VERSIONS[minimum]
         context.sni_callback = self._choose
+        return context
+
+    def users_context(self, minimum: str = "1.2") -> ssl.SSLContext:
+        """The same for a listener of users' programs: they may show certificates, where authorities are set."""
+        context = self._asking_context(self._pair)
+        context.minimum_version = VERSIONS[minimum]
+        context.sni_callback = self._choose_asking
         return context
 
     def for_name(self, name: str | None) -> Shown:
@@ -102,12 +111,15 @@ class Certificates:
     def end_point(self, connection: ssl.SSLObject | ssl.SSLSocket) -> bytes:
         """tls-server-end-point of a connection (RFC 5929 §4.1); b"" for a certificate that is shown no more."""
         for shown in (self._default, *self._shown.values()):
-            if shown.context is connection.context:
+            if connection.context in (shown.context, shown.asking):
                 return shown.end_point
         return b""
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, _initial: ssl.SSLContext) -> None:
         connection.context = self.for_name(name).context
+
+    def _choose_asking(self, connection: ssl.SSLObject, name: str | None, _initial: ssl.SSLContext) -> None:
+        connection.context = self.for_name(name).asking
 
     def look(self) -> None:
         """Read what has changed."""
@@ -151,11 +163,11 @@ class Certificates:
     def _read(self, pair: Pair) -> Shown:
         """Raises OSError, ssl.SSLError, ValueError."""
         stamp = pair.stamp()
-        context = self._server_context(pair)
+        context, asking = server_context(pair.certificate, pair.key), self._asking_context(pair)
         certificate = x509.load_pem_x509_certificates(pair.certificate.read_bytes())[0]
-        return Shown(stamp, context, _names(certificate), _end_point(certificate))
+        return Shown(stamp, context, asking, _names(certificate), _end_point(certificate))
 
-    def _server_context(self, pair: Pair) -> ssl.SSLContext:
+    def _asking_context(self, pair: Pair) -> ssl.SSLContext:
         """Each context knows whom to believe: OpenSSL asks the one that was chosen for the name."""
         context = server_context(pair.certificate, pair.key)
         if self._client_authorities is not None:

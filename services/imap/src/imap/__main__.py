@@ -58,7 +58,7 @@ async def wire(service: Service[Settings]) -> None:
     people = People(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, people.changed)
     certificates = service.certificates(settings)
-    tls = certificates.context(settings.tls_minimum) if certificates is not None else None
+    tls = certificates.users_context(settings.tls_minimum) if certificates is not None else None
     policies = TenantPolicies(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, policies.changed)
     filler: Filler | None = None

@@ -30,7 +30,7 @@ async def wire(service: Service[Settings]) -> None:
     )
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     certificates = service.certificates(settings)
-    tls = certificates.context(settings.tls_minimum) if certificates is not None else None
+    tls = certificates.users_context(settings.tls_minimum) if certificates is not None else None
     sessions = Sessions(Needs(settings, directory, ScriptStore(pool), tls, service.log))
     service.spawn(sessions.end_at_drain(service.draining), name="end-sessions-at-drain")
     service.ready_when("scripts", lambda: check(pool))

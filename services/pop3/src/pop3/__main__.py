@@ -43,7 +43,7 @@ async def wire(service: Service[Settings]) -> None:
     )
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     certificates = service.certificates(settings)
-    tls = certificates.context(settings.tls_minimum) if certificates is not None else None
+    tls = certificates.users_context(settings.tls_minimum) if certificates is not None else None
     policies = TenantPolicies(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, policies.changed)
     sessions = Sessions(

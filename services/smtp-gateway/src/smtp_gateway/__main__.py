@@ -60,7 +60,7 @@ async def wire(service: Service[Settings]) -> None:
     await bus.listen(subjects.DIRECTORY_CHANGED, policies.changed)
     certificates = service.certificates(settings)
     tls = certificates.context(settings.tls_minimum) if certificates is not None else None
-    users_tls = certificates.context(settings.msa_tls_minimum) if certificates is not None else None
+    users_tls = certificates.users_context(settings.msa_tls_minimum) if certificates is not None else None
     controls = Controls.of(settings)
     sharing = Sharing(controls.limits, bus.tell, time.monotonic)
     await sharing.listen(bus)

@@ -31,6 +31,11 @@ class Directory(Protocol):
     ) -> Identity | TokenRefusal:
         """Whom the token lets in, or why nobody."""
 
+    async def authenticate_certificate(
+        self, login: str, certificate: bytes, client_address: str
+    ) -> Identity | None:
+        """Whom the client's certificate (DER) lets in. Raises directoryclient.Throttled and Unavailable."""
+
     async def start_scram(self, login: str, client_address: str) -> Offer:
         """What a SCRAM exchange needs."""
 

@@ -63,7 +63,7 @@ def test_messages_of_oauthbearer(message: str, found: Bearer) -> None:
     ],
 )
 def test_what_is_no_message_of_oauthbearer(message: str | bytes) -> None:
-    assert answer(OAUTHBEARER, message) is Fault.NO_TOKEN
+    assert answer(OAUTHBEARER, message) is Fault.NO_BEARER
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_is_no_message_of_oauthbearer(message: str | bytes) -> None:
     ],
 )
 def test_what_is_no_message_of_xoauth2(message: str) -> None:
-    assert answer(XOAUTH2, message) is Fault.NO_TOKEN
+    assert answer(XOAUTH2, message) is Fault.NO_BEARER
 
 
 @given(st.binary(max_size=200), st.sampled_from(sorted(RESPONSES)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mailproto.sasl.bearer import Bearer
+from mailproto.sasl.external import External
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,13 @@ class TokenAsked:
     """An access token. Answer: login_succeeded, login_failed, token_refused."""
 
     bearer: Bearer
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateAsked:
+    """The client's TLS certificate is to say who it is. Answer: login_succeeded, login_failed."""
+
+    external: External
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +105,4 @@ class Close:
 Order = (
     HaveSpace | PutScript | CheckScript | ListScripts | SetActive | GetScript | DeleteScript | RenameScript
 )
-Event = Login | TokenAsked | StartTls | Order | Unauthenticate | Close
+Event = Login | TokenAsked | CertificateAsked | StartTls | Order | Unauthenticate | Close

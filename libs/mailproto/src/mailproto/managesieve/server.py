@@ -21,6 +21,9 @@ from mailproto.managesieve.reader import Argument, BadLine, Hopeless, Line, Line
 from mailproto.managesieve.responses import Code, status, string
 from mailproto.sasl.bearer import BEARER_MECHANISMS, Bearer, BearerExchange, TokenRefusal
 from mailproto.sasl.exchange import MECHANISMS, Challenge, Credentials, Fault, SaslExchange
+from mailproto.sasl.external import EXTERNAL, External, ExternalExchange
+
+Exchange = SaslExchange | BearerExchange | ExternalExchange
 
 MOST_MISTAKES = 20
 MOST_FAILED_LOGINS = 5
@@ -53,11 +56,13 @@ class ManageSieveServer:
         self._reader = LineReader(LITERAL_OCTETS_BEFORE_LOGIN)
         self._out: list[bytes] = []
         self._waiting: Event | None = None
-        self._exchange: SaslExchange | BearerExchange | None = None
+        self._exchange: Exchange | None = None
         self._user: str | None = None
         self._ended = False
         self._mistakes = 0
         self._failed_logins = 0
+        # Of the client, in TLS: EXTERNAL is offered then, if at all.
+        self.has_certificate = False
         self._capability("ready")
 
     # -- the driver's side
@@ -115,7 +120,7 @@ class ManageSieveServer:
 
     def login_succeeded(self, address: str) -> None:
         """It is who it says; `address` is shown as its name where only a token said who it is."""
-        event = self._answered(events.Login, events.TokenAsked)
+        event = self._answered(events.Login, events.TokenAsked, events.CertificateAsked)
         self._exchange = None
         self._user = event.login if isinstance(event, events.Login) else address
         self._mistakes = 0
@@ -130,7 +135,7 @@ class ManageSieveServer:
 
     def login_failed(self, *, try_later: bool) -> None:
         """It is not, or nobody can say now."""
-        self._answered(events.Login, events.TokenAsked)
+        self._answered(events.Login, events.TokenAsked, events.CertificateAsked)
         self._exchange = None
         if try_later:
             self._no("Try again later", Code.TRYLATER)
@@ -201,7 +206,7 @@ class ManageSieveServer:
             (b"SIEVE", " ".join(offer.extensions)),
             (
                 b"SASL",
-                b" ".join(offer.mechanisms).decode() if self._may_login() and self._user is None else "",
+                b" ".join(self._mechanisms()).decode() if self._may_login() and self._user is None else "",
             ),
             (b"MAXREDIRECTS", str(offer.most_redirects)),
         ]
@@ -280,18 +285,20 @@ class ManageSieveServer:
             self._mistake("Already logged in")
         elif not self._may_login():
             self._no("A password needs TLS first", Code.ENCRYPT_NEEDED)
-        elif (mechanism := strings[0].upper()) not in self._offer.mechanisms:
+        elif (mechanism := strings[0].upper()) not in self._mechanisms():
             self._mistake("Unknown mechanism")
         else:
-            is_bearer = mechanism in BEARER_MECHANISMS
-            exchange = BearerExchange(mechanism) if is_bearer else SaslExchange(mechanism)
-            self._exchange = exchange
+            exchange = self._exchange = _exchange(mechanism)
             if len(strings) == 2:
                 self._sasl_answer(exchange, strings[1])
             else:
                 self._out.append(string(exchange.first_challenge().line) + b"\r\n")
 
-    def _sasl_line(self, exchange: SaslExchange | BearerExchange, line: Line) -> None:
+    def _mechanisms(self) -> tuple[bytes, ...]:
+        offered = self._offer.mechanisms
+        return offered if self.has_certificate else tuple(each for each in offered if each != EXTERNAL)
+
+    def _sasl_line(self, exchange: Exchange, line: Line) -> None:
         strings = _strings(line.arguments)
         if strings is None or len(strings) != 1:
             self._exchange = None
@@ -299,7 +306,7 @@ class ManageSieveServer:
         else:
             self._sasl_answer(exchange, strings[0])
 
-    def _sasl_answer(self, exchange: SaslExchange | BearerExchange, line: bytes) -> None:
+    def _sasl_answer(self, exchange: Exchange, line: bytes) -> None:
         # An empty answer is the empty string here, and "=" where the exchange comes from (RFC 5034).
         outcome = exchange.answer(line or b"=")
         if isinstance(outcome, Challenge):
@@ -312,6 +319,8 @@ class ManageSieveServer:
         self._exchange = None
         if isinstance(outcome, Credentials):
             self._waiting = events.Login(outcome.login, outcome.password)
+        elif isinstance(outcome, External):
+            self._waiting = events.CertificateAsked(outcome)
         elif outcome is Fault.REFUSED:
             self._refused()
         else:
@@ -454,3 +463,9 @@ ORDERS = (
     events.DeleteScript,
     events.RenameScript,
 )
+
+
+def _exchange(mechanism: bytes) -> Exchange:
+    if mechanism == EXTERNAL:
+        return ExternalExchange()
+    return BearerExchange(mechanism) if mechanism in BEARER_MECHANISMS else SaslExchange(mechanism)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mailproto.sasl.bearer import Bearer
+from mailproto.sasl.external import External
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,13 @@ class TokenAsked:
     """An access token. Answered like `Login`, or with `token_refused`."""
 
     bearer: Bearer
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateAsked:
+    """The client's TLS certificate is to say who it is. Answered like `Login`."""
+
+    external: External
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,18 @@ class Close:
     """Send what waits, then close the connection."""
 
 
-Event = Login | TokenAsked | ScramAsked | ScramProven | StartTls | Retrieve | Update | Flush | Close
+Event = (
+    Login
+    | TokenAsked
+    | CertificateAsked
+    | ScramAsked
+    | ScramProven
+    | StartTls
+    | Retrieve
+    | Update
+    | Flush
+    | Close
+)
 
 
 class LoginFailure(Enum):

@@ -14,6 +14,7 @@ announced nor taken before TLS. STLS forgets every octet that came in clear, and
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import assert_never
 
@@ -29,6 +30,7 @@ from mailproto.pop3.commands import (
     parse_number,
 )
 from mailproto.pop3.events import (
+    CertificateAsked,
     Close,
     Event,
     Flush,
@@ -55,10 +57,11 @@ from mailproto.pop3.stuffing import DotStuffer, TopCutter
 from mailproto.pop3.surrogate import HeaderSurrogate
 from mailproto.sasl.bearer import BEARER_MECHANISMS, Bearer, BearerExchange, TokenRefusal
 from mailproto.sasl.exchange import Challenge, Credentials, Fault, SaslExchange, text
+from mailproto.sasl.external import EXTERNAL, External, ExternalExchange
 from mailproto.sasl.scram import LoginAsked
 from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS, Done, Failed, Offer, Proven, ScramExchange
 
-Exchange = SaslExchange | ScramExchange | BearerExchange
+Exchange = SaslExchange | ScramExchange | BearerExchange | ExternalExchange
 MOST_MISTAKES = 20
 """Commands of a session that may be wrong before it is ended."""
 MOST_FAILED_LOGINS = 5
@@ -86,6 +89,8 @@ class Pop3Server:
         self._mistakes = 0
         self._failed_logins = 0
         self._utf8 = False
+        # Of the client, in TLS: EXTERNAL is offered then, if at all.
+        self.has_certificate = False
         self._stuffer = DotStuffer()
         self._surrogate: HeaderSurrogate | None = None
         self._cutter: TopCutter | None = None
@@ -159,7 +164,7 @@ class Pop3Server:
 
     def login_succeeded(self, maildrop: Maildrop) -> None:
         """The maildrop is open and locked for this session."""
-        event = self._answered((Login, TokenAsked, ScramProven))
+        event = self._answered((Login, TokenAsked, CertificateAsked, ScramProven))
         self._entered = maildrop
         if isinstance(event, ScramProven):
             assert isinstance(self._exchange, ScramExchange)
@@ -185,7 +190,7 @@ class Pop3Server:
 
     def login_failed(self, failure: LoginFailure) -> None:
         """The maildrop stays closed."""
-        self._answered((Login, TokenAsked, ScramAsked, ScramProven))
+        self._answered((Login, TokenAsked, CertificateAsked, ScramAsked, ScramProven))
         self._end_sasl()
         self._login = None
         match failure:
@@ -347,7 +352,17 @@ class Pop3Server:
 
     def capabilities(self) -> list[bytes]:
         """What CAPA announces now."""
-        return capabilities(self.state, self._tls, self._may_login(), self._welcome, self._maildrop.keep_days)
+        return capabilities(
+            self.state,
+            self._tls,
+            self._may_login(),
+            replace(self._welcome, mechanisms=self._mechanisms()),
+            self._maildrop.keep_days,
+        )
+
+    def _mechanisms(self) -> tuple[bytes, ...]:
+        offered = self._welcome.mechanisms
+        return offered if self.has_certificate else tuple(each for each in offered if each != EXTERNAL)
 
     def _may_login(self) -> bool:
         return self._tls is TlsState.ACTIVE or self._password_rule is PasswordRule.PLAINTEXT_ALLOWED
@@ -410,11 +425,11 @@ class Pop3Server:
             self._mistake("A password needs TLS first")
             return
         if not arguments:
-            offered = [mechanism + b"\r\n" for mechanism in self._welcome.mechanisms]
+            offered = [mechanism + b"\r\n" for mechanism in self._mechanisms()]
             self._many("Mechanisms follow", offered)
             return
         mechanism = arguments[0].upper()
-        if mechanism not in self._welcome.mechanisms:
+        if mechanism not in self._mechanisms():
             self._mistake("Unknown mechanism")
             return
         exchange = self._exchange = _exchange(mechanism)
@@ -448,6 +463,8 @@ class Pop3Server:
         match outcome:
             case Credentials():
                 self._waiting = Login(outcome.login, outcome.password)
+            case External():
+                self._waiting = CertificateAsked(outcome)
             case Done():
                 self._enter()
             case Fault.REFUSED:
@@ -520,6 +537,8 @@ class Pop3Server:
 def _exchange(mechanism: bytes) -> Exchange:
     if mechanism in SCRAM_MECHANISMS:
         return ScramExchange()
+    if mechanism == EXTERNAL:
+        return ExternalExchange()
     return BearerExchange(mechanism) if mechanism in BEARER_MECHANISMS else SaslExchange(mechanism)
 
 

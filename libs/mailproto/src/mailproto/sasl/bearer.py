@@ -69,7 +69,7 @@ class BearerExchange:
             return Fault.NO_BASE64
         message = text(octets) if len(octets) <= MESSAGE_OCTETS else None
         if message is None:
-            return Fault.NO_TOKEN
+            return Fault.NO_BEARER
         return _bearer(message) if self._mechanism == OAUTHBEARER else _xoauth2(message)
 
     def refused(self, refusal: TokenRefusal) -> Challenge:
@@ -91,19 +91,19 @@ def _bearer(message: str) -> Bearer | Fault:
     """client-resp = gs2-header kvsep *kvpair kvsep"""
     header = GS2.match(message)
     if header is None:
-        return Fault.NO_TOKEN
+        return Fault.NO_BEARER
     login = (header[1] or "").replace("=2C", ",").replace("=3D", "=")
     rest = message[header.end() :]
     if not rest.startswith("\x01") or not rest.endswith("\x01\x01"):
-        return Fault.NO_TOKEN
+        return Fault.NO_BEARER
     auth = None
     for pair in rest[1:-2].split("\x01"):
         key, equals, value = pair.partition("=")
         if not equals or not KEY.fullmatch(key) or not VALUE.fullmatch(value):
-            return Fault.NO_TOKEN
+            return Fault.NO_BEARER
         if key.lower() == "auth":
             if auth is not None:
-                return Fault.NO_TOKEN
+                return Fault.NO_BEARER
             auth = value
     return _token(login, auth)
 
@@ -112,12 +112,12 @@ def _xoauth2(message: str) -> Bearer | Fault:
     """ "user=" login ^A "auth=Bearer " token ^A ^A"""
     fields = message.split("\x01")
     if len(fields) != 4 or fields[2:] != ["", ""]:
-        return Fault.NO_TOKEN
+        return Fault.NO_BEARER
     if not fields[0].startswith("user=") or not fields[1].startswith("auth="):
-        return Fault.NO_TOKEN
+        return Fault.NO_BEARER
     return _token(fields[0][5:], fields[1][5:])
 
 
 def _token(login: str, auth: str | None) -> Bearer | Fault:
     match = BEARER.fullmatch(auth or "")
-    return Fault.NO_TOKEN if match is None else Bearer(login, match[1])
+    return Fault.NO_BEARER if match is None else Bearer(login, match[1])

@@ -34,7 +34,8 @@ class Fault(Enum):
     CANCELLED = "Cancelled"
     NO_BASE64 = "That is no base64"
     NO_MESSAGE = "That is no PLAIN message"
-    NO_TOKEN = "That is no message with a token"
+    NO_NAME = "That is no name"
+    NO_BEARER = "That is no message with a token"
     # Said like a wrong password: nobody may act for another here, and an empty name or password is never right.
     REFUSED = "Authentication failed"
 

@@ -29,6 +29,7 @@ that moves no mail beyond `ServerConfig.junk_allowed`.
 
 from typing import assert_never
 
+from mailproto.sasl import EXTERNAL
 from mailproto.smtp import server_events as events
 from mailproto.smtp.body import BodyType
 from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT
@@ -121,7 +122,7 @@ class ServerMachine(ServerSession):
     def _offers(self) -> Offers:
         return Offers(
             starttls=self.offers_tls,
-            mechanisms=self.config.mechanisms if self.offers_auth and not self.authenticated else (),
+            mechanisms=self._mechanisms() if self.offers_auth and not self.authenticated else (),
             # Strangers are told nothing (RFC 5321 §7.3), so it is not offered to them.
             expn=self.authenticated,
             xclient=self.offers_xclient,
@@ -305,6 +306,11 @@ class ServerMachine(ServerSession):
 
     # -- AUTH (RFC 4954)
 
+    def _mechanisms(self) -> tuple[bytes, ...]:
+        """EXTERNAL only where TLS has said something about the client."""
+        offered = self.config.mechanisms
+        return offered if self.has_certificate else tuple(each for each in offered if each != EXTERNAL)
+
     def _begin_auth(self, auth: Auth) -> events.Event | None:
         refusal = None
         if not self.config.mechanisms:
@@ -315,7 +321,7 @@ class ServerMachine(ServerSession):
             refusal = Reply.of(503, "5.5.1", "You are authenticated already")
         elif self.state is not State.GREETED:
             refusal = Reply.of(503, "5.5.1", "AUTH comes after EHLO and before MAIL")
-        elif auth.mechanism not in self.config.mechanisms:
+        elif auth.mechanism not in self._mechanisms():
             refusal = Reply.of(504, "5.5.4", "That mechanism is not offered")
         if refusal is not None:
             self._say(refusal)

@@ -4,10 +4,13 @@ from typing import assert_never
 
 from mailproto.sasl import (
     BEARER_MECHANISMS,
+    EXTERNAL,
     Bearer,
     BearerExchange,
     Challenge,
     Credentials,
+    External,
+    ExternalExchange,
     Fault,
     SaslExchange,
     TokenRefusal,
@@ -16,14 +19,16 @@ from mailproto.sasl.scram import LoginAsked
 from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS, Done, Failed, Offer, Proven, ScramExchange
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server_commands import Auth
-from mailproto.smtp.server_events import AuthAsked, ScramAsked, ScramProven, TokenAsked
+from mailproto.smtp.server_events import AuthAsked, CertificateAsked, ScramAsked, ScramProven, TokenAsked
 
-Step = Reply | AuthAsked | TokenAsked | ScramAsked | ScramProven
+Step = Reply | AuthAsked | TokenAsked | CertificateAsked | ScramAsked | ScramProven
 
 
-def _exchange(mechanism: bytes) -> SaslExchange | ScramExchange | BearerExchange:
+def _exchange(mechanism: bytes) -> SaslExchange | ScramExchange | BearerExchange | ExternalExchange:
     if mechanism in SCRAM_MECHANISMS:
         return ScramExchange()
+    if mechanism == EXTERNAL:
+        return ExternalExchange()
     return BearerExchange(mechanism) if mechanism in BEARER_MECHANISMS else SaslExchange(mechanism)
 
 
@@ -58,10 +63,12 @@ class AuthDialogue:
                 return ScramAsked(outcome.login)
             case Proven():
                 return ScramProven(outcome.login, outcome.credential_id)
-            case Fault.CANCELLED | Fault.NO_BASE64 | Fault.NO_MESSAGE | Fault.NO_TOKEN:
+            case Fault.CANCELLED | Fault.NO_BASE64 | Fault.NO_MESSAGE | Fault.NO_NAME | Fault.NO_BEARER:
                 return Reply.of(501, "5.5.2", outcome.value)
             case Bearer():
                 return TokenAsked(outcome)
+            case External():
+                return CertificateAsked(outcome)
             case Fault.REFUSED if self._refusal is not None:
                 return self._refusal
             case Fault.REFUSED:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mailproto.sasl import Bearer, Credentials
+from mailproto.sasl import Bearer, Credentials, External
 from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.server_commands import Mail, Rcpt
 from mailproto.smtp.server_data import Flaw
@@ -73,6 +73,13 @@ class TokenAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateAsked:
+    """The client's TLS certificate is to say who it is. Answer with `answer`."""
+
+    external: External
+
+
+@dataclass(frozen=True, slots=True)
 class ScramAsked:
     """A SCRAM exchange begins. Answer with `scram_offered`, or with a refusal by `answer`."""
 
@@ -127,6 +134,7 @@ Event = (
     | TlsAsked
     | AuthAsked
     | TokenAsked
+    | CertificateAsked
     | ScramAsked
     | ScramProven
     | VrfyAsked

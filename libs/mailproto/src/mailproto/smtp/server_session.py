@@ -26,6 +26,8 @@ class ServerSession(ABC):
         self.offers_auth = offers_auth
         # Whether the driver speaks TLS with the peer.
         self.is_in_tls = False
+        # Of the client, in TLS: EXTERNAL is offered then, if at all.
+        self.has_certificate = False
         # Whether the peer may say for whom it speaks.
         self.offers_xclient = False
         self.state = State.START

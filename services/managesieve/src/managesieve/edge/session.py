@@ -17,7 +17,7 @@ from mailproto.managesieve import events
 from mailproto.managesieve.events import Event, Order
 from mailproto.managesieve.responses import Code
 from mailproto.managesieve.server import ManageSieveServer, Offer
-from mailproto.sasl import BEARER_MECHANISMS, MECHANISMS, TokenRefusal
+from mailproto.sasl import BEARER_MECHANISMS, EXTERNAL, MECHANISMS, TokenRefusal
 from mailstore import ScriptActive, ScriptExists, ScriptMissing, ScriptStore, StoreUnavailable, TooManyScripts
 from servicekit.addresses import is_loopback
 from servicekit.tcp import Connection
@@ -29,6 +29,8 @@ from structlog.typing import FilteringBoundLogger
 
 from managesieve import metrics
 from managesieve.settings import Settings
+
+LoginEvent = events.Login | events.TokenAsked | events.CertificateAsked
 
 GOING_DOWN = "The server is going down, come back soon"
 
@@ -43,6 +45,11 @@ class Directory(Protocol):
         self, login: str, token: str, client_address: str
     ) -> Identity | TokenRefusal:
         """Whom the token lets in, or why nobody. Raises directoryclient.Unavailable."""
+
+    async def authenticate_certificate(
+        self, login: str, certificate: bytes, client_address: str
+    ) -> Identity | None:
+        """Whom the client's certificate (DER) lets in. Raises directoryclient.Throttled and Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,12 @@ class Sessions:
                 group.create_task(session.end_if_idle())
 
 
+def _mechanisms(settings: Settings) -> tuple[bytes, ...]:
+    """The best first."""
+    offered: tuple[bytes, ...] = (EXTERNAL,) if settings.tls_client_authorities_file is not None else ()
+    return (*offered, *(BEARER_MECHANISMS if settings.oauth == "on" else ()), *MECHANISMS)
+
+
 class Session:
     """One connection's life."""
 
@@ -95,13 +108,14 @@ class Session:
                 script_octets=settings.script_octets,
                 most_redirects=DEFAULT_LIMITS.redirects,
                 notify=NOTIFY_METHODS,
-                mechanisms=(*BEARER_MECHANISMS, *MECHANISMS) if settings.oauth == "on" else MECHANISMS,
+                mechanisms=_mechanisms(settings),
             ),
             tls_offered=needs.tls is not None,
             tls_active=connection.is_tls,
             plaintext_allowed=settings.allow_plaintext_login == "loopback"
             and is_loopback(connection.peer_host),
         )
+        self._machine.has_certificate = connection.peer_certificate != b""
         self._account: AccountRef | None = None
         self._login_until = time.monotonic() + settings.login_seconds
         self._idle = False
@@ -154,13 +168,14 @@ class Session:
 
     async def _do(self, event: Event) -> None:
         match event:
-            case events.Login() | events.TokenAsked():
+            case events.Login() | events.TokenAsked() | events.CertificateAsked():
                 await self._login(event)
             case events.StartTls():
                 assert self._needs.tls is not None
                 await self._send()
                 await self._connection.start_tls(self._needs.tls)
                 self._machine.tls_started()
+                self._machine.has_certificate = self._connection.peer_certificate != b""
             case events.Unauthenticate():
                 self._account = None
                 self._login_until = time.monotonic() + self._needs.settings.login_seconds
@@ -170,13 +185,16 @@ class Session:
             case _:
                 await self._order(event)
 
-    async def _who(self, event: events.Login | events.TokenAsked) -> Identity | TokenRefusal | None:
+    async def _who(self, event: LoginEvent) -> Identity | TokenRefusal | None:
         directory, peer_host = self._needs.directory, self._connection.peer_host
         if isinstance(event, events.TokenAsked):
             return await directory.authenticate_token(event.bearer.login, event.bearer.token, peer_host)
+        if isinstance(event, events.CertificateAsked):
+            certificate = self._connection.peer_certificate
+            return await directory.authenticate_certificate(event.external.login, certificate, peer_host)
         return await directory.authenticate(event.login, event.password, peer_host)
 
-    async def _login(self, event: events.Login | events.TokenAsked) -> None:
+    async def _login(self, event: LoginEvent) -> None:
         try:
             who = await self._who(event)
         except DirectoryUnavailable as error:

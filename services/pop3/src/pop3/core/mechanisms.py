@@ -6,12 +6,17 @@ from typing import Literal
 
 from mailproto.sasl.bearer import BEARER_MECHANISMS
 from mailproto.sasl.exchange import MECHANISMS
+from mailproto.sasl.external import EXTERNAL
 from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS
 
 
-def mechanisms(scram: Literal["on", "off"], oauth: Literal["on", "off"]) -> tuple[bytes, ...]:
+def mechanisms(
+    scram: Literal["on", "off"], oauth: Literal["on", "off"], *, certificates: bool
+) -> tuple[bytes, ...]:
     """The best first."""
-    offered: tuple[bytes, ...] = SCRAM_MECHANISMS if scram == "on" else ()
+    offered: tuple[bytes, ...] = (EXTERNAL,) if certificates else ()
+    if scram == "on":
+        offered += SCRAM_MECHANISMS
     if oauth == "on":
         offered += BEARER_MECHANISMS
     return (*offered, *MECHANISMS)

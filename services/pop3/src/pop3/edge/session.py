@@ -17,6 +17,7 @@ from typing import assert_never
 from directoryclient import Identity, Throttled
 from directoryclient import Unavailable as DirectoryUnavailable
 from mailproto.pop3.events import (
+    CertificateAsked,
     Close,
     Event,
     Flush,
@@ -45,7 +46,7 @@ from pop3.settings import Settings
 _RETR_CHUNK_OCTETS = 1024 * 1024
 _TOP_CHUNK_OCTETS = 32 * 1024
 
-LoginEvent = Login | TokenAsked | ScramProven
+LoginEvent = Login | TokenAsked | CertificateAsked | ScramProven
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +93,21 @@ class Session:
         self._log = needs.log.bind(connection=connection.id, peer_host=connection.peer_host)
         settings = needs.settings
         self._machine = Pop3Server(
-            Welcome(settings.hostname, "Posthouse", mechanisms(settings.scram, settings.oauth)),
+            Welcome(
+                settings.hostname,
+                "Posthouse",
+                mechanisms(
+                    settings.scram,
+                    settings.oauth,
+                    certificates=settings.tls_client_authorities_file is not None,
+                ),
+            ),
             TlsState.ACTIVE
             if connection.is_tls
             else (TlsState.UNAVAILABLE if needs.tls is None else TlsState.OFFERED),
             password_rule(settings.allow_plaintext_login, connection.peer_host),
         )
+        self._machine.has_certificate = connection.peer_certificate != b""
         self._maildrop: OpenMaildrop | None = None
         self._account_id = ""
         self._login_until = time.monotonic() + settings.login_seconds
@@ -166,7 +176,7 @@ class Session:
 
     async def _do(self, event: Event) -> None:
         match event:
-            case Login() | TokenAsked() | ScramProven():
+            case Login() | TokenAsked() | CertificateAsked() | ScramProven():
                 await self._log_in(event)
             case ScramAsked():
                 await self._start_scram(event)
@@ -223,6 +233,9 @@ class Session:
         directory, peer_host = self._needs.directory, self._connection.peer_host
         if isinstance(event, TokenAsked):
             return await directory.authenticate_token(event.bearer.login, event.bearer.token, peer_host)
+        if isinstance(event, CertificateAsked):
+            certificate = self._connection.peer_certificate
+            return await directory.authenticate_certificate(event.external.login, certificate, peer_host)
         if isinstance(event, Login):
             return await directory.authenticate(event.login, event.password, peer_host)
         return await directory.finish_scram(event.login, event.credential_id, peer_host)
@@ -288,3 +301,4 @@ class Session:
         await self._send()
         await self._connection.start_tls(self._needs.tls)
         self._machine.tls_started()
+        self._machine.has_certificate = self._connection.peer_certificate != b""

@@ -38,7 +38,7 @@ DRAINING = Reply.of(421, "4.3.2", "We are closing down; try again")
 TIMED_OUT = Reply.of(421, "4.4.2", "You took too long")
 STRANGER = Reply.of(421, "4.7.1", "LMTP is for the mail systems of this site")
 CANNOT_CHECK = Reply.of(454, "4.7.0", "We cannot check that now; try again later")
-LoginAsked = events.AuthAsked | events.TokenAsked | events.ScramProven
+LoginAsked = events.AuthAsked | events.TokenAsked | events.CertificateAsked | events.ScramProven
 # While a client waits between commands, how often the drain is looked for.
 LOOK_SECONDS = 3.0
 
@@ -64,7 +64,11 @@ class Session:
         config = ServerConfig(
             hostname=settings.hostname,
             size_limit_octets=settings.message_size_octets,
-            mechanisms=mechanisms(settings.scram, settings.oauth) if role is Role.MSA else (),
+            mechanisms=mechanisms(
+                settings.scram, settings.oauth, certificates=settings.tls_client_authorities_file is not None
+            )
+            if role is Role.MSA
+            else (),
             dialect=Dialect.LMTP if role is Role.LMTP else Dialect.SMTP,
             errors_allowed=settings.errors,
             junk_allowed=settings.junk_commands,
@@ -90,6 +94,7 @@ class Session:
             self._connection.abort()
             return
         self._machine.is_in_tls = self._connection.is_tls
+        self._machine.has_certificate = self._connection.peer_certificate != b""
         self._machine.offers_tls = self._needs.tls is not None and not self._connection.is_tls
         try:
             if (refusal := self._begin(client) or await self._guard.enter(client)) is not None:
@@ -180,7 +185,12 @@ class Session:
                     self._intake.release()
                 case events.TlsAsked():
                     await self._start_tls()
-                case events.AuthAsked() | events.TokenAsked() | events.ScramProven():
+                case (
+                    events.AuthAsked()
+                    | events.TokenAsked()
+                    | events.CertificateAsked()
+                    | events.ScramProven()
+                ):
                     if not await self._auth(event):
                         return False
                 case events.ScramAsked():
@@ -328,6 +338,7 @@ class Session:
         assert context is not None
         await self._connection.start_tls(context)
         self._machine.tls_started()
+        self._machine.has_certificate = self._connection.peer_certificate != b""
         self._machine.offers_auth = self._role is Role.MSA
         self._who = None
         self._transaction = None
@@ -345,6 +356,9 @@ class Session:
         directory, client = self._needs.directory, self._client.host
         if isinstance(event, events.TokenAsked):
             return await directory.authenticate_token(event.bearer.login, event.bearer.token, client)
+        if isinstance(event, events.CertificateAsked):
+            certificate = self._connection.peer_certificate
+            return await directory.authenticate_certificate(event.external.login, certificate, client)
         if isinstance(event, events.ScramProven):
             return await directory.finish_scram(event.login, event.credential_id, client)
         return await directory.authenticate(event.credentials.login, event.credentials.password, client)
