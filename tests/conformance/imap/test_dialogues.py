@@ -22,7 +22,12 @@ def test_dialogue(path: Path) -> None:
         dialogue.play(
             dialogue.load(path),
             client.exchange,
-            substitutions={"login": "alice", "password": PASSWORD, "flood": "x" * 70_000},
+            substitutions={
+                "login": "alice",
+                "password": PASSWORD,
+                "flood": "x" * 70_000,
+                "kilobyte": "x" * 1025,
+            },
         )
     finally:
         imap.close()
