@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from smtp_gateway.core.addresses import parsed
 
 
 class BannedBy(Enum):
@@ -89,11 +91,9 @@ class Bans:
         """The one that an address lies in, and that is not over."""
         if not self._by_length:
             return None
-        try:
-            address = ip_address(host)
-        except ValueError:
+        address = parsed(host)
+        if address is None:
             return None
-        address = getattr(address, "ipv4_mapped", None) or address
         number, bits = int(address), address.max_prefixlen
         for (made_by, version, length), of_length in self._by_length.items():
             if made_by is not by or version != address.version:

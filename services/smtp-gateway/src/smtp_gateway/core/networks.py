@@ -1,7 +1,10 @@
 """Lists of addresses that are trusted with something: single ones, or networks."""
 
 from collections.abc import Iterable
-from ipaddress import IPv6Address, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import ip_network
+
+from smtp_gateway.core.addresses import REMEMBERED, parsed
 
 
 class Networks:
@@ -9,15 +12,16 @@ class Networks:
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._networks = [ip_network(text) for text in texts]
+        self._holds = lru_cache(REMEMBERED)(self._look)
 
     def __contains__(self, address: object) -> bool:
-        try:
-            parsed = ip_address(str(address))
-        except ValueError:
-            return False
-        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-            parsed = parsed.ipv4_mapped
-        return any(parsed.version == network.version and parsed in network for network in self._networks)
+        return bool(self._networks) and self._holds(str(address))
+
+    def _look(self, host: str) -> bool:
+        address = parsed(host)
+        return address is not None and any(
+            address.version == network.version and address in network for network in self._networks
+        )
 
     def touch(self, text: str) -> bool:
         """Whether a network holds any of these addresses. Raises ValueError on what is no network."""

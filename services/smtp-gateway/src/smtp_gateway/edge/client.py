@@ -2,13 +2,13 @@
 
 import ssl
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 
 from mailproto.proxy import PrefaceInvalid, PrefaceReader
 from mailproto.smtp.xclient import ClientTold
 from servicekit import logs
 from servicekit.tcp import Connection
 
+from smtp_gateway.core.addresses import parsed
 from smtp_gateway.edge.needs import Needs
 
 LOG = logs.logger("smtp_gateway.client")
@@ -26,10 +26,8 @@ class Client:
     @property
     def is_loopback(self) -> bool:
         """Whether it is this machine."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        address = parsed(self.host)
+        return address is not None and address.is_loopback
 
     def told(self, told: ClientTold) -> "Client":
         """The same with what XCLIENT said. A new address has no name of the old one."""
