@@ -9,6 +9,7 @@ import uvicorn
 from mailwire.directory.v1.certificate_pb2_grpc import DirectoryCertificateServiceStub
 from mailwire.directory.v1.ldap_pb2_grpc import DirectoryLdapServiceStub
 from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
+from mailwire.directory.v1.scim_pb2_grpc import DirectoryScimServiceStub
 from mailwire.directory.v1.second_factor_pb2_grpc import DirectorySecondFactorServiceStub
 from servicekit import rpc
 from servicekit.run import Service, run
@@ -41,6 +42,7 @@ from admin_api.edge.policies import attach as attach_policies
 from admin_api.edge.quarantine import attach as attach_quarantine
 from admin_api.edge.reach import attach as attach_reach
 from admin_api.edge.routes import attach as attach_relay
+from admin_api.edge.scim import attach as attach_scim
 from admin_api.edge.scripts import attach as attach_scripts
 from admin_api.edge.second_factors import attach as attach_second_factors
 from admin_api.settings import Settings
@@ -75,6 +77,7 @@ async def wire(service: Service[Settings]) -> None:
     attach_second_factors(app, DirectorySecondFactorServiceStub(channel))
     attach_certificates(app, DirectoryCertificateServiceStub(channel))
     attach_ldap(app, DirectoryLdapServiceStub(channel))
+    attach_scim(app, DirectoryScimServiceStub(channel))
     attach_openid(app, DirectoryOpenidServiceStub(channel))
     attach_policies(app, policies.stub(channel))
     incoming = rpc.channel(settings.quarantine_target, "mda", service.identity)

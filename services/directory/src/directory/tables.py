@@ -79,6 +79,15 @@ account = Table(
     Column("scram_salt", LargeBinary, nullable=False),
     # Nobody's own: it has no password, and others have rights to its mailboxes.
     Column("shared", Boolean, nullable=False, server_default=text("false")),
+    # What the tenant's own identity management calls it.
+    Column("external_id", Text, nullable=False, server_default=""),
+    Index(
+        "account_external_id",
+        "tenant_id",
+        "external_id",
+        unique=True,
+        postgresql_where=text("external_id <> '' AND deleted_at IS NULL"),
+    ),
     # It has no addresses then; which it had.
     Column("deleted_at", DateTime(timezone=True)),
     Column("deleted_addresses", ARRAY(Text), nullable=False, server_default="{}"),
@@ -263,6 +272,46 @@ ldap_source = Table(
     Column("filter", Text, nullable=False),
     Column("ca_certificates", Text, nullable=False),
     _created_at(),
+)
+
+# What a tenant's own identity management shows.
+scim_token = Table(
+    "scim_token",
+    metadata,
+    Column("token_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    Column(
+        "tenant_id",
+        UUID(as_uuid=True),
+        ForeignKey("tenant.tenant_id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("name", Text, nullable=False),
+    # "sha256$" and hex.
+    Column("verifier", Text, nullable=False),
+    _created_at(),
+    UniqueConstraint("verifier", name="scim_token_verifier"),
+)
+
+# An alias with a name.
+address_group = Table(
+    "address_group",
+    metadata,
+    Column("group_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("tenant_id", UUID(as_uuid=True), nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("local_part", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    _created_at(),
+    Index("address_group_address", "domain", "local_part", unique=True),
+    Index("address_group_name", "tenant_id", "display_name"),
+    ForeignKeyConstraint(
+        ["domain", "local_part", "tenant_id"],
+        ["address.domain", "address.local_part", "address.tenant_id"],
+        name="group_of_alias",
+        ondelete="CASCADE",
+    ),
 )
 
 # Who may send for an address: send_as, send_on_behalf.

@@ -23,6 +23,7 @@ from mailwire.directory.v1.ldap_pb2_grpc import add_DirectoryLdapServiceServicer
 from mailwire.directory.v1.openid_pb2_grpc import add_DirectoryOpenidServiceServicer_to_server
 from mailwire.directory.v1.policy_pb2_grpc import add_DirectoryPolicyServiceServicer_to_server
 from mailwire.directory.v1.quota_pb2_grpc import add_DirectoryQuotaServiceServicer_to_server
+from mailwire.directory.v1.scim_pb2_grpc import add_DirectoryScimServiceServicer_to_server
 from mailwire.directory.v1.second_factor_pb2_grpc import (
     add_DirectorySecondFactorServiceServicer_to_server,
     add_DirectoryWebLoginServiceServicer_to_server,
@@ -45,6 +46,7 @@ from directory.adapters.limits import Limits
 from directory.adapters.lookups import SqlLookUps
 from directory.adapters.openid_providers import OpenidProviders
 from directory.adapters.policies import Policies
+from directory.adapters.provisioning import Provisioning
 from directory.adapters.second_factors import SecondFactors
 from directory.adapters.sharing import Descriptions
 from directory.adapters.sign_ins import SignIns
@@ -63,6 +65,7 @@ from directory.edge.orders import Orders
 from directory.edge.policies import TenantPolicies
 from directory.edge.questions import Questions
 from directory.edge.quotas import Quotas
+from directory.edge.scim import ScimOrders
 from directory.edge.second_factors import SecondFactorOrders, Site, WebLogins
 from directory.edge.sharing import Sharing
 from directory.edge.signing import DkimOrders, DkimQuestions
@@ -78,6 +81,7 @@ SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.Dir
             "mailwire.directory.v1.DirectoryIdentityService",
             "mailwire.directory.v1.DirectoryRemovalService",
             "mailwire.directory.v1.DirectoryOpenidService",
+            "mailwire.directory.v1.DirectoryScimService",
             "mailwire.directory.v1.DirectoryLdapService",
             "mailwire.directory.v1.DirectoryCertificateService",
             "mailwire.directory.v1.DirectorySecondFactorService",
@@ -99,6 +103,7 @@ class Wiring:
     identities: Identities
     removals: Removals
     openid: OpenidOrders
+    scim: ScimOrders
     ldap: LdapOrders
     certificates: CertificateOrders
     second_factors: SecondFactorOrders
@@ -119,6 +124,7 @@ class Wiring:
         add_DirectoryIdentityServiceServicer_to_server(self.identities, server)
         add_DirectoryRemovalServiceServicer_to_server(self.removals, server)
         add_DirectoryOpenidServiceServicer_to_server(self.openid, server)
+        add_DirectoryScimServiceServicer_to_server(self.scim, server)
         add_DirectoryLdapServiceServicer_to_server(self.ldap, server)
         add_DirectoryCertificateServiceServicer_to_server(self.certificates, server)
         add_DirectorySecondFactorServiceServicer_to_server(self.second_factors, server)
@@ -169,26 +175,30 @@ def build(
         CertificateLogins(certificates),
         elsewhere,
     )
+    orders = Orders(
+        tenants,
+        domains,
+        accounts,
+        Aliases(pool),
+        hasher,
+        hashing,
+        scram_iterations,
+        tell,
+        addresses,
+        deleted,
+        clock,
+    )
     return Wiring(
         questions=Questions(lookups, signing_in),
-        orders=Orders(
-            tenants,
-            domains,
-            accounts,
-            Aliases(pool),
-            hasher,
-            hashing,
-            scram_iterations,
-            tell,
-            addresses,
-            deleted,
-            clock,
-        ),
+        orders=orders,
         identities=Identities(
             tenants, domains, accounts, addresses, Delegations(pool), deleted, deleted_kept, tell
         ),
         removals=Removals(deleted),
         openid=OpenidOrders(tenants, providers, tell),
+        scim=ScimOrders(
+            tenants, accounts, addresses, deleted, Provisioning(pool), orders.hashed, tell, clock
+        ),
         ldap=LdapOrders(tenants, sources, tell),
         certificates=CertificateOrders(tenants, accounts, certificates, tell, clock),
         second_factors=SecondFactorOrders(accounts, factors, sealer, site, tell, clock),

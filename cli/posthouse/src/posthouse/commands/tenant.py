@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from posthouse.api import named
-from posthouse.commands import certificate, ldap, openid, policy, script
+from posthouse.commands import certificate, ldap, openid, policy, scim, script
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.output import as_json, console, guarded, table
 
@@ -15,6 +15,7 @@ app = typer.Typer(
 app.add_typer(policy.app, name="policy")
 app.add_typer(script.app, name="script")
 app.add_typer(openid.app, name="openid")
+app.add_typer(scim.app, name="scim-token")
 app.add_typer(ldap.app, name="ldap")
 app.add_typer(certificate.tenant_app, name="authority")
 COLUMNS = ("name", "display_name", "suspended", "created_at", "tenant_id")

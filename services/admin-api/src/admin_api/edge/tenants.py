@@ -6,13 +6,14 @@ from fastapi import APIRouter, Query, Request
 from mailwire.directory.v1 import directory_pb2 as wire
 
 from admin_api.adapters import directory
-from admin_api.edge import certificates, dkim, ldap, openid, policies
+from admin_api.edge import certificates, dkim, ldap, openid, policies, scim
 from admin_api.models import Domain, DomainChange, NewDomain, NewTenant, Page, Tenant, TenantChange
 
 router = APIRouter()
 router.include_router(dkim.router)
 router.include_router(policies.router)
 router.include_router(openid.router)
+router.include_router(scim.tokens)
 router.include_router(ldap.router)
 router.include_router(certificates.of_tenants)
 PageSize = Annotated[int, Query(ge=1, le=1000, description="how many at most")]

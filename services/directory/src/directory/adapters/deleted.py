@@ -14,7 +14,7 @@ import asyncpg
 from pgkit import OPERATOR, Connection, Pool, transaction
 
 from directory.adapters.addresses import insert_address
-from directory.ports import AccountRecord, Missing
+from directory.ports import AccountRecord, Missing, Taken
 
 DELETED = """
 SELECT c.*, t.name AS tenant_name FROM account c JOIN tenant t ON t.tenant_id = c.tenant_id
@@ -101,11 +101,14 @@ class DeletedAccounts:
     async def restore(self, record: DeletedRecord) -> None:
         """With all its addresses. Raises Taken where somebody has one of them now, Missing."""
         async with transaction(self._pool, record.tenant_id) as connection:
-            restored = await connection.fetchrow(
-                """UPDATE account SET deleted_at = NULL, deleted_addresses = '{}'
-                   WHERE account_id = $1::uuid AND deleted_at IS NOT NULL RETURNING account_id""",
-                record.account_id,
-            )
+            try:
+                restored = await connection.fetchrow(
+                    """UPDATE account SET deleted_at = NULL, deleted_addresses = '{}'
+                       WHERE account_id = $1::uuid AND deleted_at IS NOT NULL RETURNING account_id""",
+                    record.account_id,
+                )
+            except asyncpg.UniqueViolationError as error:
+                raise Taken("another account has its externalId now") from error
             if restored is None:
                 raise Missing(f"there is no deleted account {record.account_id}")
             for place, address in enumerate(record.addresses):

@@ -22,6 +22,7 @@ SECRETS = frozenset(
         "password",
         "certificate",
         "client_secret",
+        "secret",
         "bind_password",
         "totp_code",
         "recovery_code",

@@ -107,7 +107,8 @@ class Orders(DirectoryAdminServiceServicer):
         self._scram_iterations = scram_iterations
         self._tell = tell
 
-    async def _hash(self, password: str, salt: bytes) -> tuple[str, ScramKeys | None]:
+    async def hashed(self, password: str, salt: bytes) -> tuple[str, ScramKeys | None]:
+        """What is kept of a password. Raises NameInvalid."""
         # Before every login: the operator waits for it.
         password = names.password(password)
         verifier = await self._hashing.run(ORDER_RANK, self._hasher.hash, password)
@@ -232,7 +233,7 @@ class Orders(DirectoryAdminServiceServicer):
         if not request.even_if_confusable:
             await self._refuse_look_alike(tenant_id, address)
         salt = os.urandom(SALT_OCTETS)
-        verifier, keys = await self._hash(request.password, salt)
+        verifier, keys = await self.hashed(request.password, salt)
         record = await self._accounts.create(
             tenant_id, address, verifier, Scram(salt, keys), names.display_name(request.display_name)
         )
@@ -254,7 +255,7 @@ class Orders(DirectoryAdminServiceServicer):
                 raise names.NameInvalid(
                     "a shared account has no password; give people rights to its mailboxes"
                 )
-            verifier, keys = await self._hash(request.password, record.scram_salt)
+            verifier, keys = await self.hashed(request.password, record.scram_salt)
         record = await self._accounts.update(
             record,
             names.display_name(request.display_name) if request.HasField("display_name") else None,

@@ -1,0 +1,113 @@
+"""Filters and patches of SCIM, as identity providers write them."""
+
+from typing import Any
+
+import pytest
+from admin_api.scim_documents import (
+    PATCH,
+    ScimFault,
+    display_name_of,
+    members_of,
+    patched,
+    sought,
+    truth_of,
+    versioned,
+)
+
+FILTERS = ("id", "userName", "emails.value")
+PATHS = ("userName", "displayName", "active", "members", "name", "name.formatted")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ("", "")),
+        ('userName eq "a@b.test"', ("userName", "a@b.test")),
+        ('USERNAME EQ "a"', ("userName", "a")),
+        (' emails.value eq "x" ', ("emails.value", "x")),
+        ('id eq "a \\"quoted\\" \\u00e4"', ("id", 'a "quoted" \u00e4')),
+    ],
+)
+def test_filters(text: str, expected: tuple[str, str]) -> None:
+    assert sought(text, FILTERS) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "userName",
+        'userName co "a"',
+        'password eq "a"',
+        'id eq "a" or id eq "b"',
+        "id eq a",
+        'id eq "\\x"',
+        'id eq "' + "x" * 600 + '"',
+    ],
+)
+def test_what_is_no_filter_of_ours(text: str) -> None:
+    with pytest.raises(ScimFault) as fault:
+        sought(text, FILTERS)
+    assert fault.value.kind == "invalidFilter"
+
+
+def patch(*operations: dict[str, Any]) -> dict[str, Any]:
+    return {"schemas": [PATCH], "Operations": list(operations)}
+
+
+def change(resource: dict[str, Any], *operations: dict[str, Any]) -> dict[str, Any]:
+    return patched(resource, patch(*operations), PATHS)
+
+
+def test_values_are_replaced_added_and_removed() -> None:
+    before = {"userName": "a", "displayName": "A", "active": True}
+    assert change(before, {"op": "Replace", "path": "active", "value": "False"})["active"] == "False"
+    assert truth_of({"Active": "False"}, "active", True) is False
+    assert change(before, {"op": "add", "value": {"displayName": "B"}})["displayName"] == "B"
+    assert "displayName" not in change(before, {"op": "remove", "path": "DISPLAYNAME"})
+    urn = "urn:ietf:params:scim:schemas:core:2.0:User:userName"
+    assert change(before, {"op": "replace", "path": urn, "value": "b"})["userName"] == "b"
+    assert display_name_of(change(before, {"op": "replace", "path": "name.formatted", "value": "C"})) == "C"
+    assert before == {"userName": "a", "displayName": "A", "active": True}
+
+
+def test_members_come_and_go() -> None:
+    before = {"members": [{"value": "1"}, {"value": "2"}]}
+    for operation, expected in (
+        ({"op": "add", "path": "members", "value": [{"value": "3"}, {"value": "1"}]}, ["1", "2", "3"]),
+        ({"op": "add", "path": "members", "value": {"value": "3"}}, ["1", "2", "3"]),
+        ({"op": "remove", "path": 'members[value eq "1"]'}, ["2"]),
+        ({"op": "remove", "path": "members", "value": [{"value": "2"}]}, ["1"]),
+        ({"op": "remove", "path": "members"}, []),
+        ({"op": "replace", "path": "members", "value": [{"value": "9"}]}, ["9"]),
+        ({"op": "add", "value": {"members": [{"value": "3"}]}}, ["1", "2", "3"]),
+    ):
+        assert members_of(change(before, operation)) == expected, operation
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ({}, "invalidSyntax"),
+        ({"schemas": [PATCH], "Operations": {}}, "invalidSyntax"),
+        (patch({"op": "move", "path": "active"}), "invalidSyntax"),
+        (patch({"op": "replace", "path": "id", "value": "x"}), "invalidPath"),
+        (patch({"op": "replace", "path": 'emails[type eq "work"].value', "value": "x"}), "invalidPath"),
+        (patch({"op": "remove"}), "noTarget"),
+        (patch({"op": "add", "value": "x"}), "noTarget"),
+        (patch("x"), "invalidSyntax"),  # type: ignore[arg-type]
+        (patch({"op": "add", "path": "members", "value": "x"}), "invalidValue"),
+        (patch(*[{"op": "add", "path": "active", "value": True}] * 101), "tooMany"),
+    ],
+)
+def test_what_is_no_patch(given: dict[str, Any], kind: str) -> None:
+    with pytest.raises(ScimFault) as fault:
+        patched({}, given, PATHS)
+    assert fault.value.kind == kind
+
+
+def test_another_version_whenever_something_is_another() -> None:
+    def version(**more: object) -> str:
+        return str(versioned({"a": 1, "meta": {}, **more})["meta"]["version"])
+
+    assert version() == version()
+    assert version() != version(b=2)
