@@ -35,7 +35,11 @@ def envelope_of(
         tenant_id="11111111-0000-0000-0000-000000000001",
         reverse_path="eve@peer.invalid",
         recipients=tuple(
-            EnvelopeRecipient(f"{name}@example.test", f"{name}@example.test", f"id-{name}")
+            EnvelopeRecipient(
+                f"{name.partition('+')[0]}@example.test",
+                f"{name}@example.test",
+                f"id-{name.partition('+')[0]}",
+            )
             for name in accounts
         ),
         arrived_at=datetime(2026, 11, 21, tzinfo=UTC),
@@ -100,6 +104,7 @@ class World:
         self.put_aside_reasons: list[str] = []
         self.holds_away = 0
         self.full: set[str] = set()
+        self.folders: list[str] = []
         self.policy = TenantPolicy()
         self.refused: list[tuple[str, str]] = []
         self.draining = asyncio.Event()
@@ -184,6 +189,7 @@ class World:
 
     async def list_mailboxes(self, account: AccountRef) -> list[MailboxInfo]:
         names = [("INBOX", "")] + ([(self.junk_name, "\\Junk")] if self.junk_name else [])
+        names += [(name, "") for name in self.folders]
         return [
             MailboxInfo(number, name, 1, 1, 1, 0, 0, 0, frozenset({use} if use else ()), True)
             for number, (name, use) in enumerate(names, 1)

@@ -67,7 +67,7 @@ def test_both(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "AlertExceedsMax yes\n" in clamd
     local = layout.root / "rspamd" / "local.d"
     assert 'bind_socket = "127.0.0.1:2333"' in (local / "worker-normal.inc").read_text()
-    assert (local / "worker-controller.inc").read_text() == "enabled = false;\n"
+    assert 'bind_socket = "127.0.0.1:2334"' in (local / "worker-controller.inc").read_text()
 
 
 def test_rspamd_asks_the_network_only_when_told_to(layout: Layout) -> None:

@@ -66,6 +66,17 @@ def _is_copy(delivery: Delivery, first: Delivery) -> bool:
     return delivery.account == first.account and delivery.recipient.startswith(first.recipient + " ")
 
 
+def subaddresses(letter: SpooledLetter) -> dict[str, str]:
+    """What stands behind the + of each local recipient's address (RFC 5233), by account; not of an alias."""
+    found = {}
+    for recipient in letter.envelope.recipients:
+        user, plus, detail = recipient.original_address.rpartition("@")[0].partition("+")
+        own = recipient.address.rpartition("@")[0]
+        if plus and detail and recipient.account_id is not None and user.lower() == own.lower():
+            found[recipient.account_id] = detail
+    return found
+
+
 def local_recipients(letter: SpooledLetter) -> list[tuple[AccountRef, str]]:
     """Account and address of each recipient. Raises ValueError where one is remote."""
     envelope = letter.envelope

@@ -27,7 +27,7 @@ from spool import Handling, Malformed, OutcomeUnknown, SpooledLetter, SpoolUnava
 from mda import metrics
 from mda.core.findings import Disposition, Finding, Verdict
 from mda.core.marks import marks
-from mda.core.plan import INBOX, local_recipients, over_quota, plan
+from mda.core.plan import INBOX, local_recipients, over_quota, plan, subaddresses
 from mda.core.returned import came_back
 from mda.core.standing import Lists, Standing
 from mda.core.told import OVER_QUOTA
@@ -187,7 +187,7 @@ class Filing:
                 is_junk = is_junk or result.disposition is Disposition.JUNK
                 findings, standing = result.findings, result.standing
             header = marks(findings, standing)
-            mailboxes = await self._junk(letter) if is_junk else {}
+            mailboxes = await self._junk(letter) if is_junk else await self._folders(letter)
             job = Job(arrived.item, letter, plan(letter, header, mailboxes), findings)
         except (StoreUnavailable, Unavailable) as error:
             metrics.POSTPONED.inc()
@@ -208,6 +208,26 @@ class Filing:
     async def _standing(self, letter: SpooledLetter) -> Standing:
         """Of a sender of whom no scanner knows. Raises Unavailable."""
         return self._lists.standing(letter, await self._policies.of(letter.envelope.tenant_id))
+
+    async def _folders(self, letter: SpooledLetter) -> dict[str, str]:
+        """The mailbox that a subaddress names, where the tenant wants that and it exists, by account.
+
+        Raises Unavailable, StoreUnavailable.
+        """
+        details = subaddresses(letter)
+        if not details or not (await self._policies.of(letter.envelope.tenant_id)).subaddress_folders:
+            return {}
+        found = {}
+        for account, _ in local_recipients(letter):
+            wanted = details.get(account.account_id)
+            if wanted is None:
+                continue
+            names = [mailbox.name for mailbox in await self._mailboxes.list_mailboxes(account)]
+            # Senders do not know how its owner writes it.
+            same = sorted((name != wanted, name) for name in names if name.lower() == wanted.lower())
+            if same:
+                found[account.account_id] = same[0][1]
+        return found
 
     async def _junk(self, letter: SpooledLetter) -> dict[str, str]:
         """The Junk mailbox of each account, by its special use, whatever its owner calls it (RFC 6154)."""
