@@ -74,7 +74,7 @@ def authority(house: House) -> Authority:
 
 async def show(house: House, der: bytes, login: str = "") -> wire.AuthenticateResponse:
     number = next(places)
-    answer: wire.AuthenticateResponse = await house.ask.AuthenticateCertificate(
+    answer = await house.ask.AuthenticateCertificate(
         wire.AuthenticateCertificateRequest(
             login=login,
             certificate=der,
@@ -82,7 +82,8 @@ async def show(house: House, der: bytes, login: str = "") -> wire.AuthenticateRe
             client_address=f"198.19.{number // 250}.{number % 250}",
         )
     )
-    return answer
+    decided: wire.AuthenticateResponse = answer.answer
+    return decided
 
 
 async def add(house: House, account: str, der: bytes) -> certificate.ClientCertificate:

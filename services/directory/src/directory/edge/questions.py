@@ -121,10 +121,12 @@ class Questions(DirectoryServiceServicer):
     @mapped
     async def AuthenticateCertificate(
         self, request: wire.AuthenticateCertificateRequest, context: Context
-    ) -> wire.AuthenticateResponse:
+    ) -> wire.AuthenticateCertificateResponse:
         """One that is the account's own, or that an authority of its tenant made for one of its addresses."""
         shown = Shown(request.login, request.certificate, request.door, request.client_address)
-        return answer_message(await self._signing_in.decide(shown))
+        return wire.AuthenticateCertificateResponse(
+            answer=answer_message(await self._signing_in.decide(shown))
+        )
 
 
 def answer_message(decision: Decision) -> wire.AuthenticateResponse:

@@ -452,6 +452,26 @@ class AuthenticateCertificateRequest(_message.Message):
 Global___AuthenticateCertificateRequest: _TypeAlias = AuthenticateCertificateRequest  # noqa: Y015
 
 @_typing.final
+class AuthenticateCertificateResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answer(self) -> Global___AuthenticateResponse: ...
+    def __init__(
+        self,
+        *,
+        answer: Global___AuthenticateResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuthenticateCertificateResponse: _TypeAlias = AuthenticateCertificateResponse  # noqa: Y015
+
+@_typing.final
 class AuthenticateTokenResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

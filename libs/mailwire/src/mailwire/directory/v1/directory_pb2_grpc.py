@@ -63,7 +63,7 @@ class DirectoryServiceStub:
         self.AuthenticateCertificate = channel.unary_unary(
                 '/mailwire.directory.v1.DirectoryService/AuthenticateCertificate',
                 request_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateRequest.SerializeToString,
-                response_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateResponse.FromString,
+                response_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateResponse.FromString,
                 _registered_method=True)
 
 
@@ -144,7 +144,7 @@ def add_DirectoryServiceServicer_to_server(servicer, server):
             'AuthenticateCertificate': grpc.unary_unary_rpc_method_handler(
                     servicer.AuthenticateCertificate,
                     request_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateRequest.FromString,
-                    response_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateResponse.SerializeToString,
+                    response_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -309,7 +309,7 @@ class DirectoryService:
             target,
             '/mailwire.directory.v1.DirectoryService/AuthenticateCertificate',
             mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateRequest.SerializeToString,
-            mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateResponse.FromString,
+            mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,7 +43,7 @@ class DirectoryServiceStub:
     """What the proof came to. Only this answer lets anybody in."""
     AuthenticateToken: _grpc.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateTokenRequest, _directory_pb2.AuthenticateTokenResponse]
     """OAUTHBEARER and XOAUTH2 (RFC 7628): whom does this access token let in?"""
-    AuthenticateCertificate: _grpc.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateCertificateRequest, _directory_pb2.AuthenticateResponse]
+    AuthenticateCertificate: _grpc.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateCertificateRequest, _directory_pb2.AuthenticateCertificateResponse]
     """EXTERNAL (RFC 4422 App. A): whom does this certificate, whose key the client has, let in?"""
 
 @_typing.type_check_only
@@ -61,7 +61,7 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     """What the proof came to. Only this answer lets anybody in."""
     AuthenticateToken: _aio.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateTokenRequest, _directory_pb2.AuthenticateTokenResponse]  # type: ignore[assignment]
     """OAUTHBEARER and XOAUTH2 (RFC 7628): whom does this access token let in?"""
-    AuthenticateCertificate: _aio.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateCertificateRequest, _directory_pb2.AuthenticateResponse]  # type: ignore[assignment]
+    AuthenticateCertificate: _aio.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateCertificateRequest, _directory_pb2.AuthenticateCertificateResponse]  # type: ignore[assignment]
     """EXTERNAL (RFC 4422 App. A): whom does this certificate, whose key the client has, let in?"""
 
 class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -112,7 +112,7 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _directory_pb2.AuthenticateCertificateRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_directory_pb2.AuthenticateResponse, _abc.Awaitable[_directory_pb2.AuthenticateResponse]]:
+    ) -> _typing.Union[_directory_pb2.AuthenticateCertificateResponse, _abc.Awaitable[_directory_pb2.AuthenticateCertificateResponse]]:
         """EXTERNAL (RFC 4422 App. A): whom does this certificate, whose key the client has, let in?"""
 
 def add_DirectoryServiceServicer_to_server(servicer: DirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
