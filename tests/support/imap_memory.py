@@ -195,7 +195,7 @@ class Imap:
         if store is not None:
             self.store = self.wait_for(store(self.changes.tell))
         # Works when it is told to: `imap.wait_for(imap.filler.work())`.
-        self.filler = Filler(self.store, structlog.get_logger()) if keeps_texts else None
+        self.filler = Filler(self.store, policies, structlog.get_logger()) if keeps_texts else None
         values = {"allow_plaintext_login": "loopback", **settings}
         needs = Needs(
             Settings.model_construct(

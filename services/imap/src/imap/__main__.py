@@ -63,7 +63,7 @@ async def wire(service: Service[Settings]) -> None:
     await bus.listen(subjects.DIRECTORY_CHANGED, policies.changed)
     filler: Filler | None = None
     if settings.keep_texts == "on":
-        filler = Filler(store, service.log)
+        filler = Filler(store, policies, service.log)
         service.spawn(filler.run(service.draining), name="keep-texts")
     spooling = Spooling(settings.append_folder, settings.append_disk_octets)
     connections = Connections(

@@ -62,7 +62,7 @@ class Texts(Protocol):
     def read(self, owner: AccountRef, language: str, texts: Sequence[BodyText]) -> None:
         """A search has read these."""
 
-    def opened(self, owner: AccountRef, mailbox_id: int, uid_next: int, language: str) -> None:
+    def opened(self, owner: AccountRef, mailbox_id: int, uid_next: int) -> None:
         """Somebody looks into this mailbox."""
 
 

@@ -18,6 +18,7 @@ from mailstore.texts import ANY_LANGUAGE, language_of
 
 from imap.core.matching import Candidate
 from imap.core.session import Session
+from imap.ports import Policies
 
 TextLeaf = HeaderKey | BodyKey | TextKey
 WORDS = "words"
@@ -39,14 +40,23 @@ def leaves(key: SearchKey) -> list[TextLeaf]:
             return []
 
 
-async def language(session: Session) -> str:
-    """In which the account's owner reads, as PostgreSQL names it."""
-    if session.policies is None:
+async def language_of_account(policies: Policies | None, account_id: str) -> str:
+    """In which its owner reads, as PostgreSQL names it."""
+    if policies is None:
         return ANY_LANGUAGE
     try:
-        return language_of((await session.policies.of_account(session.account.account_id)).locale)
+        return language_of((await policies.of_account(account_id)).locale)
     except Unavailable:
         return ANY_LANGUAGE
+
+
+async def asking_of(session: Session, owner: AccountRef, key: SearchKey) -> "Asking":
+    """What a search of one's own or another's mailbox asks. Who chose what is asked only where it matters."""
+    found = leaves(key)
+    if not any(leaf.fuzzy or not isinstance(leaf, HeaderKey) for leaf in found):
+        return Asking(session, key, ANY_LANGUAGE, by_words=False)
+    language = await language_of_account(session.policies, owner.account_id)
+    return Asking(session, key, language, by_words=await asks_words(session))
 
 
 async def asks_words(session: Session) -> bool:
@@ -65,7 +75,7 @@ class Asking:
     def __init__(self, session: Session, key: SearchKey, language: str, *, by_words: bool) -> None:
         self._session = session
         self.language = language
-        self._by_words = by_words
+        self.by_words = by_words
         found = list(dict.fromkeys(leaves(key)))
         self._fuzzy = [leaf for leaf in found if leaf.fuzzy]
         exact = [leaf.text for leaf in found if not leaf.fuzzy and not isinstance(leaf, HeaderKey)]
@@ -86,7 +96,7 @@ class Asking:
     @property
     def needs_database(self) -> bool:
         """Whether what was read must be given to PostgreSQL to be judged."""
-        return bool(self._similar) or (self._by_words and bool(self._texts))
+        return bool(self._similar) or (self.by_words and bool(self._texts))
 
     async def of_kept(self, owner: AccountRef, mailbox_id: int, candidates: Sequence[Candidate]) -> None:
         """What PostgreSQL knows of these."""
@@ -110,7 +120,7 @@ class Asking:
             self._note(each, answer)
 
     def _note(self, candidate: Candidate, answer: TextAnswer) -> None:
-        told = answer.worded if self._by_words else answer.held
+        told = answer.worded if self.by_words else answer.held
         for text, holds in zip(self._texts, told, strict=True):
             if holds or answer.complete:
                 candidate.held[text] = holds

@@ -13,8 +13,10 @@ from mailstore import BodyCorrupt, BodyText, Columns, MailStore, StoredMessage, 
 from structlog.typing import FilteringBoundLogger
 
 from imap import metrics
+from imap.core.asking import language_of_account
 from imap.core.runs import read_run, runs
 from imap.core.texts import whole_text
+from imap.ports import Policies
 
 GROUP = 100
 MOST_WAITING = 1000
@@ -37,14 +39,14 @@ class _Opened:
     owner: AccountRef
     mailbox_id: int
     uid_next: int
-    language: str
 
 
 class Filler:
     """One of a process. What is too much at once is let go of: it is read again some day."""
 
-    def __init__(self, store: MailStore, log: FilteringBoundLogger) -> None:
+    def __init__(self, store: MailStore, policies: Policies | None, log: FilteringBoundLogger) -> None:
         self.store = store
+        self._policies = policies
         self._log = log
         self._waiting: dict[_Read | _Opened, None] = {}
         self._news = asyncio.Event()
@@ -55,10 +57,10 @@ class Filler:
         """A search has read these."""
         self._add(_Read(owner, language, tuple(texts)))
 
-    def opened(self, owner: AccountRef, mailbox_id: int, uid_next: int, language: str) -> None:
+    def opened(self, owner: AccountRef, mailbox_id: int, uid_next: int) -> None:
         """Somebody looks into this mailbox; when it was gone through and nothing has come since, that is all."""
         if self._done.get(mailbox_id) != uid_next:
-            self._add(_Opened(owner, mailbox_id, uid_next, language))
+            self._add(_Opened(owner, mailbox_id, uid_next))
 
     def _add(self, job: _Read | _Opened) -> None:
         if len(self._waiting) < MOST_WAITING:
@@ -95,12 +97,13 @@ class Filler:
 
     async def _fill(self, job: _Opened) -> None:
         below = LAST_UID
+        language = await language_of_account(self._policies, job.owner.account_id)
         while uids := await self.store.without_text(job.owner, job.mailbox_id, below, GROUP):
             below = uids[-1]
             async for stored in self.store.fetch(job.owner, job.mailbox_id, uids, Columns.BODY):
                 small = [message for message in stored if message.size_octets <= LARGEST_OCTETS]
                 for run in runs(small):
-                    await self._keep(job.owner, job.language, await self._texts(run))
+                    await self._keep(job.owner, language, await self._texts(run))
         if len(self._done) >= MOST_REMEMBERED:
             self._done.clear()
         self._done[job.mailbox_id] = job.uid_next
@@ -109,6 +112,8 @@ class Filler:
         wholes = await read_run(self, run)
         texts = []
         for message, whole in zip(run, wholes, strict=True):
+            # Sessions come first.
+            await asyncio.sleep(0)
             try:
                 texts.append(BodyText(message.message_id, await whole_text(self, message, whole)))
             except BodyCorrupt:

@@ -11,7 +11,7 @@ from mailproto.imap.search_keys import SearchKey
 from mailstore import BodyText, Columns, MailboxMissing, StoredMessage
 
 from imap.core.answer import NO_MAILBOX, No
-from imap.core.asking import Asking, asks_words, language
+from imap.core.asking import Asking, asking_of
 from imap.core.matching import Candidate, Context, matches, needed_columns
 from imap.core.runs import read_run, runs
 from imap.core.session import Session
@@ -73,9 +73,8 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
     What is read of a message is let go of before more are read: a search of bodies holds a few hundred at a time.
     """
     view = where.view
-    by_words = await asks_words(session)
-    asking = Asking(session, key, await language(session), by_words=by_words)
-    context = Context(view, where.saved, datetime.now(UTC), by_words=by_words)
+    asking = await asking_of(session, _owner(session, where), key)
+    context = Context(view, where.saved, datetime.now(UTC), by_words=asking.by_words)
     found: list[Found] = []
     open_: dict[int, Candidate] = {}
 

@@ -10,7 +10,7 @@ from mailproto.imap import responses
 from mailproto.imap.commands import Access, Select
 from mailstore import MailboxMissing
 
-from imap.core import asking, naming, places, quotas, resyncing
+from imap.core import naming, places, quotas, resyncing
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.features import Feature
 from imap.core.object_ids import mailbox_object
@@ -58,9 +58,7 @@ async def select(session: Session, command: Select) -> Answer:
         await resyncing.resync(session, command.resync)
     await quotas.warn(session, place.reach.owner)
     if session.filler is not None and view.messages:
-        session.filler.opened(
-            place.reach.owner, info.mailbox_id, info.uid_next, await asking.language(session)
-        )
+        session.filler.opened(place.reach.owner, info.mailbox_id, info.uid_next)
     changes = command.access is Access.READ_WRITE and not SHARED_CHANGES.isdisjoint(place.reach.rights)
     code = "READ-WRITE" if changes else "READ-ONLY"
     return ok(f"{command.access.value} completed", code)
