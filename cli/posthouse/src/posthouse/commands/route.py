@@ -61,7 +61,10 @@ def set_route(
     ] = None,
     egress: Annotated[str, typer.Option(help="The pool of sources that the mail leaves from.")] = "",
 ) -> None:
-    """Set the rule for a tenant, a domain, a tenant's mail to a domain, or with neither for all mail."""
+    """Set the rule for a tenant, a domain, a tenant's mail to a domain, or with neither for all mail.
+
+    It holds from the next attempt on; `posthouse queue retry` makes that now.
+    """
     made = api.call(
         "PUT",
         "/v1/routes",

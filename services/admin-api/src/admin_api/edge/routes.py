@@ -24,7 +24,7 @@ def _names(request: Request) -> TenantNames:
 
 @router.put("/routes")
 async def set_route(new: NewRoute, request: Request) -> Route:
-    """Set, or set anew, the rule for just this tenant and domain. What waits for it is tried now."""
+    """Set, or set anew, the rule for just this tenant and domain. It holds from the next attempt on."""
     found = await answer(
         request.app.state.relay.SetRoute(
             wire.SetRouteRequest(

@@ -22,9 +22,6 @@ LOG = logs.logger("mta_queue.routes")
 Scope = tuple[str, str]
 PASSWORD_MOST = 500
 USERNAME_MOST = 255
-# Mail that a route covers has its turn now: whoever sets one does it for what waits.
-WAKE = """UPDATE queue_lane SET turn_at = now()
-          WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2 = '' OR domain = $2) AND turn_at > now()"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,6 @@ class RouteBook:
                 new.egress,
             )
             assert row is not None
-            await connection.execute(WAKE, tenant, domain)
             change = {
                 "host": new.host,
                 "protocol": new.protocol.value,
@@ -111,7 +107,6 @@ class RouteBook:
             )
             if gone is None:
                 raise Missing("there is no such route")
-            await connection.execute(WAKE, tenant, domain)
             await audit(connection, caller, tenant, {"domain": domain}, "unroute", "", {})
 
     async def listing(self, caller: Caller) -> dict[Scope, WayRule]:
