@@ -26,7 +26,10 @@ class Desk:
         self.sink = sink
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "posthouse", "queue", *words, "--data", str(self.platform.folder)]
+        return self.posthouse("queue", *words)
+
+    def posthouse(self, *words: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "posthouse", *words, "--data", str(self.platform.folder)]
         return subprocess.run(line, capture_output=True, text=True, timeout=60)
 
     def json(self, *words: str) -> Any:
@@ -78,7 +81,7 @@ def until(look: Callable[[], Any]) -> Any:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with DnsServer() as dns, SmtpSink(script={"RCPT": "451 4.2.1 come back later"}) as sink:
-        for domain in ("one.test", "two.test", "three.test", "four.test", "five.test"):
+        for domain in ("one.test", "two.test", "three.test", "four.test", "five.test", "six.test"):
             dns.mx(domain, f"mx.{domain}")
         folder = tmp_path_factory.mktemp("queue")
         with Platform.start(folder, dns_server=dns.address, relay_port=sink.port) as platform:
@@ -193,3 +196,38 @@ def test_what_is_used_wrongly_has_its_exit_code(desk: Desk) -> None:
     assert desk.command("list", "--older-than", "soon").returncode == 1
     assert desk.command("list", "--status", "happy").returncode == 2
     assert desk.command("hold", "--all", "--domain", "one.test").returncode == 1
+
+
+def test_a_suppressed_address_gets_nothing_and_the_sender_knows(desk: Desk) -> None:
+    desk.answer("250 ok")
+    words = ("gone@six.test", "--tenant", "demo")
+    done = desk.posthouse("suppression", "add", *words, "--reason", "moved away")
+    assert done.stdout.strip() == "gone@six.test suppressed", done.stderr
+    desk.send("gone@six.test", "here@six.test", subject="to both")
+    until(lambda: [taken for taken in desk.sink.taken if "here@six.test" in taken.recipients[0]])
+    returned = until(lambda: message if b"gone@six.test" in (message := desk.newest()) else b"")
+    assert b"Status: 5.1.0" in returned
+    assert b"moved away" in returned
+    assert not [taken for taken in desk.sink.taken if "gone@six.test" in str(taken.recipients)]
+    assert "moved away" in desk.posthouse("suppression", "list", "--tenant", "demo").stdout
+    assert desk.posthouse("suppression", "remove", *words).returncode == 0
+
+
+def test_rules_for_a_site_and_webhooks_by_the_command(desk: Desk) -> None:
+    words = ("shape", "set", "mx:six.test", "--connections", "2", "--back-off", "5m:^421")
+    assert desk.command(*words).stdout.strip() == "mx:six.test: rule set"
+    desk.answer("421 4.7.0 Slow down")
+    desk.send("a@six.test")
+    [stop] = until(lambda: desk.json("suspensions"))
+    assert (stop["domain"], stop["actor"]) == ("mx:six.test", "shaping")
+    desk.answer("250 ok")
+    assert desk.command("resume", "--domain", "mx:six.test").returncode == 0
+    assert desk.command("retry", "--domain", "six.test").returncode == 0
+    until(lambda: [taken for taken in desk.sink.taken if "a@six.test" in taken.recipients[0]])
+    assert desk.command("shape", "delete", "mx:six.test").returncode == 0
+    made = desk.posthouse(
+        "webhook", "add", "https://hooks.invalid/x", "--tenant", "demo", "--event", "bounced"
+    )
+    assert made.stdout.startswith("webhook "), made.stderr
+    webhook_id = made.stdout.split()[1]
+    assert desk.posthouse("webhook", "remove", webhook_id).returncode == 0
