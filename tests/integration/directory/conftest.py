@@ -15,6 +15,7 @@ from directory.adapters.issuers import Issuers
 from directory.adapters.journal import Journal
 from directory.adapters.ldap_binding import LdapServers
 from directory.adapters.limits import Limits
+from directory.adapters.notices import BusNotices
 from directory.adapters.shared_secret import shared_secret
 from directory.core import scram
 from directory.core.limits import Rules
@@ -156,6 +157,7 @@ async def opened(
         Sealer(dkim_secrets) if dkim_secrets else None,
         issuers=issuers,
         ldap_servers=ldap_servers,
+        notice=BusNotices(bus.tell).notice,
         site=Site("mail.example", ["https://mail.example"]),
     )
     server = grpc.aio.server()

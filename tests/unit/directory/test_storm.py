@@ -63,6 +63,9 @@ class Tallies:
             succeeded_at=NOW if attempted.prefix in self.familiar else None,
         )
 
+    async def came_before(self, account_id: str) -> bool:
+        return False
+
     async def failed(self, attempted: Attempted, now: datetime) -> None:
         self.failures[attempted.prefix] = self.failures.get(attempted.prefix, 0) + 1
 

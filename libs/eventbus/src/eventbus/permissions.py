@@ -68,7 +68,7 @@ _DOOR_LEDGERS = (
 _HEARS_DIRECTORY = (subjects.DIRECTORY_CHANGED,)
 
 SERVICES: dict[str, Permissions] = {
-    "directory": Permissions(publish=(subjects.DIRECTORY_CHANGED,)),
+    "directory": Permissions(publish=(subjects.DIRECTORY_CHANGED, subjects.LOGIN_NOTICED)),
     "smtp-gateway": Permissions(
         publish=(
             *_ACCEPTS,

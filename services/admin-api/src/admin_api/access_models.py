@@ -67,7 +67,12 @@ class SignIn(BaseModel):
 
     service: Annotated[str, Field(examples=["imap"])]
     address: str
-    outcome: Annotated[str, Field(description="granted, denied or throttled")]
+    outcome: Annotated[
+        str,
+        Field(description="granted, denied, throttled, or challenged: the second factor was still to come"),
+    ]
     first_at: datetime
     last_at: datetime
     times: int
+    new_device: Annotated[bool, Field(description="nobody had come in from that address prefix lately")]
+    suspicious: Annotated[bool, Field(description="it followed much guessing")]

@@ -13,6 +13,7 @@ from servicekit.settings import read_secret
 from directory.adapters.changes import BusChanges
 from directory.adapters.issuers import Issuers
 from directory.adapters.ldap_binding import LdapServers
+from directory.adapters.notices import BusNotices
 from directory.adapters.shared_secret import shared_secret
 from directory.core.limits import Rules
 from directory.core.passwords import Hasher, Verdicts
@@ -51,6 +52,7 @@ async def wire(service: Service[Settings]) -> None:
         deleted_kept=timedelta(days=settings.deleted_account_days),
         issuers=issuers,
         ldap_servers=ldap_servers,
+        notice=BusNotices(bus.tell).notice,
         ldap_seconds=settings.verdict_seconds,
         site=Site(settings.web_domain, settings.web_origins) if settings.web_domain else None,
     )

@@ -96,7 +96,10 @@ class AppPasswordRecord:
 
 @dataclass(frozen=True, slots=True)
 class SignInRecord:
-    """That somebody came in or tried, `times` times within an hour. `outcome`: granted, denied or throttled."""
+    """That somebody came in or tried, `times` times within an hour.
+
+    `outcome`: granted, denied, throttled, or challenged where the second factor was still to come.
+    """
 
     account_id: str
     service: str
@@ -105,6 +108,8 @@ class SignInRecord:
     first_at: datetime
     last_at: datetime
     times: int
+    new_device: bool = False
+    suspicious: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,9 @@ class LoginLimits(Protocol):
 
     async def standing(self, attempted: Attempted, now: datetime) -> Standing:
         """What counts against an attempt."""
+
+    async def came_before(self, account_id: str) -> bool:
+        """Whether the account has come in from anywhere that is still known."""
 
     async def failed(self, attempted: Attempted, now: datetime) -> None:
         """Count a wrong password."""

@@ -396,11 +396,14 @@ sign_in = Table(
     Column("hour", DateTime(timezone=True), primary_key=True),
     Column("service", Text, primary_key=True),
     Column("address", Text, primary_key=True),
-    # "granted", "denied" or "throttled".
+    # "granted", "denied", "throttled" or "challenged".
     Column("outcome", Text, primary_key=True),
     Column("first_at", DateTime(timezone=True), nullable=False),
     Column("last_at", DateTime(timezone=True), nullable=False, index=True),
     Column("times", Integer, nullable=False),
+    # From where nobody had come lately; after much guessing.
+    Column("new_device", Boolean, nullable=False, server_default=text("false")),
+    Column("suspicious", Boolean, nullable=False, server_default=text("false")),
     ForeignKeyConstraint(
         ["account_id", "tenant_id"],
         ["account.account_id", "account.tenant_id"],

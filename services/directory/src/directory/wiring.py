@@ -71,7 +71,7 @@ from directory.edge.sharing import Sharing
 from directory.edge.signing import DkimOrders, DkimQuestions
 from directory.edge.signing_in import SigningIn, utc_now
 from directory.edge.tokens import Tokens
-from directory.ports import Change
+from directory.ports import Change, SignInRecord
 
 SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.DirectoryAdminService",
             "mailwire.directory.v1.DirectoryAccessService", "mailwire.directory.v1.DirectoryDkimService",
@@ -148,6 +148,7 @@ def build(
     site: Site | None = None,
     ldap_servers: LdapServers | None = None,
     ldap_seconds: float = 60.0,
+    notice: Callable[[str, SignInRecord], None] | None = None,
 ) -> Wiring:
     """All of it around one pool. `secret` is the one that all processes share; without a sealer nothing is signed,
     with 0 iterations there is no SCRAM.
@@ -174,6 +175,7 @@ def build(
         tokens,
         CertificateLogins(certificates),
         elsewhere,
+        notice,
     )
     orders = Orders(
         tenants,

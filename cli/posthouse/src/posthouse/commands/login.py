@@ -9,7 +9,7 @@ from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.output import as_json, console, guarded, table
 
 app = typer.Typer(no_args_is_help=True, help="Logins: who came in, who failed, who must wait for it.")
-SIGN_INS = ("last_at", "service", "address", "outcome", "times")
+SIGN_INS = ("last_at", "service", "address", "outcome", "times", "new_device", "suspicious")
 COLUMNS = ("account", "prefix", "whole_prefix", "failures", "failed_at", "blocked_until")
 Account = Annotated[str, typer.Option(help="Only this account's: its address or id.")]
 ClientAddress = Annotated[str, typer.Option("--from", help="Only from this address of a client.")]

@@ -64,4 +64,6 @@ def sign_in(message: wire.SignIn) -> SignIn:
         first_at=message.first_at.ToDatetime(UTC),
         last_at=message.last_at.ToDatetime(UTC),
         times=message.times,
+        new_device=message.new_device,
+        suspicious=message.suspicious,
     )

@@ -54,6 +54,8 @@ class Journal:
                 first_at=min(noted.first_at, record.first_at),
                 last_at=max(noted.last_at, record.last_at),
                 times=noted.times + record.times,
+                new_device=noted.new_device or record.new_device,
+                suspicious=noted.suspicious or record.suspicious,
             )
         elif len(self._sign_ins) >= MOST_KEPT:
             return

@@ -78,6 +78,15 @@ class Limits:
             succeeded_at=pair["succeeded_at"] if pair is not None else None,
         )
 
+    async def came_before(self, account_id: str) -> bool:
+        async with transaction(self._pool, OPERATOR) as connection:
+            return bool(
+                await connection.fetchval(
+                    "SELECT true FROM login_limit WHERE account_id = $1::uuid AND succeeded_at IS NOT NULL LIMIT 1",
+                    account_id,
+                )
+            )
+
     async def failed(self, attempted: Attempted, now: datetime) -> None:
         """In one statement, with those that fail at the same time: either all tallies know it or none."""
         await self._failures.give((attempted, now))

@@ -12,16 +12,20 @@ REFUSED_DAYS = 30
 
 # An account that was deleted meanwhile has no log; one that is there stays until this is written.
 WRITE = """
-INSERT INTO sign_in AS s (account_id, tenant_id, hour, service, address, outcome, first_at, last_at, times)
-SELECT c.account_id, c.tenant_id, n.hour, n.service, n.address, n.outcome, n.first_at, n.last_at, n.times
+INSERT INTO sign_in AS s (account_id, tenant_id, hour, service, address, outcome, first_at, last_at, times,
+                          new_device, suspicious)
+SELECT c.account_id, c.tenant_id, n.hour, n.service, n.address, n.outcome, n.first_at, n.last_at, n.times, n.new_device,
+       n.suspicious
 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
-            $8::int[]) AS n(account_id, hour, service, address, outcome, first_at, last_at, times)
+            $8::int[], $9::boolean[], $10::boolean[])
+     AS n(account_id, hour, service, address, outcome, first_at, last_at, times, new_device, suspicious)
 JOIN account c ON c.account_id = n.account_id
 ORDER BY 1, 3, 4, 5, 6
 FOR KEY SHARE OF c
 ON CONFLICT (account_id, hour, service, address, outcome) DO UPDATE SET
     first_at = least(s.first_at, excluded.first_at), last_at = greatest(s.last_at, excluded.last_at),
-    times = s.times + excluded.times"""
+    times = s.times + excluded.times, new_device = s.new_device OR excluded.new_device,
+    suspicious = s.suspicious OR excluded.suspicious"""
 
 
 async def write(connection: Connection, records: Sequence[SignInRecord]) -> None:
@@ -36,6 +40,8 @@ async def write(connection: Connection, records: Sequence[SignInRecord]) -> None
         [each.first_at for each in records],
         [each.last_at for each in records],
         [each.times for each in records],
+        [each.new_device for each in records],
+        [each.suspicious for each in records],
     )
 
 
@@ -76,6 +82,8 @@ class SignIns:
                 first_at=row["first_at"],
                 last_at=row["last_at"],
                 times=row["times"],
+                new_device=row["new_device"],
+                suspicious=row["suspicious"],
             )
             for row in rows
         ]

@@ -100,6 +100,12 @@ class Standing:
         """Whether this account came in from there not too long ago."""
         return self.succeeded_at is not None and now - self.succeeded_at < timedelta(days=FAMILIAR_DAYS)
 
+    def is_suspicious(self, now: datetime, rules: Rules) -> bool:
+        """Whether a yes now would follow much guessing: at this account from there, or from there at any."""
+        guessed = self.pair.current(now, rules.pair.forgotten_seconds) >= rules.pair.free
+        sprayed = self.prefix.current(now, rules.prefix.forgotten_seconds) >= rules.prefix.free // 2
+        return guessed or (sprayed and not self.is_familiar(now))
+
     def wait_seconds(self, now: datetime, rules: Rules) -> float:
         """How long the attempt must wait; 0: it is looked at."""
         pressed = self.lately_everywhere >= rules.everywhere_a_minute

@@ -196,6 +196,8 @@ class Access(DirectoryAccessServiceServicer):
                     first_at=_stamp(record.first_at),
                     last_at=_stamp(record.last_at),
                     times=record.times,
+                    new_device=record.new_device,
+                    suspicious=record.suspicious,
                 )
                 for record in records
             ],

@@ -13,6 +13,7 @@ ALLOWED = {
     f"{DIRECTORY}DirectoryRemovalService": ("mda", "admin-api"),
     f"{DIRECTORY}DirectoryOpenidService": ("admin-api",),
     f"{DIRECTORY}DirectoryLdapService": ("admin-api",),
+    f"{DIRECTORY}DirectoryScimService": ("admin-api",),
     f"{DIRECTORY}DirectoryCertificateService": ("admin-api",),
     f"{DIRECTORY}DirectorySecondFactorService": ("admin-api",),
     f"{DIRECTORY}DirectoryWebLoginService": ("admin-api",),

@@ -118,6 +118,8 @@ class Entry:
 
     login: Login
     remember_seconds: float | None = None
+    new_device: bool = False
+    suspicious: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,9 @@ class SigningIn:
         tokens: Tokens | None = None,
         certificates: CertificateLogins | None = None,
         elsewhere: ElsewherePasswords | None = None,
+        notice: Callable[[str, SignInRecord], None] | None = None,
     ) -> None:
+        self._notice = notice
         self._elsewhere = elsewhere
         self._certificates = certificates
         self._tokens = tokens
@@ -197,7 +201,12 @@ class SigningIn:
         metrics.LOGINS.labels(door, outcome).inc()
         if login is not None:
             address, now = canonical(attempt.client_address), self._clock()
-            self._journal.came(SignInRecord(login.account_id, door, address, outcome, now, now, times=1))
+            record = SignInRecord(login.account_id, door, address, outcome, now, now, times=1)
+            if isinstance(decision, Entry) and (decision.new_device or decision.suspicious):
+                record = replace(record, new_device=decision.new_device, suspicious=decision.suspicious)
+                if self._notice is not None:
+                    self._notice(login.tenant_id, record)
+            self._journal.came(record)
         return decision
 
     async def providers(self, login: str) -> list[Provider]:
@@ -290,13 +299,15 @@ class SigningIn:
             await self._limits.failed(attempted, now)
             return Denied()
         self._note_use(login, now, door, attempt.client_address)
+        # The first one of all is no news.
+        new_device = not standing.is_familiar(now) and await self._limits.came_before(login.account_id)
         if (
             standing.pair.failures
             or standing.succeeded_at is None
             or now - standing.succeeded_at > FAMILIAR_AGAIN
         ):
             await self._limits.succeeded(attempted, now)
-        return Entry(login, remember_seconds)
+        return Entry(login, remember_seconds, new_device, standing.is_suspicious(now, self._rules))
 
     async def _is_right(
         self, login: Login | None, attempt: Attempt, attempted: Attempted, rank: int

@@ -361,12 +361,18 @@ class SignIn(_message.Message):
     FIRST_AT_FIELD_NUMBER: _builtins.int
     LAST_AT_FIELD_NUMBER: _builtins.int
     TIMES_FIELD_NUMBER: _builtins.int
+    NEW_DEVICE_FIELD_NUMBER: _builtins.int
+    SUSPICIOUS_FIELD_NUMBER: _builtins.int
     service: _builtins.str
     """smtp, imap, pop3, sieve, other."""
     address: _builtins.str
     outcome: _builtins.str
-    """granted, denied, throttled."""
+    """granted, denied, throttled; challenged: the password was right, the second factor was still to come."""
     times: _builtins.int
+    new_device: _builtins.bool
+    """Nobody had come into the account from that address prefix lately."""
+    suspicious: _builtins.bool
+    """It followed many failures: of the account from there, or of others from there."""
     @_builtins.property
     def first_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -380,10 +386,12 @@ class SignIn(_message.Message):
         first_at: _timestamp_pb2.Timestamp | None = ...,
         last_at: _timestamp_pb2.Timestamp | None = ...,
         times: _builtins.int = ...,
+        new_device: _builtins.bool = ...,
+        suspicious: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_at", b"first_at", "last_at", b"last_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "first_at", b"first_at", "last_at", b"last_at", "outcome", b"outcome", "service", b"service", "times", b"times"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "first_at", b"first_at", "last_at", b"last_at", "new_device", b"new_device", "outcome", b"outcome", "service", b"service", "suspicious", b"suspicious", "times", b"times"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
