@@ -153,11 +153,11 @@ class DirectoryClient:
         if answer.verdict == wire.VERDICT_THROTTLED and changes == self._changes and self._hears_changes():
             until = self._clock() + min(answer.retry_after_seconds, WAIT_SECONDS)
             self._waits.keep(pair, until, until)
-        identity = _identity(answer.answer)
+        identity = _identity(answer)
         if identity is not None:
             seconds = self._login_seconds
-            if answer.answer.HasField("remember_seconds"):
-                seconds = min(seconds, answer.answer.remember_seconds)
+            if answer.HasField("remember_seconds"):
+                seconds = min(seconds, answer.remember_seconds)
             self._remember(digest, identity, seconds, changes)
         return identity
 
@@ -199,11 +199,11 @@ class DirectoryClient:
                 login=login, certificate=certificate, door=self._door, client_address=client_address
             ),
         )
-        identity = _identity(answer)
+        identity = _identity(answer.answer)
         if identity is not None:
             seconds = self._login_seconds
-            if answer.HasField("remember_seconds"):
-                seconds = min(seconds, answer.remember_seconds)
+            if answer.answer.HasField("remember_seconds"):
+                seconds = min(seconds, answer.answer.remember_seconds)
             self._remember(digest, identity, seconds, changes)
         return identity
 
