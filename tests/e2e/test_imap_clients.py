@@ -8,6 +8,7 @@ import hashlib
 import imaplib
 import os
 import re
+import shlex
 import subprocess
 from collections import Counter
 from dataclasses import dataclass
@@ -293,3 +294,60 @@ async def _aioimaplib(filled: Filled) -> None:
                 await asyncio.wait_for(idling, 60)
     for client in (writer, idler):
         await client.logout()
+
+
+MUTT = """\
+set folder = imap://127.0.0.1:{port}/
+set imap_user = "{login}"
+set imap_pass = "{password}"
+set ssl_starttls = no
+set ssl_force_tls = no
+set mbox_type = Maildir
+set confirmcreate = no
+set confirmappend = no
+set delete = no
+set mark_old = no
+set wait_key = no
+set header_cache = ""
+set sleep_time = 0
+set quit = yes
+"""
+
+
+@needs("mutt")
+def test_mutt_takes_everything_away(filled: Filled, tmp_path: Path) -> None:
+    rc, out = tmp_path / "muttrc", tmp_path / "taken"
+    rc.write_text(
+        MUTT.format(
+            port=filled.platform.ports.imap,
+            login=filled.account.address,
+            password=filled.account.password,
+        )
+    )
+    push = f"push '<tag-pattern>~A<enter><tag-prefix><copy-message>{out}<enter><quit>'"
+    command = [
+        "mutt",
+        "-n",
+        "-F",
+        str(rc),
+        "-f",
+        f"imap://127.0.0.1:{filled.platform.ports.imap}/INBOX",
+        "-e",
+        push,
+    ]
+    # It wants a terminal.
+    done = subprocess.run(
+        ["script", "--quiet", "--return", "--command", shlex.join(command), "/dev/null"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=300,
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "TERM": "vt100", "LC_ALL": "C.UTF-8"},
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    taken = [path.read_bytes() for folder in ("cur", "new") for path in (out / folder).iterdir()]
+    assert {number_of(octets) for octets in taken} == set(EVERYTHING)
+    assert len(taken) == MESSAGES
+    for octets in taken:
+        # What mutt writes of its own stands in the header.
+        body = octets.partition(b"\n\n")[2]
+        assert digest(body) == digest(content(number_of(octets)).partition(b"\r\n\r\n")[2])
