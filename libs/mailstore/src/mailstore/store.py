@@ -7,7 +7,7 @@ tenant: the three look the same.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import IO
 
 from blobstore import BlobStore, BodyReference
@@ -488,9 +488,17 @@ class MailStore:
         """Which (queue id, recipient) of these queue ids are filed."""
         return await upkeep.settled(self._pool, queue_ids)
 
-    async def sweep_orphans(self, limit: int) -> int:
-        """Delete objects that nothing refers to any more; how many."""
-        return await upkeep.sweep_orphans(self._pool, self._blobs, limit)
+    def orphans(self, kept: timedelta, at_once: int) -> AsyncIterator[list[upkeep.Orphan]]:
+        """Objects whose last message went, longer ago than this; in pieces."""
+        return upkeep.orphans(self._pool, kept, at_once)
+
+    async def unused_objects(self, keys: Sequence[str]) -> set[str]:
+        """Those of these objects that no message refers to."""
+        return await upkeep.unused_objects(self._pool, keys)
+
+    async def settle_orphans(self, settled: Sequence[upkeep.Orphan]) -> None:
+        """These are removed, or are no orphans any more."""
+        await upkeep.settle_orphans(self._pool, settled)
 
     async def prune(self) -> int:
         """Forget old delivery records; how many."""

@@ -1,11 +1,9 @@
 """What grows and must be cut back, and what a respool asks.
 
-Whoever runs the platform calls `sweep_orphans` and `prune` now and then (daily
-will do), from any process and from several at once.
+The mda's housekeeping does it every few hours, from several processes where there are several.
 
-`sweep_orphans` deletes objects that no message refers to any more, after a
-grace time that is longer than a message may live in a queue: a packed object
-may hold a message that is still to be relayed.
+`orphans`, `unused_objects` and `settle_orphans` say which objects no message refers to any more. Whether one may go they
+do not know: a packed object may hold a message that is still to be relayed.
 
 `prune` forgets deliveries (a repetition after that would be filed again, so a
 respool must not look at objects that are older) and vanished UIDs (a client
@@ -13,50 +11,68 @@ that was away for longer is told every UID that is not there, which RFC 7162
 §3.2.6 allows: correct, only longer).
 """
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
-from blobstore import BlobStore, BlobUnavailable
-from pgkit import OPERATOR, DatabaseUnavailable, Pool, transaction
+from pgkit import OPERATOR, Pool, transaction
 
-from mailstore.staging import PREFIX
-
-ORPHAN_GRACE = timedelta(days=7)
 DELIVERY_KEPT = timedelta(days=30)
 VANISHED_KEPT = timedelta(days=90)
 # A transaction stays short.
 PRUNED_ROWS = 10_000
 
 
-async def sweep_orphans(pool: Pool, blobs: BlobStore, limit: int, grace: timedelta = ORPHAN_GRACE) -> int:
-    """Delete up to `limit` orphaned objects; how many. Raises StoreUnavailable."""
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """An object whose last message went."""
+
+    tenant_id: str
+    object_key: str
+    since: datetime
+
+
+async def orphans(pool: Pool, kept: timedelta, at_once: int) -> AsyncIterator[list[Orphan]]:
+    """Those that are older than this, in pieces; each once, whatever becomes of it meanwhile. Raises StoreUnavailable."""
+    after: tuple[datetime, str] = (datetime.min.replace(tzinfo=UTC), "")
+    while True:
+        async with transaction(pool, OPERATOR) as connection:
+            found = await connection.fetch(
+                """SELECT tenant_id, object_key, since FROM orphan_object
+                   WHERE since < now() - $1::interval AND (since, object_key) > ($2, $3)
+                   ORDER BY since, object_key LIMIT $4""",
+                kept,
+                *after,
+                at_once,
+            )
+        if not found:
+            return
+        after = (found[-1]["since"], found[-1]["object_key"])
+        yield [Orphan(str(row["tenant_id"]), row["object_key"], row["since"]) for row in found]
+
+
+async def unused_objects(pool: Pool, keys: Sequence[str]) -> set[str]:
+    """Those of these objects that no message refers to. Raises StoreUnavailable."""
     async with transaction(pool, OPERATOR) as connection:
-        due = await connection.fetch(
-            """SELECT tenant_id, object_key, since,
-                      EXISTS (SELECT FROM message m WHERE m.object_key = o.object_key OFFSET 0) AS used
-               FROM orphan_object o WHERE since < now() - $1::interval ORDER BY since LIMIT $2""",
-            grace,
-            limit,
+        found = await connection.fetch(
+            """SELECT key FROM unnest($1::text[]) AS wanted(key)
+               WHERE NOT EXISTS (SELECT FROM message m WHERE m.object_key = wanted.key OFFSET 0)""",
+            list(keys),
         )
-    # No transaction is open meanwhile. Whoever does it twice does no harm.
-    unused = [row["object_key"] for row in due if not row["used"]]
-    try:
-        for key in unused:
-            # What is staged goes when it is moved (`staging`).
-            if not key.startswith(PREFIX):
-                await blobs.delete(key)
-    except BlobUnavailable as error:
-        raise DatabaseUnavailable(str(error)) from error
+    return {row["key"] for row in found}
+
+
+async def settle_orphans(pool: Pool, settled_: Sequence[Orphan]) -> None:
+    """These are removed, or shown again: one that became an orphan anew meanwhile has a later date, and stays."""
     async with transaction(pool, OPERATOR) as connection:
-        # One that became an orphan again meanwhile has a later date, and stays.
         await connection.execute(
             """DELETE FROM orphan_object o USING unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS done(t, k, s)
                WHERE o.tenant_id = done.t AND o.object_key = done.k AND o.since = done.s""",
-            [row["tenant_id"] for row in due],
-            [row["object_key"] for row in due],
-            [row["since"] for row in due],
+            [UUID(each.tenant_id) for each in settled_],
+            [each.object_key for each in settled_],
+            [each.since for each in settled_],
         )
-    return len(unused)
 
 
 async def prune(

@@ -19,11 +19,13 @@ from servicekit.settings import read_secret
 from spool import Spool
 
 from mda.adapters.configured import learner_of, scanners_of
+from mda.adapters.holdings import QueueHoldings
 from mda.adapters.quarantine import BlobQuarantine
 from mda.core.findings import WhenUnscanned
 from mda.edge.callers import ALLOWED
 from mda.edge.filing import Filing
 from mda.edge.fullness import Fullness
+from mda.edge.housekeeping import Housekeeping
 from mda.edge.judging import Judging
 from mda.edge.learning import Learning
 from mda.edge.mailboxes import Mailboxes
@@ -119,6 +121,8 @@ async def wire(service: Service[Settings]) -> None:
     )
     service.spawn(settling.sweep(), name="quarantine-sweep")
 
+    service.spawn(_housekeeping(service, mailboxes, blobs).run(), name="housekeeping")
+
     def register(server: grpc.aio.Server) -> list[str]:
         add_QuarantineAdminServiceServicer_to_server(settling, server)
         add_MailboxAdminServiceServicer_to_server(Mailboxes(mailboxes), server)
@@ -133,6 +137,23 @@ async def wire(service: Service[Settings]) -> None:
     if settings.when_unscanned == "wait":
         for scanner in scanners:
             service.ready_when(scanner.name, scanner.check)
+
+
+def _housekeeping(service: Service[Settings], mailboxes: MailStore, blobs: BlobStore) -> Housekeeping:
+    settings = service.settings
+    holdings = None
+    if settings.queue_target:
+        channel = rpc.channel(settings.queue_target, "mta-queue", service.identity)
+        service.on_close(lambda: channel.close(None))
+        holdings = QueueHoldings(channel)
+    return Housekeeping(
+        mailboxes,
+        blobs,
+        holdings,
+        service.draining,
+        every=timedelta(hours=settings.housekeeping_hours),
+        kept=timedelta(days=settings.object_days),
+    )
 
 
 async def _fullness(

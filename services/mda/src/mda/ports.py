@@ -34,6 +34,17 @@ class Scanner(Protocol):
         """Raises ScannerUnavailable while it would not answer."""
 
 
+class HoldingsUnavailable(Exception):
+    """The queue does not say what it needs."""
+
+
+class Holdings(Protocol):
+    """What the mta-queue needs of stored messages."""
+
+    async def of(self, queue_ids: Sequence[str]) -> Mapping[tuple[str, str], bool]:
+        """By (queue id, address): True where it is to be sent yet. Raises HoldingsUnavailable."""
+
+
 class Learner(Protocol):
     """Learns from what users take for spam and what not."""
 

@@ -65,5 +65,15 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     quarantine_days: float = Field(
         30.0, description="messages are kept so long for their tenant to look at", gt=0, le=3650
     )
+    queue_target: str = Field(
+        "",
+        description="host:port of the mta-queue's gRPC, which says what it needs of stored messages; empty: none are removed",
+    )
+    housekeeping_hours: float = Field(
+        6.0, description="so often stored messages that nobody needs are looked for", gt=0, le=720
+    )
+    object_days: float = Field(
+        7.0, description="stored messages stay so long whether or not anybody needs them", ge=1, le=365
+    )
     grpc_host: str = Field("127.0.0.1", description="address of the operator's gRPC (the quarantine)")
     grpc_port: int = Field(0, description="its port, usually 2703; 0 turns it off", ge=0, le=65535)

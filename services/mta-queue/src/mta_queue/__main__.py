@@ -8,6 +8,7 @@ from directoryclient import DirectoryClient
 from directoryclient.policies import TenantPolicies
 from dnslookup import Resolver, parse_servers
 from eventbus import EventBus, subjects
+from mailwire.queue.v1.holding_pb2_grpc import add_HoldingServiceServicer_to_server
 from mailwire.queue.v1.queue_pb2_grpc import add_QueueAdminServiceServicer_to_server
 from mailwire.queue.v1.reach_pb2_grpc import add_ReachAdminServiceServicer_to_server
 from mailwire.queue.v1.relay_pb2_grpc import add_RelayAdminServiceServicer_to_server
@@ -45,6 +46,7 @@ from mta_queue.edge.attempts import Attempts
 from mta_queue.edge.callers import ALLOWED
 from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.firsts import Firsts
+from mta_queue.edge.holdings import Holdings
 from mta_queue.edge.jobs import Jobs
 from mta_queue.edge.laters import Laters
 from mta_queue.edge.notices import Notices
@@ -197,7 +199,8 @@ async def wire(service: Service[Settings]) -> None:
         add_QueueAdminServiceServicer_to_server(orders, server)
         add_RelayAdminServiceServicer_to_server(relay_orders, server)
         add_ReachAdminServiceServicer_to_server(reach_orders, server)
-        return [f"mailwire.queue.v1.{each}AdminService" for each in ("Queue", "Relay", "Reach")]
+        add_HoldingServiceServicer_to_server(Holdings(pool), server)
+        return list(ALLOWED)
 
     if settings.grpc_port:
         await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register, ALLOWED)

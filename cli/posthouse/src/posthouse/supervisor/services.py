@@ -186,6 +186,7 @@ class Services:
             **self._asks_directory(),
             "HOSTNAME": "localhost",
             "GRPC_PORT": self._ports.mda_grpc,
+            "QUEUE_TARGET": f"127.0.0.1:{self._ports.queue_grpc}",
         }
 
     def _imap(self) -> dict[str, object]:
