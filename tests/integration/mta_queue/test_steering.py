@@ -12,6 +12,7 @@ import grpc
 import pytest
 from mailwire.queue.v1 import queue_pb2 as wire
 from mailwire.queue.v1.queue_pb2_grpc import QueueAdminServiceStub, add_QueueAdminServiceServicer_to_server
+from mailproto.smtp.reply import Reply
 from mta_queue.adapters import changes as changes_module
 from mta_queue.adapters.changes import Changes
 from mta_queue.adapters.items import Items
@@ -19,7 +20,7 @@ from mta_queue.adapters.lanes import Lanes
 from mta_queue.adapters.queue import SqlQueue
 from mta_queue.adapters.rules import RuleBook
 from mta_queue.core.attempt import Attempt
-from mta_queue.core.outcome import Outcome, Verdict
+from mta_queue.core.outcome import EXPIRED, Outcome, Verdict
 from mta_queue.core.rules import Rules
 from mta_queue.core.schedule import Schedule
 from mta_queue.core.turns import Caps, UnderWay
@@ -285,6 +286,31 @@ async def test_bounce_tells_the_sender_unless_silent(desk: Desk, silent: bool) -
     assert not answer.items
     assert {(each.outcome, each.reply, each.notice_due) for each in answer.settled} == {
         ("failed", "554 Returned by the operator: not ours", not silent)
+    }
+
+
+async def test_what_a_failure_was_about_is_shown(desk: Desk) -> None:
+    spooled = await desk.put("gone@y.test", "full@y.test", "late@y.test", "ok@y.test")
+    item = next(
+        each
+        for each in await lease_due(desk.pool, datetime.now(UTC) + timedelta(days=1))
+        if each.letter.envelope.queue_id == spooled.envelope.queue_id
+    )
+    settled = [
+        Outcome("gone@y.test", Verdict.FAILED, Reply.of(550, "5.1.1", "User unknown"), "mx"),
+        Outcome("full@y.test", Verdict.FAILED, Reply.of(552, "5.2.2", "Over quota"), "mx"),
+        Outcome("late@y.test", Verdict.FAILED, Reply.of(451, EXPIRED, "Greylisted"), "mx"),
+        Outcome("ok@y.test", Verdict.DELIVERED, Reply.of(250, "2.0.0", "ok"), "mx"),
+    ]
+    assert await desk.queue.record_retry(item, settled, [], None, [])
+    answer = await desk.stub.GetMessage(
+        wire.GetMessageRequest(caller=OPERATOR_CALLER, queue_id=spooled.envelope.queue_id)
+    )
+    assert {each.address: each.kind for each in answer.settled} == {
+        "gone@y.test": "bad-mailbox",
+        "full@y.test": "mailbox-full",
+        "late@y.test": "greylisted",
+        "ok@y.test": "",
     }
 
 

@@ -79,6 +79,10 @@ class Settled(BaseModel):
     host: str
     settled_at: datetime
     notice_due: Annotated[bool, Field(description="the notice to the sender is still to be made")]
+    kind: Annotated[
+        str,
+        Field(description="what a failure was about", examples=["bad-mailbox", "mailbox-full", "spam-block"]),
+    ] = ""
 
 
 class Attempt(BaseModel):

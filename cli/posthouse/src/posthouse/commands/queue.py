@@ -118,7 +118,7 @@ def show(
     if found["settled"]:
         table(
             [each | {"at": _when(each["settled_at"])} for each in found["settled"]],
-            ("address", "outcome", "at", "host", "reply"),
+            ("address", "outcome", "kind", "at", "host", "reply"),
             "",
         )
     table(

@@ -211,6 +211,7 @@ def settled(message: wire.Settled) -> models.Settled:
         host=message.host,
         settled_at=message.settled_at.ToDatetime(UTC),
         notice_due=message.notice_due,
+        kind=message.kind,
     )
 
 

@@ -6,8 +6,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from mailwire.queue.v1 import queue_pb2 as wire
 
 from mta_queue.core import change as changes
+from mta_queue.core.bounces import classify_text
 from mta_queue.core.change import Change, Notice
 from mta_queue.core.item_filter import FilterInvalid, ItemFilter, Status, SummaryKey
+from mta_queue.core.outcome import EXPIRED
 from mta_queue.core.records import (
     AttemptRecord,
     AuditRecord,
@@ -153,7 +155,17 @@ def settled(record: SettledRecord) -> wire.Settled:
         host=record.host,
         settled_at=stamp(record.settled_at),
         notice_due=record.notice_due,
+        kind=_kind(record),
     )
+
+
+def _kind(record: SettledRecord) -> str:
+    """Of a failure. What expired has our status and the peer's last reply."""
+    if record.outcome != "failed":
+        return ""
+    code, _, words = record.reply.partition(" ")
+    status = "" if record.status == EXPIRED else record.status
+    return classify_text(" ".join(filter(None, (code, status, words)))).value
 
 
 def attempt(record: AttemptRecord) -> wire.Attempt:

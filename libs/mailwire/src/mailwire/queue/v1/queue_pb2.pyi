@@ -375,6 +375,7 @@ class Settled(_message.Message):
     HOST_FIELD_NUMBER: _builtins.int
     SETTLED_AT_FIELD_NUMBER: _builtins.int
     NOTICE_DUE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     outcome: _builtins.str
     """delivered, failed or deleted."""
@@ -383,6 +384,8 @@ class Settled(_message.Message):
     host: _builtins.str
     notice_due: _builtins.bool
     """A notice to the sender is still to be made."""
+    kind: _builtins.str
+    """What a failure was about, such as bad-mailbox, mailbox-full, spam-block; empty for others."""
     @_builtins.property
     def settled_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -395,10 +398,11 @@ class Settled(_message.Message):
         host: _builtins.str = ...,
         settled_at: _timestamp_pb2.Timestamp | None = ...,
         notice_due: _builtins.bool = ...,
+        kind: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["settled_at", b"settled_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "host", b"host", "notice_due", b"notice_due", "outcome", b"outcome", "reply", b"reply", "settled_at", b"settled_at", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "host", b"host", "kind", b"kind", "notice_due", b"notice_due", "outcome", b"outcome", "reply", b"reply", "settled_at", b"settled_at", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
