@@ -10,9 +10,9 @@ from uuid import uuid4
 import asyncpg
 import grpc
 import pytest
+from mailproto.smtp.reply import Reply
 from mailwire.queue.v1 import queue_pb2 as wire
 from mailwire.queue.v1.queue_pb2_grpc import QueueAdminServiceStub, add_QueueAdminServiceServicer_to_server
-from mailproto.smtp.reply import Reply
 from mta_queue.adapters import changes as changes_module
 from mta_queue.adapters.changes import Changes
 from mta_queue.adapters.items import Items
