@@ -93,6 +93,12 @@ def test_the_same_is_found_with_texts_and_without(
     monkeypatch.setattr(texts, "KEPT_CHARACTERS", longest)
     chance = random.Random(SEED)
     plain, keeping = server(), server(keeps_texts=True)
+
+    async def nothing(*_arguments: object) -> dict[int, object]:
+        return {}
+
+    # This one looks at every message.
+    plain.store.ask_texts = nothing
     client = plain.client("alice@a.test")
     for _ in range(40):
         client.append(message(chance))

@@ -23,6 +23,8 @@ from imap.ports import Policies
 TextLeaf = HeaderKey | BodyKey | TextKey
 WORDS = "words"
 LONGEST_FUZZY = 200
+# Messages that are asked about in one statement.
+AT_ONCE = 2000
 
 
 def leaves(key: SearchKey) -> list[TextLeaf]:
@@ -98,15 +100,23 @@ class Asking:
         """Whether what was read must be given to PostgreSQL to be judged."""
         return bool(self._similar) or (self.by_words and bool(self._texts))
 
-    async def of_kept(self, owner: AccountRef, mailbox_id: int, candidates: Sequence[Candidate]) -> None:
-        """What PostgreSQL knows of these."""
+    async def of_kept(
+        self, owner: AccountRef, mailbox_id: int, candidates: Sequence[Candidate]
+    ) -> list[Candidate]:
+        """What PostgreSQL knows of these; those of which it knows all that is asked."""
+        known: list[Candidate] = []
         if not self.asks_bodies:
-            return
-        uids = [each.uid for each in candidates]
-        answers = await self._session.store.ask_texts(owner, mailbox_id, uids, self.question)
-        for each in candidates:
-            if (answer := answers.get(each.uid)) is not None:
-                self._note(each, answer)
+            return known
+        for start in range(0, len(candidates), AT_ONCE):
+            part = candidates[start : start + AT_ONCE]
+            uids = [each.uid for each in part]
+            answers = await self._session.store.ask_texts(owner, mailbox_id, uids, self.question)
+            for each in part:
+                if (answer := answers.get(each.uid)) is not None:
+                    self._note(each, answer)
+                    if len(each.held) == len(self._texts) and len(each.body_scores) == len(self._similar):
+                        known.append(each)
+        return known
 
     async def of_read(self, candidates: Sequence[Candidate]) -> None:
         """Of those whose text has been read."""

@@ -102,8 +102,8 @@ class Filler:
             below = uids[-1]
             async for stored in self.store.fetch(job.owner, job.mailbox_id, uids, Columns.BODY):
                 small = [message for message in stored if message.size_octets <= LARGEST_OCTETS]
-                for run in runs(small):
-                    await self._keep(job.owner, language, await self._texts(run))
+                texts = [text for run in runs(small) for text in await self._texts(run)]
+                await self._keep(job.owner, language, texts)
         if len(self._done) >= MOST_REMEMBERED:
             self._done.clear()
         self._done[job.mailbox_id] = job.uid_next

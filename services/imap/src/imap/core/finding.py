@@ -1,7 +1,7 @@
 """Which messages match a search, in stages: each reads only of the messages that the stage before left open."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -93,12 +93,19 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
             open_[uid] = candidate
     if not open_:
         return found
-    columns = needed_columns(key)
     progress = session.progress
     progress.done, progress.total = len(found), len(found) + len(open_)
-    async for stored in session.store.fetch(_owner(session, where), where.mailbox_id, list(open_), columns):
+    # What PostgreSQL knows of bodies, first: these need not be fetched for reading.
+    known = await asking.of_kept(_owner(session, where), where.mailbox_id, list(open_.values()))
+    for candidate in known:
+        if look(candidate):
+            del open_[candidate.uid]
+    columns = needed_columns(key)
+    known_uids = [each.uid for each in known if each.uid in open_]
+    unknown_uids = sorted(open_.keys() - set(known_uids))
+    async for stored in _fetched(session, where, known_uids, unknown_uids, columns):
         still_open = []
-        for message in await _with_long_headers(session, where, stored, columns):
+        for message in stored:
             candidate = open_.pop(message.uid)
             candidate.stored = message
             if columns & Columns.HEADER:
@@ -109,7 +116,6 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
         for start in range(0, len(still_open), GROUP):
             group = still_open[start : start + GROUP]
             await asking.of_headers(group)
-            await asking.of_kept(_owner(session, where), where.mailbox_id, group)
             unread = [each for each in group if not look(each)]
             await _read_texts(session, unread)
             await asking.of_read(unread)
@@ -120,6 +126,17 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
             progress.done += len(group)
     found.sort(key=lambda each: each.uid)
     return found
+
+
+async def _fetched(
+    session: Session, where: Where, known: Sequence[int], unknown: Sequence[int], columns: Columns
+) -> AsyncIterator[Sequence[StoredMessage]]:
+    """With these columns; of messages whose bodies are known without what reading them needs."""
+    for uids, wanted in ((known, columns & ~Columns.BODY), (unknown, columns)):
+        if not uids:
+            continue
+        async for stored in session.store.fetch(_owner(session, where), where.mailbox_id, uids, wanted):
+            yield await _with_long_headers(session, where, stored, wanted)
 
 
 def _hand_over(session: Session, owner: AccountRef, asking: Asking, candidates: Sequence[Candidate]) -> None:

@@ -160,7 +160,9 @@ def matches(key: SearchKey, candidate: Candidate, context: Context) -> bool | No
         case TextKey():
             if candidate.header is not None and any_field_holds(candidate.header, key.text):
                 return True
-            return _body_holds(candidate, context, key.text)
+            in_body = _body_holds(candidate, context, key.text)
+            # What the body does not hold the header may.
+            return None if in_body is False and candidate.header is None else in_body
         case FilterKey():
             raise RuntimeError("filters are put in before a search begins")
         case NotKey():
