@@ -14,9 +14,10 @@ from mailproto.pop3.maildrop import Maildrop
 from mailproto.sasl import TokenRefusal
 from mailproto.sasl.scram import derive
 from mailproto.sasl.scram_exchange import Candidate, Offer
-from pop3.edge.session import Needs, Sessions
+from pop3.edge.session import Needs, Session
 from pop3.ports import MessageGone, Unavailable
 from pop3.settings import Settings
+from servicekit.sessions import Sessions
 from servicekit.tcp import Connection
 
 from tests.support.bearer import REFUSAL, RESPONSES, TOKEN, why_not
@@ -156,7 +157,7 @@ class House:
             cast(ssl.SSLContext, object()),
             structlog.get_logger(),
         )
-        self.sessions = Sessions(needs)
+        self.sessions = Sessions(lambda connection: Session(connection, needs))
 
     async def play(self, data: bytes, wire: Wire | None = None) -> bytes:
         """All that the server says to a client that sends this and then hangs up."""

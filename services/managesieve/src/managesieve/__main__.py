@@ -6,9 +6,10 @@ from mailstore import ScriptStore
 from pgkit import check, check_durability, open_pool
 from servicekit import rpc
 from servicekit.run import Service, run
+from servicekit.sessions import Sessions
 from servicekit.settings import read_secret
 
-from managesieve.edge.session import Needs, Sessions
+from managesieve.edge.session import Needs, Session
 from managesieve.settings import Settings
 
 
@@ -31,7 +32,8 @@ async def wire(service: Service[Settings]) -> None:
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     certificates = service.certificates(settings)
     tls = certificates.users_context(settings.tls_minimum) if certificates is not None else None
-    sessions = Sessions(Needs(settings, directory, ScriptStore(pool), tls, service.log))
+    needs = Needs(settings, directory, ScriptStore(pool), tls, service.log)
+    sessions = Sessions(lambda connection: Session(connection, needs))
     service.spawn(sessions.end_at_drain(service.draining), name="end-sessions-at-drain")
     service.ready_when("scripts", lambda: check(pool))
     await service.listen(

@@ -7,11 +7,12 @@ from eventbus import EventBus, subjects
 from mailstore import MailStore, bus_notifier
 from servicekit import rpc
 from servicekit.run import Service, run
+from servicekit.sessions import Sessions
 from servicekit.settings import read_secret
 
 from pop3.adapters.maildrop import StoreMaildrops
 from pop3.adapters.maildrop_lock import MaildropLocks
-from pop3.edge.session import Needs, Sessions
+from pop3.edge.session import Needs, Session
 from pop3.settings import Settings
 
 
@@ -46,9 +47,8 @@ async def wire(service: Service[Settings]) -> None:
     tls = certificates.users_context(settings.tls_minimum) if certificates is not None else None
     policies = TenantPolicies(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, policies.changed)
-    sessions = Sessions(
-        Needs(settings, directory, StoreMaildrops(store, locks, policies.of_account), tls, service.log)
-    )
+    needs = Needs(settings, directory, StoreMaildrops(store, locks, policies.of_account), tls, service.log)
+    sessions = Sessions(lambda connection: Session(connection, needs))
     service.spawn(sessions.end_at_drain(service.draining), name="end-sessions-at-drain")
     service.ready_when("mailboxes", store.check)
     overflow = b"-ERR [SYS/TEMP] Too many connections\r\n"

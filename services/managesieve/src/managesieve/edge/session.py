@@ -63,30 +63,6 @@ class Needs:
     log: FilteringBoundLogger
 
 
-class Sessions:
-    """All sessions of this process; `serve` is the listener's handler."""
-
-    def __init__(self, needs: Needs) -> None:
-        self._needs = needs
-        self._open: set[Session] = set()
-
-    async def serve(self, connection: Connection) -> None:
-        """Live one session to its end."""
-        session = Session(connection, self._needs)
-        self._open.add(session)
-        try:
-            await session.live()
-        finally:
-            self._open.discard(session)
-
-    async def end_at_drain(self, draining: asyncio.Event) -> None:
-        """Wait for SIGTERM, then send those away that only wait."""
-        await draining.wait()
-        async with asyncio.TaskGroup() as group:
-            for session in list(self._open):
-                group.create_task(session.end_if_idle())
-
-
 def _mechanisms(settings: Settings) -> tuple[bytes, ...]:
     """The best first."""
     offered: tuple[bytes, ...] = (EXTERNAL,) if settings.tls_client_authorities_file is not None else ()
