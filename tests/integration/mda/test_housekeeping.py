@@ -11,7 +11,7 @@ import pytest
 from blobstore import BlobMissing, BlobStore, BodyReference, mail_key
 from mailmodel import AccountRef, Flags
 from mailmsg.facts import examine
-from mailstore import Delivery, MailStore, NewMessage
+from mailstore import Delivery, MailStore, NewMessage, emptying
 from mda.edge.housekeeping import Housekeeping
 from mda.ports import HoldingsUnavailable
 from spool import Envelope, EnvelopeRecipient
@@ -42,6 +42,8 @@ class House:
 
     def __init__(self, store: MailStore, blobs: BlobStore) -> None:
         self.store, self.blobs, self.queue = store, blobs, Queue()
+        self.removed: list[AccountRef] = []
+        self.settled: list[AccountRef] = []
         self.account = AccountRef(str(uuid4()), str(uuid4()))
 
     async def clean(self) -> None:
@@ -49,11 +51,18 @@ class House:
             self.store,
             self.blobs,
             self.queue,
+            self,
             asyncio.Event(),
             every=timedelta(hours=1),
             kept=timedelta(0),
         )
         await housekeeping.round(datetime.now(UTC) + timedelta(seconds=5))
+
+    async def due(self) -> Sequence[AccountRef]:
+        return [each for each in self.removed if each not in self.settled]
+
+    async def settle(self, account: AccountRef) -> None:
+        self.settled.append(account)
 
     def envelope(self, *addresses: str, arrived_at: datetime | None = None) -> Envelope:
         made = envelope_of(CONTENT, queue_id=f"01H{uuid4().hex[:23].upper()}")
@@ -165,3 +174,35 @@ async def test_bodies_that_were_appended(house: House) -> None:
     await house.empty_inbox()
     await house.clean()
     assert not await house.is_there(shown.object_key)
+
+
+async def test_an_account_that_was_removed_leaves_nothing_and_nobody_else_loses_anything(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emptying, "AT_ONCE", 2)
+    other = AccountRef(house.account.tenant_id, str(uuid4()))
+    first, shared = house.envelope("me@here.test"), house.envelope("us@here.test")
+    own_key, shared_key = await house.put(first), await house.put(shared)
+    await house.deliver(first, own_key)
+    for account in (house.account, other):
+        await house.store.deliver(
+            [Delivery(account, shared.queue_id, "us@here.test", "INBOX", house.new(shared_key))]
+        )
+    inbox = await house.store.get_mailbox(house.account, "INBOX")
+    archive = await house.store.get_mailbox(house.account, "Archive")
+    assert inbox is not None
+    assert archive is not None
+    # In two mailboxes at once, and more than go in one piece.
+    await house.store.copy(house.account, inbox.mailbox_id, [1, 2], archive.mailbox_id)
+    await house.store.scripts.put(house.account, "mine", b"keep;", most=1)
+    house.removed = [house.account]
+    await house.clean()
+    assert house.settled == [house.account]
+    assert await house.store.remove_account(house.account) == 0
+    assert (await house.store.quota(house.account)).used_messages == 0
+    assert await house.store.scripts.listing(house.account) == []
+    assert not await house.is_there(own_key)
+    assert await house.is_there(shared_key)
+    assert (await house.store.quota(other)).used_messages == 1
+    # A repetition of what it once got is no new mail.
+    assert (first.queue_id, "me@here.test") in await house.store.settled([first.queue_id])

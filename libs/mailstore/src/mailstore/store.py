@@ -20,6 +20,7 @@ from mailstore import (
     across,
     annotations,
     bodies,
+    emptying,
     filing,
     flagging,
     mailboxes,
@@ -479,6 +480,10 @@ class MailStore:
         return await texts.unkept(self._pool, account, mailbox_id, below_uid, limit)
 
     # -- upkeep
+
+    async def remove_account(self, account: AccountRef) -> int:
+        """Everything of an account that was removed for good; how many messages. Idempotent."""
+        return await emptying.remove_account(self._pool, account)
 
     async def pack(self) -> int:
         """Move short bodies that were appended from the database to the object storage; how many."""

@@ -21,6 +21,7 @@ from spool import Spool
 from mda.adapters.configured import learner_of, scanners_of
 from mda.adapters.holdings import QueueHoldings
 from mda.adapters.quarantine import BlobQuarantine
+from mda.adapters.removals import DirectoryRemovals
 from mda.core.findings import WhenUnscanned
 from mda.edge.callers import ALLOWED
 from mda.edge.filing import Filing
@@ -35,6 +36,7 @@ from mda.edge.screening import Screening
 from mda.edge.scripting import Scripting
 from mda.edge.settling import Settling
 from mda.edge.sorting import Sorting
+from mda.ports import Removals
 from mda.settings import Settings
 
 
@@ -121,7 +123,9 @@ async def wire(service: Service[Settings]) -> None:
     )
     service.spawn(settling.sweep(), name="quarantine-sweep")
 
-    service.spawn(_housekeeping(service, mailboxes, blobs).run(), name="housekeeping")
+    service.spawn(
+        _housekeeping(service, mailboxes, blobs, DirectoryRemovals(channel)).run(), name="housekeeping"
+    )
 
     def register(server: grpc.aio.Server) -> list[str]:
         add_QuarantineAdminServiceServicer_to_server(settling, server)
@@ -139,7 +143,9 @@ async def wire(service: Service[Settings]) -> None:
             service.ready_when(scanner.name, scanner.check)
 
 
-def _housekeeping(service: Service[Settings], mailboxes: MailStore, blobs: BlobStore) -> Housekeeping:
+def _housekeeping(
+    service: Service[Settings], mailboxes: MailStore, blobs: BlobStore, removals: Removals
+) -> Housekeeping:
     settings = service.settings
     holdings = None
     if settings.queue_target:
@@ -150,6 +156,7 @@ def _housekeeping(service: Service[Settings], mailboxes: MailStore, blobs: BlobS
         mailboxes,
         blobs,
         holdings,
+        removals,
         service.draining,
         every=timedelta(hours=settings.housekeeping_hours),
         kept=timedelta(days=settings.object_days),

@@ -17,6 +17,7 @@ WAITED_SECONDS = Histogram(
 )
 RECEIPTS = Counter("mda_receipts_total", "Notices of delivery that senders had asked for")
 BOUNCED = Counter("mda_bounces_total", "Notices that a message will not be delivered")
+ACCOUNTS_REMOVED = Counter("mda_accounts_removed_total", "Accounts whose mail was removed for good")
 OBJECTS_REMOVED = Counter("mda_objects_removed_total", "Stored objects that nobody needed any more")
 OVER_QUOTA = Counter("mda_deliveries_over_quota_total", "Deliveries for which there was no room")
 QUOTA_WARNINGS = Counter("mda_quota_warnings_total", "Users told that their mailboxes are nearly full")

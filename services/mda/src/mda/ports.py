@@ -45,6 +45,16 @@ class Holdings(Protocol):
         """By (queue id, address): True where it is to be sent yet. Raises HoldingsUnavailable."""
 
 
+class Removals(Protocol):
+    """Accounts that were removed for good, whose mail is to follow. Both raise directoryclient.Unavailable."""
+
+    async def due(self) -> Sequence[AccountRef]:
+        """Some of them; none where there are none left."""
+
+    async def settle(self, account: AccountRef) -> None:
+        """Its mail is gone."""
+
+
 class Learner(Protocol):
     """Learns from what users take for spam and what not."""
 

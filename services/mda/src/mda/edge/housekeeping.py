@@ -1,4 +1,4 @@
-"""Removing what nobody needs any more: objects in S3, and records of deliveries that are old.
+"""Removing what nobody needs any more: mail of removed accounts, objects in S3, records of deliveries that are old.
 
 An object may hold messages of several readers and of the queue. It goes when it is older than `kept` and
 
@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from blobstore import BlobMissing, BlobStore, BlobUnavailable
 from blobstore.keys import MAIL_PREFIX
+from directoryclient import Unavailable
 from mailstore import MailStore, StoreUnavailable
 from mailstore.upkeep import DELIVERY_KEPT
 from servicekit import logs
@@ -24,7 +25,7 @@ from spool import Malformed, read_records
 
 from mda import metrics
 from mda.core.unneeded import may_go
-from mda.ports import Holdings, HoldingsUnavailable
+from mda.ports import Holdings, HoldingsUnavailable, Removals
 
 LOG = logs.logger("mda.housekeeping")
 AT_ONCE = 200
@@ -40,6 +41,7 @@ class Housekeeping:
         mailboxes: MailStore,
         blobs: BlobStore,
         holdings: Holdings | None,
+        removals: Removals,
         draining: asyncio.Event,
         *,
         every: timedelta,
@@ -49,6 +51,7 @@ class Housekeeping:
         self._mailboxes = mailboxes
         self._blobs = blobs
         self._holdings = holdings
+        self._removals = removals
         self._draining = draining
         self._every = every
         self._kept = kept
@@ -64,17 +67,32 @@ class Housekeeping:
                 pass
             try:
                 await self.round(datetime.now(UTC))
-            except (StoreUnavailable, BlobUnavailable, HoldingsUnavailable) as error:
+            except (StoreUnavailable, BlobUnavailable, HoldingsUnavailable, Unavailable) as error:
                 LOG.warning("housekeeping_broken_off", error=str(error))
 
     async def round(self, now: datetime) -> int:
-        """How many objects went. Raises StoreUnavailable, BlobUnavailable, HoldingsUnavailable."""
+        """How many objects went. Raises StoreUnavailable, BlobUnavailable, HoldingsUnavailable, Unavailable."""
+        await self._accounts()
         forgotten = await self._mailboxes.prune()
         removed = 0
         if self._holdings is not None:
             removed = await self._orphans(self._holdings, now) + await self._never_shown(self._holdings, now)
         LOG.info("housekeeping_done", rows=forgotten, objects=removed)
         return removed
+
+    async def _accounts(self) -> None:
+        """Mail of accounts that were removed for good; what they had becomes orphans."""
+        while due := await self._removals.due():
+            for account in due:
+                messages = await self._mailboxes.remove_account(account)
+                await self._removals.settle(account)
+                metrics.ACCOUNTS_REMOVED.inc()
+                LOG.info(
+                    "account_mail_removed",
+                    account_id=account.account_id,
+                    tenant_id=account.tenant_id,
+                    messages=messages,
+                )
 
     async def _orphans(self, holdings: Holdings, now: datetime) -> int:
         removed = 0
