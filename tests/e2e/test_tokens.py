@@ -1,9 +1,11 @@
-"""Access tokens of a tenant's OpenID provider at every door of a whole installation: OAUTHBEARER and XOAUTH2.
+"""Access tokens of a tenant's OpenID provider at every door of a whole installation: OAUTHBEARER and XOAUTH2; and
+SCRAM that is bound to the certificate.
 
 A client that people use has neither of them here (swaks), so what is said is spelled out.
 """
 
 import base64
+import hashlib
 import imaplib
 import poplib
 import smtplib
@@ -21,6 +23,7 @@ from tests.support.bearer import RESPONSES, why_not
 from tests.support.issuer import Issuer, running_issuer
 from tests.support.managesieve import ManageSieve
 from tests.support.platform import Account, Platform
+from tests.support.scram import ScramClient
 
 
 @dataclass
@@ -44,6 +47,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             "DIRECTORY_OPENID_CA_FILE": str(folder / "issuer-ca.pem"),
             "DIRECTORY_INSIDE_NETWORKS": '["127.0.0.0/8"]',
             **{f"{door}_OAUTH": "on" for door in doors},
+            **{f"{door}_SCRAM": "plus" for door in doors[:3]},
         }
         with Platform.start(Path(tmp_path_factory.mktemp("platform")), settings=settings) as platform:
             words = ("tenant", "openid", "set", "demo", issuer.url, "--audience", "mail")
@@ -173,3 +177,69 @@ def test_a_token_opens_only_the_account_that_it_names(house: House) -> None:
     response = RESPONSES[b"OAUTHBEARER"](bob.address, house.token())
     assert not smtp(house, "tls", b"OAUTHBEARER", response)[0]
     assert smtp(house, "tls", b"OAUTHBEARER", RESPONSES[b"OAUTHBEARER"]("", house.token()))[0]
+
+
+def bound(house: House, connection: ssl.SSLSocket, digest: bytes = b"") -> ScramClient:
+    """A client that is bound to the certificate that it sees, or to another one."""
+    shown = connection.getpeercert(binary_form=True)
+    assert shown is not None
+    end_point = digest or hashlib.sha256(shown).digest()
+    alice = house.alice
+    return ScramClient(alice.address, alice.password, flag="p=tls-server-end-point", bound=end_point)
+
+
+@pytest.mark.parametrize("is_right", [True, False], ids=["ours", "another"])
+@pytest.mark.parametrize("way", ["starttls", "tls"])
+def test_scram_that_is_bound_to_the_certificate(house: House, way: str, is_right: bool) -> None:
+    ports, other = house.platform.ports, b"" if is_right else b"of somebody in between"
+    client = smtplib.SMTP_SSL("127.0.0.1", ports.submissions, context=tls()) if way == "tls" else None
+    with client or smtplib.SMTP("127.0.0.1", ports.submission) as session:
+        if way == "starttls":
+            session.ehlo("client.invalid")
+            assert b"-PLUS" not in (session.ehlo_resp or b"")
+            session.starttls(context=tls())
+        session.ehlo("client.invalid")
+        assert b"SCRAM-SHA-256-PLUS SCRAM-SHA-256" in (session.ehlo_resp or b"")
+        assert isinstance(session.sock, ssl.SSLSocket)
+        scram = bound(house, session.sock, other)
+        _, said = session.docmd("AUTH", "SCRAM-SHA-256-PLUS " + scram.first().decode())
+        code, said = session.docmd(scram.answer(said).decode())
+        assert code == (334 if is_right else 501), said
+        if is_right:
+            scram.check(said)
+            assert session.docmd("")[0] == 235
+    answers: list[bytes] = []
+
+    def answer(challenge: bytes) -> bytes:
+        answers.append(challenge)
+        if len(answers) == 1:
+            return base64.b64decode(imap_scram.first())
+        if len(answers) == 2:
+            return base64.b64decode(imap_scram.answer(base64.b64encode(challenge)))
+        imap_scram.check(base64.b64encode(challenge))
+        return b""
+
+    reader = imaplib.IMAP4_SSL("127.0.0.1", ports.imaps, ssl_context=tls()) if way == "tls" else None
+    reader = reader or imaplib.IMAP4("127.0.0.1", ports.imap)
+    if way == "starttls":
+        reader.starttls(ssl_context=tls())
+    with reader:
+        assert isinstance(reader.sock, ssl.SSLSocket)
+        imap_scram = bound(house, reader.sock, other)
+        if is_right:
+            assert reader.authenticate("SCRAM-SHA-256-PLUS", answer)[0] == "OK"
+        else:
+            with pytest.raises(imaplib.IMAP4.error):
+                reader.authenticate("SCRAM-SHA-256-PLUS", answer)
+
+
+def test_pop3_binds_too(house: House) -> None:
+    client = poplib.POP3_SSL("127.0.0.1", house.platform.ports.pop3s, context=tls())
+    assert "SCRAM-SHA-256-PLUS" in client.capa()["SASL"]
+    assert isinstance(client.sock, ssl.SSLSocket)
+    scram = bound(house, client.sock)
+    said = client._shortcmd("AUTH SCRAM-SHA-256-PLUS " + scram.first().decode())  # type: ignore[attr-defined]
+    said = client._shortcmd(scram.answer(said[2:]).decode())  # type: ignore[attr-defined]
+    scram.check(said[2:])
+    assert client._shortcmd("=").startswith(b"+OK")  # type: ignore[attr-defined]
+    client.quit()

@@ -8,14 +8,23 @@ import hmac
 class ScramClient:
     """One exchange: `first`, then `answer` to the server's first, then `check` what the server says last."""
 
-    def __init__(self, login: str, password: str, nonce: str = "a-nonce-of-the-client") -> None:
+    def __init__(
+        self,
+        login: str,
+        password: str,
+        nonce: str = "a-nonce-of-the-client",
+        *,
+        flag: str = "n",
+        bound: bytes = b"",
+    ) -> None:
+        self._header, self._bound = f"{flag},,", bound
         self._password = password.encode()
         self._bare = f"n={login.replace('=', '=3D').replace(',', '=2C')},r={nonce}"
         self._nonce = nonce
         self._server_signature = b""
 
     def first(self) -> bytes:
-        return base64.b64encode(f"n,,{self._bare}".encode())
+        return base64.b64encode(f"{self._header}{self._bare}".encode())
 
     def answer(self, line: bytes) -> bytes:
         """`line` is the server's base64, without what the protocol puts before it."""
@@ -25,7 +34,8 @@ class ScramClient:
         assert len(attributes["r"]) > len(self._nonce) + 16
         salt, iterations = base64.b64decode(attributes["s"]), int(attributes["i"])
         salted = hashlib.pbkdf2_hmac("sha256", self._password, salt, iterations)
-        without_proof = f"c=biws,r={attributes['r']}"
+        binding = base64.b64encode(self._header.encode() + self._bound).decode()
+        without_proof = f"c={binding},r={attributes['r']}"
         signed = ",".join((self._bare, server_first, without_proof)).encode()
         client_key = hmac.digest(salted, b"Client Key", "sha256")
         signature = hmac.digest(hashlib.sha256(client_key).digest(), signed, "sha256")

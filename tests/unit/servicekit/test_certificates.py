@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from servicekit.certificates import Certificates, Pair
 from servicekit.settings import TlsSettings
+from servicekit.tls import END_POINTS
 
 AUTHORITY = trustme.CA()
 
@@ -140,13 +141,13 @@ def test_what_binds_an_exchange_to_the_certificate(default: Pair, tmp_path: Path
     write(leaf, folder / "1.crt", folder / "1.key")
     certificates = Certificates(default, folder)
     ends = [shake(certificates.context(), name)[1] for name in ("x.test", "mail.one.test")]
-    first, second = (certificates.end_point(end) for end in ends)
+    first, second = (END_POINTS[end.context] for end in ends)
     der = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes()).public_bytes(Encoding.DER)
     assert second == hashlib.sha256(der).digest()
     assert first != second
     write(AUTHORITY.issue_cert("new.test"), default.certificate, default.key)
     certificates.look()
-    assert certificates.end_point(ends[0]) == b"", "shown no more"
+    assert END_POINTS[ends[0].context] == first, "of what this connection was shown"
 
 
 def test_without_a_certificate_there_is_none() -> None:

@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtensionOID
 
 from servicekit import logs
 from servicekit.settings import TlsSettings
-from servicekit.tls import server_context
+from servicekit.tls import END_POINTS, server_context
 
 LOG = logs.logger("servicekit.certificates")
 LOOK_SECONDS = 5.0
@@ -48,14 +48,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A pair as it was read: the context that shows it, whom it is for, its digest as RFC 5929 §4.1 has it."""
+    """A pair as it was read: the context that shows it, and whom it is for."""
 
     stamp: tuple[Stamp, ...]
     context: ssl.SSLContext
     # The same for a listener that asks clients for a certificate; what other hosts show is not looked at on port 25.
     asking: ssl.SSLContext
     names: frozenset[str]
-    end_point: bytes
 
 
 class Certificates:
@@ -108,13 +107,6 @@ class Certificates:
             return exact
         return self._by_name.get("*." + wanted.partition(".")[2], self._default)
 
-    def end_point(self, connection: ssl.SSLObject | ssl.SSLSocket) -> bytes:
-        """tls-server-end-point of a connection (RFC 5929 §4.1); b"" for a certificate that is shown no more."""
-        for shown in (self._default, *self._shown.values()):
-            if connection.context in (shown.context, shown.asking):
-                return shown.end_point
-        return b""
-
     def _choose(self, connection: ssl.SSLObject, name: str | None, _initial: ssl.SSLContext) -> None:
         connection.context = self.for_name(name).context
 
@@ -165,7 +157,8 @@ class Certificates:
         stamp = pair.stamp()
         context, asking = server_context(pair.certificate, pair.key), self._asking_context(pair)
         certificate = x509.load_pem_x509_certificates(pair.certificate.read_bytes())[0]
-        return Shown(stamp, context, asking, _names(certificate), _end_point(certificate))
+        END_POINTS[context] = END_POINTS[asking] = _end_point(certificate)
+        return Shown(stamp, context, asking, _names(certificate))
 
     def _asking_context(self, pair: Pair) -> ssl.SSLContext:
         """Each context knows whom to believe: OpenSSL asks the one that was chosen for the name."""

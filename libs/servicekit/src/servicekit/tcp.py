@@ -19,6 +19,8 @@ from typing import cast
 import structlog
 from prometheus_client import Counter, Gauge
 
+from servicekit.tls import END_POINTS
+
 HIGH_WATER = 256 * 1024
 
 CONNECTIONS_OPEN = Gauge("servicekit_connections_open", "Connections open now", ["listener"])
@@ -82,6 +84,12 @@ class Connection(asyncio.Protocol):
             self.tls_version = tls.version()
             cipher = tls.cipher()
             self.tls_cipher = cipher[0] if cipher else None
+
+    @property
+    def tls_end_point(self) -> bytes:
+        """What binds an exchange to the certificate that was shown (tls-server-end-point, RFC 5929 §4.1); b"" in clear."""
+        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        return END_POINTS.get(tls.context, b"") if tls is not None else b""
 
     @property
     def peer_certificate(self) -> bytes:

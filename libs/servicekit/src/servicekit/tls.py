@@ -2,6 +2,10 @@
 
 import ssl
 from pathlib import Path
+from weakref import WeakKeyDictionary
+
+# tls-server-end-point (RFC 5929 §4.1) of the certificate that a context shows.
+END_POINTS: WeakKeyDictionary[ssl.SSLContext, bytes] = WeakKeyDictionary()
 
 
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:

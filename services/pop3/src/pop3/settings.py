@@ -26,8 +26,10 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     allow_plaintext_login: Literal["never", "loopback"] = Field(
         "never", description="who may send a password without TLS: nobody, or clients on this machine"
     )
-    scram: Literal["on", "off"] = Field(
-        "on", description="whether AUTH offers SCRAM-SHA-256; the directory must keep keys for it"
+    scram: Literal["on", "off", "plus"] = Field(
+        "on",
+        description="whether AUTH offers SCRAM-SHA-256, for which the directory must keep keys; plus: also the one that is "
+        "bound to the certificate (tls-server-end-point), which clients that know only other bindings stumble over",
     )
     oauth: Literal["on", "off"] = Field(
         "off",

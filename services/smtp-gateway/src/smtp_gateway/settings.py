@@ -45,8 +45,10 @@ class Settings(
     msa_tls_minimum: Literal["1.2", "1.3"] = Field(
         "1.2", description="the oldest TLS that is spoken with users; TLS_MINIMUM is for the mx port"
     )
-    scram: Literal["on", "off"] = Field(
-        "on", description="whether AUTH offers SCRAM-SHA-256; the directory must keep keys for it"
+    scram: Literal["on", "off", "plus"] = Field(
+        "on",
+        description="whether AUTH offers SCRAM-SHA-256, for which the directory must keep keys; plus: also the one that is "
+        "bound to the certificate (tls-server-end-point), which clients that know only other bindings stumble over",
     )
     oauth: Literal["on", "off"] = Field(
         "off",

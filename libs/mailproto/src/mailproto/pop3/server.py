@@ -58,8 +58,16 @@ from mailproto.pop3.surrogate import HeaderSurrogate
 from mailproto.sasl.bearer import BEARER_MECHANISMS, Bearer, BearerExchange, TokenRefusal
 from mailproto.sasl.exchange import Challenge, Credentials, Fault, SaslExchange, text
 from mailproto.sasl.external import EXTERNAL, External, ExternalExchange
-from mailproto.sasl.scram import LoginAsked
-from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS, Done, Failed, Offer, Proven, ScramExchange
+from mailproto.sasl.scram import MECHANISM_PLUS, ChannelBinding, LoginAsked
+from mailproto.sasl.scram_exchange import (
+    BOUND_SCRAM_MECHANISMS,
+    NOT_BOUND,
+    Done,
+    Failed,
+    Offer,
+    Proven,
+    ScramExchange,
+)
 
 Exchange = SaslExchange | ScramExchange | BearerExchange | ExternalExchange
 MOST_MISTAKES = 20
@@ -89,6 +97,8 @@ class Pop3Server:
         self._mistakes = 0
         self._failed_logins = 0
         self._utf8 = False
+        # Of the TLS connection: SCRAM-SHA-256-PLUS is offered where there is some, if at all.
+        self.channel_binding = NOT_BOUND
         # Of the client, in TLS: EXTERNAL is offered then, if at all.
         self.has_certificate = False
         self._stuffer = DotStuffer()
@@ -362,7 +372,10 @@ class Pop3Server:
 
     def _mechanisms(self) -> tuple[bytes, ...]:
         offered = self._welcome.mechanisms
-        return offered if self.has_certificate else tuple(each for each in offered if each != EXTERNAL)
+        hidden: tuple[bytes, ...] = () if self.has_certificate else (EXTERNAL,)
+        if not self.channel_binding.data:
+            hidden += (MECHANISM_PLUS,)
+        return tuple(each for each in offered if each not in hidden)
 
     def _may_login(self) -> bool:
         return self._tls is TlsState.ACTIVE or self._password_rule is PasswordRule.PLAINTEXT_ALLOWED
@@ -432,7 +445,7 @@ class Pop3Server:
         if mechanism not in self._mechanisms():
             self._mistake("Unknown mechanism")
             return
-        exchange = self._exchange = _exchange(mechanism)
+        exchange = self._exchange = _exchange(mechanism, self.channel_binding)
         if len(arguments) == 2:
             self._sasl_answer(exchange, arguments[1])
         else:
@@ -534,9 +547,9 @@ class Pop3Server:
         return number
 
 
-def _exchange(mechanism: bytes) -> Exchange:
-    if mechanism in SCRAM_MECHANISMS:
-        return ScramExchange()
+def _exchange(mechanism: bytes, binding: ChannelBinding) -> Exchange:
+    if mechanism in BOUND_SCRAM_MECHANISMS:
+        return ScramExchange("", mechanism, binding)
     if mechanism == EXTERNAL:
         return ExternalExchange()
     return BearerExchange(mechanism) if mechanism in BEARER_MECHANISMS else SaslExchange(mechanism)

@@ -22,6 +22,7 @@ from mailproto.sasl.exchange import Challenge
 from mailproto.sasl.scram import (
     KEY_OCTETS,
     MECHANISM,
+    MECHANISM_PLUS,
     ChannelBinding,
     Granted,
     LoginAsked,
@@ -32,6 +33,9 @@ from mailproto.sasl.scram import (
 )
 
 SCRAM_MECHANISMS = (MECHANISM,)
+# With the one that is bound to its TLS connection; that is offered only there.
+BOUND_SCRAM_MECHANISMS = (MECHANISM_PLUS, MECHANISM)
+NOT_BOUND = ChannelBinding()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +88,14 @@ Step = LoginAsked | Challenge | Proven | Done | Failed
 
 
 class ScramExchange:
-    """One exchange. `nonce` is random; a test may give one."""
+    """One exchange. `nonce` is random; a test may give one. `binding` is of the TLS connection, whether it is used or not:
+    a client that was told of none notices.
+    """
 
-    def __init__(self, nonce: str = "") -> None:
-        self._server = ScramServer(MECHANISM, nonce or secrets.token_urlsafe(24), ChannelBinding())
+    def __init__(
+        self, nonce: str = "", mechanism: bytes = MECHANISM, binding: ChannelBinding = NOT_BOUND
+    ) -> None:
+        self._server = ScramServer(mechanism, nonce or secrets.token_urlsafe(24), binding)
         self._stage = _Stage.FIRST
         self._login = ""
         self._verifiers: list[tuple[str, Verifier]] = []

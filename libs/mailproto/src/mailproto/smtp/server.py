@@ -30,6 +30,7 @@ that moves no mail beyond `ServerConfig.junk_allowed`.
 from typing import assert_never
 
 from mailproto.sasl import EXTERNAL
+from mailproto.sasl.scram import MECHANISM_PLUS
 from mailproto.smtp import server_events as events
 from mailproto.smtp.body import BodyType
 from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT
@@ -307,9 +308,11 @@ class ServerMachine(ServerSession):
     # -- AUTH (RFC 4954)
 
     def _mechanisms(self) -> tuple[bytes, ...]:
-        """EXTERNAL only where TLS has said something about the client."""
-        offered = self.config.mechanisms
-        return offered if self.has_certificate else tuple(each for each in offered if each != EXTERNAL)
+        """EXTERNAL only where TLS has said something about the client, PLUS where there is something to be bound to."""
+        hidden: tuple[bytes, ...] = () if self.has_certificate else (EXTERNAL,)
+        if not self.channel_binding.data:
+            hidden += (MECHANISM_PLUS,)
+        return tuple(each for each in self.config.mechanisms if each not in hidden)
 
     def _begin_auth(self, auth: Auth) -> events.Event | None:
         refusal = None
@@ -328,5 +331,5 @@ class ServerMachine(ServerSession):
             return None
         if (closing := self._spoke_too_soon()) is not None:
             return closing
-        self._auth = AuthDialogue(auth.mechanism)
+        self._auth = AuthDialogue(auth.mechanism, self.channel_binding)
         return self._auth_step(self._auth.begin(auth))

@@ -15,8 +15,16 @@ from mailproto.sasl import (
     SaslExchange,
     TokenRefusal,
 )
-from mailproto.sasl.scram import LoginAsked
-from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS, Done, Failed, Offer, Proven, ScramExchange
+from mailproto.sasl.scram import ChannelBinding, LoginAsked
+from mailproto.sasl.scram_exchange import (
+    BOUND_SCRAM_MECHANISMS,
+    NOT_BOUND,
+    Done,
+    Failed,
+    Offer,
+    Proven,
+    ScramExchange,
+)
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server_commands import Auth
 from mailproto.smtp.server_events import AuthAsked, CertificateAsked, ScramAsked, ScramProven, TokenAsked
@@ -24,9 +32,11 @@ from mailproto.smtp.server_events import AuthAsked, CertificateAsked, ScramAsked
 Step = Reply | AuthAsked | TokenAsked | CertificateAsked | ScramAsked | ScramProven
 
 
-def _exchange(mechanism: bytes) -> SaslExchange | ScramExchange | BearerExchange | ExternalExchange:
-    if mechanism in SCRAM_MECHANISMS:
-        return ScramExchange()
+def _exchange(
+    mechanism: bytes, binding: ChannelBinding
+) -> SaslExchange | ScramExchange | BearerExchange | ExternalExchange:
+    if mechanism in BOUND_SCRAM_MECHANISMS:
+        return ScramExchange("", mechanism, binding)
     if mechanism == EXTERNAL:
         return ExternalExchange()
     return BearerExchange(mechanism) if mechanism in BEARER_MECHANISMS else SaslExchange(mechanism)
@@ -39,8 +49,8 @@ class AuthDialogue:
     with an empty line before it hears that it is in. With a token it goes on after a bad one (`token_refused`).
     """
 
-    def __init__(self, mechanism: bytes) -> None:
-        self._exchange = _exchange(mechanism)
+    def __init__(self, mechanism: bytes, binding: ChannelBinding = NOT_BOUND) -> None:
+        self._exchange = _exchange(mechanism, binding)
         self._mechanism = mechanism.decode("ascii")
         self._welcome: Reply | None = None
         self._refusal: Reply | None = None

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import assert_never
 
 from mailproto.sasl import TokenRefusal
-from mailproto.sasl.scram_exchange import Offer
+from mailproto.sasl.scram_exchange import NOT_BOUND, Offer
 from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.server_auth import AuthDialogue, Step
@@ -28,6 +28,8 @@ class ServerSession(ABC):
         self.is_in_tls = False
         # Of the client, in TLS: EXTERNAL is offered then, if at all.
         self.has_certificate = False
+        # Of the TLS connection: SCRAM-SHA-256-PLUS is offered where there is some, if at all.
+        self.channel_binding = NOT_BOUND
         # Whether the peer may say for whom it speaks.
         self.offers_xclient = False
         self.state = State.START

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mailproto.sasl import BEARER_MECHANISMS, MECHANISMS
-from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS
+from mailproto.sasl.scram_exchange import BOUND_SCRAM_MECHANISMS, SCRAM_MECHANISMS
 
 ALWAYS = ("IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "ENABLE", "LANGUAGE")
 LOGGED_IN = (
@@ -30,9 +30,11 @@ LOGGED_IN = (
 )
 
 
-def mechanisms(scram: Literal["on", "off"], oauth: Literal["on", "off"]) -> tuple[bytes, ...]:
+def mechanisms(scram: Literal["on", "off", "plus"], oauth: Literal["on", "off"]) -> tuple[bytes, ...]:
     """What AUTHENTICATE takes, the best first."""
-    offered: tuple[bytes, ...] = SCRAM_MECHANISMS if scram == "on" else ()
+    offered: tuple[bytes, ...] = () if scram == "off" else SCRAM_MECHANISMS
+    if scram == "plus":
+        offered = BOUND_SCRAM_MECHANISMS
     if oauth == "on":
         offered += BEARER_MECHANISMS
     return (*offered, *MECHANISMS)

@@ -15,8 +15,15 @@ from mailproto.sasl import (
     Fault,
     SaslExchange,
 )
-from mailproto.sasl.scram import LoginAsked
-from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS, Done, Failed, Proven, ScramExchange
+from mailproto.sasl.scram import MECHANISM_PLUS, ChannelBinding, LoginAsked
+from mailproto.sasl.scram_exchange import (
+    BOUND_SCRAM_MECHANISMS,
+    NOT_BOUND,
+    Done,
+    Failed,
+    Proven,
+    ScramExchange,
+)
 from structlog.typing import FilteringBoundLogger
 
 from imap import metrics
@@ -64,7 +71,7 @@ class Entrance:
         """What is true now."""
         return capabilities(
             self._settings.append_octets,
-            (*self._certificate_mechanisms(), *self._mechanisms),
+            (*self._certificate_mechanisms(), *self._offered()),
             (*limits_of(self._settings).words(), UTF8_WORDS[self._settings.utf8]),
             is_logged_in=self.who is not None,
             offers_tls=self._tls is not None and not self._wire.is_tls,
@@ -88,7 +95,7 @@ class Entrance:
                 return await self._log_in(Credentials(command.login, command.password))
             case c.Authenticate():
                 self._need_safe()
-                if command.mechanism in SCRAM_MECHANISMS and command.mechanism in self._mechanisms:
+                if command.mechanism in BOUND_SCRAM_MECHANISMS and command.mechanism in self._offered():
                     return await self._scram(command)
                 if command.mechanism in BEARER_MECHANISMS and command.mechanism in self._mechanisms:
                     return await self._bearer(command)
@@ -191,9 +198,20 @@ class Entrance:
         except No:
             return
 
+    def _binding(self) -> ChannelBinding:
+        """What an exchange may be bound to."""
+        end_point = self._wire.tls_end_point if self._settings.scram == "plus" else b""
+        return ChannelBinding({"tls-server-end-point": end_point}) if end_point else NOT_BOUND
+
+    def _offered(self) -> tuple[bytes, ...]:
+        """PLUS only where there is something to be bound to."""
+        if self._settings.scram != "plus" or self._binding().data:
+            return self._mechanisms
+        return tuple(each for each in self._mechanisms if each != MECHANISM_PLUS)
+
     async def _scram(self, command: c.Authenticate) -> Answer:
         """RFC 5802. The server proves itself too, so an empty answer of the client stands before our OK."""
-        exchange = ScramExchange()
+        exchange = ScramExchange("", command.mechanism, self._binding())
         step = exchange.first_challenge() if command.initial is None else exchange.answer(command.initial)
         try:
             while not isinstance(step, Proven):

@@ -63,6 +63,11 @@ class Wire:
         return self._connection.is_tls
 
     @property
+    def tls_end_point(self) -> bytes:
+        """tls-server-end-point (RFC 5929); b"" in clear."""
+        return self._connection.tls_end_point
+
+    @property
     def peer_certificate(self) -> bytes:
         """The client's certificate (DER), or b""."""
         return self._connection.peer_certificate

@@ -33,6 +33,7 @@ from mailproto.pop3.events import (
 from mailproto.pop3.server import Pop3Server
 from mailproto.pop3.states import State, TlsState, Welcome
 from mailproto.sasl.bearer import TokenRefusal
+from mailproto.sasl.scram import ChannelBinding
 from servicekit.tcp import Connection
 from structlog.typing import FilteringBoundLogger
 
@@ -60,30 +61,6 @@ class Needs:
     log: FilteringBoundLogger
 
 
-class Sessions:
-    """All sessions of this process; `serve` is the listeners' handler."""
-
-    def __init__(self, needs: Needs) -> None:
-        self._needs = needs
-        self._open: set[Session] = set()
-
-    async def serve(self, connection: Connection) -> None:
-        """Live one session to its end."""
-        session = Session(connection, self._needs)
-        self._open.add(session)
-        try:
-            await session.live()
-        finally:
-            self._open.discard(session)
-
-    async def end_at_drain(self, draining: asyncio.Event) -> None:
-        """Wait for SIGTERM, then send those away that only wait."""
-        await draining.wait()
-        async with asyncio.TaskGroup() as group:
-            for session in list(self._open):
-                group.create_task(session.end_if_idle())
-
-
 class Session:
     """One connection's life."""
 
@@ -107,6 +84,7 @@ class Session:
             else (TlsState.UNAVAILABLE if needs.tls is None else TlsState.OFFERED),
             password_rule(settings.allow_plaintext_login, connection.peer_host),
         )
+        self._bind()
         self._machine.has_certificate = connection.peer_certificate != b""
         self._maildrop: OpenMaildrop | None = None
         self._account_id = ""
@@ -194,6 +172,11 @@ class Session:
             case _:
                 assert_never(event)
         await self._send()
+
+    def _bind(self) -> None:
+        """What an exchange may be bound to."""
+        if self._needs.settings.scram == "plus" and (end_point := self._connection.tls_end_point):
+            self._machine.channel_binding = ChannelBinding({"tls-server-end-point": end_point})
 
     async def _start_scram(self, event: ScramAsked) -> None:
         try:
@@ -301,4 +284,5 @@ class Session:
         await self._send()
         await self._connection.start_tls(self._needs.tls)
         self._machine.tls_started()
+        self._bind()
         self._machine.has_certificate = self._connection.peer_certificate != b""

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from directoryclient import Identity, Resolution, Unavailable
 from mailproto.sasl import TokenRefusal
+from mailproto.sasl.scram import ChannelBinding
 from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server import ServerMachine
@@ -94,7 +95,7 @@ class Session:
             self._connection.abort()
             return
         self._machine.is_in_tls = self._connection.is_tls
-        self._machine.has_certificate = self._connection.peer_certificate != b""
+        self._note_tls()
         self._machine.offers_tls = self._needs.tls is not None and not self._connection.is_tls
         try:
             if (refusal := self._begin(client) or await self._guard.enter(client)) is not None:
@@ -120,6 +121,12 @@ class Session:
             if self._machine.errors > self._needs.settings.errors:
                 await self._guard.offended(Offence.PROTOCOL_ERRORS)
             await self._guard.close()
+
+    def _note_tls(self) -> None:
+        """What TLS says of the client, and what an exchange may be bound to."""
+        self._machine.has_certificate = self._connection.peer_certificate != b""
+        if self._needs.settings.scram == "plus" and (end_point := self._connection.tls_end_point):
+            self._machine.channel_binding = ChannelBinding({"tls-server-end-point": end_point})
 
     def _begin(self, client: Client) -> Reply | None:
         """A session with this client, from its beginning; why there can be none."""
@@ -338,7 +345,7 @@ class Session:
         assert context is not None
         await self._connection.start_tls(context)
         self._machine.tls_started()
-        self._machine.has_certificate = self._connection.peer_certificate != b""
+        self._note_tls()
         self._machine.offers_auth = self._role is Role.MSA
         self._who = None
         self._transaction = None
