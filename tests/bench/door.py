@@ -112,7 +112,7 @@ async def crowd(port: int, clients: int, good: int) -> list[float]:
 
 def beside(doors: list[Door], options: argparse.Namespace) -> None:
     print(f"{'':34}" + "".join(f"{door.name:>26}" for door in doors) + f"{'ratio':>14}")
-    for size in map(int, options.sizes.split(",")):
+    for size in map(int, filter(None, options.sizes.split(","))):
         for sessions, each in ((1, 1), (1, 100), (20, 1), (20, 100)):
             count = options.count if sessions > 1 else options.count // 4
             rounds: list[list[tuple[float, float]]] = [[] for _ in doors]
@@ -135,7 +135,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--sizes", default="2048,65536")
+    parser.add_argument("--sizes", default="2048,65536", help="octets of messages; empty: no load")
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--idle", type=int, default=90, help="connections (Postfix is allowed 100)")
     parser.add_argument("--crowd", type=int, default=5000, help="clients that say nothing; 0: none")

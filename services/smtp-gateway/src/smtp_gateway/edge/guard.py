@@ -135,7 +135,8 @@ class Guard:
 
     async def offended(self, offence: Offence, times: int = 1) -> None:
         """The client did this."""
-        if self._stranger is not None and self._stranger.is_favoured:
+        # By LMTP comes what another server took already: what its strangers did is not its fault.
+        if self._role is Role.LMTP or (self._stranger is not None and self._stranger.is_favoured):
             return
         if self._screens is not None:
             for _ in range(times):
