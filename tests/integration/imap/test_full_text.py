@@ -100,7 +100,7 @@ def test_the_same_is_found_with_texts_and_without(
     # This one looks at every message.
     plain.store.ask_texts = nothing
     client = plain.client("alice@a.test")
-    for _ in range(40):
+    for _ in range(30):
         client.append(message(chance))
     client.say("SELECT INBOX")
     filled = keeping.client("alice@a.test", select="INBOX")
@@ -109,7 +109,7 @@ def test_the_same_is_found_with_texts_and_without(
     whole, part = keeping.store.read_whole, keeping.store.read
     keeping.store.read_whole = lambda *arguments: reads.append(arguments) or whole(*arguments)
     keeping.store.read = lambda *arguments: reads.append(arguments) or part(*arguments)
-    for _ in range(60):
+    for _ in range(30):
         word = chance.choice([*WORDS, "nul", "hello", "%", "_", "\\", "absent", "e", "ß", "SS"])
         start = chance.randrange(len(word))
         sought = chance.choice((word, word.upper(), word[start:], f"{word} {chance.choice(WORDS)}"))
@@ -118,7 +118,7 @@ def test_the_same_is_found_with_texts_and_without(
             key = f"OR {key} BODY {literal(chance.choice(WORDS))}"
         assert searched(filled, key) == searched(client, key), (SEED, key)
     if longest == texts.KEPT_CHARACTERS:
-        assert len(reads) < 60 * 20, "texts that are kept are not read"
+        assert len(reads) < 30 * 10, "texts that are kept are not read"
 
 
 def test_what_a_search_has_read_is_not_read_again(server: Callable[..., Imap]) -> None:
