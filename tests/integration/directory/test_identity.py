@@ -6,7 +6,7 @@ from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1 import identity_pb2 as identity
 
 from .conftest import PASSWORD, House
-from .test_questions import DELIVER, DENIED, LOOP, REMOTE, UNKNOWN, places
+from .test_questions import DELIVER, DENIED, DISABLED, LOOP, REMOTE, UNKNOWN, places
 
 AS, ON_BEHALF = identity.DELEGATE_RIGHT_SEND_AS, identity.DELEGATE_RIGHT_SEND_ON_BEHALF
 
@@ -214,6 +214,13 @@ async def test_whoever_has_an_address_in_a_domain_has_it_in_its_aliases(house: H
     assert places(found[3]) == [(f"bob@{other}", own.account_id)]
     assert (await house.log_in(f"alice@{other}")).identity.account_id == alice.account_id
     assert (await house.log_in(f"bob@{other}")).identity.account_id == own.account_id
+    # Suspending either domain stops what comes by way of it.
+    for name in (house.domain, other):
+        await house.order.UpdateDomain(wire.UpdateDomainRequest(name=name, suspended=True))
+        assert (await house.resolve(f"alice@{other}"))[0].disposition == DISABLED
+        assert not (await house.log_in(f"alice@{other}")).granted
+        await house.order.UpdateDomain(wire.UpdateDomainRequest(name=name, suspended=False))
+    assert (await house.log_in(f"alice@{other}")).granted
     await route(house, other)
     assert (await house.resolve(f"alice@{other}"))[0].disposition == UNKNOWN
     assert not (await house.log_in(f"alice@{other}")).granted

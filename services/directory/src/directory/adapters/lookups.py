@@ -11,7 +11,8 @@ from directory.core.scram import ScramCandidate, ScramKeys, ScramMaterial
 from directory.ports import Login
 
 FOUND = """
-SELECT k.local_part, k.domain, d.tenant_id, d.suspended OR t.suspended OR coalesce(c.suspended, false) AS suspended,
+SELECT k.local_part, k.domain, d.tenant_id, d.suspended OR t.suspended OR coalesce(c.suspended, false)
+           OR coalesce(a.domain = e.name AND e.suspended, false) AS suspended,
        CASE WHEN cardinality(d.catch_all) > 0 OR e.catch_all IS NULL THEN d.catch_all ELSE e.catch_all END AS catch_all,
        a.local_part IS NOT NULL AS exists, a.account_id, p.local_part || '@' || p.domain AS primary_address,
        (SELECT array_agg(g.target ORDER BY g.place) FROM alias_target g
@@ -35,7 +36,7 @@ ORDER BY a.domain, a.created_at, a.local_part"""
 # An address by its own domain first, then by the one that that is an alias of.
 LOGIN = """
 SELECT c.account_id, c.tenant_id, c.store, p.local_part || '@' || p.domain AS address,
-       c.suspended OR t.suspended OR d.suspended AS suspended,
+       c.suspended OR t.suspended OR d.suspended OR e.suspended AS suspended,
        v.verifier, c.scram_salt, v.scram_iterations, v.scram_stored_key, v.scram_server_key,
        v.credential_id IS NOT DISTINCT FROM $4::uuid AND $4 IS NOT NULL AS is_password,
        k.credential_id, k.scopes, k.expires_at,
@@ -49,6 +50,7 @@ FROM (SELECT o.* FROM domain n JOIN address o ON o.domain IN (n.name, n.alias_of
 JOIN account c ON c.account_id = a.account_id
 JOIN tenant t ON t.tenant_id = c.tenant_id
 JOIN domain d ON d.name = $2
+JOIN domain e ON e.name = a.domain
 JOIN address p ON p.account_id = c.account_id AND p.is_primary
 LEFT JOIN credential v ON v.account_id = c.account_id AND v.kind = 'password'
 LEFT JOIN credential k ON k.account_id = c.account_id AND k.kind = 'app' AND (k.verifier = $3 OR k.credential_id = $4)"""
