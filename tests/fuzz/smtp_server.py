@@ -11,7 +11,8 @@ import time
 from datetime import UTC, datetime
 
 from mailproto.sasl import BEARER_MECHANISMS, MECHANISMS, TokenRefusal
-from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS, Offer
+from mailproto.sasl.scram import ChannelBinding
+from mailproto.sasl.scram_exchange import BOUND_SCRAM_MECHANISMS, Offer
 from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server import ServerMachine
@@ -22,7 +23,7 @@ OFFER = Offer(b"salt of sixteen.", 4096, ())
 CONFIG = ServerConfig(
     "s.test",
     4096,
-    (*SCRAM_MECHANISMS, *BEARER_MECHANISMS, *MECHANISMS),
+    (*BOUND_SCRAM_MECHANISMS, *BEARER_MECHANISMS, *MECHANISMS),
     errors_allowed=30,
     binary=Binary.OFFERED,
     dsn=Dsn.OFFERED,
@@ -34,6 +35,7 @@ PIECES = [
     *(
         b"EHLO c.test\r\n",
         b"HELO x\r\n",
+        b"LHLO x\r\n",
         b"MAIL FROM:<a@b.test>",
         b"MAIL FROM:<>",
         b"RCPT TO:<c@d.test>",
@@ -106,6 +108,7 @@ PIECES = [
     ),
     *(
         b"AUTH SCRAM-SHA-256 biwsbj1hLHI9Yg==\r\n",
+        b"AUTH SCRAM-SHA-256-PLUS\r\n",
         b"biwsbj1hLHI9Yg==\r\n",
         b"AUTH XOAUTH2 dXNlcj1hAWF1dGg9QmVhcmVyIHQBAQ==\r\n",
         b"AUTH OAUTHBEARER\r\n",
@@ -120,7 +123,7 @@ PIECES = [
     ),
 ]
 # After these the next octets must wait, so that streams with them differ by how they come.
-WAITING = (b"EHLO", b"HELO", b"DATA", b"AUTH", b"STARTTLS", b"XCLIENT")
+WAITING = (b"EHLO", b"HELO", b"LHLO", b"DATA", b"AUTH", b"STARTTLS", b"XCLIENT")
 MOST_HELD_OCTETS = 4096 + 2048 + 4096
 
 
@@ -128,6 +131,7 @@ def play(segments: list[bytes], chance: random.Random) -> tuple[bytes, list[byte
     """What was said, and the messages."""
     machine = ServerMachine(CONFIG, offers_tls=True, offers_auth=True)
     machine.offers_xclient = True
+    machine.channel_binding = ChannelBinding({"tls-server-end-point": b"digest"})
     said, messages = b"", []
     for segment in segments:
         machine.feed(segment)
