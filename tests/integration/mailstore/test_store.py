@@ -15,6 +15,7 @@ from mailmodel import AccountRef, FlagAction, FlagChange, Flags, SystemFlag
 from mailmsg.facts import examine
 from mailstore import (
     BodyCorrupt,
+    BodyText,
     Columns,
     Delivery,
     MailboxChange,
@@ -328,7 +329,9 @@ async def test_no_tenant_and_the_wrong_tenant_see_no_rows(
     await store.append(account, mailbox_id, [new(flags=Flags(SystemFlag.DELETED))])
     await store.expunge(account, mailbox_id)
     [body] = await store.put_bodies(account, [b"short"])
-    await store.append(account, mailbox_id, [replace(new(), body=body)])
+    [uid] = await store.append(account, mailbox_id, [replace(new(), body=body)])
+    [[stored]] = [part async for part in store.fetch(account, mailbox_id, [uid], Columns.BODY)]
+    await store.keep_texts(account, "en", [BodyText(stored.message_id, "SHORT")])
     await store.scripts.put(account, "one", b"keep;", most=1)
     await store.tenant_scripts.put(account.tenant_id, "before", b"keep;", "operator")
     await store.scripts.remember(account, b"one", 60)

@@ -140,7 +140,7 @@ def test_a_copy_that_hangs_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
 
             monkeypatch.setattr(wire, "write", heard)
             await told.wait()
-            return await whole_copy(*arguments)  # type: ignore[arg-type]
+            return await whole_copy(*arguments)
 
         monkeypatch.setattr(slow.store, "copy", hanging)
         said = client.say("COPY 1 Archive")
