@@ -331,7 +331,7 @@ async def test_no_tenant_and_the_wrong_tenant_see_no_rows(
     [body] = await store.put_bodies(account, [b"short"])
     [uid] = await store.append(account, mailbox_id, [replace(new(), body=body)])
     [[stored]] = [part async for part in store.fetch(account, mailbox_id, [uid], Columns.BODY)]
-    await store.keep_texts(account, "en", [BodyText(stored.message_id, "SHORT")])
+    await store.keep_texts(account, "english", [BodyText(stored.message_id, "SHORT")])
     await store.scripts.put(account, "one", b"keep;", most=1)
     await store.tenant_scripts.put(account.tenant_id, "before", b"keep;", "operator")
     await store.scripts.remember(account, b"one", 60)
