@@ -1,5 +1,6 @@
 """What TLS a host must show: DANE, rules, the wishes of a message; and what history and reports say of it."""
 
+import asyncio
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+import uvloop
 from blobstore import BlobStore
 from dnslookup import Resolver, parse_servers
 from mailproto.smtp.wishes import TlsWish, Wishes
@@ -326,3 +328,30 @@ async def test_mail_that_would_come_back_to_us(world: World) -> None:
         delivery = await world.send(sink)
     assert (delivery.outcomes[0].verdict, delivery.outcomes[0].status) == (Verdict.FAILED, "5.4.6")
     assert len(sink.sessions) == 1
+
+
+@pytest.mark.parametrize(
+    ("leaf", "record", "mode", "verdict", "words"),
+    [
+        (GOOD, dane_ee(GOOD), None, Verdict.DELIVERED, "dane"),
+        (GOOD, dane_ee(OTHER_NAME), None, Verdict.DEFERRED, ""),
+        (GOOD, "", StsMode.ENFORCE, Verdict.DELIVERED, "verified"),
+        (UNKNOWN, "", StsMode.ENFORCE, Verdict.DEFERRED, ""),
+        (UNKNOWN, "", StsMode.TESTING, Verdict.DELIVERED, "unverified"),
+    ],
+)
+def test_on_the_loop_that_processes_run(
+    world: World, leaf: trustme.LeafCert, record: str, mode: StsMode | None, verdict: Verdict, words: str
+) -> None:
+    """uvloop has TLS of its own, and closes what a failed handshake leaves."""
+    world.sts = sts(mode) if mode is not None else None
+    with (
+        SmtpSink(tls=server_context(leaf)) as sink,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        if record:
+            world.dns.set(f"_{sink.port}._tcp.{HOST}", "TLSA", record)
+        delivery = runner.run(world.send(sink))
+    assert shown(delivery) == (verdict, words)
+    expected = "2.0.0" if verdict is Verdict.DELIVERED else "4.7.5"
+    assert delivery.outcomes[0].status == expected

@@ -14,6 +14,8 @@ from mta_queue.adapters.tls import CertificateRefused, Contexts, check, describe
 from mta_queue.core.tls import Demand, Fault
 
 READ_OCTETS = 65_536
+# Nobody is left to say goodbye to. RuntimeError is uvloop's word for a transport that a failed handshake has closed.
+GONE = (OSError, ssl.SSLError, TimeoutError, RuntimeError)
 
 
 class SessionBroken(Exception):
@@ -179,11 +181,11 @@ class Session:
         if not hasattr(self, "_writer"):
             return
         self.machine.quit()
-        with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
+        with contextlib.suppress(*GONE):
             async with asyncio.timeout(2.0):
                 self._writer.write(self.machine.output())
                 await self._writer.drain()
         self._writer.close()
-        with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
+        with contextlib.suppress(*GONE):
             async with asyncio.timeout(1.0):
                 await self._writer.wait_closed()
