@@ -12,12 +12,14 @@ import asyncpg
 import pytest
 from blobstore import BodyReference
 from mailmodel import AccountRef, FlagAction, FlagChange, Flags, SystemFlag
+from mailmodel.rights import parse_rights
 from mailmsg.facts import examine
 from mailstore import (
     BodyCorrupt,
     BodyText,
     Columns,
     Delivery,
+    FlagLimits,
     MailboxChange,
     MailboxExists,
     MailboxHasInferiors,
@@ -332,6 +334,11 @@ async def test_no_tenant_and_the_wrong_tenant_see_no_rows(
     [uid] = await store.append(account, mailbox_id, [replace(new(), body=body)])
     [[stored]] = [part async for part in store.fetch(account, mailbox_id, [uid], Columns.BODY)]
     await store.keep_texts(account, "english", [BodyText(stored.message_id, "SHORT")])
+    await store.change_rights(account, mailbox_id, "anyone", lambda _: parse_rights("lrs"))
+    seen = FlagChange(FlagAction.ADD, Flags(SystemFlag.SEEN))
+    await store.store_flags_as(
+        account, mailbox_id, [uid], seen, 1 << 62, str(uuid4()), FlagLimits(SystemFlag(31), True)
+    )
     await store.scripts.put(account, "one", b"keep;", most=1)
     await store.tenant_scripts.put(account.tenant_id, "before", b"keep;", "operator")
     await store.scripts.remember(account, b"one", 60)
