@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,9 @@ class Server:
             issued.private_key_pem.write_to_path(folder / f"{host}.key")
         self.clients.cert_pem.write_to_path(folder / "clients.pem.txt")
 
-    async def start(self) -> Listener:
+    async def start(
+        self, context: Callable[[Certificates], ssl.SSLContext] = Certificates.users_context
+    ) -> Listener:
         pair = Pair(self._folder / f"{HOSTS[0]}.crt", self._folder / f"{HOSTS[0]}.key")
         certificates = Certificates(pair, self._folder, self._folder / "clients.pem.txt")
 
@@ -38,7 +40,7 @@ class Server:
         listener = Listener(
             "t", tell, asyncio.Event(), structlog.get_logger(), max_connections=10, overflow=b""
         )
-        await listener.start("127.0.0.1", 0, certificates.context())
+        await listener.start("127.0.0.1", 0, context(certificates))
         return listener
 
     async def ask(self, port: int, host: str, shown: trustme.LeafCert | None) -> bytes:
@@ -80,3 +82,14 @@ async def test_what_another_authority_made_ends_the_handshake(served: tuple[Serv
     except (ssl.SSLError, ConnectionError):
         answer = b""
     assert answer == b"", "it was let in"
+
+
+async def test_the_door_for_other_systems_asks_nobody(tmp_path: Path) -> None:
+    """What a mail system shows may be of any authority: its handshake must not fail for that."""
+    server = Server(tmp_path)
+    listener = await server.start(Certificates.context)
+    try:
+        assert await server.ask(listener.port, HOSTS[0], trustme.CA().issue_cert("mx.example")) == b"nobody"
+    finally:
+        listener.stop_accepting()
+        await listener.wait_until_idle(5)
