@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.managesieve import ManageSieve
 from tests.support.platform import Account, Platform
 from tests.support.scram import ScramClient
 
@@ -66,7 +67,12 @@ def by_pop3(platform: Platform, login: str, password: str) -> str:
 
 
 DOORS: dict[str, Callable[[Platform, str, str], str]] = {"smtp": by_smtp, "imap": by_imap, "pop3": by_pop3}
-WRONG = {"smtp": "535 5.7.8", "imap": "[AUTHENTICATIONFAILED]", "pop3": "-ERR [AUTH]"}
+WRONG = {
+    "smtp": "535 5.7.8",
+    "imap": "[AUTHENTICATIONFAILED]",
+    "pop3": "-ERR [AUTH]",
+    "sieve": 'NO "Authentication failed"',
+}
 LATER = {"smtp": "454 4.7.0", "imap": "[UNAVAILABLE]", "pop3": "-ERR [SYS/TEMP]"}
 
 
@@ -159,7 +165,13 @@ def scram_by_pop3(platform: Platform, login: str, password: str) -> str:
         client.close()
 
 
-SCRAM = {"smtp": scram_by_smtp, "imap": scram_by_imap, "pop3": scram_by_pop3}
+def scram_by_sieve(platform: Platform, login: str, password: str) -> str:
+    with ManageSieve(platform.ports.managesieve, "") as session:
+        said = session.scram(b"SCRAM-SHA-256", ScramClient(login, password))
+        return "in" if said.startswith(b'OK (SASL "') else said.decode()
+
+
+SCRAM = {"smtp": scram_by_smtp, "imap": scram_by_imap, "pop3": scram_by_pop3, "sieve": scram_by_sieve}
 
 
 @pytest.mark.parametrize("door", SCRAM)

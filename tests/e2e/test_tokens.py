@@ -47,7 +47,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             "DIRECTORY_OPENID_CA_FILE": str(folder / "issuer-ca.pem"),
             "DIRECTORY_INSIDE_NETWORKS": '["127.0.0.0/8"]',
             **{f"{door}_OAUTH": "on" for door in doors},
-            **{f"{door}_SCRAM": "plus" for door in doors[:3]},
+            **{f"{door}_SCRAM": "plus" for door in doors},
         }
         with Platform.start(Path(tmp_path_factory.mktemp("platform")), settings=settings) as platform:
             words = ("tenant", "openid", "set", "demo", issuer.url, "--audience", "mail")
@@ -125,7 +125,7 @@ def pop3(house: House, way: str, mechanism: bytes, response: bytes) -> tuple[boo
 
 
 def managesieve(house: House, way: str, mechanism: bytes, response: bytes) -> tuple[bool, bytes]:
-    client = ManageSieve(house.platform.ports.managesieve, "", "")
+    client = ManageSieve(house.platform.ports.managesieve, "")
     assert b"OAUTHBEARER XOAUTH2" in client.capabilities
     client._socket.sendall(b'AUTHENTICATE "%s" "%s"\r\n' % (mechanism, response))
     said = client._file.readline()
@@ -243,3 +243,13 @@ def test_pop3_binds_too(house: House) -> None:
     scram.check(said[2:])
     assert client._shortcmd("=").startswith(b"+OK")  # type: ignore[attr-defined]
     client.quit()
+
+
+def test_managesieve_binds_too(house: House) -> None:
+    alice = house.alice
+    for shown, answer in ((b"of somebody in between", b"NO "), (b"", b'OK (SASL "')):
+        with ManageSieve(house.platform.ports.managesieve, "") as session:
+            assert b'"SASL" "SCRAM-SHA-256-PLUS SCRAM-SHA-256' in session.capabilities
+            end_point = shown or hashlib.sha256(session.certificate).digest()
+            scram = ScramClient(alice.address, alice.password, flag="p=tls-server-end-point", bound=end_point)
+            assert session.scram(b"SCRAM-SHA-256-PLUS", scram).startswith(answer)

@@ -6,13 +6,16 @@ import socket
 import ssl
 from types import TracebackType
 
+from tests.support.scram import ScramClient
+
 END = re.compile(rb"^(OK|NO|BYE)\b")
 
 
 class ManageSieve:
     """One connection, with TLS and a login."""
 
-    def __init__(self, port: int, login: str, password: str) -> None:
+    def __init__(self, port: int, login: str, password: str = "") -> None:
+        """Without a password: nobody is logged in yet."""
         self._socket: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self._file = self._socket.makefile("rb")
         self.greeting = self.answer()
@@ -23,7 +26,7 @@ class ManageSieve:
         self._file = self._socket.makefile("rb")
         self.capabilities = self.answer()
         initial = base64.b64encode(f"\0{login}\0{password}".encode())
-        self.logged_in = self.say(b'AUTHENTICATE "PLAIN" "%s"' % initial)
+        self.logged_in = self.say(b'AUTHENTICATE "PLAIN" "%s"' % initial) if password else b""
 
     def answer(self) -> bytes:
         """Everything up to OK, NO or BYE."""
@@ -41,6 +44,22 @@ class ManageSieve:
         """One command and its answer."""
         self._socket.sendall(line + b"\r\n")
         return self.answer()
+
+    def scram(self, mechanism: bytes, client: ScramClient) -> bytes:
+        """AUTHENTICATE by SCRAM; the last answer. The server's proof is checked where it lets in."""
+        self._socket.sendall(b'AUTHENTICATE "%s" "%s"\r\n' % (mechanism, client.first()))
+        said = self._file.readline()
+        if said.startswith(b'"'):
+            said = self.say(b'"%s"' % client.answer(said.strip(b'"\r\n')))
+        if said.startswith(b"OK"):
+            client.check(said.split(b'"')[1])
+        return said
+
+    @property
+    def certificate(self) -> bytes:
+        """The server's (DER)."""
+        assert isinstance(self._socket, ssl.SSLSocket)
+        return self._socket.getpeercert(binary_form=True) or b""
 
     def put(self, name: str, script: str) -> bytes:
         """PUTSCRIPT."""

@@ -27,6 +27,11 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings, DirectorySettings
         "off",
         description="whether OAUTHBEARER and XOAUTH2 are offered; a tenant's OpenID provider is set in the directory",
     )
+    scram: Literal["on", "off", "plus"] = Field(
+        "on",
+        description="whether AUTHENTICATE offers SCRAM-SHA-256, for which the directory must keep keys; plus: also the one "
+        "that is bound to the certificate (tls-server-end-point), which clients that know only other bindings stumble over",
+    )
     max_connections: int = Field(1000, description="of one process", ge=1)
     login_seconds: float = Field(120.0, description="how long a client may take until it has logged in", gt=0)
     idle_seconds: float = Field(

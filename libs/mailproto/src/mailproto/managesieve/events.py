@@ -31,6 +31,21 @@ class CertificateAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ScramAsked:
+    """A SCRAM exchange begins. Answer: scram_offered, login_failed."""
+
+    login: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScramProven:
+    """The proof was that of this credential, "" where it was wrong. Answer: login_succeeded, login_failed."""
+
+    login: str
+    credential_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartTls:
     """Begin the handshake. Answer: tls_started."""
 
@@ -105,4 +120,5 @@ class Close:
 Order = (
     HaveSpace | PutScript | CheckScript | ListScripts | SetActive | GetScript | DeleteScript | RenameScript
 )
-Event = Login | TokenAsked | CertificateAsked | StartTls | Order | Unauthenticate | Close
+LoginEvent = Login | TokenAsked | CertificateAsked | ScramProven
+Event = LoginEvent | ScramAsked | StartTls | Order | Unauthenticate | Close

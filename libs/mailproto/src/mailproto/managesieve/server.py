@@ -22,8 +22,11 @@ from mailproto.managesieve.responses import Code, status, string
 from mailproto.sasl.bearer import BEARER_MECHANISMS, Bearer, BearerExchange, TokenRefusal
 from mailproto.sasl.exchange import MECHANISMS, Challenge, Credentials, Fault, SaslExchange
 from mailproto.sasl.external import EXTERNAL, External, ExternalExchange
+from mailproto.sasl.scram import MECHANISM_PLUS, ChannelBinding, LoginAsked
+from mailproto.sasl.scram_exchange import BOUND_SCRAM_MECHANISMS, NOT_BOUND, Failed, Proven, ScramExchange
+from mailproto.sasl.scram_exchange import Offer as ScramOffer
 
-Exchange = SaslExchange | BearerExchange | ExternalExchange
+Exchange = SaslExchange | ScramExchange | BearerExchange | ExternalExchange
 
 MOST_MISTAKES = 20
 MOST_FAILED_LOGINS = 5
@@ -63,6 +66,8 @@ class ManageSieveServer:
         self._failed_logins = 0
         # Of the client, in TLS: EXTERNAL is offered then, if at all.
         self.has_certificate = False
+        # Of the TLS connection: SCRAM-SHA-256-PLUS is offered where there is some, if at all.
+        self.channel_binding = NOT_BOUND
         self._capability("ready")
 
     # -- the driver's side
@@ -118,14 +123,24 @@ class ManageSieveServer:
         self._reader.clear()
         self._capability("TLS is on")
 
+    def scram_offered(self, offer: ScramOffer) -> None:
+        """The salt and the keys of the login that was asked for."""
+        self._answered(events.ScramAsked)
+        assert isinstance(self._exchange, ScramExchange)
+        self._out.append(string(self._exchange.offered(offer).line) + b"\r\n")
+
     def login_succeeded(self, address: str) -> None:
-        """It is who it says; `address` is shown as its name where only a token said who it is."""
-        event = self._answered(events.Login, events.TokenAsked, events.CertificateAsked)
-        self._exchange = None
-        self._user = event.login if isinstance(event, events.Login) else address
+        """It is who it says; `address` is shown as its name where only a token or a certificate said who it is."""
+        event = self._answered(*LOGINS)
+        exchange, self._exchange = self._exchange, None
+        self._user = event.login if isinstance(event, events.Login | events.ScramProven) else address
         self._mistakes = 0
         self._reader.literal_octets = self._offer.script_octets
-        self._ok("Logged in")
+        if isinstance(exchange, ScramExchange):
+            # The server proves itself in the very OK (RFC 5804 §1.3): no answer of the client is awaited.
+            self._out.append(status(b"OK", "Logged in", b"SASL " + string(exchange.last_word.line)))
+        else:
+            self._ok("Logged in")
 
     def token_refused(self, refusal: TokenRefusal) -> None:
         """The token lets nobody in. The client hears why, and NO when it has answered that."""
@@ -135,7 +150,7 @@ class ManageSieveServer:
 
     def login_failed(self, *, try_later: bool) -> None:
         """It is not, or nobody can say now."""
-        self._answered(events.Login, events.TokenAsked, events.CertificateAsked)
+        self._answered(*LOGINS, events.ScramAsked)
         self._exchange = None
         if try_later:
             self._no("Try again later", Code.TRYLATER)
@@ -288,15 +303,17 @@ class ManageSieveServer:
         elif (mechanism := strings[0].upper()) not in self._mechanisms():
             self._mistake("Unknown mechanism")
         else:
-            exchange = self._exchange = _exchange(mechanism)
+            exchange = self._exchange = _exchange(mechanism, self.channel_binding)
             if len(strings) == 2:
                 self._sasl_answer(exchange, strings[1])
             else:
                 self._out.append(string(exchange.first_challenge().line) + b"\r\n")
 
     def _mechanisms(self) -> tuple[bytes, ...]:
-        offered = self._offer.mechanisms
-        return offered if self.has_certificate else tuple(each for each in offered if each != EXTERNAL)
+        hidden = set() if self.has_certificate else {EXTERNAL}
+        if not self.channel_binding.data:
+            hidden.add(MECHANISM_PLUS)
+        return tuple(each for each in self._offer.mechanisms if each not in hidden)
 
     def _sasl_line(self, exchange: Exchange, line: Line) -> None:
         strings = _strings(line.arguments)
@@ -316,6 +333,12 @@ class ManageSieveServer:
             # The exchange goes on where this lets nobody in.
             self._waiting = events.TokenAsked(outcome)
             return
+        if isinstance(outcome, LoginAsked):
+            self._waiting = events.ScramAsked(outcome.login)
+            return
+        if isinstance(outcome, Proven):
+            self._waiting = events.ScramProven(outcome.login, outcome.credential_id)
+            return
         self._exchange = None
         if isinstance(outcome, Credentials):
             self._waiting = events.Login(outcome.login, outcome.password)
@@ -323,6 +346,8 @@ class ManageSieveServer:
             self._waiting = events.CertificateAsked(outcome)
         elif outcome is Fault.REFUSED:
             self._refused()
+        elif isinstance(outcome, Failed):
+            self._mistake(outcome.reason)
         else:
             self._mistake(outcome.value)
 
@@ -453,6 +478,7 @@ WITH_USER: dict[bytes, Handler] = {
     b"DELETESCRIPT": ManageSieveServer._deletescript,
     b"RENAMESCRIPT": ManageSieveServer._renamescript,
 }
+LOGINS = (events.Login, events.TokenAsked, events.CertificateAsked, events.ScramProven)
 ORDERS = (
     events.HaveSpace,
     events.PutScript,
@@ -465,7 +491,9 @@ ORDERS = (
 )
 
 
-def _exchange(mechanism: bytes) -> Exchange:
+def _exchange(mechanism: bytes, binding: ChannelBinding) -> Exchange:
+    if mechanism in BOUND_SCRAM_MECHANISMS:
+        return ScramExchange("", mechanism, binding)
     if mechanism == EXTERNAL:
         return ExternalExchange()
     return BearerExchange(mechanism) if mechanism in BEARER_MECHANISMS else SaslExchange(mechanism)

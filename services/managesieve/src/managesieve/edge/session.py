@@ -18,6 +18,9 @@ from mailproto.managesieve.events import Event, Order
 from mailproto.managesieve.responses import Code
 from mailproto.managesieve.server import ManageSieveServer, Offer
 from mailproto.sasl import BEARER_MECHANISMS, EXTERNAL, MECHANISMS, TokenRefusal
+from mailproto.sasl.scram import ChannelBinding
+from mailproto.sasl.scram_exchange import BOUND_SCRAM_MECHANISMS, SCRAM_MECHANISMS
+from mailproto.sasl.scram_exchange import Offer as ScramOffer
 from mailstore import ScriptActive, ScriptExists, ScriptMissing, ScriptStore, StoreUnavailable, TooManyScripts
 from servicekit.addresses import is_loopback
 from servicekit.tcp import Connection
@@ -29,8 +32,6 @@ from structlog.typing import FilteringBoundLogger
 
 from managesieve import metrics
 from managesieve.settings import Settings
-
-LoginEvent = events.Login | events.TokenAsked | events.CertificateAsked
 
 GOING_DOWN = "The server is going down, come back soon"
 
@@ -51,6 +52,12 @@ class Directory(Protocol):
     ) -> Identity | None:
         """Whom the client's certificate (DER) lets in. Raises directoryclient.Throttled and Unavailable."""
 
+    async def start_scram(self, login: str, client_address: str) -> ScramOffer:
+        """What a SCRAM exchange needs. Raises the same."""
+
+    async def finish_scram(self, login: str, credential_id: str, client_address: str) -> Identity | None:
+        """Whom the proof of this credential lets in; "" is a wrong one. Raises the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:
@@ -66,6 +73,8 @@ class Needs:
 def _mechanisms(settings: Settings) -> tuple[bytes, ...]:
     """The best first."""
     offered: tuple[bytes, ...] = (EXTERNAL,) if settings.tls_client_authorities_file is not None else ()
+    if settings.scram != "off":
+        offered += BOUND_SCRAM_MECHANISMS if settings.scram == "plus" else SCRAM_MECHANISMS
     return (*offered, *(BEARER_MECHANISMS if settings.oauth == "on" else ()), *MECHANISMS)
 
 
@@ -91,7 +100,7 @@ class Session:
             plaintext_allowed=settings.allow_plaintext_login == "loopback"
             and is_loopback(connection.peer_host),
         )
-        self._machine.has_certificate = connection.peer_certificate != b""
+        self._bind()
         self._account: AccountRef | None = None
         self._login_until = time.monotonic() + settings.login_seconds
         self._idle = False
@@ -142,16 +151,25 @@ class Session:
             async with asyncio.timeout(self._needs.settings.idle_seconds):
                 await self._connection.drain()
 
+    def _bind(self) -> None:
+        """What TLS tells of the client, and what an exchange may be bound to."""
+        connection = self._connection
+        self._machine.has_certificate = connection.peer_certificate != b""
+        if self._needs.settings.scram == "plus" and (end_point := connection.tls_end_point):
+            self._machine.channel_binding = ChannelBinding({"tls-server-end-point": end_point})
+
     async def _do(self, event: Event) -> None:
         match event:
-            case events.Login() | events.TokenAsked() | events.CertificateAsked():
+            case events.Login() | events.TokenAsked() | events.CertificateAsked() | events.ScramProven():
                 await self._login(event)
+            case events.ScramAsked():
+                await self._start_scram(event)
             case events.StartTls():
                 assert self._needs.tls is not None
                 await self._send()
                 await self._connection.start_tls(self._needs.tls)
+                self._bind()
                 self._machine.tls_started()
-                self._machine.has_certificate = self._connection.peer_certificate != b""
             case events.Unauthenticate():
                 self._account = None
                 self._login_until = time.monotonic() + self._needs.settings.login_seconds
@@ -161,22 +179,36 @@ class Session:
             case _:
                 await self._order(event)
 
-    async def _who(self, event: LoginEvent) -> Identity | TokenRefusal | None:
+    async def _start_scram(self, event: events.ScramAsked) -> None:
+        try:
+            offer = await self._needs.directory.start_scram(event.login, self._connection.peer_host)
+        except DirectoryUnavailable as error:
+            self._fail(error)
+            return
+        self._machine.scram_offered(offer)
+
+    async def _who(self, event: events.LoginEvent) -> Identity | TokenRefusal | None:
         directory, peer_host = self._needs.directory, self._connection.peer_host
         if isinstance(event, events.TokenAsked):
             return await directory.authenticate_token(event.bearer.login, event.bearer.token, peer_host)
         if isinstance(event, events.CertificateAsked):
             certificate = self._connection.peer_certificate
             return await directory.authenticate_certificate(event.external.login, certificate, peer_host)
+        if isinstance(event, events.ScramProven):
+            return await directory.finish_scram(event.login, event.credential_id, peer_host)
         return await directory.authenticate(event.login, event.password, peer_host)
 
-    async def _login(self, event: LoginEvent) -> None:
+    def _fail(self, error: DirectoryUnavailable) -> None:
+        """Not the password's fault, as far as anybody has looked."""
+        metrics.LOGINS.labels("unavailable").inc()
+        self._log.warning("login_failed", reason=str(error))
+        self._machine.login_failed(try_later=True)
+
+    async def _login(self, event: events.LoginEvent) -> None:
         try:
             who = await self._who(event)
         except DirectoryUnavailable as error:
-            metrics.LOGINS.labels("unavailable").inc()
-            self._log.warning("login_failed", reason=str(error))
-            self._machine.login_failed(try_later=True)
+            self._fail(error)
             return
         if not isinstance(who, Identity):
             metrics.LOGINS.labels("refused").inc()
