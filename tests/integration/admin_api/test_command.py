@@ -355,3 +355,18 @@ def test_as_a_process_in_a_script(stage: Stage, tenant: str) -> None:
     )
     assert (done.returncode, done.stderr) == (DONE, "")
     assert json.loads(done.stdout)["address"] == address
+
+
+def test_an_address_that_looks_like_another_one_is_made_only_when_that_is_said(
+    command: Command, tenant: str
+) -> None:
+    domain = f"{tenant}.example"
+    said = ("--password-stdin",)
+    command("account", "create", f"bill@{domain}", *said, given=PASSWORD + "\n")
+    like = f"bi11@{domain}"
+    assert command("account", "create", like, *said, given=PASSWORD + "\n", code=REFUSED)
+    assert command("alias", "create", like, "--to", f"bill@{domain}", code=REFUSED)
+    command("alias", "create", like, "--to", f"bill@{domain}", "--even-if-confusable")
+    command("alias", "delete", like)
+    made = command.json("account", "create", like, *said, "--even-if-confusable", given=PASSWORD + "\n")
+    assert made["address"] == like

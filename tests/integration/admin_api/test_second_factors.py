@@ -10,9 +10,13 @@ from .conftest import PASSWORD, TOKEN, Stage
 
 
 def posthouse(stage: Stage, *words: str) -> str:
-    result = CliRunner().invoke(app, [*words, "--url", stage.url, "--token", TOKEN, "--json"])
-    assert result.exit_code == 0, result.output
-    return result.stdout
+    return said(stage, *words, "--json")
+
+
+def said(stage: Stage, *words: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, [*words, "--url", stage.url, "--token", TOKEN])
+    assert result.exit_code == code, result.output
+    return result.stdout if code == 0 else result.stderr
 
 
 def test_enrolled_shown_and_taken_away(stage: Stage, tenant: str) -> None:
@@ -37,3 +41,24 @@ def test_enrolled_shown_and_taken_away(stage: Stage, tenant: str) -> None:
     posthouse(stage, "account", "second-factor", "delete", address, made["factor_id"])
     assert stage.call("GET", path).json() == {"items": [], "recovery_codes_left": 0}
     assert stage.call("DELETE", f"{path}/{made['factor_id']}").status_code == 404
+
+
+def test_a_seed_by_the_command_counts_when_a_code_of_it_was_given(stage: Stage, tenant: str) -> None:
+    address = f"dora@{tenant}.example"
+    assert stage.call("POST", "/v1/accounts", {"address": address, "password": PASSWORD}).status_code == 201
+    of = ("account", "second-factor")
+    told = said(stage, *of, "add-totp", address, "phone [bold]").split("\n")
+    secret, factor_id = told[0].removeprefix("secret "), told[2].split()[-2]
+    assert pyotp.parse_uri(told[1]).secret == secret
+    assert said(stage, *of, "list", address).startswith("The account has no second factor.")
+    confirm = (*of, "confirm-totp", address, factor_id)
+    assert said(stage, *confirm, "000000", code=1).startswith("posthouse: ")
+    assert said(stage, *of, "list", address).startswith("The account has no second factor.")
+    now = said(stage, *confirm, pyotp.TOTP(secret).now())
+    assert now == f"phone [bold] is a second factor of {address} now\n"
+    [listed] = json.loads(posthouse(stage, *of, "list", address))["items"]
+    assert (listed["factor_id"], listed["kind"]) == (factor_id, "totp")
+    made = json.loads(posthouse(stage, *of, "add-totp", address, "tablet"))
+    code = pyotp.TOTP(made["secret"]).now()
+    shown = json.loads(posthouse(stage, *of, "confirm-totp", address, made["factor_id"], code))
+    assert shown["name"] == "tablet"

@@ -48,6 +48,7 @@ def create(
     address: Address,
     password_stdin: PasswordStdin = False,
     display_name: Annotated[str, typer.Option(help="A name for people.")] = "",
+    even_if_confusable: addresses.Confusable = False,
     data: Data = None,
     url: Url = None,
     token: Token = None,
@@ -56,7 +57,12 @@ def create(
 ) -> None:
     """Create an account; without --password-stdin its password is asked for."""
     api = client(data, url, token, token_file)
-    body = {"address": address, "password": read_password(password_stdin), "display_name": display_name}
+    body = {
+        "address": address,
+        "password": read_password(password_stdin),
+        "display_name": display_name,
+        "even_if_confusable": even_if_confusable,
+    }
     made = api.call("POST", "/v1/accounts", body)
     as_json(made) if json else console.print(f"account {made['address']} created")
 

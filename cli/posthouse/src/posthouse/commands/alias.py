@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from posthouse.api import named
+from posthouse.commands.addresses import Confusable
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.output import as_json, console, guarded, table
 
@@ -18,6 +19,7 @@ Address = Annotated[str, typer.Argument(help="The alias, e.g. team@example.org."
 def create(
     address: Address,
     to: Annotated[list[str], typer.Option("--to", help="Where its mail goes; may be given several times.")],
+    even_if_confusable: Confusable = False,
     data: Data = None,
     url: Url = None,
     token: Token = None,
@@ -25,9 +27,8 @@ def create(
     json: Json = False,
 ) -> None:
     """Create an alias."""
-    made = client(data, url, token, token_file).call(
-        "POST", "/v1/aliases", {"address": address, "targets": to}
-    )
+    body = {"address": address, "targets": to, "even_if_confusable": even_if_confusable}
+    made = client(data, url, token, token_file).call("POST", "/v1/aliases", body)
     as_json(made) if json else console.print(f"alias {made['address']} created")
 
 
