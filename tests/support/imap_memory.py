@@ -186,6 +186,7 @@ class Imap:
         people: Any = None,
         policies: Any = None,
         keeps_texts: bool = False,
+        opened: Any = None,
         **settings: Any,
     ) -> None:
         self._loop = asyncio.new_event_loop()
@@ -210,6 +211,7 @@ class Imap:
             policies,
             self.filler,
             Spooling("", 1 << 30).take,
+            opened,
         )
         self._connections = Connections(needs)
         self._wires: list[Wire] = []

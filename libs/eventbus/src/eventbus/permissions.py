@@ -100,10 +100,15 @@ SERVICES: dict[str, Permissions] = {
             subjects.MAIL_RETURNED,
             *_keeps("full"),
         ),
-        subscribe=(*_HEARS_DIRECTORY, "ledger.full.*", f"{subjects.MAILBOX_SORTED}.*"),
+        subscribe=(
+            *_HEARS_DIRECTORY,
+            "ledger.full.*",
+            f"{subjects.MAILBOX_SORTED}.*",
+            f"{subjects.MAILBOX_READ}.*",
+        ),
     ),
     "imap": Permissions(
-        publish=(*_CHANGES_MAILBOXES, f"{subjects.MAILBOX_SORTED}.*"),
+        publish=(*_CHANGES_MAILBOXES, f"{subjects.MAILBOX_SORTED}.*", f"{subjects.MAILBOX_READ}.*"),
         subscribe=(*_HEARS_DIRECTORY, f"{subjects.MAILBOX_CHANGED}.*"),
     ),
     "pop3": Permissions(publish=_CHANGES_MAILBOXES, subscribe=_HEARS_DIRECTORY),

@@ -6,6 +6,7 @@
 | mail.relay.<shard> | mailwire.spool.v1.SpooledMessage | the spool library | mta-queue | JetStream MAIL, until acknowledged |
 | mailbox.changed.<account> | mailwire.mailbox.v1.MailboxChanged | mailstore, after a commit | imap | not |
 | mailbox.sorted.<account> | JSON: tenant_id, account_id, mailbox_id, uids, as (spam or ham) | mailstore, after a commit in imap | mda, to learn | not |
+| mailbox.read.<account> | JSON: tenant_id, account_id, mailbox_id, uids | imap, of accounts whose senders may know | mda, for return receipts | not |
 | limits.spent | JSON: who, and what it let through | smtp-gateway, once a second | the other gateways | not |
 | dmarc.result | JSON: the policy that was found, and what the message came to | smtp-gateway | one mta-queue | not |
 | sending.suspended | JSON: account, tenant, reason, at | smtp-gateway | whoever watches over accounts | not |
@@ -27,6 +28,7 @@ EVENTS_STREAM = "EVENTS"
 ALL_EVENTS = "events.*"
 MAILBOX_CHANGED = "mailbox.changed"
 MAILBOX_SORTED = "mailbox.sorted"
+MAILBOX_READ = "mailbox.read"
 DIRECTORY_CHANGED = "directory.changed"
 LOGIN_NOTICED = "login.noticed"
 LIMITS_SPENT = "limits.spent"
@@ -65,3 +67,8 @@ def mailbox_changed(account_id: str) -> str:
 def mailbox_sorted(account_id: str) -> str:
     """Where it is told what a user takes messages for."""
     return f"{MAILBOX_SORTED}.{account_id}"
+
+
+def mailbox_read(account_id: str) -> str:
+    """Where it is told that a user has opened messages."""
+    return f"{MAILBOX_READ}.{account_id}"

@@ -12,6 +12,7 @@ from servicekit.run import Service, run
 from servicekit.settings import read_secret
 
 from imap.adapters.changes import BusChanges
+from imap.adapters.opened import opened_on
 from imap.adapters.packing import keep_packing
 from imap.adapters.spooling import Spooling
 from imap.core.filling import Filler
@@ -78,6 +79,7 @@ async def wire(service: Service[Settings]) -> None:
             policies,
             filler,
             spooling.take,
+            opened_on(bus),
         )
     )
     service.spawn(connections.end_at_drain(service.draining), name="end-idle-at-drain")

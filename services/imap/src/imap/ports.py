@@ -56,6 +56,13 @@ class Policies(Protocol):
         """Raises the same."""
 
 
+class Opened(Protocol):
+    """Who hears that a user has opened messages, for return receipts; nobody waits for it."""
+
+    def __call__(self, account: AccountRef, mailbox_id: int, uids: Sequence[int]) -> None:
+        """These became \\Seen, in a mailbox of the account's own."""
+
+
 class Texts(Protocol):
     """Who puts texts of bodies where searches find them; nobody waits for it."""
 

@@ -24,6 +24,7 @@ from mda.adapters.quarantine import BlobQuarantine
 from mda.adapters.removals import DirectoryRemovals
 from mda.core.findings import WhenUnscanned
 from mda.edge.callers import ALLOWED
+from mda.edge.disclosing import Disclosing
 from mda.edge.filing import Filing
 from mda.edge.fullness import Fullness
 from mda.edge.housekeeping import Housekeeping
@@ -90,6 +91,11 @@ async def wire(service: Service[Settings]) -> None:
         await bus.listen(f"{subjects.MAILBOX_SORTED}.*", learning.heard)
         service.spawn(learning.run(), name="learning")
     spool = Spool(blobs, bus)
+    disclosing = Disclosing(
+        settings.hostname, mailboxes, spool, directory, service.draining, retry_seconds=settings.retry_seconds
+    )
+    await bus.listen(f"{subjects.MAILBOX_READ}.*", disclosing.heard)
+    service.spawn(disclosing.run(), name="disclosing")
     quarantine = BlobQuarantine(blobs)
     fullness = await _fullness(service, bus, mailboxes, spool)
     receipts = Receipts(settings.hostname, spool, directory)
@@ -109,6 +115,7 @@ async def wire(service: Service[Settings]) -> None:
         fullness=fullness,
         policies=policies,
         returned=lambda payload: bus.tell(subjects.MAIL_RETURNED, payload),
+        choices=policies,
     )
     for number in range(settings.filing_tasks):
         service.spawn(filing.run(), name=f"filing-{number}")

@@ -16,6 +16,7 @@ WAITED_SECONDS = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 RECEIPTS = Counter("mda_receipts_total", "Notices of delivery that senders had asked for")
+DISPLAYED = Counter("mda_dispositions_total", "Senders told that their message was displayed")
 BOUNCED = Counter("mda_bounces_total", "Notices that a message will not be delivered")
 ACCOUNTS_REMOVED = Counter("mda_accounts_removed_total", "Accounts whose mail was removed for good")
 OBJECTS_REMOVED = Counter("mda_objects_removed_total", "Stored objects that nobody needed any more")

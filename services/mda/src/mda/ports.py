@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from directoryclient.policies import TenantPolicy
+from directoryclient.policies import AccountSettings, TenantPolicy
 from mailmodel import AccountRef, MailboxInfo
 from mailstore import Delivery, Outcome
 from spool import SpooledLetter
@@ -66,6 +66,13 @@ class Policies(Protocol):
     """What tenants chose."""
 
     async def of(self, tenant_id: str) -> TenantPolicy:
+        """Raises directoryclient.Unavailable."""
+
+
+class Choices(Protocol):
+    """What accounts chose."""
+
+    async def of_account(self, account_id: str) -> AccountSettings:
         """Raises directoryclient.Unavailable."""
 
 

@@ -22,6 +22,7 @@ from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.compiling import VIEWED, compiled
 from imap.core.features import Feature
 from imap.core.limits import last_ones
+from imap.core.opening import tell_opened
 from imap.core.passing import Piece, say_pieces
 from imap.core.reading_ahead import messages
 from imap.core.rendering import render
@@ -106,6 +107,7 @@ async def _mark_seen(session: Session, uids: Sequence[int]) -> set[int]:
     change = FlagChange(FlagAction.ADD, Flags(SystemFlag.SEEN))
     outcome = await places.store_flags(session, selected.reach, unseen, change)
     session.told(outcome.entries)
+    await tell_opened(session, unseen)
     return {entry.uid for entry in outcome.entries}
 
 

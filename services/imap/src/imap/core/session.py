@@ -24,7 +24,7 @@ from imap.core.progress import STILL, Progress
 from imap.core.reading_ahead import Ahead
 from imap.core.updating import Context, numbered
 from imap.core.watch import Watch
-from imap.ports import LongText, People, Policies, Texts
+from imap.ports import LongText, Opened, People, Policies, Texts
 
 
 @dataclass
@@ -73,6 +73,7 @@ class Session:
         hostname: str = "localhost",
         policies: Policies | None = None,
         filler: Texts | None = None,
+        opened: Opened | None = None,
     ) -> None:
         self.store = store
         self.say = say
@@ -89,6 +90,7 @@ class Session:
         # What the tenant and the account chose; without it, nothing.
         self.policies = policies
         self.filler = filler
+        self.opened = opened
         self.who: Identity | None = None
         # In which people read what we say.
         self.language = DEFAULT

@@ -14,6 +14,7 @@ from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.appending import given_flags, target_mailbox
 from imap.core.features import Feature
 from imap.core.limits import last_ones, refuse_more
+from imap.core.opening import opened_by, tell_opened
 from imap.core.places import NOPERM, Reach
 from imap.core.quotas import warn
 from imap.core.session import Session
@@ -46,7 +47,9 @@ async def store(session: Session, command: Store) -> Answer:
     surprising = {
         entry.uid for entry in entries if entry.flags != change.applied_to(selected.view.flags_of(entry.uid))
     }
+    opened = opened_by(selected.view, change, entries)
     session.told(entries)
+    await tell_opened(session, opened)
     if session.tells_modseqs:
         # A client takes the highest MODSEQ it sees for what it knows: what others did before is told with it.
         session.is_stale = True

@@ -35,7 +35,7 @@ from imap.edge.entering import Entrance, limits_of
 from imap.edge.idling import idle
 from imap.edge.waiting import octets_or_news
 from imap.edge.wire import Over, Wire
-from imap.ports import Changes, Directory, Listening, LongText, People, Policies, Texts
+from imap.ports import Changes, Directory, Listening, LongText, Opened, People, Policies, Texts
 from imap.settings import Settings
 
 # What of the drain is for sending clients away; at most so long for each, and in so many steps.
@@ -65,6 +65,8 @@ class Needs:
     filler: Texts | None = None
     # Room on the disk for messages that are too long to be held; without it they are held.
     new_long_text: Callable[[int], LongText | None] = lambda _octets: None
+    # Without it no return receipts are sent.
+    opened: Opened | None = None
 
 
 class Connections:
@@ -133,6 +135,7 @@ class Imap:
             hostname=settings.hostname,
             policies=self._needs.policies,
             filler=self._needs.filler,
+            opened=self._needs.opened,
         )
 
     def end_if_idle(self) -> None:

@@ -25,6 +25,7 @@ from servicekit import logs
 from spool import Handling, Malformed, OutcomeUnknown, SpooledLetter, SpoolUnavailable, decode
 
 from mda import metrics
+from mda.core.allowing import wants_receipt, without_asking
 from mda.core.findings import Disposition, Finding, Verdict
 from mda.core.marks import marks
 from mda.core.plan import INBOX, local_recipients, over_quota, plan, subaddresses
@@ -34,7 +35,7 @@ from mda.core.told import OVER_QUOTA
 from mda.edge.fullness import Fullness
 from mda.edge.screening import Screened, Screening
 from mda.edge.sorting import Sorting
-from mda.ports import NOBODY_CHOSE, Item, Mailboxes, Policies, Quarantine, Receipts, Source
+from mda.ports import NOBODY_CHOSE, Choices, Item, Mailboxes, Policies, Quarantine, Receipts, Source
 
 FETCH_SECONDS = 1.0
 JUNK = "\\Junk"
@@ -78,7 +79,9 @@ class Filing:
         fullness: Fullness | None = None,
         policies: Policies = NOBODY_CHOSE,
         returned: Callable[[bytes], None] = lambda payload: None,
+        choices: Choices | None = None,
     ) -> None:
+        self._choices = choices
         self._returned = returned
         self._source = source
         self._mailboxes = mailboxes
@@ -188,7 +191,8 @@ class Filing:
                 findings, standing = result.findings, result.standing
             header = marks(findings, standing)
             mailboxes = await self._junk(letter) if is_junk else await self._folders(letter)
-            job = Job(arrived.item, letter, plan(letter, header, mailboxes), findings)
+            deliveries = await self._without_asking(letter, plan(letter, header, mailboxes))
+            job = Job(arrived.item, letter, deliveries, findings)
         except (StoreUnavailable, Unavailable) as error:
             metrics.POSTPONED.inc()
             self._log.warning("filing_postponed", messages=1, error=str(error))
@@ -204,6 +208,13 @@ class Filing:
             metrics.SCANNER_DOWN.inc()
             self._log.warning("message_filed_unscanned", queue_id=letter.envelope.queue_id)
         return job
+
+    async def _without_asking(self, letter: SpooledLetter, deliveries: list[Delivery]) -> list[Delivery]:
+        """Where a return receipt is asked for: what its readers chose is heeded. Raises Unavailable."""
+        if self._choices is None or not wants_receipt(letter):
+            return deliveries
+        accounts = {each.account.account_id for each in deliveries}
+        return without_asking(deliveries, {each: await self._choices.of_account(each) for each in accounts})
 
     async def _standing(self, letter: SpooledLetter) -> Standing:
         """Of a sender of whom no scanner knows. Raises Unavailable."""
