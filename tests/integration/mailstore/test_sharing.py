@@ -11,7 +11,17 @@ from mailmodel import AccountRef, FlagAction, FlagChange, Flags, SystemFlag
 from mailmodel.quota import QuotaLimits
 from mailmodel.rights import ALL_RIGHTS, identifiers, parse_rights
 from mailmsg.facts import examine
-from mailstore import FlagLimits, MailboxChange, MailStore, NewMessage, QuotaExceeded, Side, errors, sharing
+from mailstore import (
+    FlagLimits,
+    MailboxChange,
+    MailStore,
+    NewMessage,
+    QuotaExceeded,
+    Side,
+    emptying,
+    errors,
+    sharing,
+)
 
 from tests.support.engines import Engines
 
@@ -259,6 +269,35 @@ async def test_what_is_expunged_leaves_nothing_of_its_readers(store: MailStore, 
     found = await store.get_shared(pair.owner, "INBOX", pair.reader, pair.who)
     assert found is not None
     assert (found.info.messages, found.info.unseen) == (1, 1)
+
+
+async def test_a_reader_who_is_removed_leaves_nothing_with_others(
+    store: MailStore, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emptying, "AT_ONCE", 2)
+    reader, other, second = pair.reader.account_id, str(uuid4()), AccountRef(pair.tenant, str(uuid4()))
+    add = FlagChange(FlagAction.ADD, Flags(SEEN))
+    boxes = {owner: await box(store, owner) for owner in (pair.owner, second)}
+    for owner, inbox in boxes.items():
+        uids = await store.append(owner, inbox, [new() for _ in range(5)])
+        await grant(store, owner, inbox, "anyone", "lrs")
+        await grant(store, owner, inbox, reader, "w")
+        await grant(store, owner, inbox, f"-{reader}", "e")
+        await grant(store, owner, inbox, other, "t")
+        for who in (reader, other):
+            await store.store_flags_as(owner, inbox, uids, add, 1 << 62, who, EVERYTHING)
+    # He had something of his own too, and nothing else in one of the mailboxes than what he had seen.
+    await store.append(pair.reader, await box(store, pair.reader), [new()])
+    for gone in (reader, f"-{reader}"):
+        await store.change_rights(second, boxes[second], gone, lambda _: frozenset())
+    assert await store.remove_account(pair.reader) == 1
+    for owner, inbox in boxes.items():
+        assert await store.rights(owner, inbox) == {"anyone": "lrs", other: "t"}
+        assert (await store.snapshot_as(owner, inbox, reader)).info.unseen == 5
+        assert (await store.snapshot_as(owner, inbox, other)).info.unseen == 0
+        assert (await store.snapshot(owner, inbox)).info.messages == 5
+        await counters_are_exact(store, owner)
+    assert await store.remove_account(pair.reader) == 0
 
 
 async def test_the_owner_pays_for_what_others_put_there(

@@ -211,6 +211,7 @@ reader_seen = Table(
         ["account_id", "mailbox_id"], ["mailbox.account_id", "mailbox.mailbox_id"], ondelete="CASCADE"
     ),
     Index("reader_seen_uid", "account_id", "mailbox_id", "uid"),
+    Index("reader_seen_reader", "reader_id", "account_id"),
 )
 
 # What was filed: (queue id, recipient) once. Outlives the message, so that a repetition finds it.
