@@ -65,7 +65,9 @@ def waiting(
     accounts: Sequence[UUID], bodies: Sequence[BodyReference]
 ) -> tuple[list[UUID], list[UUID], list[bytes]]:
     """$2 to $4 of INSERT: those among these bodies that are staged, with the accounts that they are filed for."""
-    staged = [(a, body) for a, body in zip(accounts, bodies, strict=True) if isinstance(body, StagedBody)]
+    # Copies of a message share its body.
+    found = {b.object_key: (a, b) for a, b in zip(accounts, bodies, strict=True) if isinstance(b, StagedBody)}
+    staged = list(found.values())
     return (
         [UUID(body.object_key.rpartition("/")[2]) for _, body in staged],
         [account for account, _ in staged],
