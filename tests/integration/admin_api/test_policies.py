@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tests.support.reader_keys import new_openpgp
+
 from .conftest import Stage
 from .test_command import REFUSED, Command
 from .test_rest import problem
@@ -61,10 +63,15 @@ def test_settings_of_an_account(stage: Stage, tenant: str, tmp_path: Path) -> No
     stage.call("POST", "/v1/accounts", {"address": f"carol@{domain}", "password": "a good password"})
     command = Command(stage.url)
     key = tmp_path / "key.asc"
-    key.write_text("a key\nof two lines\n")
+    public, private = new_openpgp()
+    key.write_text(public)
     command("account", "settings", "set", f"carol@{domain}", "quota_octets=1000000", f"encryption_key=@{key}")
     shown = command.json("account", "settings", "show", f"carol@{domain}")
-    assert (shown["quota_octets"], shown["encryption_key"]) == (1_000_000, "a key\nof two lines\n")
+    assert (shown["quota_octets"], shown["encryption_key"]) == (1_000_000, public)
+    key.write_bytes(private)
+    refused = command("account", "settings", "set", f"carol@{domain}", f"encryption_key=@{key}", code=REFUSED)
+    assert "private key" in refused.stderr
+    assert command.json("account", "settings", "show", f"carol@{domain}")["encryption_key"] == public
     assert command("account", "settings", "set", f"carol@{domain}", "locale=not a tag", code=REFUSED)
     path = f"/v1/accounts/carol@{domain}/settings"
     assert stage.call("PUT", path, {"mdn": "never"}).json()["quota_octets"] == 0

@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from mailseal import KeyUnusable, check_key
 
 from directory.core.names import NameInvalid, check_text
 
@@ -29,6 +32,10 @@ def check(choices: Iterable[tuple[str, object]]) -> None:
         if name == "encryption_key":
             if not isinstance(value, str) or len(value) > LONGEST_KEY:
                 raise NameInvalid(f"{name} has at most {LONGEST_KEY} characters")
+            try:
+                check_key(value, datetime.now(UTC))
+            except KeyUnusable as error:
+                raise NameInvalid(f"{name}: {error}") from error
         elif name == "locale":
             if not isinstance(value, str) or LANGUAGE.fullmatch(value) is None:
                 raise NameInvalid(f"{name} is a language tag such as en or pt-BR")
