@@ -28,7 +28,11 @@ def test_dialogue(platform: Platform, path: Path) -> None:
             load(path),
             "127.0.0.1",
             platform.ports.imap,
-            substitutions={"login": account.address, "password": account.password},
+            substitutions={
+                "login": account.address,
+                "password": account.password,
+                "kilobyte": "x" * 1025,
+            },
         )
     )
 

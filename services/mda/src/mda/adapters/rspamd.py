@@ -22,6 +22,8 @@ CHUNK_OCTETS = 256 * 1024
 RECIPIENTS = 100
 # What rspamd would have refused or tagged by rules that have no score (GTUBE is one).
 REFUSED = ("reject",)
+# Seconds between tries while SQLite's statistics are locked.
+LOCKED_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 class Rspamd:
@@ -99,7 +101,12 @@ class Rspamd:
         headers = [("Password", self._learn_password)] if self._learn_password else []
         path = "/learnspam" if is_spam else "/learnham"
         pieces = (*_request("POST", path, headers, len(content)), content)
-        answer = await self._exchange(self._learn_host, self._learn_port, pieces)
+        for pause in (*LOCKED_PAUSES, None):
+            answer = await self._exchange(self._learn_host, self._learn_port, pieces)
+            if pause is None or b"database is locked" not in answer.partition(b"\r\n")[0]:
+                break
+            # Another of its processes writes to the statistics.
+            await asyncio.sleep(pause)
         status = answer.split(b" ", 2)[1:2]
         if status == [b"200"]:
             return True
