@@ -14,14 +14,17 @@ END = re.compile(rb"^(OK|NO|BYE)\b")
 class ManageSieve:
     """One connection, with TLS and a login."""
 
-    def __init__(self, port: int, login: str, password: str = "") -> None:
+    def __init__(
+        self, port: int, login: str, password: str = "", context: ssl.SSLContext | None = None
+    ) -> None:
         """Without a password: nobody is logged in yet."""
         self._socket: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self._file = self._socket.makefile("rb")
         self.greeting = self.answer()
         assert self.say(b"STARTTLS").startswith(b"OK")
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if context is None:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self._socket = context.wrap_socket(self._socket)
         self._file = self._socket.makefile("rb")
         self.capabilities = self.answer()
