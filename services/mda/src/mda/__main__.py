@@ -35,6 +35,7 @@ from mda.edge.receipts import Receipts
 from mda.edge.running import Running
 from mda.edge.screening import Screening
 from mda.edge.scripting import Scripting
+from mda.edge.sealing import Sealing
 from mda.edge.settling import Settling
 from mda.edge.sorting import Sorting
 from mda.ports import Removals
@@ -100,6 +101,7 @@ async def wire(service: Service[Settings]) -> None:
     fullness = await _fullness(service, bus, mailboxes, spool)
     receipts = Receipts(settings.hostname, spool, directory)
     running = Running(mailboxes, blobs)
+    sealing = Sealing(policies, blobs, mailboxes)
     filing = Filing(
         source,
         mailboxes,
@@ -111,6 +113,7 @@ async def wire(service: Service[Settings]) -> None:
         poison_tries=settings.poison_tries,
         screening=screening,
         sorting=Sorting(settings.hostname, mailboxes, running, spool, directory),
+        sealing=sealing,
         hold_seconds=min(2.0, settings.ack_wait_seconds / 4),
         fullness=fullness,
         policies=policies,
@@ -127,6 +130,7 @@ async def wire(service: Service[Settings]) -> None:
         timedelta(days=settings.quarantine_days),
         service.draining,
         learner,
+        sealing=sealing,
     )
     service.spawn(settling.sweep(), name="quarantine-sweep")
 

@@ -41,6 +41,11 @@ UNSCANNED = Counter(
 )
 WITHOUT_SCANNER = UNSCANNED.labels("no_scanner")
 SCANNER_DOWN = UNSCANNED.labels("scanner_failed")
+SEALED = Counter(
+    "mda_bodies_sealed_total",
+    "Bodies for accounts that have their mail encrypted, and what was done",
+    ["outcome"],
+)
 SCRIPTS = Counter("mda_scripts_total", "Runs of users' Sieve scripts, by how they ended", ["outcome"])
 SCRIPT_MAIL = Counter(
     "mda_script_mail_total", "Messages that scripts sent: redirected, answers, notifications"

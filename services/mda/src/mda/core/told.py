@@ -19,6 +19,9 @@ class Refusal:
 
 
 OVER_QUOTA = Refusal("5.2.2", "552 5.2.2 The mailbox is full")
+KEY_UNUSABLE = Refusal(
+    "5.7.5", "550 5.7.5 The recipient wants mail stored encrypted, and the key for it cannot be used any more"
+)
 
 
 def who_asked(envelope: Envelope, notify: Notify = Notify.SUCCESS) -> list[EnvelopeRecipient]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import assert_never
 
-from blobstore import BlobUnavailable
+from blobstore import BlobMissing, BlobUnavailable
 from directoryclient import Unavailable
 from mailstore import ActiveScripts, Delivery, Outcome, StoreUnavailable
 from servicekit import logs
@@ -31,9 +31,10 @@ from mda.core.marks import marks
 from mda.core.plan import INBOX, local_recipients, over_quota, plan, subaddresses
 from mda.core.returned import came_back
 from mda.core.standing import Lists, Standing
-from mda.core.told import OVER_QUOTA
+from mda.core.told import KEY_UNUSABLE, OVER_QUOTA
 from mda.edge.fullness import Fullness
 from mda.edge.screening import Screened, Screening
+from mda.edge.sealing import Sealing
 from mda.edge.sorting import Sorting
 from mda.ports import NOBODY_CHOSE, Choices, Item, Mailboxes, Policies, Quarantine, Receipts, Source
 
@@ -57,6 +58,8 @@ class Job:
     letter: SpooledLetter
     deliveries: list[Delivery]
     findings: tuple[Finding, ...] = ()
+    # Their readers' keys cannot be used.
+    unsealable: tuple[Delivery, ...] = ()
 
 
 class Filing:
@@ -75,6 +78,7 @@ class Filing:
         poison_tries: int,
         screening: Screening | None = None,
         sorting: Sorting | None = None,
+        sealing: Sealing | None = None,
         hold_seconds: float = 2.0,
         fullness: Fullness | None = None,
         policies: Policies = NOBODY_CHOSE,
@@ -88,6 +92,7 @@ class Filing:
         self._quarantine = quarantine
         self._screening = screening
         self._sorting = sorting
+        self._sealing = sealing
         self._fullness = fullness
         self._policies = policies
         self._lists = Lists()
@@ -318,16 +323,48 @@ class Filing:
             self._log.exception("sorting_failed", queue_id=queue_id)
             return job
 
+    # -- users' keys
+
+    async def _sealed(self, sealing: Sealing, jobs: Sequence[Job]) -> list[Job]:
+        """The jobs as they are to be stored; those that cannot be encrypted now come again."""
+        done = await asyncio.gather(*(self._seal(sealing, job) for job in jobs))
+        return [job for job in done if job is not None]
+
+    async def _seal(self, sealing: Sealing, job: Job) -> Job | None:
+        queue_id = job.letter.envelope.queue_id
+        try:
+            sealed = await sealing.seal(job.deliveries, job.item.keep_working)
+        except (StoreUnavailable, BlobUnavailable, Unavailable) as error:
+            metrics.POSTPONED.inc()
+            self._log.warning("sealing_postponed", queue_id=queue_id, error=str(error))
+            await job.item.retry_later(self._retry_seconds)
+            return None
+        except BlobMissing as error:
+            self._log.error("body_unreadable", queue_id=queue_id, error=str(error))
+            await self._try_again_or_poison(job.item, str(error))
+            return None
+        except Exception as error:
+            # Rather put aside than filed in clear.
+            self._log.exception("sealing_failed", queue_id=queue_id)
+            await self._try_again_or_poison(job.item, str(error))
+            return None
+        return replace(job, deliveries=sealed.deliveries, unsealable=tuple(sealed.unsealable))
+
     # -- the commit
 
     async def _file_together(self, jobs: Sequence[Job]) -> None:
         try:
             if self._sorting is not None:
                 jobs = await self._sorted(self._sorting, jobs)
-            if jobs:
-                await self._commit_or_split(jobs)
+            await self._seal_and_commit(jobs)
         except StoreUnavailable as error:
             await self._postpone(jobs, error)
+
+    async def _seal_and_commit(self, jobs: Sequence[Job]) -> None:
+        if self._sealing is not None:
+            jobs = await self._sealed(self._sealing, jobs)
+        if jobs:
+            await self._commit_or_split(jobs)
 
     async def _postpone(self, jobs: Sequence[Job], error: Exception) -> None:
         metrics.POSTPONED.inc(len(jobs))
@@ -355,7 +392,7 @@ class Filing:
     async def _commit(self, jobs: Sequence[Job]) -> None:
         started = time.perf_counter()
         deliveries = [delivery for job in jobs for delivery in job.deliveries]
-        outcomes = await self._mailboxes.deliver(deliveries)
+        outcomes = await self._mailboxes.deliver(deliveries) if deliveries else []
         if self._fullness is not None:
             self._fullness.filed(deliveries)
         metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
@@ -369,7 +406,7 @@ class Filing:
             refused = over_quota(job.deliveries, outcomes[place : place + len(job.deliveries)])
             place += len(job.deliveries)
             try:
-                if refused:
+                if refused or job.unsealable:
                     await self._bounce(job, refused)
                 else:
                     await self._receipts.tell(job.letter)
@@ -386,14 +423,17 @@ class Filing:
 
     async def _bounce(self, job: Job, refused: Sequence[Delivery]) -> None:
         """Tell the sender, then count these deliveries as settled."""
-        metrics.OVER_QUOTA.inc(len(refused))
-        self._log.info(
-            "delivery_over_quota",
-            queue_id=job.letter.envelope.queue_id,
-            account_ids=[each.account.account_id for each in refused],
-        )
-        await self._receipts.tell(job.letter, {each.recipient: OVER_QUOTA for each in refused})
-        await self._mailboxes.deliver([replace(each, new=None) for each in refused])
+        refusals = {each.recipient: KEY_UNUSABLE for each in job.unsealable}
+        if refused:
+            refusals |= {each.recipient: OVER_QUOTA for each in refused}
+            metrics.OVER_QUOTA.inc(len(refused))
+            self._log.info(
+                "delivery_over_quota",
+                queue_id=job.letter.envelope.queue_id,
+                account_ids=[each.account.account_id for each in refused],
+            )
+        await self._receipts.tell(job.letter, refusals)
+        await self._mailboxes.deliver([replace(each, new=None) for each in (*refused, *job.unsealable)])
 
     async def _poison(self, item: Item, reason: str) -> None:
         try:

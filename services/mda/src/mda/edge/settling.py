@@ -29,6 +29,7 @@ from mda.adapters.quarantine import BlobQuarantine
 from mda.core.held import Held, NoSuchMessage
 from mda.core.marks import RELEASED, marks
 from mda.core.plan import INBOX, plan
+from mda.edge.sealing import Sealing
 from mda.ports import Learner, Mailboxes, Receipts, ScannerBroke, ScannerUnavailable
 
 LOG = logs.logger("mda.settling")
@@ -72,7 +73,10 @@ class Settling(QuarantineAdminServiceServicer):
         kept: timedelta,
         draining: asyncio.Event,
         learner: Learner | None = None,
+        *,
+        sealing: Sealing | None = None,
     ) -> None:
+        self._sealing = sealing
         self._learner = learner
         self._quarantine = quarantine
         self._blobs = blobs
@@ -104,7 +108,16 @@ class Settling(QuarantineAdminServiceServicer):
         await self._blobs.put(key, (head, content))
         body = BodyReference(key, len(head), len(content), envelope.digest)
         letter = SpooledLetter(envelope, body, await asyncio.to_thread(examine, content))
-        outcomes = await self._mailboxes.deliver(plan(letter, marks(held.findings) + RELEASED))
+        deliveries = plan(letter, marks(held.findings) + RELEASED)
+        if self._sealing is not None:
+            sealed = await self._sealing.seal(deliveries)
+            if sealed.unsealable:
+                await context.abort(
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    "a recipient's encryption key cannot be used any more",
+                )
+            deliveries = sealed.deliveries
+        outcomes = await self._mailboxes.deliver(deliveries)
         if Outcome.OVER_QUOTA in outcomes:
             # Who has it has it; for the others it is kept, and can be released again.
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "a recipient's mailbox is full")
