@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from directoryclient import Disposition, Resolution, Unavailable
+from directoryclient import Disposition, Resolution, Target, Unavailable
 from directoryclient.policies import AccountSettings
 from mailmodel import AccountRef, Entry, FlagChange, Flags, SystemFlag
 from mailstore import Columns, StoredMessage
@@ -49,6 +49,7 @@ class World:
         self._noted: set[bytes] = set()
         self._away = away
         self.scripts = self
+        self.reader_id = "bob"
         self.draining = asyncio.Event()
         self.sent = asyncio.Event()
         anything = cast(Any, self)
@@ -78,6 +79,9 @@ class World:
         return []
 
     async def resolve(self, addresses: Sequence[str]) -> list[Resolution]:
+        if addresses == ["bob@a.test"]:
+            target = Target("bob@a.test", self.reader_id, "tenant")
+            return [Resolution(Disposition.DELIVER, (target,))]
         if self._away % 2:
             self._away -= 1
             raise Unavailable("away")
@@ -132,6 +136,13 @@ def test_nobody_is_told_of_what_was_told_or_is_no_delivery_or_is_junk() -> None:
     world = World([message()])
     assert world.open(7, mailbox_id=JUNK) == 0
     assert world.marked == []
+
+
+def test_a_copy_from_a_mailbox_of_others_is_not_answered_for_them() -> None:
+    world = World([message()])
+    world.reader_id = "somebody-else"
+    assert world.open(7) == 0
+    assert (world.letters, world.marked) == ([], [])
 
 
 def test_a_gate_that_is_away_is_tried_again_with_the_same_queue_id() -> None:

@@ -112,11 +112,10 @@ class Disclosing:
         ):
             for message in part:
                 what = self._displayed(message)
-                if (
-                    what is not None
-                    and not await self._is_junk(opened)
-                    and await self._claim(opened, message)
-                ):
+                if what is None or await self._is_junk(opened):
+                    continue
+                # A copy from a mailbox of others was delivered to them.
+                if await self._is_of(account, what.reader) and await self._claim(opened, message):
                     told += await self._send(account, what)
         return told
 
@@ -136,6 +135,15 @@ class Disclosing:
             each.mailbox_id == opened.mailbox_id and JUNK in each.special_use
             for each in await self._mailboxes.list_mailboxes(opened.account)
         )
+
+    async def _is_of(self, account: AccountRef, address: str) -> bool:
+        """Not where that cannot be asked now."""
+        try:
+            [resolution] = await self._directory.resolve([address])
+        except Unavailable as error:
+            LOG.warning("disposition_not_told", account_id=account.account_id, error=str(error))
+            return False
+        return any(target.account_id == account.account_id for target in resolution.targets)
 
     async def _claim(self, opened: Opened, message: StoredMessage) -> bool:
         """Whether it is this process, and this copy, that tells; noted before anything is sent: rather none than two."""
