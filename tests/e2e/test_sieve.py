@@ -101,6 +101,22 @@ def test_a_script_files_flags_and_discards(platform: Platform) -> None:
     assert subjects == ["[list] news", "both ways", "for the inbox"]
 
 
+def test_a_script_sees_the_detail_of_the_address_and_still_knows_whose_it_is(platform: Platform) -> None:
+    user = platform.create_account("detailed")
+    with sieve(platform, user) as client:
+        client.run(
+            'require ["envelope", "subaddress", "fileinto"];\r\n'
+            'if allof (envelope :detail "to" "News", envelope :user "to" "detailed") { fileinto "Archive"; }\r\n'
+        )
+    name, _, domain = user.address.partition("@")
+    send(platform, "x@peer.invalid", f"{name}+News@{domain}", "with a detail")
+    send(platform, "x@peer.invalid", user.address, "without one")
+    [(_, message)] = mailbox(platform, user, "Archive", 1)
+    assert b"with a detail" in message
+    wait_for_subject(platform, user.address, user.password, "without one")
+    assert len(mailbox(platform, user, "INBOX", 1)) == 1
+
+
 def test_a_redirect_arrives_octet_for_octet_and_does_not_go_round(platform: Platform) -> None:
     first, second = platform.create_accounts(["ping", "pong"])
     for user, other in ((first, second), (second, first)):

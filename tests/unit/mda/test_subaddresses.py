@@ -1,10 +1,14 @@
 """user+folder: into the folder where the tenant wants that and it exists."""
 
+from dataclasses import replace
+
 import pytest
 from directoryclient.policies import TenantPolicy
 from mda.core.findings import Verdict
+from mda.core.plan import detailed
+from spool import EnvelopeRecipient
 
-from tests.support.mda_world import Says, World
+from tests.support.mda_world import Says, World, letter_of
 from tests.support.viruses import clean
 
 CLEAN = clean("clean")
@@ -45,3 +49,14 @@ async def test_junk_goes_where_junk_goes() -> None:
     world.send(CLEAN + b"buy!\r\n", accounts=("bob+Lists",))
     await world.file(Says(buy=Verdict.SPAM))
     assert world.deliveries[0].mailbox_name == "Junk"
+
+
+def test_scripts_see_an_address_as_it_was_written_where_it_has_a_detail() -> None:
+    recipients = (
+        EnvelopeRecipient("bob@example.test", "Bob+News@example.test", "id-bob"),
+        EnvelopeRecipient("eve@example.test", "EVE@example.test", "id-eve"),
+        EnvelopeRecipient("ann@example.test", "sales+Offers@example.test", "id-ann"),
+    )
+    letter = letter_of(CLEAN)
+    letter = replace(letter, envelope=replace(letter.envelope, recipients=recipients))
+    assert detailed(letter) == {"id-bob": "Bob+News@example.test"}

@@ -68,12 +68,20 @@ def _is_copy(delivery: Delivery, first: Delivery) -> bool:
 
 def subaddresses(letter: SpooledLetter) -> dict[str, str]:
     """What stands behind the + of each local recipient's address (RFC 5233), by account; not of an alias."""
+    return {
+        account_id: address.rpartition("@")[0].partition("+")[2]
+        for account_id, address in detailed(letter).items()
+    }
+
+
+def detailed(letter: SpooledLetter) -> dict[str, str]:
+    """The addresses of local recipients as they were written, of those that have a detail (RFC 5233), by account."""
     found = {}
     for recipient in letter.envelope.recipients:
         user, plus, detail = recipient.original_address.rpartition("@")[0].partition("+")
         own = recipient.address.rpartition("@")[0]
         if plus and detail and recipient.account_id is not None and user.lower() == own.lower():
-            found[recipient.account_id] = detail
+            found[recipient.account_id] = recipient.original_address
     return found
 
 

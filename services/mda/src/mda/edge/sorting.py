@@ -24,6 +24,7 @@ from spool import Letter, Recipient, Source, Spool, SpooledLetter
 
 from mda import metrics
 from mda.core.findings import Finding
+from mda.core.plan import detailed
 from mda.core.sieving import (
     Plan,
     Sending,
@@ -102,7 +103,9 @@ class Sorting:
         spam_percent, spam_text, virus_severity, virus_text = tested(findings)
         situation = Situation(
             reverse_path=envelope.reverse_path,
-            forward_path=delivery.recipient,
+            # With the detail that it was written with (RFC 5233 §4).
+            forward_path=detailed(letter).get(delivery.account.account_id, delivery.recipient),
+            own_addresses=frozenset({delivery.recipient}),
             now=datetime.now(UTC),
             environment=environment(delivery.recipient, self._hostname, envelope.client_address),
             spam_percent=spam_percent,
