@@ -16,6 +16,7 @@ from pgkit import Connection, Pool, transaction
 
 from mailstore import filing, readers, removing, rows
 from mailstore.errors import EntryMissing
+from mailstore.moving import sorted_as
 from mailstore.quotas import Quotas, limits_of
 from mailstore.types import CopyResult, MailboxChange, NewMessage, Side
 
@@ -174,7 +175,7 @@ async def _entries(connection: Connection, side: Side, uids: Sequence[int]) -> l
 async def _copy(
     connection: Connection, source: Side, uids: Sequence[int], target: Side, modseq: int
 ) -> CopyResult:
-    await rows.mailbox_row(connection, source.owner, source.mailbox_id)
+    source_row = await rows.mailbox_row(connection, source.owner, source.mailbox_id)
     row = await rows.mailbox_row(connection, target.owner, target.mailbox_id)
     chosen = await _entries(connection, source, uids)
     if not chosen:
@@ -206,7 +207,8 @@ async def _copy(
     )
     new_uids = sorted(each["uid"] for each in made)
     await _mark_seen(connection, target, zip(new_uids, allowed, strict=True), modseq)
-    return CopyResult(row["uid_validity"], list(zip((entry.uid for entry in chosen), new_uids, strict=True)))
+    pairs = list(zip((entry.uid for entry in chosen), new_uids, strict=True))
+    return CopyResult(row["uid_validity"], pairs, sorted_as(source_row, row))
 
 
 async def replace(

@@ -115,11 +115,11 @@ async def _copy(
             sum(row["size_octets"] for row in copied),
         )
     pairs = [(row["uid"], row["new_uid"]) for row in copied]
-    return CopyResult(target["uid_validity"], pairs, _sorted_as(source_row, target))
+    return CopyResult(target["uid_validity"], pairs, sorted_as(source_row, target))
 
 
-def _sorted_as(source: asyncpg.Record, target: asyncpg.Record) -> SortedAs | None:
-    """By the special uses of the two (RFC 6154), whatever their owner calls them."""
+def sorted_as(source: asyncpg.Record, target: asyncpg.Record) -> SortedAs | None:
+    """What it says of messages to put them there, by the special uses of the two (RFC 6154), whatever they are called."""
     if JUNK in target["special_use"]:
         return None if JUNK in source["special_use"] else SortedAs.SPAM
     if JUNK in source["special_use"] and TRASH not in target["special_use"]:

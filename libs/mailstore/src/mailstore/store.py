@@ -441,12 +441,14 @@ class MailStore:
         """All or none; UIDs that are gone are left out."""
         result, told = await across.copy(self._pool, self._quotas, source, uids, target)
         self._told(*told)
+        self._sorted_by_place(target.owner, target.mailbox_id, result)
         return result
 
     async def move_between(self, source: Side, uids: Sequence[int], target: Side) -> CopyResult:
         """Copy and remove at once."""
         result, told = await across.move(self._pool, self._quotas, source, uids, target)
         self._told(*told)
+        self._sorted_by_place(target.owner, target.mailbox_id, result)
         return result
 
     async def replace_between(self, source: Side, uid: int, target: Side, new: NewMessage) -> int:
