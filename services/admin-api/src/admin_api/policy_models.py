@@ -87,7 +87,10 @@ class AccountSettings(Wire):
     quota_messages: Octets = 0
     mdn: Annotated[
         Literal["", "never", "ask", "always"],
-        Field(description="whether return receipts (RFC 8098) are sent when they are asked for"),
+        Field(
+            description="return receipts (RFC 8098) that are asked for: always sent when a message is opened over IMAP; "
+            "never, and no program asks; ask, or nothing: the reader's program asks"
+        ),
     ] = ""
     encryption_key: Annotated[
         str,

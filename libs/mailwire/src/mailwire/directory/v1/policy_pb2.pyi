@@ -175,7 +175,9 @@ class AccountSettings(_message.Message):
     quota_octets: _builtins.int
     quota_messages: _builtins.int
     mdn: _builtins.str
-    """Whether return receipts (RFC 8098) are sent when they are asked for: never, ask, always."""
+    """Return receipts (RFC 8098) that are asked for: always (sent when a message is opened over IMAP), never (and no
+    program asks), ask (as nothing: the reader's program asks).
+    """
     encryption_key: _builtins.str
     """An OpenPGP public key or an X.509 certificate, armoured: incoming mail is encrypted to it before it is stored."""
     locale: _builtins.str
