@@ -1,5 +1,7 @@
 """Messages encrypted to a key are read again by the library and by the programs that people have."""
 
+import base64
+import random
 import subprocess
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -154,6 +156,29 @@ def test_keys_that_cannot_be_encrypted_to_are_refused() -> None:
         with pytest.raises(KeyUnusable, match=why):
             check_key(text, NOW + timedelta(days=30))
     check_key(public, NOW)
+
+
+def test_damaged_keys_are_refused_and_break_nothing() -> None:
+    public, _ = new_openpgp()
+    certificate, _ = new_x509()
+    dice = random.Random(7)
+    octets = base64.b64decode(
+        "".join(line for line in public.splitlines()[1:-1] if ":" not in line).split("=")[0] + "=="
+    )
+    pem = base64.b64decode("".join(certificate.splitlines()[1:-1]))
+    refused = 0
+    for _ in range(300):
+        for label, good in (("PGP PUBLIC KEY BLOCK", octets), ("CERTIFICATE", pem)):
+            damaged = bytearray(good)
+            for _ in range(dice.randint(1, 4)):
+                damaged[dice.randrange(len(damaged))] = dice.randrange(256)
+            del damaged[dice.choice((len(damaged), dice.randrange(len(damaged)))) :]
+            lines = base64.encodebytes(bytes(damaged)).decode()
+            try:
+                check_key(f"-----BEGIN {label}-----\n\n{lines}-----END {label}-----\n", NOW)
+            except KeyUnusable:
+                refused += 1
+    assert refused > 300
 
 
 def test_a_certificate_that_ran_out_goes_on_to_encrypt() -> None:
