@@ -15,6 +15,8 @@ from mailstore.types import StoredMessage
 
 # Between two bodies that are read together: less than another request costs.
 FAR_OCTETS = 64 * 1024
+# Requests for bodies that lie apart, of one reader.
+AT_ONCE = 8
 
 
 # Bodies that come together share an object of up to this size; a larger one has its own.
@@ -97,24 +99,33 @@ async def read_whole(blobs: BlobStore, messages: Sequence[StoredMessage]) -> lis
     Bodies that lie close together in one object are read by one request: what was delivered together was packed
     together. Raises as `read` does, for all of them when it is so for one.
     """
+    groups = list(_neighbours(messages))
     made: list[bytes] = []
-    for group in _neighbours(messages):
-        references = [_reference(message) for message in group]
-        start = references[0].offset
-        length = references[-1].offset + references[-1].length - start
-        try:
-            data = (
-                memoryview(await blobs.get_range(references[0].object_key, start, length)) if length else b""
-            )
-        except BlobMissing as error:
-            raise BodyCorrupt(f"the body of message {group[0].message_id} is gone") from error
-        except BlobUnavailable as error:
-            raise StoreUnavailable(str(error)) from error
-        for message, reference in zip(group, references, strict=True):
-            body = bytes(data[reference.offset - start : reference.offset - start + reference.length])
-            if not reference.matches(body):
-                raise BodyCorrupt(f"the body of message {message.message_id} was altered")
-            made.append(message.prefix + body)
+    for first in range(0, len(groups), AT_ONCE):
+        for bodies in await asyncio.gather(
+            *(_read_group(blobs, group) for group in groups[first : first + AT_ONCE])
+        ):
+            made += bodies
+    return made
+
+
+async def _read_group(blobs: BlobStore, group: Sequence[StoredMessage]) -> list[bytes]:
+    """Messages of one object, by one request."""
+    references = [_reference(message) for message in group]
+    start = references[0].offset
+    length = references[-1].offset + references[-1].length - start
+    try:
+        data = memoryview(await blobs.get_range(references[0].object_key, start, length)) if length else b""
+    except BlobMissing as error:
+        raise BodyCorrupt(f"the body of message {group[0].message_id} is gone") from error
+    except BlobUnavailable as error:
+        raise StoreUnavailable(str(error)) from error
+    made: list[bytes] = []
+    for message, reference in zip(group, references, strict=True):
+        body = bytes(data[reference.offset - start : reference.offset - start + reference.length])
+        if not reference.matches(body):
+            raise BodyCorrupt(f"the body of message {message.message_id} was altered")
+        made.append(message.prefix + body)
     return made
 
 
