@@ -10,6 +10,7 @@ from uuid import uuid4
 import grpc
 import pytest
 from blobstore import BlobStore
+from directoryclient.policies import AccountSettings
 from mailmodel import AccountRef
 from mailstore import Columns, MailStore
 from mailwire.quarantine.v1 import quarantine_pb2 as wire
@@ -19,21 +20,35 @@ from mailwire.quarantine.v1.quarantine_pb2_grpc import (
 )
 from mda.adapters.quarantine import BlobQuarantine
 from mda.core.findings import Finding, Verdict
+from mda.edge.sealing import Sealing
 from mda.edge.settling import Settling
 from spool import Envelope, EnvelopeRecipient, SpooledLetter, new_queue_id
 
 from tests.support.engines import Engines
 from tests.support.mda_world import World, letter_of
+from tests.support.reader_keys import new_openpgp, signing_only
 from tests.support.viruses import EICAR, clean
 
 CONTENT = clean("kept") + EICAR
 FOUND = (Finding("clamav", Verdict.VIRUS, "Eicar"), Finding("rspamd", Verdict.CLEAN, score=1.0))
 
 
+class Keys:
+    """What all accounts chose."""
+
+    key = ""
+
+    async def of_account(self, account_id: str) -> AccountSettings:
+        return AccountSettings(encryption_key=self.key)
+
+
 class Stage:
     """A tenant with an account, a quarantine, and a service that answers."""
 
-    def __init__(self, blobs: BlobStore, mailboxes: MailStore, stub: Any, quarantine: BlobQuarantine) -> None:
+    def __init__(
+        self, blobs: BlobStore, mailboxes: MailStore, stub: Any, quarantine: BlobQuarantine, keys: Keys
+    ) -> None:
+        self.keys = keys
         self.blobs = blobs
         self.mailboxes = mailboxes
         self.stub = stub
@@ -63,13 +78,17 @@ async def stage(engines: Engines) -> AsyncIterator[Stage]:
     blobs = engines.seaweed.store()
     mailboxes = await MailStore.open(engines.dsn("store", "app"), blobs, lambda _change: None)
     quarantine = BlobQuarantine(blobs)
-    settling = Settling(quarantine, blobs, mailboxes, World(), timedelta(days=30), asyncio.Event())
+    keys = Keys()
+    settling = Settling(
+        *(quarantine, blobs, mailboxes, World(), timedelta(days=30), asyncio.Event()),
+        sealing=Sealing(keys, blobs, mailboxes),
+    )
     server = grpc.aio.server()
     add_QuarantineAdminServiceServicer_to_server(settling, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Stage(blobs, mailboxes, QuarantineAdminServiceStub(channel), quarantine)
+        yield Stage(blobs, mailboxes, QuarantineAdminServiceStub(channel), quarantine, keys)
     await server.stop(None)
     await mailboxes.close()
 
@@ -132,6 +151,26 @@ async def test_what_is_released_is_filed_once_and_kept_no_longer(stage: Stage) -
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await stage.stub.ReleaseHeld(order)
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_what_is_released_to_an_account_with_a_key_is_encrypted(stage: Stage) -> None:
+    queue_id = await stage.hold()
+    order = wire.ReleaseHeldRequest(tenant_id=stage.tenant_id, queue_id=queue_id)
+    stage.keys.key = signing_only()
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stage.stub.ReleaseHeld(order)
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert [each.queue_id for each in (await stage.list()).held] == [queue_id]
+    stage.keys.key = new_openpgp()[0]
+    await stage.stub.ReleaseHeld(order)
+    inbox = await stage.mailboxes.get_mailbox(stage.account, "INBOX")
+    assert inbox is not None
+    [[message]] = [
+        chunk async for chunk in stage.mailboxes.fetch(stage.account, inbox.mailbox_id, [1], Columns.BODY)
+    ]
+    text = await stage.mailboxes.read(message, 0, message.size_octets)
+    assert b"-----BEGIN PGP MESSAGE-----" in text
+    assert CONTENT.partition(b"\r\n\r\n")[2] not in text
 
 
 async def test_a_release_that_broke_off_is_finished_by_the_next(stage: Stage) -> None:
