@@ -33,6 +33,7 @@ from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceStub, 
 from mailwire.directory.v1.dkim_pb2_grpc import DirectoryDkimServiceStub, DirectorySigningServiceStub
 from mailwire.directory.v1.identity_pb2_grpc import DirectoryIdentityServiceStub, DirectoryRemovalServiceStub
 from mailwire.directory.v1.ldap_pb2_grpc import DirectoryLdapServiceStub
+from mailwire.directory.v1.lists_pb2_grpc import DirectoryListServiceStub
 from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
 from mailwire.directory.v1.policy_pb2_grpc import DirectoryPolicyServiceStub
 from mailwire.directory.v1.quota_pb2_grpc import DirectoryQuotaServiceStub
@@ -66,6 +67,7 @@ class House:
     openid: Any
     certificates: Any
     ldap: Any
+    lists: Any
     factors: Any
     web: Any
     journal: Journal
@@ -179,6 +181,7 @@ async def opened(
         DirectoryOpenidServiceStub(channel),
         DirectoryCertificateServiceStub(channel),
         DirectoryLdapServiceStub(channel),
+        DirectoryListServiceStub(channel),
         DirectorySecondFactorServiceStub(channel),
         DirectoryWebLoginServiceStub(channel),
         wiring.journal,

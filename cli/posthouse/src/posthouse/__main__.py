@@ -13,6 +13,7 @@ from posthouse.commands import (
     egress,
     login,
     mailbox,
+    mailing_list,
     quarantine,
     queue,
     reports,
@@ -56,6 +57,7 @@ app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")
 app.add_typer(login.app, name="login")
 app.add_typer(mailbox.app, name="mailbox")
+app.add_typer(mailing_list.app, name="list")
 app.add_typer(ban.app, name="ban")
 app.add_typer(sender.app, name="sender")
 app.add_typer(queue.app, name="queue")

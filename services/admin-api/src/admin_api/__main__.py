@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 from mailwire.directory.v1.certificate_pb2_grpc import DirectoryCertificateServiceStub
 from mailwire.directory.v1.ldap_pb2_grpc import DirectoryLdapServiceStub
+from mailwire.directory.v1.lists_pb2_grpc import DirectoryListServiceStub
 from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
 from mailwire.directory.v1.scim_pb2_grpc import DirectoryScimServiceStub
 from mailwire.directory.v1.second_factor_pb2_grpc import DirectorySecondFactorServiceStub
@@ -36,6 +37,7 @@ from admin_api.edge.dkim import attach as attach_dkim
 from admin_api.edge.gateway import attach as attach_gateway
 from admin_api.edge.identity import attach as attach_identity
 from admin_api.edge.ldap import attach as attach_ldap
+from admin_api.edge.lists import attach as attach_lists
 from admin_api.edge.mailboxes import attach as attach_mailboxes
 from admin_api.edge.openid import attach as attach_openid
 from admin_api.edge.policies import attach as attach_policies
@@ -77,6 +79,7 @@ async def wire(service: Service[Settings]) -> None:
     attach_second_factors(app, DirectorySecondFactorServiceStub(channel))
     attach_certificates(app, DirectoryCertificateServiceStub(channel))
     attach_ldap(app, DirectoryLdapServiceStub(channel))
+    attach_lists(app, DirectoryListServiceStub(channel))
     attach_scim(app, DirectoryScimServiceStub(channel))
     attach_openid(app, DirectoryOpenidServiceStub(channel))
     attach_policies(app, policies.stub(channel))

@@ -21,6 +21,7 @@ from admin_api.edge import (
     accounts,
     gateway,
     guard,
+    lists,
     mailboxes,
     problems,
     quarantine,
@@ -78,6 +79,7 @@ def build(directory: Any, outgoing: Any, token: str, request_octets: int) -> Fas
         routes,
         reach,
         reports,
+        lists,
         mailboxes,
         scripts,
     ):

@@ -20,6 +20,7 @@ from mailwire.directory.v1.identity_pb2_grpc import (
     add_DirectoryRemovalServiceServicer_to_server,
 )
 from mailwire.directory.v1.ldap_pb2_grpc import add_DirectoryLdapServiceServicer_to_server
+from mailwire.directory.v1.lists_pb2_grpc import add_DirectoryListServiceServicer_to_server
 from mailwire.directory.v1.openid_pb2_grpc import add_DirectoryOpenidServiceServicer_to_server
 from mailwire.directory.v1.policy_pb2_grpc import add_DirectoryPolicyServiceServicer_to_server
 from mailwire.directory.v1.quota_pb2_grpc import add_DirectoryQuotaServiceServicer_to_server
@@ -43,6 +44,7 @@ from directory.adapters.journal import Journal
 from directory.adapters.ldap_binding import LdapServers
 from directory.adapters.ldap_sources import LdapSources
 from directory.adapters.limits import Limits
+from directory.adapters.lists import Lists
 from directory.adapters.lookups import SqlLookUps
 from directory.adapters.openid_providers import OpenidProviders
 from directory.adapters.policies import Policies
@@ -60,6 +62,7 @@ from directory.edge.hashing import Hashing
 from directory.edge.housekeeping import Housekeeping
 from directory.edge.identity import Identities, Removals
 from directory.edge.ldap import ElsewherePasswords, LdapOrders
+from directory.edge.lists import ListOrders
 from directory.edge.openid import OpenidOrders
 from directory.edge.orders import Orders
 from directory.edge.policies import TenantPolicies
@@ -83,6 +86,7 @@ SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.Dir
             "mailwire.directory.v1.DirectoryOpenidService",
             "mailwire.directory.v1.DirectoryScimService",
             "mailwire.directory.v1.DirectoryLdapService",
+            "mailwire.directory.v1.DirectoryListService",
             "mailwire.directory.v1.DirectoryCertificateService",
             "mailwire.directory.v1.DirectorySecondFactorService",
             "mailwire.directory.v1.DirectoryWebLoginService"]  # fmt: skip
@@ -105,6 +109,7 @@ class Wiring:
     openid: OpenidOrders
     scim: ScimOrders
     ldap: LdapOrders
+    lists: ListOrders
     certificates: CertificateOrders
     second_factors: SecondFactorOrders
     web_logins: WebLogins
@@ -126,6 +131,7 @@ class Wiring:
         add_DirectoryOpenidServiceServicer_to_server(self.openid, server)
         add_DirectoryScimServiceServicer_to_server(self.scim, server)
         add_DirectoryLdapServiceServicer_to_server(self.ldap, server)
+        add_DirectoryListServiceServicer_to_server(self.lists, server)
         add_DirectoryCertificateServiceServicer_to_server(self.certificates, server)
         add_DirectorySecondFactorServiceServicer_to_server(self.second_factors, server)
         add_DirectoryWebLoginServiceServicer_to_server(self.web_logins, server)
@@ -202,6 +208,7 @@ def build(
             tenants, accounts, addresses, deleted, Provisioning(pool), orders.hashed, tell, clock
         ),
         ldap=LdapOrders(tenants, sources, tell),
+        lists=ListOrders(tenants, domains, accounts, Lists(pool), deleted, tell, clock),
         certificates=CertificateOrders(tenants, accounts, certificates, tell, clock),
         second_factors=SecondFactorOrders(accounts, factors, sealer, site, tell, clock),
         web_logins=WebLogins(signing_in, factors, sealer, site, clock),

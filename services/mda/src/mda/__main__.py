@@ -20,11 +20,13 @@ from spool import Spool
 
 from mda.adapters.configured import learner_of, scanners_of
 from mda.adapters.holdings import QueueHoldings
+from mda.adapters.lists import DirectoryLists
 from mda.adapters.quarantine import BlobQuarantine
 from mda.adapters.removals import DirectoryRemovals
 from mda.core.findings import WhenUnscanned
 from mda.edge.callers import ALLOWED
 from mda.edge.disclosing import Disclosing
+from mda.edge.distributing import Distributing
 from mda.edge.filing import Filing
 from mda.edge.fullness import Fullness
 from mda.edge.housekeeping import Housekeeping
@@ -102,6 +104,9 @@ async def wire(service: Service[Settings]) -> None:
     receipts = Receipts(settings.hostname, spool, directory)
     running = Running(mailboxes, blobs)
     sealing = Sealing(policies, blobs, mailboxes)
+    lists = DirectoryLists(channel, hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, lists.changed)
+    distributing = Distributing(settings.hostname, lists, running, spool, directory, quarantine)
     filing = Filing(
         source,
         mailboxes,
@@ -118,6 +123,7 @@ async def wire(service: Service[Settings]) -> None:
         fullness=fullness,
         policies=policies,
         returned=lambda payload: bus.tell(subjects.MAIL_RETURNED, payload),
+        distributing=distributing,
         choices=policies,
     )
     for number in range(settings.filing_tasks):
@@ -130,6 +136,7 @@ async def wire(service: Service[Settings]) -> None:
         timedelta(days=settings.quarantine_days),
         service.draining,
         learner,
+        distributing,
         sealing=sealing,
     )
     service.spawn(settling.sweep(), name="quarantine-sweep")

@@ -50,3 +50,5 @@ SCRIPTS = Counter("mda_scripts_total", "Runs of users' Sieve scripts, by how the
 SCRIPT_MAIL = Counter(
     "mda_script_mail_total", "Messages that scripts sent: redirected, answers, notifications"
 )
+LIST_MAIL = Counter("mda_list_mail_total", "Messages to mailing lists, by what became of them", ["fate"])
+LIST_COPIES = Counter("mda_list_copies_total", "Members to whom posts of mailing lists were sent")

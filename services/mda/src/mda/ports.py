@@ -9,6 +9,7 @@ from mailstore import Delivery, Outcome
 from spool import SpooledLetter
 
 from mda.core.findings import NO_POLICY, Finding
+from mda.core.lists import MailingList
 from mda.core.told import Refusal
 
 
@@ -147,3 +148,19 @@ class Quarantine(Protocol):
 
     async def hold(self, letter: SpooledLetter, content: bytes, findings: Sequence[Finding]) -> None:
         """Keep a message that must not reach its recipients, for its tenant. Idempotent. Raises BlobUnavailable."""
+
+
+class MailingLists(Protocol):
+    """Which accounts are mailing lists, and their members. All raise directoryclient.Unavailable."""
+
+    async def among(self, accounts: Sequence[AccountRef]) -> dict[str, MailingList]:
+        """Those that are lists, by account."""
+
+    async def page(self, mailing_list: MailingList, page: int) -> tuple[int, list[str]]:
+        """That page of members, or the next that has any; none: there are no more."""
+
+    async def members(self, mailing_list: MailingList, addresses: Sequence[str]) -> list[str]:
+        """Which of the addresses are members."""
+
+    async def remove(self, mailing_list: MailingList, addresses: Sequence[str]) -> None:
+        """They are no members any more."""

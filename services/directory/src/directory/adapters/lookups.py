@@ -31,6 +31,7 @@ POSTMASTERS = """
 SELECT DISTINCT ON (a.domain) a.domain, a.account_id, a.local_part || '@' || a.domain AS primary_address, a.tenant_id
 FROM address a JOIN account c ON c.account_id = a.account_id
 WHERE a.domain = ANY($1::text[]) AND a.is_primary AND NOT c.suspended
+      AND NOT EXISTS (SELECT FROM mailing_list m WHERE m.account_id = c.account_id)
 ORDER BY a.domain, a.created_at, a.local_part"""
 
 # An address by its own domain first, then by the one that that is an alias of.

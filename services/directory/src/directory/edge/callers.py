@@ -13,6 +13,12 @@ ALLOWED = {
     f"{DIRECTORY}DirectoryRemovalService": ("mda", "admin-api"),
     f"{DIRECTORY}DirectoryOpenidService": ("admin-api",),
     f"{DIRECTORY}DirectoryLdapService": ("admin-api",),
+    f"{DIRECTORY}DirectoryListService/FindLists": ("mda",),
+    f"{DIRECTORY}DirectoryListService/GetMemberPage": ("mda",),
+    f"{DIRECTORY}DirectoryListService/FindMembers": ("mda",),
+    # What a member asks for by mail.
+    f"{DIRECTORY}DirectoryListService/RemoveMembers": ("mda", "admin-api"),
+    f"{DIRECTORY}DirectoryListService": ("admin-api",),
     f"{DIRECTORY}DirectoryScimService": ("admin-api",),
     f"{DIRECTORY}DirectoryCertificateService": ("admin-api",),
     f"{DIRECTORY}DirectorySecondFactorService": ("admin-api",),

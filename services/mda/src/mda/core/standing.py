@@ -35,11 +35,11 @@ class Lists:
         """Allowed goes before blocked."""
         if not policy.allowed_senders and not policy.blocked_senders:
             return Standing.UNKNOWN
-        envelope, authors = letter.envelope, list(_authors(letter))
+        envelope, authors = letter.envelope, list(authors_of(letter))
         allowed = self._set(policy.allowed_senders)
-        if _is_authors(envelope) and authors and all(_listed(each, allowed) for each in authors):
+        if is_authors(envelope) and authors and all(_listed(each, allowed) for each in authors):
             return Standing.ALLOWED
-        if _is_reverse_paths(envelope) and _listed(envelope.reverse_path, allowed):
+        if is_reverse_paths(envelope) and _listed(envelope.reverse_path, allowed):
             return Standing.ALLOWED
         blocked = self._set(policy.blocked_senders)
         if any(_listed(each, blocked) for each in (*authors, envelope.reverse_path)):
@@ -57,7 +57,8 @@ class Lists:
         return known[1]
 
 
-def _authors(letter: SpooledLetter) -> Iterator[str]:
+def authors_of(letter: SpooledLetter) -> Iterator[str]:
+    """Addresses in From; not of a letter whose header is not here."""
     value = first_value(letter.facts.header, b"from")
     for number, author in enumerate(mailboxes(value) if value is not None else []):
         if number >= MOST_AUTHORS:
@@ -65,13 +66,15 @@ def _authors(letter: SpooledLetter) -> Iterator[str]:
         yield author.address.decode("utf-8", "replace")
 
 
-def _is_authors(envelope: Envelope) -> bool:
+def is_authors(envelope: Envelope) -> bool:
+    """Whether From may be believed."""
     if envelope.sender_account_id or envelope.speaker is None:
         return True
     return envelope.speaker.dmarc is Result.PASS
 
 
-def _is_reverse_paths(envelope: Envelope) -> bool:
+def is_reverse_paths(envelope: Envelope) -> bool:
+    """Whether MAIL FROM may be believed."""
     if envelope.sender_account_id or envelope.speaker is None:
         return True
     return envelope.speaker.spf is Result.PASS

@@ -27,11 +27,13 @@ from spool import Handling, Malformed, OutcomeUnknown, SpooledLetter, SpoolUnava
 from mda import metrics
 from mda.core.allowing import wants_receipt, without_asking
 from mda.core.findings import Disposition, Finding, Verdict
+from mda.core.lists import MailingList
 from mda.core.marks import marks
 from mda.core.plan import INBOX, local_recipients, over_quota, plan, subaddresses
 from mda.core.returned import came_back
 from mda.core.standing import Lists, Standing
 from mda.core.told import KEY_UNUSABLE, OVER_QUOTA
+from mda.edge.distributing import Distributing
 from mda.edge.fullness import Fullness
 from mda.edge.screening import Screened, Screening
 from mda.edge.sealing import Sealing
@@ -39,6 +41,8 @@ from mda.edge.sorting import Sorting
 from mda.ports import NOBODY_CHOSE, Choices, Item, Mailboxes, Policies, Quarantine, Receipts, Source
 
 FETCH_SECONDS = 1.0
+# Messages to mailing lists that are worked on beside the batches.
+LISTS_AT_ONCE = 4
 JUNK = "\\Junk"
 
 
@@ -58,6 +62,7 @@ class Job:
     letter: SpooledLetter
     deliveries: list[Delivery]
     findings: tuple[Finding, ...] = ()
+    is_junk: bool = False
     # Their readers' keys cannot be used.
     unsealable: tuple[Delivery, ...] = ()
 
@@ -84,7 +89,10 @@ class Filing:
         policies: Policies = NOBODY_CHOSE,
         returned: Callable[[bytes], None] = lambda payload: None,
         choices: Choices | None = None,
+        distributing: Distributing | None = None,
     ) -> None:
+        self._distributing = distributing
+        self._apart: set[asyncio.Task[None]] = set()
         self._choices = choices
         self._returned = returned
         self._source = source
@@ -112,6 +120,10 @@ class Filing:
                 items = await self._source.fetch(self._batch_messages, FETCH_SECONDS)
             if items:
                 await self._file(items)
+        # What is not done comes again, and its pages that were sent are known.
+        for task in list(self._apart):
+            task.cancel()
+        await asyncio.gather(*self._apart, return_exceptions=True)
 
     async def _file(self, items: Sequence[Item]) -> None:
         arrived = []
@@ -323,6 +335,65 @@ class Filing:
             self._log.exception("sorting_failed", queue_id=queue_id)
             return job
 
+    # -- mailing lists
+
+    async def _without_lists(self, distributing: Distributing, jobs: Sequence[Job]) -> list[Job]:
+        """The jobs that are to no list. The others are worked on beside the batches: a list may have many members."""
+        accounts = list({each.account for job in jobs for each in job.deliveries})
+        try:
+            lists = await distributing.among(accounts)
+        except Unavailable as error:
+            metrics.POSTPONED.inc(len(jobs))
+            self._log.warning("filing_postponed", messages=len(jobs), error=str(error))
+            for job in jobs:
+                await job.item.retry_later(self._retry_seconds)
+            return []
+        others = []
+        for job in jobs:
+            mine = {
+                each.account.account_id: lists[each.account.account_id]
+                for each in job.deliveries
+                if each.account.account_id in lists
+            }
+            if not mine:
+                others.append(job)
+            elif len(self._apart) >= LISTS_AT_ONCE:
+                await job.item.retry_later(self._retry_seconds)
+            else:
+                task = asyncio.create_task(self._to_lists(distributing, job, mine))
+                self._apart.add(task)
+                task.add_done_callback(self._apart.discard)
+        return others
+
+    async def _to_lists(self, distributing: Distributing, job: Job, lists: dict[str, MailingList]) -> None:
+        queue_id = job.letter.envelope.queue_id
+        try:
+            await job.item.keep_working()
+            known = await self._mailboxes.settled([queue_id]) if job.item.deliveries > 1 else set()
+            waiting = {
+                each.account.account_id: lists[each.account.account_id]
+                for each in job.deliveries
+                if each.account.account_id in lists and (queue_id, each.recipient) not in known
+            }
+            deliveries = await distributing.settle(
+                job.letter,
+                job.deliveries,
+                waiting,
+                job.item.keep_working,
+                suspect="it is taken for junk" if job.is_junk else "",
+            )
+            sorted_: list[Job] = [replace(job, deliveries=deliveries)]
+            if self._sorting is not None:
+                sorted_ = await self._sorted(self._sorting, sorted_)
+            await self._seal_and_commit(sorted_)
+        except (StoreUnavailable, BlobUnavailable, SpoolUnavailable, OutcomeUnknown, Unavailable) as error:
+            metrics.POSTPONED.inc()
+            self._log.warning("list_postponed", queue_id=queue_id, error=str(error))
+            await job.item.retry_later(self._retry_seconds)
+        except Exception as error:
+            self._log.exception("list_failed", queue_id=queue_id)
+            await self._try_again_or_poison(job.item, str(error))
+
     # -- users' keys
 
     async def _sealed(self, sealing: Sealing, jobs: Sequence[Job]) -> list[Job]:
@@ -354,7 +425,9 @@ class Filing:
 
     async def _file_together(self, jobs: Sequence[Job]) -> None:
         try:
-            if self._sorting is not None:
+            if self._distributing is not None:
+                jobs = await self._without_lists(self._distributing, jobs)
+            if jobs and self._sorting is not None:
                 jobs = await self._sorted(self._sorting, jobs)
             await self._seal_and_commit(jobs)
         except StoreUnavailable as error:

@@ -29,6 +29,7 @@ from mda.adapters.quarantine import BlobQuarantine
 from mda.core.held import Held, NoSuchMessage
 from mda.core.marks import RELEASED, marks
 from mda.core.plan import INBOX, plan
+from mda.edge.distributing import Distributing
 from mda.edge.sealing import Sealing
 from mda.ports import Learner, Mailboxes, Receipts, ScannerBroke, ScannerUnavailable
 
@@ -73,10 +74,12 @@ class Settling(QuarantineAdminServiceServicer):
         kept: timedelta,
         draining: asyncio.Event,
         learner: Learner | None = None,
+        distributing: Distributing | None = None,
         *,
         sealing: Sealing | None = None,
     ) -> None:
         self._sealing = sealing
+        self._distributing = distributing
         self._learner = learner
         self._quarantine = quarantine
         self._blobs = blobs
@@ -109,6 +112,9 @@ class Settling(QuarantineAdminServiceServicer):
         body = BodyReference(key, len(head), len(content), envelope.digest)
         letter = SpooledLetter(envelope, body, await asyncio.to_thread(examine, content))
         deliveries = plan(letter, marks(held.findings) + RELEASED)
+        if self._distributing is not None:
+            lists = await self._distributing.among([each.account for each in deliveries])
+            deliveries = await self._distributing.settle(letter, deliveries, lists, is_released=True)
         if self._sealing is not None:
             sealed = await self._sealing.seal(deliveries)
             if sealed.unsealable:

@@ -79,7 +79,8 @@ class Sorting:
         sorted_: list[Delivery] = []
         for delivery in deliveries:
             scripts = active.get(delivery.account.account_id)
-            if scripts is None:
+            # What a list settled has nothing to sort; its tenant's scripts are not run for it.
+            if scripts is None or delivery.new is None:
                 sorted_.append(delivery)
                 continue
             async with self._room:

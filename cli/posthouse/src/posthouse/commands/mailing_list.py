@@ -1,0 +1,216 @@
+"""posthouse list: mailing lists and their members."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from posthouse.api import named
+from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.errors import Problem
+from posthouse.output import as_json, console, guarded, table
+
+app = typer.Typer(no_args_is_help=True, help="Mailing lists: addresses whose mail goes to members.")
+COLUMNS = ("address", "name", "posting", "reply_to", "members", "owners")
+AT_ONCE = 1000
+Address = Annotated[str, typer.Argument(help="The list, e.g. news@example.org.")]
+Members = Annotated[list[str], typer.Argument(help="Addresses, ours or of others.")]
+Name = Annotated[str | None, typer.Option(help="As members see it.")]
+Description = Annotated[str | None, typer.Option(help="What it is for.")]
+Posting = Annotated[
+    str | None, typer.Option(help="Whose mail goes out without being held: anyone, members, moderators.")
+]
+ReplyTo = Annotated[
+    str | None, typer.Option(help="Where answers go: author, or list (breaks DKIM signatures of Reply-To).")
+]
+Owners = Annotated[list[str] | None, typer.Option("--owner", help="Gets what comes back; several times.")]
+Moderators = Annotated[list[str] | None, typer.Option("--moderator", help="May post always; several times.")]
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None and value != []}
+
+
+@app.command()
+@guarded
+def create(
+    address: Address,
+    owner: Owners = None,
+    moderator: Moderators = None,
+    name: Name = None,
+    description: Description = None,
+    posting: Posting = None,
+    reply_to: ReplyTo = None,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Create a list without members. Members alone may post, where nothing else is said."""
+    body = _given(
+        name=name, description=description, posting=posting, reply_to=reply_to, moderators=moderator
+    )
+    made = client(data, url, token, token_file).call(
+        "POST", "/v1/lists", {"address": address, "owners": owner or [], **body}
+    )
+    as_json(made) if json else console.print(f"list {made['address']} created")
+
+
+@app.command("list")
+@guarded
+def listing(
+    tenant: Annotated[str, typer.Option(help="Only this tenant's.")] = "",
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """List mailing lists."""
+    found = client(data, url, token, token_file).every("/v1/lists", tenant=tenant)
+    as_json(found) if json else table(found, COLUMNS, "There are no mailing lists.")
+
+
+@app.command()
+@guarded
+def show(
+    address: Address,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Show a list's settings."""
+    found = client(data, url, token, token_file).call("GET", named("lists", address))
+    as_json(found) if json else table([found], COLUMNS, "")
+
+
+@app.command("set")
+@guarded
+def change(
+    address: Address,
+    owner: Owners = None,
+    moderator: Moderators = None,
+    no_moderators: Annotated[bool, typer.Option("--no-moderators", help="Take all of them away.")] = False,
+    name: Name = None,
+    description: Description = None,
+    posting: Posting = None,
+    reply_to: ReplyTo = None,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Change what is given; owners and moderators take the place of those that there were."""
+    body = _given(
+        name=name,
+        description=description,
+        posting=posting,
+        reply_to=reply_to,
+        owners=owner,
+        moderators=moderator,
+    )
+    if no_moderators:
+        body["moderators"] = []
+    done = client(data, url, token, token_file).call("PATCH", named("lists", address), body)
+    as_json(done) if json else console.print(f"list {done['address']} changed")
+
+
+@app.command()
+@guarded
+def delete(
+    address: Address,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Delete a list and its memberships."""
+    client(data, url, token, token_file).call("DELETE", named("lists", address))
+    as_json({"deleted": address}) if json else console.print(f"list {address} deleted")
+
+
+@app.command()
+@guarded
+def members(
+    address: Address,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Show who is a member, one address a line."""
+    found = client(data, url, token, token_file).every(f"{named('lists', address)}/members")
+    if json:
+        as_json(found)
+    for each in [] if json else found:
+        typer.echo(each)
+
+
+@app.command()
+@guarded
+def add(
+    address: Address,
+    members: Members,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Add members."""
+    done = client(data, url, token, token_file).call(
+        "POST", f"{named('lists', address)}/members", {"addresses": members}
+    )
+    as_json(done) if json else console.print(f"{done['changed']} added")
+
+
+@app.command()
+@guarded
+def remove(
+    address: Address,
+    members: Members,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Remove members."""
+    done = client(data, url, token, token_file).call(
+        "POST", f"{named('lists', address)}/members/remove", {"addresses": members}
+    )
+    as_json(done) if json else console.print(f"{done['changed']} removed")
+
+
+@app.command("import")
+@guarded
+def bring(
+    address: Address,
+    file: Annotated[Path, typer.Argument(help="One address a line; what begins with # is passed over.")],
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Add all of a file. Run it again where it broke off: who is a member stays one."""
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"{file} cannot be read: {error}.") from error
+    addresses = [line for line in lines if line and not line.startswith("#")]
+    api, changed = client(data, url, token, token_file), 0
+    for start in range(0, len(addresses), AT_ONCE):
+        done = api.call(
+            "POST",
+            f"{named('lists', address)}/members",
+            {"addresses": addresses[start : start + AT_ONCE]},
+        )
+        changed += done["changed"]
+    as_json({"changed": changed}) if json else console.print(f"{changed} of {len(addresses)} added")

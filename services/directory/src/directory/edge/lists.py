@@ -1,0 +1,232 @@
+"""DirectoryListService: mailing lists for the operator, and for the mda that distributes to them."""
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import grpc
+from mailwire.directory.v1 import lists_pb2 as wire
+from mailwire.directory.v1.lists_pb2_grpc import DirectoryListServiceServicer
+
+from directory.adapters.accounts import Accounts
+from directory.adapters.deleted import DeletedAccounts
+from directory.adapters.lists import ListRecord, Lists, ListSettings
+from directory.adapters.tenants import Domains, Tenants
+from directory.core import names
+from directory.core.scram import SALT_OCTETS
+from directory.edge.answers import mapped, order
+from directory.edge.finding import account_of
+from directory.edge.paging import page_size
+from directory.ports import Change, Missing
+
+Context = grpc.aio.ServicerContext[Any, Any]
+POSTING = {
+    wire.POSTING_UNSPECIFIED: "members",
+    wire.POSTING_ANYONE: "anyone",
+    wire.POSTING_MEMBERS: "members",
+    wire.POSTING_MODERATORS: "moderators",
+}
+REPLY_TO = {
+    wire.REPLY_TO_UNSPECIFIED: "author",
+    wire.REPLY_TO_AUTHOR: "author",
+    wire.REPLY_TO_LIST: "list",
+}
+POSTING_WORDS = {word: value for value, word in POSTING.items() if value}
+REPLY_TO_WORDS = {word: value for value, word in REPLY_TO.items() if value}
+ADDRESSES = 1000
+OWNERS = 20
+NAME_CHARACTERS = 100
+# +unsubscribe has to fit behind it (RFC 5321 §4.5.3.1.1).
+LOCAL_PART_OCTETS = 50
+DESCRIPTION_CHARACTERS = 1000
+
+
+def _message(record: ListRecord) -> wire.MailingList:
+    return wire.MailingList(
+        list_id=record.list_id,
+        tenant_id=record.tenant_id,
+        tenant_name=record.tenant_name,
+        address=record.address,
+        name=record.settings.name,
+        description=record.settings.description,
+        posting=POSTING_WORDS[record.settings.posting],
+        reply_to=REPLY_TO_WORDS[record.settings.reply_to],
+        owners=record.settings.owners,
+        moderators=record.settings.moderators,
+        members=record.members,
+    )
+
+
+def _checked(settings: ListSettings) -> ListSettings:
+    if len(settings.name) > NAME_CHARACTERS or len(settings.description) > DESCRIPTION_CHARACTERS:
+        raise names.NameInvalid("a list's name or description is too long")
+    if not 1 <= len(settings.owners) <= OWNERS or len(settings.moderators) > OWNERS:
+        raise names.NameInvalid(f"a list has 1 to {OWNERS} owners and at most {OWNERS} moderators")
+    return settings
+
+
+class ListOrders(DirectoryListServiceServicer):
+    """Answers the operator and the mda."""
+
+    def __init__(
+        self,
+        tenants: Tenants,
+        domains: Domains,
+        accounts: Accounts,
+        lists: Lists,
+        deleted: DeletedAccounts,
+        tell: Callable[[Change], None],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._tenants = tenants
+        self._domains = domains
+        self._accounts = accounts
+        self._lists = lists
+        self._deleted = deleted
+        self._tell = tell
+        self._clock = clock
+
+    async def _list(self, address_or_id: str) -> ListRecord:
+        try:
+            return await self._lists.get((await account_of(self._accounts, address_or_id)).account_id)
+        except Missing as error:
+            raise Missing(f"there is no list {address_or_id}") from error
+
+    async def _addresses(self, addresses: Sequence[str]) -> tuple[str, ...]:
+        """Each once; ours in the form that we keep, remote ones as they were written. Raises NameInvalid."""
+        if len(addresses) > ADDRESSES:
+            raise names.NameInvalid(f"at most {ADDRESSES} addresses can be given at once")
+        ours = await self._domains.ours({names.domain_of(each) for each in addresses})
+        return tuple(
+            dict.fromkeys(
+                names.address(each) if names.domain_of(each) in ours else names.forward_path(each)
+                for each in addresses
+            )
+        )
+
+    @order
+    async def CreateList(self, request: wire.CreateListRequest, context: Context) -> wire.CreateListResponse:
+        address = names.address(request.address)
+        local_part, _, domain = address.rpartition("@")
+        if "+" in local_part or len(local_part.encode()) > LOCAL_PART_OCTETS:
+            raise names.NameInvalid(
+                f"a list's name before the @ has no + and at most {LOCAL_PART_OCTETS} octets"
+            )
+        try:
+            tenant_id = (await self._domains.get(domain)).tenant_id
+        except Missing as error:
+            raise Missing(f"the domain {domain} is not here; create it first") from error
+        settings = ListSettings(
+            request.name,
+            request.description,
+            POSTING[request.posting],
+            REPLY_TO[request.reply_to],
+            await self._addresses(request.owners),
+            await self._addresses(request.moderators),
+        )
+        list_id = await self._lists.create(tenant_id, address, os.urandom(SALT_OCTETS), _checked(settings))
+        self._tell(Change(tenant_id, list_id, (address,)))
+        return wire.CreateListResponse(list=_message(await self._lists.get(list_id)))
+
+    @order
+    async def GetList(self, request: wire.GetListRequest, context: Context) -> wire.GetListResponse:
+        return wire.GetListResponse(list=_message(await self._list(request.list)))
+
+    @order
+    async def UpdateList(self, request: wire.UpdateListRequest, context: Context) -> wire.UpdateListResponse:
+        record = await self._list(request.list)
+        old, moderators = record.settings, await self._addresses(request.moderators)
+        settings = ListSettings(
+            request.name if request.HasField("name") else old.name,
+            request.description if request.HasField("description") else old.description,
+            POSTING[request.posting] if request.posting else old.posting,
+            REPLY_TO[request.reply_to] if request.reply_to else old.reply_to,
+            await self._addresses(request.owners) or old.owners,
+            moderators if moderators or request.no_moderators else old.moderators,
+        )
+        await self._lists.update(record, _checked(settings))
+        self._tell(Change(record.tenant_id, record.list_id))
+        return wire.UpdateListResponse(list=_message(await self._lists.get(record.list_id)))
+
+    @order
+    async def ListLists(self, request: wire.ListListsRequest, context: Context) -> wire.ListListsResponse:
+        size = page_size(request.page_size)
+        tenant_id = (await self._tenants.get(request.tenant)).tenant_id if request.tenant else None
+        records = await self._lists.listing(tenant_id, request.page_token, size)
+        return wire.ListListsResponse(
+            lists=[_message(record) for record in records],
+            next_page_token=records[-1].address if len(records) == size else "",
+        )
+
+    @order
+    async def DeleteList(self, request: wire.DeleteListRequest, context: Context) -> wire.DeleteListResponse:
+        record = await self._list(request.list)
+        account = await self._accounts.get_by_id(record.list_id)
+        addresses = await self._deleted.delete(account, self._clock())
+        self._tell(Change(record.tenant_id, record.list_id, addresses or (record.address,)))
+        return wire.DeleteListResponse()
+
+    # -- members
+
+    @order
+    async def AddMembers(self, request: wire.AddMembersRequest, context: Context) -> wire.AddMembersResponse:
+        record = await self._list(request.list)
+        added = await self._lists.add(record, await self._addresses(request.addresses))
+        return wire.AddMembersResponse(added=added)
+
+    @order
+    async def RemoveMembers(
+        self, request: wire.RemoveMembersRequest, context: Context
+    ) -> wire.RemoveMembersResponse:
+        if len(request.addresses) > ADDRESSES:
+            raise names.NameInvalid(f"at most {ADDRESSES} addresses can be given at once")
+        removed = await self._lists.remove(await self._list(request.list), list(request.addresses))
+        return wire.RemoveMembersResponse(removed=removed)
+
+    @order
+    async def ListMembers(
+        self, request: wire.ListMembersRequest, context: Context
+    ) -> wire.ListMembersResponse:
+        size = page_size(request.page_size)
+        token = request.page_token
+        if token and not (token.isascii() and token.isdigit() and len(token) < 19):
+            raise names.NameInvalid("that is no page of a list's members")
+        members = await self._lists.members(await self._list(request.list), int(token) if token else -1, size)
+        return wire.ListMembersResponse(
+            addresses=[address for _, address in members],
+            next_page_token=str(members[-1][0]) if len(members) == size else "",
+        )
+
+    # -- what the mda asks
+
+    @mapped
+    async def FindLists(self, request: wire.FindListsRequest, context: Context) -> wire.FindListsResponse:
+        if len(request.account_ids) > ADDRESSES:
+            raise names.NameInvalid(f"at most {ADDRESSES} accounts can be asked for at once")
+        _ids(request.tenant_id, *request.account_ids)
+        found = await self._lists.found(request.tenant_id, list(request.account_ids))
+        return wire.FindListsResponse(lists=[_message(record) for record in found])
+
+    @mapped
+    async def GetMemberPage(
+        self, request: wire.GetMemberPageRequest, context: Context
+    ) -> wire.GetMemberPageResponse:
+        _ids(request.tenant_id, request.list_id)
+        page, addresses = await self._lists.page(request.tenant_id, request.list_id, request.page)
+        return wire.GetMemberPageResponse(page=page, addresses=addresses)
+
+    @mapped
+    async def FindMembers(
+        self, request: wire.FindMembersRequest, context: Context
+    ) -> wire.FindMembersResponse:
+        _ids(request.tenant_id, request.list_id)
+        found = await self._lists.among(
+            request.tenant_id, request.list_id, list(request.addresses[:ADDRESSES])
+        )
+        return wire.FindMembersResponse(addresses=found)
+
+
+def _ids(*texts: str) -> None:
+    if not all(names.is_id(text) for text in texts):
+        raise names.NameInvalid("ids are needed")

@@ -1,0 +1,137 @@
+"""Asking the directory which accounts are mailing lists, and who is a member; what it said is remembered until it tells of a change."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import grpc
+from directoryclient import Unavailable
+from mailmodel import AccountRef
+from mailwire.directory.v1 import lists_pb2 as wire
+from mailwire.directory.v1.lists_pb2_grpc import DirectoryListServiceStub
+
+from mda.core.lists import MailingList
+
+ANSWER_SECONDS = 10.0
+KEPT_SECONDS = 60.0
+MOST_KEPT = 50_000
+MOST_AT_ONCE = 1_000
+
+
+class DirectoryLists:
+    """Satisfies ports.MailingLists."""
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        *,
+        hears_changes: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stub = DirectoryListServiceStub(channel)
+        self._hears_changes = hears_changes
+        self._clock = clock
+        # None: it is no list.
+        self._kept: dict[str, tuple[float, MailingList | None]] = {}
+        self._changes = 0
+
+    def changed(self, _subject: str, _payload: bytes) -> None:
+        """Something in the directory changed."""
+        self._changes += 1
+        self._kept = {key: (float("-inf"), kept) for key, (_, kept) in self._kept.items()}
+
+    async def among(self, accounts: Sequence[AccountRef]) -> dict[str, MailingList]:
+        """Those that are lists, by account. While the directory does not answer, what it said last holds. Raises Unavailable."""
+        now, hears = self._clock(), self._hears_changes()
+        unknown: dict[str, list[str]] = {}
+        for account in dict.fromkeys(accounts):
+            kept = self._kept.get(account.account_id)
+            if kept is None or kept[0] <= now or not hears:
+                unknown.setdefault(account.tenant_id, []).append(account.account_id)
+        for tenant_id, ids in unknown.items():
+            for start in range(0, len(ids), MOST_AT_ONCE):
+                await self._ask(tenant_id, ids[start : start + MOST_AT_ONCE])
+        found = {}
+        for account in accounts:
+            mailing_list = self._kept[account.account_id][1]
+            if mailing_list is not None:
+                found[account.account_id] = mailing_list
+        while len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return found
+
+    async def _ask(self, tenant_id: str, account_ids: Sequence[str]) -> None:
+        changes = self._changes
+        try:
+            answer = await self._stub.FindLists(
+                wire.FindListsRequest(tenant_id=tenant_id, account_ids=account_ids), timeout=ANSWER_SECONDS
+            )
+            lists = [_list(each) for each in answer.lists]
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                # A directory from before there were lists has none.
+                lists = []
+            elif all(each in self._kept for each in account_ids):
+                return
+            else:
+                raise _unavailable(error) from error
+        said = {each.list_id: each for each in lists}
+        until = self._clock() + KEPT_SECONDS if changes == self._changes else float("-inf")
+        for account_id in account_ids:
+            self._kept.pop(account_id, None)
+            self._kept[account_id] = (until, said.get(account_id))
+
+    async def page(self, mailing_list: MailingList, page: int) -> tuple[int, list[str]]:
+        """That page of members, or the next that has any; none: there are no more. Raises Unavailable."""
+        try:
+            answer = await self._stub.GetMemberPage(
+                wire.GetMemberPageRequest(
+                    tenant_id=mailing_list.tenant_id, list_id=mailing_list.list_id, page=page
+                ),
+                timeout=ANSWER_SECONDS,
+            )
+        except grpc.aio.AioRpcError as error:
+            raise _unavailable(error) from error
+        return answer.page, list(answer.addresses)
+
+    async def members(self, mailing_list: MailingList, addresses: Sequence[str]) -> list[str]:
+        """Which of the addresses are members. Raises Unavailable."""
+        try:
+            answer = await self._stub.FindMembers(
+                wire.FindMembersRequest(
+                    tenant_id=mailing_list.tenant_id, list_id=mailing_list.list_id, addresses=addresses
+                ),
+                timeout=ANSWER_SECONDS,
+            )
+        except grpc.aio.AioRpcError as error:
+            raise _unavailable(error) from error
+        return list(answer.addresses)
+
+    async def remove(self, mailing_list: MailingList, addresses: Sequence[str]) -> None:
+        """They are no members any more. Raises Unavailable."""
+        try:
+            await self._stub.RemoveMembers(
+                wire.RemoveMembersRequest(list=mailing_list.list_id, addresses=addresses),
+                timeout=ANSWER_SECONDS,
+            )
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.NOT_FOUND:
+                raise _unavailable(error) from error
+
+
+def _unavailable(error: grpc.aio.AioRpcError) -> Unavailable:
+    return Unavailable(f"the directory does not answer: {error.code().name}")
+
+
+def _list(message: wire.MailingList) -> MailingList:
+    return MailingList(
+        message.list_id,
+        message.tenant_id,
+        message.address,
+        message.name,
+        {wire.POSTING_ANYONE: "anyone", wire.POSTING_MODERATORS: "moderators"}.get(
+            message.posting, "members"
+        ),
+        message.reply_to == wire.REPLY_TO_LIST,
+        tuple(message.owners),
+        tuple(message.moderators),
+    )

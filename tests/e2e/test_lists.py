@@ -1,0 +1,144 @@
+"""A mailing list of two thousand members, ours and of others: each gets one copy though the mda dies; moderation; leaving by mail."""
+
+import imaplib
+import smtplib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.letters import plain
+from tests.support.dnsserver import DnsServer
+from tests.support.platform import PASSWORD, Platform
+from tests.support.sink import SmtpSink
+
+MEMBERS = 2000
+LIST = "news@example.test"
+
+
+def eventually(find: Callable[[], Any], seconds: float = 20.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := find():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it did not come")
+
+
+class World:
+    """One installation; everybody else is a sink."""
+
+    def __init__(self, platform: Platform, sink: SmtpSink) -> None:
+        self.platform, self.sink = platform, sink
+
+    def api(self, method: str, path: str, **values: Any) -> Any:
+        with self.platform._api() as api:
+            answer = api.request(method, path, timeout=30.0, **values)
+            answer.raise_for_status()
+            return answer.json() if answer.content else None
+
+    def bring(self, sender: str, recipient: str, name: str) -> None:
+        with smtplib.SMTP("127.0.0.1", self.platform.ports.smtp) as session:
+            session.ehlo("mx.far.test")
+            session.sendmail(sender, [recipient], plain(name, sender, recipient).content)
+
+    def copies(self, name: str) -> Counter[str]:
+        """How often each address was given a message with this word in it."""
+        return Counter(
+            address.lower()
+            for taken in list(self.sink.taken)
+            if name.encode() in taken.content
+            for line in taken.recipients
+            for address in [line.partition("<")[2].partition(">")[0]]
+        )
+
+    def inbox(self, name: str) -> list[bytes]:
+        with imaplib.IMAP4("127.0.0.1", self.platform.ports.imap) as client:
+            client.login(f"{name}@example.test", PASSWORD)
+            client.select("INBOX", readonly=True)
+            numbers = client.search(None, "ALL")[1][0].split()
+            return [client.fetch(number.decode(), "(BODY.PEEK[])")[1][0][1] for number in numbers]  # type: ignore[index,misc]
+
+    def held(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.api("GET", "/v1/quarantine/demo")["items"]
+        return found
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with (
+        DnsServer() as dns,
+        SmtpSink() as sink,
+        Platform.start(
+            tmp_path_factory.mktemp("lists"), dns_server=dns.address, relay_port=sink.port
+        ) as platform,
+    ):
+        dns.mx("far.test", "mx.far.test")
+        platform.create_accounts(["ann", "owner"])
+        yield World(platform, sink)
+
+
+def test_each_of_two_thousand_members_gets_one_copy_though_the_mda_dies(world: World) -> None:
+    made = world.api(
+        "POST", "/v1/lists", json={"address": LIST, "name": "The news", "owners": ["owner@example.test"]}
+    )
+    assert made["posting"] == "members"
+    everybody = [f"m{number}@far.test" for number in range(MEMBERS - 1)]
+    for start in range(0, len(everybody), 1000):
+        page = {"addresses": everybody[start : start + 1000]}
+        world.api("POST", f"/v1/lists/{LIST}/members", json=page)
+    world.api("POST", f"/v1/lists/{LIST}/members", json={"addresses": ["ann@example.test"]})
+    assert world.api("GET", f"/v1/lists/{LIST}")["members"] == MEMBERS
+    world.bring("m7@far.test", LIST, "first-post")
+    eventually(lambda: world.copies("first-post"))
+    world.platform.kill("mda")
+    eventually(lambda: len(world.copies("first-post")) == len(everybody))
+    [mine] = eventually(lambda: world.inbox("ann"))
+    world.platform.wait_ready()
+    assert set(world.copies("first-post").values()) == {1}
+    for line in (
+        b'List-Id: "The news" <news.example.test>\r\n',
+        b"List-Post: <mailto:news@example.test>\r\n",
+        b"List-Unsubscribe: <mailto:news+unsubscribe@example.test?subject=unsubscribe>\r\n",
+        b"Precedence: list\r\n",
+        b"Return-Path: <news+bounces@example.test>\r\n",
+    ):
+        assert line in mine
+    taken = next(taken for taken in world.sink.taken if b"first-post" in taken.content)
+    assert taken.content.endswith(plain("first-post", "m7@far.test", LIST).content.partition(b"\r\n\r\n")[2])
+
+
+def test_a_strangers_post_is_held_and_goes_out_when_it_is_released(world: World) -> None:
+    world.bring("stranger@else.test", LIST, "second-post")
+    [held] = eventually(world.held)
+    assert held["recipients"] == [LIST]
+    told = eventually(lambda: [each for each in world.inbox("owner") if b"is held" in each])[0]
+    assert held["queue_id"].encode() in told
+    assert not world.copies("second-post")
+    world.api("POST", f"/v1/quarantine/demo/{held['queue_id']}/release")
+    eventually(lambda: len(world.copies("second-post")) == MEMBERS - 1)
+    assert set(world.copies("second-post").values()) == {1}
+    assert world.held() == []
+
+
+def test_who_asks_by_mail_is_no_member_any_more_and_hears_of_it(world: World) -> None:
+    world.bring("m5@far.test", "news+unsubscribe@example.test", "let-me-go")
+    eventually(lambda: world.api("GET", f"/v1/lists/{LIST}")["members"] == MEMBERS - 1)
+    eventually(lambda: world.copies("no member of the mailing list") == {"m5@far.test": 1})
+
+
+def test_what_comes_back_goes_to_the_owners(world: World) -> None:
+    world.bring("", "news+bounces@example.test", "a-bounce")
+    eventually(lambda: any(b"a-bounce" in each for each in world.inbox("owner")))
+
+
+def test_the_lists_own_mail_is_not_distributed_again(world: World) -> None:
+    with smtplib.SMTP("127.0.0.1", world.platform.ports.smtp) as session:
+        session.ehlo("mx.far.test")
+        content = plain("round-and-round", "m7@far.test", LIST).content
+        session.sendmail("m7@far.test", [LIST], b"List-Id: <news.example.test>\r\n" + content)
+    world.bring("m7@far.test", LIST, "the-next")
+    eventually(lambda: len(world.copies("the-next")) == MEMBERS - 2)
+    assert not world.copies("round-and-round")
