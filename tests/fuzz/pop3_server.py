@@ -47,7 +47,8 @@ def play(segments: list[bytes]) -> Outcome:
     machine.has_certificate = True
     machine.channel_binding = ChannelBinding({"tls-server-end-point": b"digest"})
     drop = Maildrop.of([DropMessage(len(each), b"%d" % at) for at, each in enumerate(MESSAGES, 1)])
-    said, removed, is_in = machine.data_to_send(), (), False
+    said, is_in = machine.data_to_send(), False
+    removed: tuple[int, ...] = ()
     for segment in segments:
         machine.receive(segment)
         while (event := machine.next_event()) is not None:
