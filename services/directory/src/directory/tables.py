@@ -274,6 +274,45 @@ ldap_source = Table(
     _created_at(),
 )
 
+# A shared account whose mail goes to members.
+mailing_list = Table(
+    "mailing_list",
+    metadata,
+    Column(
+        "account_id",
+        UUID(as_uuid=True),
+        ForeignKey("account.account_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("tenant_id", UUID(as_uuid=True), ForeignKey("tenant.tenant_id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("posting", Text, nullable=False),
+    Column("reply_to", Text, nullable=False),
+    Column("owners", ARRAY(Text), nullable=False),
+    Column("moderators", ARRAY(Text), nullable=False),
+    # Of the next member; nobody gets one twice.
+    Column("next_number", BigInteger, nullable=False, server_default=text("0")),
+    _created_at(),
+    Index("mailing_list_tenant_id", "tenant_id"),
+)
+
+list_member = Table(
+    "list_member",
+    metadata,
+    Column(
+        "account_id",
+        UUID(as_uuid=True),
+        ForeignKey("mailing_list.account_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("tenant_id", UUID(as_uuid=True), nullable=False),
+    Column("address", Text, nullable=False),
+    _created_at(),
+    Index("list_member_address", "account_id", text("lower(address)"), unique=True),
+)
+
 # What a tenant's own identity management shows.
 scim_token = Table(
     "scim_token",

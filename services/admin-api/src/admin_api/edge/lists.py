@@ -18,7 +18,10 @@ POSTING: "dict[Posting, wire.Posting.ValueType]" = {
     "members": wire.POSTING_MEMBERS,
     "moderators": wire.POSTING_MODERATORS,
 }
-REPLY_TO: "dict[ReplyTo, wire.ReplyTo.ValueType]" = {"author": wire.REPLY_TO_AUTHOR, "list": wire.REPLY_TO_LIST}
+REPLY_TO: "dict[ReplyTo, wire.ReplyTo.ValueType]" = {
+    "author": wire.REPLY_TO_AUTHOR,
+    "list": wire.REPLY_TO_LIST,
+}
 POSTING_WORDS = {value: word for word, value in POSTING.items()}
 REPLY_TO_WORDS = {value: word for word, value in REPLY_TO.items()}
 Addresses = Annotated[list[str], Field(max_length=20)]
