@@ -76,8 +76,9 @@ def _disk(layout: Layout) -> str:
 
 
 def _ports(base: int) -> str:
-    Ports.at(base).check_free(8)
-    return f"all free at port base {base}"
+    ports, off = Ports.at(base).without_taken()
+    ports.check_free(8)
+    return "; ".join((f"free at port base {base}", *off))
 
 
 def _health(row: dict[str, Any]) -> str:

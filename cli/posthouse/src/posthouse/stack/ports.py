@@ -1,7 +1,7 @@
 """Which port is whose. All stand at fixed distances from the port base, so that installations can stand side by side."""
 
 import socket
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import psutil
 
@@ -10,6 +10,10 @@ from posthouse.errors import Problem
 DEFAULT_BASE = 2000
 # SeaweedFS adds 10,000 to its ports for gRPC.
 HIGHEST_BASE = 54_000
+
+
+# Doors that an installation can do without.
+OPTIONAL = ("lmtp",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +90,34 @@ class Ports:
             named[f"{name}_grpc"] = named[name] + 10_000
         return named
 
+    def without_taken(self) -> "tuple[Ports, list[str]]":
+        """These ports without the optional ones that somebody has (0: off), and a sentence for each of those."""
+        taken = [name for name in OPTIONAL if getattr(self, name) and not _is_free(getattr(self, name))]
+        said = [
+            f"{name.upper()} is off: port {getattr(self, name)} is in use{holder(getattr(self, name))}"
+            for name in taken
+        ]
+        return replace(self, **dict.fromkeys(taken, 0)), said
+
     def check_free(self, status_ports: int) -> None:
         """Raise Problem naming the first port that somebody has, and who."""
         named = self.by_name() | {f"status_{n}": self.status + n for n in range(status_ports)}
         for name, port in named.items():
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError:
-                    raise Problem(
-                        f"port {port} ({name.replace('_', ' ')}) is in use{holder(port)}; "
-                        "stop that, or choose other ports with --port-base."
-                    ) from None
+            if port and not _is_free(port):
+                raise Problem(
+                    f"port {port} ({name.replace('_', ' ')}) is in use{holder(port)}; "
+                    "stop that, or choose other ports with --port-base."
+                )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def holder(port: int) -> str:

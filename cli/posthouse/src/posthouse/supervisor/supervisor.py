@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from posthouse.errors import Problem
 from posthouse.stack import certificate, programs
@@ -117,7 +117,10 @@ class Supervisor:
         ended = end_leftovers(self._layout)
         if ended:
             self._say(f"ended what an earlier run had left behind: {', '.join(ended)}")
-        wishes = self._wishes
+        ports, off = self._wishes.ports.without_taken()
+        for sentence in off:
+            self._say(sentence)
+        wishes = replace(self._wishes, ports=ports)
         wishes.ports.check_free(sum(wishes.workers.values()))
         await asyncio.to_thread(programs.versions)
         postgres = Postgres(self._layout, wishes.ports)
