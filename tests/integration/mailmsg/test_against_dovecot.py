@@ -13,8 +13,12 @@ from tests.support.dovecot_says import PROGRAM, Value, parse, says
 from tests.support.platform import open_to_others
 
 pytestmark = [
-    pytest.mark.skipif(not Path(PROGRAM).exists(), reason="needs the Debian package dovecot-imapd"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(
+        not Path(PROGRAM).exists(), reason="needs the Debian package dovecot-imapd, which is not installed"
+    ),
+    pytest.mark.skipif(
+        os.geteuid() != 0, reason="Dovecot's master process changes users, which only root may"
+    ),
 ]
 
 ADDRESSES = (

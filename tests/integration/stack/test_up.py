@@ -174,7 +174,9 @@ def python_for(folder: Path, prefix: list[str]) -> Path:
     return made
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="already runs as an ordinary user")
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="this run is an ordinary user's, so every other test here shows it already"
+)
 def test_an_ordinary_user_can_run_it() -> None:
     user = pwd.getpwnam("nobody")
     folder = Path(tempfile.mkdtemp(prefix="posthouse-user-", dir="/tmp"))

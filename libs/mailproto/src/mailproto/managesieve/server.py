@@ -19,14 +19,13 @@ from mailproto.managesieve import events
 from mailproto.managesieve.events import Event
 from mailproto.managesieve.reader import Argument, BadLine, Hopeless, Line, LineReader, String, Word
 from mailproto.managesieve.responses import Code, status, string
-from mailproto.sasl.bearer import BEARER_MECHANISMS, Bearer, BearerExchange, TokenRefusal
-from mailproto.sasl.exchange import MECHANISMS, Challenge, Credentials, Fault, SaslExchange
-from mailproto.sasl.external import EXTERNAL, External, ExternalExchange
-from mailproto.sasl.scram import MECHANISM_PLUS, ChannelBinding, LoginAsked
-from mailproto.sasl.scram_exchange import BOUND_SCRAM_MECHANISMS, NOT_BOUND, Failed, Proven, ScramExchange
+from mailproto.sasl.bearer import Bearer, BearerExchange, TokenRefusal
+from mailproto.sasl.choosing import Exchange, exchange_of, usable
+from mailproto.sasl.exchange import MECHANISMS, Challenge, Credentials, Fault
+from mailproto.sasl.external import External
+from mailproto.sasl.scram import LoginAsked
+from mailproto.sasl.scram_exchange import NOT_BOUND, Failed, Proven, ScramExchange
 from mailproto.sasl.scram_exchange import Offer as ScramOffer
-
-Exchange = SaslExchange | ScramExchange | BearerExchange | ExternalExchange
 
 MOST_MISTAKES = 20
 MOST_FAILED_LOGINS = 5
@@ -303,17 +302,14 @@ class ManageSieveServer:
         elif (mechanism := strings[0].upper()) not in self._mechanisms():
             self._mistake("Unknown mechanism")
         else:
-            exchange = self._exchange = _exchange(mechanism, self.channel_binding)
+            exchange = self._exchange = exchange_of(mechanism, self.channel_binding)
             if len(strings) == 2:
                 self._sasl_answer(exchange, strings[1])
             else:
                 self._out.append(string(exchange.first_challenge().line) + b"\r\n")
 
     def _mechanisms(self) -> tuple[bytes, ...]:
-        hidden = set() if self.has_certificate else {EXTERNAL}
-        if not self.channel_binding.data:
-            hidden.add(MECHANISM_PLUS)
-        return tuple(each for each in self._offer.mechanisms if each not in hidden)
+        return usable(self._offer.mechanisms, self.channel_binding, has_certificate=self.has_certificate)
 
     def _sasl_line(self, exchange: Exchange, line: Line) -> None:
         strings = _strings(line.arguments)
@@ -489,11 +485,3 @@ ORDERS = (
     events.DeleteScript,
     events.RenameScript,
 )
-
-
-def _exchange(mechanism: bytes, binding: ChannelBinding) -> Exchange:
-    if mechanism in BOUND_SCRAM_MECHANISMS:
-        return ScramExchange("", mechanism, binding)
-    if mechanism == EXTERNAL:
-        return ExternalExchange()
-    return BearerExchange(mechanism) if mechanism in BEARER_MECHANISMS else SaslExchange(mechanism)

@@ -55,12 +55,12 @@ from mailproto.pop3.states import (
 )
 from mailproto.pop3.stuffing import DotStuffer, TopCutter
 from mailproto.pop3.surrogate import HeaderSurrogate
-from mailproto.sasl.bearer import BEARER_MECHANISMS, Bearer, BearerExchange, TokenRefusal
-from mailproto.sasl.exchange import Challenge, Credentials, Fault, SaslExchange, text
-from mailproto.sasl.external import EXTERNAL, External, ExternalExchange
-from mailproto.sasl.scram import MECHANISM_PLUS, ChannelBinding, LoginAsked
+from mailproto.sasl.bearer import Bearer, BearerExchange, TokenRefusal
+from mailproto.sasl.choosing import Exchange, exchange_of, usable
+from mailproto.sasl.exchange import Challenge, Credentials, Fault, text
+from mailproto.sasl.external import External
+from mailproto.sasl.scram import LoginAsked
 from mailproto.sasl.scram_exchange import (
-    BOUND_SCRAM_MECHANISMS,
     NOT_BOUND,
     Done,
     Failed,
@@ -69,7 +69,6 @@ from mailproto.sasl.scram_exchange import (
     ScramExchange,
 )
 
-Exchange = SaslExchange | ScramExchange | BearerExchange | ExternalExchange
 MOST_MISTAKES = 20
 """Commands of a session that may be wrong before it is ended."""
 MOST_FAILED_LOGINS = 5
@@ -371,11 +370,7 @@ class Pop3Server:
         )
 
     def _mechanisms(self) -> tuple[bytes, ...]:
-        offered = self._welcome.mechanisms
-        hidden: tuple[bytes, ...] = () if self.has_certificate else (EXTERNAL,)
-        if not self.channel_binding.data:
-            hidden += (MECHANISM_PLUS,)
-        return tuple(each for each in offered if each not in hidden)
+        return usable(self._welcome.mechanisms, self.channel_binding, has_certificate=self.has_certificate)
 
     def _may_login(self) -> bool:
         return self._tls is TlsState.ACTIVE or self._password_rule is PasswordRule.PLAINTEXT_ALLOWED
@@ -445,7 +440,7 @@ class Pop3Server:
         if mechanism not in self._mechanisms():
             self._mistake("Unknown mechanism")
             return
-        exchange = self._exchange = _exchange(mechanism, self.channel_binding)
+        exchange = self._exchange = exchange_of(mechanism, self.channel_binding)
         if len(arguments) == 2:
             self._sasl_answer(exchange, arguments[1])
         else:
@@ -545,14 +540,6 @@ class Pop3Server:
             self._error("No such message")
             return None
         return number
-
-
-def _exchange(mechanism: bytes, binding: ChannelBinding) -> Exchange:
-    if mechanism in BOUND_SCRAM_MECHANISMS:
-        return ScramExchange("", mechanism, binding)
-    if mechanism == EXTERNAL:
-        return ExternalExchange()
-    return BearerExchange(mechanism) if mechanism in BEARER_MECHANISMS else SaslExchange(mechanism)
 
 
 def _messages(count: int) -> str:

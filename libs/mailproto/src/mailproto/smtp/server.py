@@ -29,8 +29,7 @@ that moves no mail beyond `ServerConfig.junk_allowed`.
 
 from typing import assert_never
 
-from mailproto.sasl import EXTERNAL
-from mailproto.sasl.scram import MECHANISM_PLUS
+from mailproto.sasl.choosing import usable
 from mailproto.smtp import server_events as events
 from mailproto.smtp.body import BodyType
 from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT
@@ -308,11 +307,7 @@ class ServerMachine(ServerSession):
     # -- AUTH (RFC 4954)
 
     def _mechanisms(self) -> tuple[bytes, ...]:
-        """EXTERNAL only where TLS has said something about the client, PLUS where there is something to be bound to."""
-        hidden: tuple[bytes, ...] = () if self.has_certificate else (EXTERNAL,)
-        if not self.channel_binding.data:
-            hidden += (MECHANISM_PLUS,)
-        return tuple(each for each in self.config.mechanisms if each not in hidden)
+        return usable(self.config.mechanisms, self.channel_binding, has_certificate=self.has_certificate)
 
     def _begin_auth(self, auth: Auth) -> events.Event | None:
         refusal = None

@@ -3,21 +3,17 @@
 from typing import assert_never
 
 from mailproto.sasl import (
-    BEARER_MECHANISMS,
-    EXTERNAL,
     Bearer,
     BearerExchange,
     Challenge,
     Credentials,
     External,
-    ExternalExchange,
     Fault,
-    SaslExchange,
     TokenRefusal,
 )
+from mailproto.sasl.choosing import exchange_of
 from mailproto.sasl.scram import ChannelBinding, LoginAsked
 from mailproto.sasl.scram_exchange import (
-    BOUND_SCRAM_MECHANISMS,
     NOT_BOUND,
     Done,
     Failed,
@@ -32,16 +28,6 @@ from mailproto.smtp.server_events import AuthAsked, CertificateAsked, ScramAsked
 Step = Reply | AuthAsked | TokenAsked | CertificateAsked | ScramAsked | ScramProven
 
 
-def _exchange(
-    mechanism: bytes, binding: ChannelBinding
-) -> SaslExchange | ScramExchange | BearerExchange | ExternalExchange:
-    if mechanism in BOUND_SCRAM_MECHANISMS:
-        return ScramExchange("", mechanism, binding)
-    if mechanism == EXTERNAL:
-        return ExternalExchange()
-    return BearerExchange(mechanism) if mechanism in BEARER_MECHANISMS else SaslExchange(mechanism)
-
-
 class AuthDialogue:
     """From the command to what the driver must decide, or to the fault that ended it.
 
@@ -50,7 +36,7 @@ class AuthDialogue:
     """
 
     def __init__(self, mechanism: bytes, binding: ChannelBinding = NOT_BOUND) -> None:
-        self._exchange = _exchange(mechanism, binding)
+        self._exchange = exchange_of(mechanism, binding)
         self._mechanism = mechanism.decode("ascii")
         self._welcome: Reply | None = None
         self._refusal: Reply | None = None

@@ -1,7 +1,6 @@
 """Before the login: CAPABILITY's truth, STARTTLS, LOGIN, AUTHENTICATE (RFC 3501 §6.2, RFC 4959)."""
 
 import ssl
-from base64 import b64decode
 from ipaddress import ip_address
 
 from directoryclient import Identity, Unavailable
@@ -12,6 +11,7 @@ from mailproto.sasl import (
     BearerExchange,
     Challenge,
     Credentials,
+    ExternalExchange,
     Fault,
     SaslExchange,
 )
@@ -167,17 +167,15 @@ class Entrance:
 
     async def _external(self, command: c.Authenticate) -> Answer:
         """The initial response is whom the client wants to be, or nothing."""
+        exchange = ExternalExchange()
         line = command.initial
         if line is None:
-            await self._wire.say(b"+ \r\n")
+            await self._wire.say(b"+ " + exchange.first_challenge().line + b"\r\n")
             line = await self._wire.line()
-        if line == b"*":
-            raise Bad("Cancelled")
-        try:
-            wanted = b64decode(b"" if line == b"=" else line, validate=True).decode("utf-8")
-        except ValueError:
-            raise Bad("base64 expected") from None
-        return self._enter(await self._known(await self._certified(wanted)))
+        step = exchange.answer(line)
+        if isinstance(step, Fault):
+            raise Bad(step.value)
+        return self._enter(await self._known(await self._certified(step.login)))
 
     async def _certified(self, login: str) -> Identity | None:
         try:
