@@ -24,7 +24,8 @@ def test_every_method_has_somebody_who_does_it(base: type) -> None:
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
             if ".edge" in module.name:
                 importlib.import_module(module.name)
-    [ours] = base.__subclasses__()
+    # Tests have servicers of their own.
+    [ours] = [each for each in base.__subclasses__() if each.__module__.partition(".")[0] in OURS]
     left = [
         name for name in vars(base) if not name.startswith("_") and getattr(ours, name) is getattr(base, name)
     ]
