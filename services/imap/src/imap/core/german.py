@@ -106,5 +106,4 @@ TEXTS = {
     "You have no right to do that here": "Dazu fehlt hier das Recht",
     "You may not read the mailbox any more": "Der Ordner darf nicht mehr gelesen werden",
     "You were silent for too long": "Es war zu lange still",
-    "base64 expected": "base64 wurde erwartet",
 }
