@@ -111,6 +111,26 @@ async def test_the_services_do_their_work_with_it(own: Engines) -> None:
             await bus.close()
 
 
+async def test_what_users_did_waits_for_whoever_runs_their_scripts(own: Engines) -> None:
+    imap = await EventBus.connect(own.nats.url_for("imap"), name="imap")
+    mda = await EventBus.connect(own.nats.url_for("mda"), name="mda")
+    try:
+        await mda.ensure_acted()
+        await mda.ensure_acted()
+        imap.tell(subjects.mailbox_acted("account"), b"done")
+        consumer = await mda.consume("mda-scripts", subjects.ALL_ACTED, stream=subjects.ACTED_STREAM)
+        [message] = await consumer.fetch(1, 5.0)
+        assert (message.payload, message.deliveries) == (b"done", 1)
+        await message.retry_later(0.0)
+        [again] = await consumer.fetch(1, 5.0)
+        assert again.deliveries == 2
+        await again.acknowledge()
+        await consumer.give_back()
+    finally:
+        for bus in (imap, mda):
+            await bus.close()
+
+
 async def test_a_wrong_password_and_no_user_are_refused(own: Engines) -> None:
     for url in (f"nats://mda:wrong@127.0.0.1:{own.ports.nats}", f"nats://127.0.0.1:{own.ports.nats}"):
         with pytest.raises(Error):

@@ -15,6 +15,7 @@ from eventbus.errors import BusUnavailable
 from eventbus.ledger import Ledger
 from eventbus.permissions import inbox_prefix
 from eventbus.publisher import Publisher
+from eventbus.subjects import MAIL_STREAM
 
 
 class Subscription:
@@ -105,6 +106,13 @@ class EventBus:
         except (nats.errors.Error, OSError) as error:
             raise BusUnavailable(f"the stream of events cannot be made: {error}") from error
 
+    async def ensure_acted(self) -> None:
+        """Create the stream ACTED where there is none yet. Raises BusUnavailable."""
+        try:
+            await stream.ensure_acted(self._context, self._replicas)
+        except (nats.errors.Error, OSError) as error:
+            raise BusUnavailable(f"the stream of what users did cannot be made: {error}") from error
+
     @property
     def connections(self) -> int:
         """How often the connection was made again."""
@@ -136,10 +144,11 @@ class EventBus:
         *,
         ack_wait_seconds: float = 60.0,
         max_ack_pending: int = 4096,
+        stream: str = MAIL_STREAM,
     ) -> MailConsumer:
         """Pull from the stream as one of the processes that share `durable`."""
         return await MailConsumer.open(
-            self._client, self._context, durable, subject_filter, ack_wait_seconds, max_ack_pending
+            self._client, self._context, durable, subject_filter, ack_wait_seconds, max_ack_pending, stream
         )
 
     def tell(self, subject: str, payload: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Pulling from the stream MAIL.
+"""Pulling from the stream MAIL, or another one.
 
 A standing pull request keeps up to PREFETCH messages on their way to us, so
 that a fetch takes what has come meanwhile: one message at once when idle, many
@@ -57,10 +57,12 @@ class BusMessage:
 class MailConsumer:
     """One puller. Only one task may fetch."""
 
-    def __init__(self, client: Client, durable: str, ack_wait_seconds: float) -> None:
+    def __init__(
+        self, client: Client, durable: str, ack_wait_seconds: float, stream: str = subjects.MAIL_STREAM
+    ) -> None:
         self._client = client
         self._ack_wait_seconds = ack_wait_seconds
-        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{subjects.MAIL_STREAM}.{durable}"
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._inbox = client.new_inbox()
         self._arrived: deque[BusMessage] = deque()
         self._wake = asyncio.Event()
@@ -77,10 +79,11 @@ class MailConsumer:
         subject_filter: str,
         ack_wait_seconds: float,
         max_ack_pending: int,
+        stream: str = subjects.MAIL_STREAM,
     ) -> "MailConsumer":
         """Create or find the durable consumer and start to pull."""
         await context.add_consumer(
-            subjects.MAIL_STREAM,
+            stream,
             ConsumerConfig(
                 # Named besides: then the filter is a part of the request's subject, and of what a user may ask for.
                 name=durable,
@@ -92,7 +95,7 @@ class MailConsumer:
                 max_waiting=512,
             ),
         )
-        consumer = cls(client, durable, ack_wait_seconds)
+        consumer = cls(client, durable, ack_wait_seconds, stream)
         await client.subscribe(consumer._inbox, cb=consumer._came)
         return consumer
 

@@ -96,6 +96,8 @@ SERVICES: dict[str, Permissions] = {
         publish=(
             *_ACCEPTS,
             *_pulls(STREAM, "mda", subjects.MAIL_LOCAL),
+            *_sees_to(subjects.ACTED_STREAM),
+            *_pulls(subjects.ACTED_STREAM, "mda-scripts", subjects.ALL_ACTED),
             *_CHANGES_MAILBOXES,
             subjects.MAIL_RETURNED,
             *_keeps("full"),
@@ -108,7 +110,12 @@ SERVICES: dict[str, Permissions] = {
         ),
     ),
     "imap": Permissions(
-        publish=(*_CHANGES_MAILBOXES, f"{subjects.MAILBOX_SORTED}.*", f"{subjects.MAILBOX_READ}.*"),
+        publish=(
+            *_CHANGES_MAILBOXES,
+            f"{subjects.MAILBOX_SORTED}.*",
+            f"{subjects.MAILBOX_READ}.*",
+            subjects.ALL_ACTED,
+        ),
         subscribe=(*_HEARS_DIRECTORY, f"{subjects.MAILBOX_CHANGED}.*"),
     ),
     "pop3": Permissions(publish=_CHANGES_MAILBOXES, subscribe=_HEARS_DIRECTORY),

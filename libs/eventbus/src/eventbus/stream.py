@@ -20,6 +20,8 @@ from eventbus.errors import BusMisconfigured, BusUnavailable
 DUPLICATE_WINDOW_SECONDS = 120.0
 EVENTS_SECONDS = 7 * 86_400.0
 EVENTS_OCTETS = 256 * 1024 * 1024
+ACTED_SECONDS = 86_400.0
+ACTED_OCTETS = 64 * 1024 * 1024
 
 
 def wanted(replicas: int) -> StreamConfig:
@@ -76,6 +78,25 @@ async def ensure_events(context: JetStreamContext, replicas: int) -> None:
                 discard=DiscardPolicy.OLD,
                 max_age=EVENTS_SECONDS,
                 max_bytes=EVENTS_OCTETS,
+                num_replicas=replicas,
+            )
+        )
+
+
+async def ensure_acted(context: JetStreamContext, replicas: int) -> None:
+    """The stream ACTED: what waits for a script, for a day; the oldest goes first. One that is there stays as it is."""
+    try:
+        await context.stream_info(subjects.ACTED_STREAM)
+    except NotFoundError:
+        await context.add_stream(
+            StreamConfig(
+                name=subjects.ACTED_STREAM,
+                subjects=[subjects.ALL_ACTED],
+                retention=RetentionPolicy.WORK_QUEUE,
+                storage=StorageType.FILE,
+                discard=DiscardPolicy.OLD,
+                max_age=ACTED_SECONDS,
+                max_bytes=ACTED_OCTETS,
                 num_replicas=replicas,
             )
         )

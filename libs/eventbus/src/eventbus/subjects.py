@@ -7,6 +7,7 @@
 | mailbox.changed.<account> | mailwire.mailbox.v1.MailboxChanged | mailstore, after a commit | imap | not |
 | mailbox.sorted.<account> | JSON: tenant_id, account_id, mailbox_id, uids, as (spam or ham) | mailstore, after a commit in imap | mda, to learn | not |
 | mailbox.read.<account> | JSON: tenant_id, account_id, mailbox_id, uids | imap, of accounts whose senders may know | mda, for return receipts | not |
+| mailbox.acted.<account> | JSON (imap.core.acting): what a user did to messages of a mailbox that has a script | imap | mda, to run it | JetStream ACTED, until acknowledged, a day at most |
 | limits.spent | JSON: who, and what it let through | smtp-gateway, once a second | the other gateways | not |
 | dmarc.result | JSON: the policy that was found, and what the message came to | smtp-gateway | one mta-queue | not |
 | sending.suspended | JSON: account, tenant, reason, at | smtp-gateway | whoever watches over accounts | not |
@@ -29,6 +30,10 @@ ALL_EVENTS = "events.*"
 MAILBOX_CHANGED = "mailbox.changed"
 MAILBOX_SORTED = "mailbox.sorted"
 MAILBOX_READ = "mailbox.read"
+MAILBOX_ACTED = "mailbox.acted"
+# What users did to messages of mailboxes that have scripts.
+ACTED_STREAM = "ACTED"
+ALL_ACTED = f"{MAILBOX_ACTED}.*"
 DIRECTORY_CHANGED = "directory.changed"
 LOGIN_NOTICED = "login.noticed"
 LIMITS_SPENT = "limits.spent"
@@ -72,3 +77,8 @@ def mailbox_sorted(account_id: str) -> str:
 def mailbox_read(account_id: str) -> str:
     """Where it is told that a user has opened messages."""
     return f"{MAILBOX_READ}.{account_id}"
+
+
+def mailbox_acted(account_id: str) -> str:
+    """Where it is told what users did in mailboxes of an account that have scripts."""
+    return f"{MAILBOX_ACTED}.{account_id}"
