@@ -5,5 +5,17 @@ class BlobMissing(Exception):
     """No object has this key."""
 
 
+class BlobShredded(BlobMissing):
+    """It is there and nobody can read it any more: the key of its tenant was deleted."""
+
+
+class BlobAltered(BlobMissing):
+    """What is there is not what was put."""
+
+
 class BlobUnavailable(Exception):
     """The object storage did not do what was asked; asking again later may help."""
+
+
+class KeysUnavailable(BlobUnavailable):
+    """Whether and with which key a tenant encrypts cannot be found out now."""

@@ -14,7 +14,8 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from blobstore.errors import BlobMissing, BlobUnavailable
+from blobstore.errors import BlobAltered, BlobMissing, BlobUnavailable
+from blobstore.keys import mail_key
 
 # Above this a PUT goes up in parts, so that a broken connection costs one part.
 MULTIPART_OCTETS = 8 * 1024 * 1024
@@ -27,6 +28,14 @@ class ObjectInfo:
     key: str
     size_octets: int
     modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A short content that rests elsewhere than in the bucket, as it may rest there; `key_version` 0: as it is."""
+
+    content: bytes
+    key_version: int = 0
 
 
 class BlobStore:
@@ -87,6 +96,30 @@ class BlobStore:
             )
         except (BaseError, OSError) as error:
             raise BlobUnavailable(f"cannot put {key}: {_sentence(error)}") from error
+
+    async def put_mail(self, tenant_id: str, object_id: str, at: datetime, chunks: Sequence[bytes]) -> str:
+        """Store mail of one tenant, as it may rest; the key that it has now. Raises BlobUnavailable."""
+        key = mail_key(tenant_id, object_id, at)
+        await self.put(key, chunks)
+        return key
+
+    async def put_mail_file(
+        self, tenant_id: str, object_id: str, at: datetime, file: IO[bytes], octets: int
+    ) -> str:
+        """The same from a file, from where it stands, of so many octets from there."""
+        key = mail_key(tenant_id, object_id, at)
+        await self.put_file(key, file)
+        return key
+
+    async def seal_piece(self, tenant_id: str, place: str, content: bytes) -> Piece:
+        """As it may rest in that place outside the bucket. Raises BlobUnavailable."""
+        return Piece(content)
+
+    async def open_piece(self, tenant_id: str, place: str, piece: Piece) -> bytes:
+        """What was sealed for that place. Raises BlobMissing, BlobUnavailable."""
+        if piece.key_version:
+            raise BlobAltered(f"{place} is sealed, and nobody here has keys")
+        return piece.content
 
     async def get_range(self, key: str, offset: int, length: int) -> bytes:
         """Octets offset .. offset + length of an object.
