@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mailproto.smtp.dsn_request import MessageRequest, Notify, RecipientRequest, Ret
 from mailwire.spool.v1 import spool_pb2 as wire
-from spool import Envelope, EnvelopeRecipient, Malformed, Source, read_records
+from spool import Envelope, EnvelopeRecipient, Malformed, OwnCopies, Source, read_records
 from spool.codec import decode_envelope, encode_envelope
 from spool.record import head_of
 
@@ -25,7 +25,9 @@ recipients = st.builds(
     texts,
     st.one_of(st.none(), texts.filter(bool)),
     st.builds(RecipientRequest, wishes, texts),
+    texts,
 )
+own_copies = st.one_of(st.none(), st.builds(OwnCopies, texts, st.binary(max_size=50), texts))
 
 
 def envelope_of(content: bytes, **values: object) -> Envelope:
@@ -55,6 +57,7 @@ def envelope_of(content: bytes, **values: object) -> Envelope:
     st.binary(max_size=50),
     st.sampled_from(Source),
     st.builds(MessageRequest, st.sampled_from([None, *Ret]), texts),
+    own_copies,
 )
 def test_an_envelope_survives_the_wire(
     to: tuple[EnvelopeRecipient, ...],
@@ -63,9 +66,11 @@ def test_an_envelope_survives_the_wire(
     prefix: bytes,
     source: Source,
     request: MessageRequest,
+    own: OwnCopies | None,
 ) -> None:
     envelope = envelope_of(
         b"x",
+        own_copies=own,
         recipients=to,
         reverse_path=reverse_path,
         arrived_at=at,
@@ -106,3 +111,16 @@ def test_what_a_newer_writer_asks_for_is_not_asked_for_here() -> None:
     envelope = decode_envelope(message.SerializeToString())
     assert envelope.recipients[0].request == RecipientRequest(Notify.SUCCESS)
     assert envelope.request == MessageRequest()
+
+
+def test_a_copy_of_its_own_bears_its_recipients_token() -> None:
+    own = OwnCopies("news+b-<>@example.test", b"List-Unsubscribe: <https://example.test/<>>\r\n")
+    ann, bob = (
+        EnvelopeRecipient(f"{name}@far.test", f"{name}@far.test", None, token=f"t{name}")
+        for name in ("ann", "bob")
+    )
+    envelope = envelope_of(b"x", recipients=(ann, bob), own_copies=own)
+    assert envelope.reverse_path_of("bob@far.test") == "news+b-tbob@example.test"
+    assert own.fields_of(ann) == b"List-Unsubscribe: <https://example.test/tann>\r\n"
+    assert envelope.reverse_path_of("carol@far.test") == "a@example.test"
+    assert envelope_of(b"x", recipients=(ann,)).reverse_path_of("ann@far.test") == "a@example.test"

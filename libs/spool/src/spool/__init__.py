@@ -7,7 +7,7 @@ subject a recipient's class goes to. Does not know: who may send, who gets it.
 """
 
 from spool.codec import Malformed, SpooledLetter, decode
-from spool.envelope import Envelope, EnvelopeRecipient, Source
+from spool.envelope import MARK, Envelope, EnvelopeRecipient, OwnCopies, Source
 from spool.gate import OutcomeUnknown, Spool, SpoolUnavailable
 from spool.letter import Letter, Recipient
 from spool.queue_id import new_queue_id
@@ -16,6 +16,7 @@ from spool.recovery import Findings, Recovery, Span
 from spool.speaker import Handling, Signature, Speaker
 
 __all__ = [
+    "MARK",
     "Envelope",
     "EnvelopeRecipient",
     "Findings",
@@ -23,6 +24,7 @@ __all__ = [
     "Letter",
     "Malformed",
     "OutcomeUnknown",
+    "OwnCopies",
     "Recipient",
     "Record",
     "Recovery",

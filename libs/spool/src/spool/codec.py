@@ -9,7 +9,7 @@ from mailmsg.facts import MessageFacts
 from mailproto.smtp.dsn_request import MessageRequest, Notify, RecipientRequest, Ret
 from mailwire.spool.v1 import spool_pb2 as wire
 
-from spool.envelope import Envelope, EnvelopeRecipient, Source
+from spool.envelope import Envelope, EnvelopeRecipient, OwnCopies, Source
 from spool.speaker import Handling
 from spool.speaker_codec import HANDLING, HANDLING_BACK, speaker_of, speaker_to_wire
 from spool.timestamps import instant, timestamp
@@ -55,6 +55,7 @@ def envelope_to_wire(envelope: Envelope) -> wire.Envelope:
                 account_id=recipient.account_id or "",
                 notify=[NOTIFY[each] for each in recipient.request.notify or ()],
                 original_recipient=recipient.request.original_recipient,
+                token=recipient.token,
             )
             for recipient in envelope.recipients
         ],
@@ -75,6 +76,10 @@ def envelope_to_wire(envelope: Envelope) -> wire.Envelope:
         handling=HANDLING[envelope.handling],
     )
     put_wishes(message, envelope.wishes)
+    if (own := envelope.own_copies) is not None:
+        message.own_copies.reverse_path = own.reverse_path
+        message.own_copies.fields = own.fields
+        message.own_copies.signing_domain = own.signing_domain
     return message
 
 
@@ -96,6 +101,7 @@ def envelope_from_wire(message: wire.Envelope) -> Envelope:
                 recipient.original_address,
                 recipient.account_id if recipient.recipient_class == wire.RECIPIENT_CLASS_LOCAL else None,
                 RecipientRequest(_notify(recipient.notify), recipient.original_recipient),
+                recipient.token,
             )
             for recipient in message.recipients
         ),
@@ -114,7 +120,13 @@ def envelope_from_wire(message: wire.Envelope) -> Envelope:
         speaker=speaker_of(message),
         handling=HANDLING_BACK.get(message.handling, Handling.USUAL),
         wishes=wishes_of(message),
+        own_copies=_own_copies(message) if message.HasField("own_copies") else None,
     )
+
+
+def _own_copies(message: wire.Envelope) -> OwnCopies:
+    own = message.own_copies
+    return OwnCopies(own.reverse_path, own.fields, own.signing_domain)
 
 
 def _notify(values: Iterable[wire.Notify.ValueType]) -> Notify | None:

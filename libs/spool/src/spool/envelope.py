@@ -9,6 +9,9 @@ from mailproto.smtp.wishes import NO_WISHES, Wishes
 
 from spool.speaker import Handling, Speaker
 
+# No address and no URL has it.
+MARK = "<>"
+
 
 class Source(Enum):
     """Which door a message came through."""
@@ -27,6 +30,27 @@ class EnvelopeRecipient:
     original_address: str
     account_id: str | None
     request: RecipientRequest = RECIPIENT_DEFAULT
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCopies:
+    """Each recipient gets a copy of its own: MARK in these stands for the recipient's token.
+
+    `fields` stand behind the trace fields. Copies that leave are signed by `signing_domain`, where it has keys.
+    """
+
+    reverse_path: str
+    fields: bytes = b""
+    signing_domain: str = ""
+
+    def reverse_path_of(self, recipient: EnvelopeRecipient) -> str:
+        """Where what becomes of this copy comes back."""
+        return self.reverse_path.replace(MARK, recipient.token)
+
+    def fields_of(self, recipient: EnvelopeRecipient) -> bytes:
+        """What stands in this copy only."""
+        return self.fields.replace(MARK.encode(), recipient.token.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +81,15 @@ class Envelope:
     speaker: Speaker | None = None
     handling: Handling = Handling.USUAL
     wishes: Wishes = NO_WISHES
+    own_copies: OwnCopies | None = None
+
+    def reverse_path_of(self, address: str) -> str:
+        """Of the copy for a recipient."""
+        if self.own_copies is not None:
+            for recipient in self.recipients:
+                if recipient.address == address and recipient.token:
+                    return self.own_copies.reverse_path_of(recipient)
+        return self.reverse_path
 
     @property
     def begins_at(self) -> datetime:

@@ -149,7 +149,11 @@ def _envelopes(letter: Letter, digest: bytes) -> list[Envelope]:
     for recipient in letter.recipients:
         by_tenant.setdefault(recipient.tenant_id, []).append(
             EnvelopeRecipient(
-                recipient.address, recipient.original_address, recipient.account_id, recipient.request
+                recipient.address,
+                recipient.original_address,
+                recipient.account_id,
+                recipient.request,
+                recipient.token,
             )
         )
     return [
@@ -172,6 +176,7 @@ def _envelopes(letter: Letter, digest: bytes) -> list[Envelope]:
             request=letter.request,
             speaker=letter.speaker,
             wishes=letter.wishes,
+            own_copies=letter.own_copies,
             handling=Handling.QUARANTINE if tenant_id in letter.quarantined_tenants else Handling.USUAL,
         )
         for tenant_id, recipients in by_tenant.items()

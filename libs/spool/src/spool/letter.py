@@ -6,7 +6,7 @@ from datetime import datetime
 from mailproto.smtp.dsn_request import MESSAGE_DEFAULT, RECIPIENT_DEFAULT, MessageRequest, RecipientRequest
 from mailproto.smtp.wishes import NO_WISHES, Wishes
 
-from spool.envelope import Source
+from spool.envelope import OwnCopies, Source
 from spool.speaker import Speaker
 
 
@@ -22,6 +22,7 @@ class Recipient:
     tenant_id: str
     account_id: str | None
     request: RecipientRequest = RECIPIENT_DEFAULT
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +54,4 @@ class Letter:
     speaker: Speaker | None = None
     quarantined_tenants: frozenset[str] = frozenset()
     wishes: Wishes = NO_WISHES
+    own_copies: OwnCopies | None = None

@@ -25,29 +25,29 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmailwire/spool/v1/spool.proto\x12\x11mailwire.spool.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"]\n\tSignature\x12.\n\x06result\x18\x01 \x01(\x0e\x32\x1e.mailwire.spool.v1.CheckResult\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x10\n\x08selector\x18\x03 \x01(\t\"\x8e\x03\n\x07Speaker\x12+\n\x03spf\x18\x01 \x01(\x0e\x32\x1e.mailwire.spool.v1.CheckResult\x12\x12\n\nspf_domain\x18\x02 \x01(\t\x12\x30\n\x08spf_helo\x18\x03 \x01(\x0e\x32\x1e.mailwire.spool.v1.CheckResult\x12-\n\x05iprev\x18\x04 \x01(\x0e\x32\x1e.mailwire.spool.v1.CheckResult\x12\x13\n\x0b\x63lient_name\x18\x05 \x01(\t\x12\x30\n\nsignatures\x18\x06 \x03(\x0b\x32\x1c.mailwire.spool.v1.Signature\x12+\n\x03\x61rc\x18\x07 \x01(\x0e\x32\x1e.mailwire.spool.v1.CheckResult\x12\x13\n\x0b\x61rc_sealers\x18\x08 \x03(\t\x12-\n\x05\x64marc\x18\t \x01(\x0e\x32\x1e.mailwire.spool.v1.CheckResult\x12\x15\n\rauthor_domain\x18\n \x01(\t\x12\x12\n\ndmarc_wish\x18\x0b \x01(\t\"r\n\tDeliverBy\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04mode\x18\x02 \x01(\x0e\x32\x19.mailwire.spool.v1.ByMode\x12\x14\n\x0crelayed_told\x18\x03 \x01(\x08\"\xcd\x01\n\tRecipient\x12:\n\x0frecipient_class\x18\x01 \x01(\x0e\x32!.mailwire.spool.v1.RecipientClass\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x18\n\x10original_address\x18\x03 \x01(\t\x12\x12\n\naccount_id\x18\x04 \x01(\t\x12)\n\x06notify\x18\x05 \x03(\x0e\x32\x19.mailwire.spool.v1.Notify\x12\x1a\n\x12original_recipient\x18\x06 \x01(\t\"\xbb\x05\n\x08\x45nvelope\x12\x10\n\x08queue_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x14\n\x0creverse_path\x18\x03 \x01(\t\x12\x30\n\nrecipients\x18\x04 \x03(\x0b\x32\x1c.mailwire.spool.v1.Recipient\x12.\n\narrived_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64igest\x18\x06 \x01(\x0c\x12\x13\n\x0bsize_octets\x18\x07 \x01(\x04\x12\x14\n\x0ctrace_prefix\x18\x08 \x01(\x0c\x12)\n\x06source\x18\t \x01(\x0e\x32\x19.mailwire.spool.v1.Source\x12\x0c\n\x04helo\x18\n \x01(\t\x12\x16\n\x0e\x63lient_address\x18\x0b \x01(\t\x12\x19\n\x11sender_account_id\x18\x0c \x01(\t\x12\x10\n\x08smtputf8\x18\r \x01(\x08\x12\x11\n\teight_bit\x18\x0e \x01(\x08\x12\x0e\n\x06\x62inary\x18\x0f \x01(\x08\x12#\n\x03ret\x18\x10 \x01(\x0e\x32\x16.mailwire.spool.v1.Ret\x12\x13\n\x0b\x65nvelope_id\x18\x11 \x01(\t\x12,\n\x08tls_wish\x18\x12 \x01(\x0e\x32\x1a.mailwire.spool.v1.TlsWish\x12\x30\n\ndeliver_by\x18\x13 \x01(\x0b\x32\x1c.mailwire.spool.v1.DeliverBy\x12\x10\n\x08priority\x18\x14 \x01(\x11\x12.\n\nrelease_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07speaker\x18\x1e \x01(\x0b\x32\x1a.mailwire.spool.v1.Speaker\x12-\n\x08handling\x18\x1f \x01(\x0e\x32\x1b.mailwire.spool.v1.Handling\"S\n\rBodyReference\x12\x12\n\nobject_key\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0e\n\x06length\x18\x03 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x04 \x01(\x0c\"\xa1\x01\n\x05\x46\x61\x63ts\x12\x15\n\rheader_octets\x18\x01 \x01(\r\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x10\n\x08\x65nvelope\x18\x03 \x01(\x0c\x12\x15\n\rbodystructure\x18\x04 \x01(\x0c\x12\x0c\n\x04\x62ody\x18\x05 \x01(\x0c\x12\r\n\x05parts\x18\x06 \x01(\x0c\x12+\n\x07sent_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x98\x01\n\x0eSpooledMessage\x12-\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1b.mailwire.spool.v1.Envelope\x12.\n\x04\x62ody\x18\x02 \x01(\x0b\x32 .mailwire.spool.v1.BodyReference\x12\'\n\x05\x66\x61\x63ts\x18\x03 \x01(\x0b\x32\x18.mailwire.spool.v1.Facts*g\n\x0eRecipientClass\x12\x1f\n\x1bRECIPIENT_CLASS_UNSPECIFIED\x10\x00\x12\x19\n\x15RECIPIENT_CLASS_LOCAL\x10\x01\x12\x19\n\x15RECIPIENT_CLASS_RELAY\x10\x02*h\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\r\n\tSOURCE_MX\x10\x01\x12\x15\n\x11SOURCE_SUBMISSION\x10\x02\x12\x0e\n\nSOURCE_DSN\x10\x03\x12\x10\n\x0cSOURCE_SIEVE\x10\x04*l\n\x06Notify\x12\x16\n\x12NOTIFY_UNSPECIFIED\x10\x00\x12\x10\n\x0cNOTIFY_NEVER\x10\x01\x12\x12\n\x0eNOTIFY_SUCCESS\x10\x02\x12\x12\n\x0eNOTIFY_FAILURE\x10\x03\x12\x10\n\x0cNOTIFY_DELAY\x10\x04*9\n\x03Ret\x12\x13\n\x0fRET_UNSPECIFIED\x10\x00\x12\x0c\n\x08RET_FULL\x10\x01\x12\x0f\n\x0bRET_HEADERS\x10\x02*\xdd\x01\n\x0b\x43heckResult\x12\x1c\n\x18\x43HECK_RESULT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HECK_RESULT_NONE\x10\x01\x12\x18\n\x14\x43HECK_RESULT_NEUTRAL\x10\x02\x12\x15\n\x11\x43HECK_RESULT_PASS\x10\x03\x12\x15\n\x11\x43HECK_RESULT_FAIL\x10\x04\x12\x19\n\x15\x43HECK_RESULT_SOFTFAIL\x10\x05\x12\x1a\n\x16\x43HECK_RESULT_TEMPERROR\x10\x06\x12\x1a\n\x16\x43HECK_RESULT_PERMERROR\x10\x07*=\n\x08Handling\x12\x18\n\x14HANDLING_UNSPECIFIED\x10\x00\x12\x17\n\x13HANDLING_QUARANTINE\x10\x01*Q\n\x07TlsWish\x12\x18\n\x14TLS_WISH_UNSPECIFIED\x10\x00\x12\x15\n\x11TLS_WISH_REQUIRED\x10\x01\x12\x15\n\x11TLS_WISH_OPTIONAL\x10\x02*I\n\x06\x42yMode\x12\x17\n\x13\x42Y_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42Y_MODE_NOTIFY\x10\x01\x12\x12\n\x0e\x42Y_MODE_RETURN\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmailwire/spool/v1/spool.proto\x12\x11mailwire.spool.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"]\n\tSignature\x12.\n\x06result\x18\x01 \x01(\x0e\x32\x1e.mailwire.spool.v1.CheckResult\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x10\n\x08selector\x18\x03 \x01(\t\"\x8e\x03\n\x07Speaker\x12+\n\x03spf\x18\x01 \x01(\x0e\x32\x1e.mailwire.spool.v1.CheckResult\x12\x12\n\nspf_domain\x18\x02 \x01(\t\x12\x30\n\x08spf_helo\x18\x03 \x01(\x0e\x32\x1e.mailwire.spool.v1.CheckResult\x12-\n\x05iprev\x18\x04 \x01(\x0e\x32\x1e.mailwire.spool.v1.CheckResult\x12\x13\n\x0b\x63lient_name\x18\x05 \x01(\t\x12\x30\n\nsignatures\x18\x06 \x03(\x0b\x32\x1c.mailwire.spool.v1.Signature\x12+\n\x03\x61rc\x18\x07 \x01(\x0e\x32\x1e.mailwire.spool.v1.CheckResult\x12\x13\n\x0b\x61rc_sealers\x18\x08 \x03(\t\x12-\n\x05\x64marc\x18\t \x01(\x0e\x32\x1e.mailwire.spool.v1.CheckResult\x12\x15\n\rauthor_domain\x18\n \x01(\t\x12\x12\n\ndmarc_wish\x18\x0b \x01(\t\"r\n\tDeliverBy\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04mode\x18\x02 \x01(\x0e\x32\x19.mailwire.spool.v1.ByMode\x12\x14\n\x0crelayed_told\x18\x03 \x01(\x08\"\xdc\x01\n\tRecipient\x12:\n\x0frecipient_class\x18\x01 \x01(\x0e\x32!.mailwire.spool.v1.RecipientClass\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x18\n\x10original_address\x18\x03 \x01(\t\x12\x12\n\naccount_id\x18\x04 \x01(\t\x12)\n\x06notify\x18\x05 \x03(\x0e\x32\x19.mailwire.spool.v1.Notify\x12\x1a\n\x12original_recipient\x18\x06 \x01(\t\x12\r\n\x05token\x18\x07 \x01(\t\"I\n\tOwnCopies\x12\x14\n\x0creverse_path\x18\x01 \x01(\t\x12\x0e\n\x06\x66ields\x18\x02 \x01(\x0c\x12\x16\n\x0esigning_domain\x18\x03 \x01(\t\"\xed\x05\n\x08\x45nvelope\x12\x10\n\x08queue_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x14\n\x0creverse_path\x18\x03 \x01(\t\x12\x30\n\nrecipients\x18\x04 \x03(\x0b\x32\x1c.mailwire.spool.v1.Recipient\x12.\n\narrived_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64igest\x18\x06 \x01(\x0c\x12\x13\n\x0bsize_octets\x18\x07 \x01(\x04\x12\x14\n\x0ctrace_prefix\x18\x08 \x01(\x0c\x12)\n\x06source\x18\t \x01(\x0e\x32\x19.mailwire.spool.v1.Source\x12\x0c\n\x04helo\x18\n \x01(\t\x12\x16\n\x0e\x63lient_address\x18\x0b \x01(\t\x12\x19\n\x11sender_account_id\x18\x0c \x01(\t\x12\x10\n\x08smtputf8\x18\r \x01(\x08\x12\x11\n\teight_bit\x18\x0e \x01(\x08\x12\x0e\n\x06\x62inary\x18\x0f \x01(\x08\x12#\n\x03ret\x18\x10 \x01(\x0e\x32\x16.mailwire.spool.v1.Ret\x12\x13\n\x0b\x65nvelope_id\x18\x11 \x01(\t\x12,\n\x08tls_wish\x18\x12 \x01(\x0e\x32\x1a.mailwire.spool.v1.TlsWish\x12\x30\n\ndeliver_by\x18\x13 \x01(\x0b\x32\x1c.mailwire.spool.v1.DeliverBy\x12\x10\n\x08priority\x18\x14 \x01(\x11\x12.\n\nrelease_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07speaker\x18\x1e \x01(\x0b\x32\x1a.mailwire.spool.v1.Speaker\x12-\n\x08handling\x18\x1f \x01(\x0e\x32\x1b.mailwire.spool.v1.Handling\x12\x30\n\nown_copies\x18  \x01(\x0b\x32\x1c.mailwire.spool.v1.OwnCopies\"S\n\rBodyReference\x12\x12\n\nobject_key\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0e\n\x06length\x18\x03 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x04 \x01(\x0c\"\xa1\x01\n\x05\x46\x61\x63ts\x12\x15\n\rheader_octets\x18\x01 \x01(\r\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x10\n\x08\x65nvelope\x18\x03 \x01(\x0c\x12\x15\n\rbodystructure\x18\x04 \x01(\x0c\x12\x0c\n\x04\x62ody\x18\x05 \x01(\x0c\x12\r\n\x05parts\x18\x06 \x01(\x0c\x12+\n\x07sent_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x98\x01\n\x0eSpooledMessage\x12-\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1b.mailwire.spool.v1.Envelope\x12.\n\x04\x62ody\x18\x02 \x01(\x0b\x32 .mailwire.spool.v1.BodyReference\x12\'\n\x05\x66\x61\x63ts\x18\x03 \x01(\x0b\x32\x18.mailwire.spool.v1.Facts*g\n\x0eRecipientClass\x12\x1f\n\x1bRECIPIENT_CLASS_UNSPECIFIED\x10\x00\x12\x19\n\x15RECIPIENT_CLASS_LOCAL\x10\x01\x12\x19\n\x15RECIPIENT_CLASS_RELAY\x10\x02*h\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\r\n\tSOURCE_MX\x10\x01\x12\x15\n\x11SOURCE_SUBMISSION\x10\x02\x12\x0e\n\nSOURCE_DSN\x10\x03\x12\x10\n\x0cSOURCE_SIEVE\x10\x04*l\n\x06Notify\x12\x16\n\x12NOTIFY_UNSPECIFIED\x10\x00\x12\x10\n\x0cNOTIFY_NEVER\x10\x01\x12\x12\n\x0eNOTIFY_SUCCESS\x10\x02\x12\x12\n\x0eNOTIFY_FAILURE\x10\x03\x12\x10\n\x0cNOTIFY_DELAY\x10\x04*9\n\x03Ret\x12\x13\n\x0fRET_UNSPECIFIED\x10\x00\x12\x0c\n\x08RET_FULL\x10\x01\x12\x0f\n\x0bRET_HEADERS\x10\x02*\xdd\x01\n\x0b\x43heckResult\x12\x1c\n\x18\x43HECK_RESULT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HECK_RESULT_NONE\x10\x01\x12\x18\n\x14\x43HECK_RESULT_NEUTRAL\x10\x02\x12\x15\n\x11\x43HECK_RESULT_PASS\x10\x03\x12\x15\n\x11\x43HECK_RESULT_FAIL\x10\x04\x12\x19\n\x15\x43HECK_RESULT_SOFTFAIL\x10\x05\x12\x1a\n\x16\x43HECK_RESULT_TEMPERROR\x10\x06\x12\x1a\n\x16\x43HECK_RESULT_PERMERROR\x10\x07*=\n\x08Handling\x12\x18\n\x14HANDLING_UNSPECIFIED\x10\x00\x12\x17\n\x13HANDLING_QUARANTINE\x10\x01*Q\n\x07TlsWish\x12\x18\n\x14TLS_WISH_UNSPECIFIED\x10\x00\x12\x15\n\x11TLS_WISH_REQUIRED\x10\x01\x12\x15\n\x11TLS_WISH_OPTIONAL\x10\x02*I\n\x06\x42yMode\x12\x17\n\x13\x42Y_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42Y_MODE_NOTIFY\x10\x01\x12\x12\n\x0e\x42Y_MODE_RETURN\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailwire.spool.v1.spool_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECIPIENTCLASS']._serialized_start=2011
-  _globals['_RECIPIENTCLASS']._serialized_end=2114
-  _globals['_SOURCE']._serialized_start=2116
-  _globals['_SOURCE']._serialized_end=2220
-  _globals['_NOTIFY']._serialized_start=2222
-  _globals['_NOTIFY']._serialized_end=2330
-  _globals['_RET']._serialized_start=2332
-  _globals['_RET']._serialized_end=2389
-  _globals['_CHECKRESULT']._serialized_start=2392
-  _globals['_CHECKRESULT']._serialized_end=2613
-  _globals['_HANDLING']._serialized_start=2615
-  _globals['_HANDLING']._serialized_end=2676
-  _globals['_TLSWISH']._serialized_start=2678
-  _globals['_TLSWISH']._serialized_end=2759
-  _globals['_BYMODE']._serialized_start=2761
-  _globals['_BYMODE']._serialized_end=2834
+  _globals['_RECIPIENTCLASS']._serialized_start=2151
+  _globals['_RECIPIENTCLASS']._serialized_end=2254
+  _globals['_SOURCE']._serialized_start=2256
+  _globals['_SOURCE']._serialized_end=2360
+  _globals['_NOTIFY']._serialized_start=2362
+  _globals['_NOTIFY']._serialized_end=2470
+  _globals['_RET']._serialized_start=2472
+  _globals['_RET']._serialized_end=2529
+  _globals['_CHECKRESULT']._serialized_start=2532
+  _globals['_CHECKRESULT']._serialized_end=2753
+  _globals['_HANDLING']._serialized_start=2755
+  _globals['_HANDLING']._serialized_end=2816
+  _globals['_TLSWISH']._serialized_start=2818
+  _globals['_TLSWISH']._serialized_end=2899
+  _globals['_BYMODE']._serialized_start=2901
+  _globals['_BYMODE']._serialized_end=2974
   _globals['_SIGNATURE']._serialized_start=85
   _globals['_SIGNATURE']._serialized_end=178
   _globals['_SPEAKER']._serialized_start=181
@@ -55,13 +55,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELIVERBY']._serialized_start=581
   _globals['_DELIVERBY']._serialized_end=695
   _globals['_RECIPIENT']._serialized_start=698
-  _globals['_RECIPIENT']._serialized_end=903
-  _globals['_ENVELOPE']._serialized_start=906
-  _globals['_ENVELOPE']._serialized_end=1605
-  _globals['_BODYREFERENCE']._serialized_start=1607
-  _globals['_BODYREFERENCE']._serialized_end=1690
-  _globals['_FACTS']._serialized_start=1693
-  _globals['_FACTS']._serialized_end=1854
-  _globals['_SPOOLEDMESSAGE']._serialized_start=1857
-  _globals['_SPOOLEDMESSAGE']._serialized_end=2009
+  _globals['_RECIPIENT']._serialized_end=918
+  _globals['_OWNCOPIES']._serialized_start=920
+  _globals['_OWNCOPIES']._serialized_end=993
+  _globals['_ENVELOPE']._serialized_start=996
+  _globals['_ENVELOPE']._serialized_end=1745
+  _globals['_BODYREFERENCE']._serialized_start=1747
+  _globals['_BODYREFERENCE']._serialized_end=1830
+  _globals['_FACTS']._serialized_start=1833
+  _globals['_FACTS']._serialized_end=1994
+  _globals['_SPOOLEDMESSAGE']._serialized_start=1997
+  _globals['_SPOOLEDMESSAGE']._serialized_end=2149
 # @@protoc_insertion_point(module_scope)

@@ -324,6 +324,7 @@ class Recipient(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     NOTIFY_FIELD_NUMBER: _builtins.int
     ORIGINAL_RECIPIENT_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
     recipient_class: Global___RecipientClass.ValueType
     address: _builtins.str
     """Where it goes: the account's own address (local) or the forward-path (relay)."""
@@ -333,6 +334,8 @@ class Recipient(_message.Message):
     """Local only: the account, a UUID in text form."""
     original_recipient: _builtins.str
     """ORCPT as it came, type;xtext; empty where it was not given."""
+    token: _builtins.str
+    """What stands for it in Envelope.own_copies."""
     @_builtins.property
     def notify(self) -> _containers.RepeatedScalarFieldContainer[Global___Notify.ValueType]:
         """NOTIFY; empty where it was not given."""
@@ -346,14 +349,45 @@ class Recipient(_message.Message):
         account_id: _builtins.str = ...,
         notify: _abc.Iterable[Global___Notify.ValueType] | None = ...,
         original_recipient: _builtins.str = ...,
+        token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "address", b"address", "notify", b"notify", "original_address", b"original_address", "original_recipient", b"original_recipient", "recipient_class", b"recipient_class"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "address", b"address", "notify", b"notify", "original_address", b"original_address", "original_recipient", b"original_recipient", "recipient_class", b"recipient_class", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Recipient: _TypeAlias = Recipient  # noqa: Y015
+
+@_typing.final
+class OwnCopies(_message.Message):
+    """Each recipient gets a copy of its own. `<>` in these stands for the recipient's token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVERSE_PATH_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    SIGNING_DOMAIN_FIELD_NUMBER: _builtins.int
+    reverse_path: _builtins.str
+    """In the place of the envelope's."""
+    fields: _builtins.bytes
+    """Fields behind the trace fields, each ended by CRLF."""
+    signing_domain: _builtins.str
+    """Copies that leave are signed by this domain, where it has keys; empty: they are not."""
+    def __init__(
+        self,
+        *,
+        reverse_path: _builtins.str = ...,
+        fields: _builtins.bytes = ...,
+        signing_domain: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "reverse_path", b"reverse_path", "signing_domain", b"signing_domain"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OwnCopies: _TypeAlias = OwnCopies  # noqa: Y015
 
 @_typing.final
 class Envelope(_message.Message):
@@ -386,6 +420,7 @@ class Envelope(_message.Message):
     RELEASE_AT_FIELD_NUMBER: _builtins.int
     SPEAKER_FIELD_NUMBER: _builtins.int
     HANDLING_FIELD_NUMBER: _builtins.int
+    OWN_COPIES_FIELD_NUMBER: _builtins.int
     queue_id: _builtins.str
     """A ULID, made by the gate; the same for all tenants that share a message."""
     tenant_id: _builtins.str
@@ -432,6 +467,10 @@ class Envelope(_message.Message):
     def speaker(self) -> Global___Speaker:
         """MX only; unset where nothing was checked."""
 
+    @_builtins.property
+    def own_copies(self) -> Global___OwnCopies:
+        """Unset where all recipients get the same."""
+
     def __init__(
         self,
         *,
@@ -458,10 +497,11 @@ class Envelope(_message.Message):
         release_at: _timestamp_pb2.Timestamp | None = ...,
         speaker: Global___Speaker | None = ...,
         handling: Global___Handling.ValueType = ...,
+        own_copies: Global___OwnCopies | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "deliver_by", b"deliver_by", "release_at", b"release_at", "speaker", b"speaker"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "deliver_by", b"deliver_by", "own_copies", b"own_copies", "release_at", b"release_at", "speaker", b"speaker"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "binary", b"binary", "client_address", b"client_address", "deliver_by", b"deliver_by", "digest", b"digest", "eight_bit", b"eight_bit", "envelope_id", b"envelope_id", "handling", b"handling", "helo", b"helo", "priority", b"priority", "queue_id", b"queue_id", "recipients", b"recipients", "release_at", b"release_at", "ret", b"ret", "reverse_path", b"reverse_path", "sender_account_id", b"sender_account_id", "size_octets", b"size_octets", "smtputf8", b"smtputf8", "source", b"source", "speaker", b"speaker", "tenant_id", b"tenant_id", "tls_wish", b"tls_wish", "trace_prefix", b"trace_prefix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "binary", b"binary", "client_address", b"client_address", "deliver_by", b"deliver_by", "digest", b"digest", "eight_bit", b"eight_bit", "envelope_id", b"envelope_id", "handling", b"handling", "helo", b"helo", "own_copies", b"own_copies", "priority", b"priority", "queue_id", b"queue_id", "recipients", b"recipients", "release_at", b"release_at", "ret", b"ret", "reverse_path", b"reverse_path", "sender_account_id", b"sender_account_id", "size_octets", b"size_octets", "smtputf8", b"smtputf8", "source", b"source", "speaker", b"speaker", "tenant_id", b"tenant_id", "tls_wish", b"tls_wish", "trace_prefix", b"trace_prefix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
