@@ -42,7 +42,7 @@ class AppPassword(_message.Message):
     last_used_address: _builtins.str
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Where it is taken: smtp, imap, pop3, sieve."""
+        """Where it is taken: smtp, imap, pop3, sieve, jmap, admin."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -88,7 +88,7 @@ class CreateAppPasswordRequest(_message.Message):
     name: _builtins.str
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """None: all of them."""
+        """None: all but admin."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp: ...

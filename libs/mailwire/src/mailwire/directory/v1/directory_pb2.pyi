@@ -192,7 +192,7 @@ class AuthenticateRequest(_message.Message):
     """The login name: an address of the account."""
     password: _builtins.str
     door: _builtins.str
-    """Which door: smtp, imap, pop3, sieve. An app password is good for some of them only."""
+    """Which door: smtp, imap, pop3, sieve, jmap, admin. An app password is good for some of them only."""
     client_address: _builtins.str
     """Without a port."""
     def __init__(
@@ -508,6 +508,7 @@ class Identity(_message.Message):
     STORE_FIELD_NUMBER: _builtins.int
     MAY_SEND_AS_FIELD_NUMBER: _builtins.int
     MAY_SEND_ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     tenant_id: _builtins.str
     address: _builtins.str
@@ -521,6 +522,10 @@ class Identity(_message.Message):
     def may_send_on_behalf_of(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Addresses of others on whose behalf it may send: From may name them where Sender names the account."""
 
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it may do in its tenant beside using its own mail: administrator, auditor."""
+
     def __init__(
         self,
         *,
@@ -530,10 +535,11 @@ class Identity(_message.Message):
         store: _builtins.str = ...,
         may_send_as: _abc.Iterable[_builtins.str] | None = ...,
         may_send_on_behalf_of: _abc.Iterable[_builtins.str] | None = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "address", b"address", "may_send_as", b"may_send_as", "may_send_on_behalf_of", b"may_send_on_behalf_of", "store", b"store", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "address", b"address", "may_send_as", b"may_send_as", "may_send_on_behalf_of", b"may_send_on_behalf_of", "roles", b"roles", "store", b"store", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -653,6 +659,7 @@ class Account(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     TENANT_NAME_FIELD_NUMBER: _builtins.int
     SHARED_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     tenant_id: _builtins.str
     address: _builtins.str
@@ -664,6 +671,10 @@ class Account(_message.Message):
     """It has no password of its own: several people share it."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in Identity."""
+
     def __init__(
         self,
         *,
@@ -676,14 +687,35 @@ class Account(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         tenant_name: _builtins.str = ...,
         shared: _builtins.bool = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "address", b"address", "created_at", b"created_at", "display_name", b"display_name", "shared", b"shared", "store", b"store", "suspended", b"suspended", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "address", b"address", "created_at", b"created_at", "display_name", b"display_name", "roles", b"roles", "shared", b"shared", "store", b"store", "suspended", b"suspended", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Account: _TypeAlias = Account  # noqa: Y015
+
+@_typing.final
+class Roles(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Roles: _TypeAlias = Roles  # noqa: Y015
 
 @_typing.final
 class Alias(_message.Message):
@@ -939,17 +971,21 @@ class CreateDomainRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
+    EVEN_IF_CONFUSABLE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     tenant: _builtins.str
+    even_if_confusable: _builtins.bool
+    """Also where it looks like another one that is here (Unicode TS #39)."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         tenant: _builtins.str = ...,
+        even_if_confusable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["even_if_confusable", b"even_if_confusable", "name", b"name", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1149,12 +1185,17 @@ class CreateAccountRequest(_message.Message):
     PASSWORD_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     EVEN_IF_CONFUSABLE_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     password: _builtins.str
     """Hashed with argon2id at once, never stored, never logged."""
     display_name: _builtins.str
     even_if_confusable: _builtins.bool
     """Also where it looks like another one of the domain (Unicode TS #39)."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """administrator, auditor."""
+
     def __init__(
         self,
         *,
@@ -1162,10 +1203,11 @@ class CreateAccountRequest(_message.Message):
         password: _builtins.str = ...,
         display_name: _builtins.str = ...,
         even_if_confusable: _builtins.bool = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "display_name", b"display_name", "even_if_confusable", b"even_if_confusable", "password", b"password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "display_name", b"display_name", "even_if_confusable", b"even_if_confusable", "password", b"password", "roles", b"roles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1239,10 +1281,15 @@ class UpdateAccountRequest(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     SUSPENDED_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     display_name: _builtins.str
     suspended: _builtins.bool
     password: _builtins.str
+    @_builtins.property
+    def roles(self) -> Global___Roles:
+        """All of them from now on; unset: they stay."""
+
     def __init__(
         self,
         *,
@@ -1250,10 +1297,11 @@ class UpdateAccountRequest(_message.Message):
         display_name: _builtins.str | None = ...,
         suspended: _builtins.bool | None = ...,
         password: _builtins.str | None = ...,
+        roles: Global___Roles | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "_password", b"_password", "_suspended", b"_suspended", "display_name", b"display_name", "password", b"password", "suspended", b"suspended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "_password", b"_password", "_suspended", b"_suspended", "display_name", b"display_name", "password", b"password", "roles", b"roles", "suspended", b"suspended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "_password", b"_password", "_suspended", b"_suspended", "account", b"account", "display_name", b"display_name", "password", b"password", "suspended", b"suspended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "_password", b"_password", "_suspended", b"_suspended", "account", b"account", "display_name", b"display_name", "password", b"password", "roles", b"roles", "suspended", b"suspended"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__display_name: _TypeAlias = _typing.Literal["display_name"]  # noqa: Y015
     _WhichOneofArgType__display_name: _TypeAlias = _typing.Literal["_display_name", b"_display_name"]  # noqa: Y015

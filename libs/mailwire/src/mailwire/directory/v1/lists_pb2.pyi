@@ -126,11 +126,14 @@ class CreateListRequest(_message.Message):
     REPLY_TO_FIELD_NUMBER: _builtins.int
     OWNERS_FIELD_NUMBER: _builtins.int
     MODERATORS_FIELD_NUMBER: _builtins.int
+    EVEN_IF_CONFUSABLE_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     name: _builtins.str
     description: _builtins.str
     posting: Global___Posting.ValueType
     reply_to: Global___ReplyTo.ValueType
+    even_if_confusable: _builtins.bool
+    """Also where it looks like another one of the domain."""
     @_builtins.property
     def owners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -145,10 +148,11 @@ class CreateListRequest(_message.Message):
         reply_to: Global___ReplyTo.ValueType = ...,
         owners: _abc.Iterable[_builtins.str] | None = ...,
         moderators: _abc.Iterable[_builtins.str] | None = ...,
+        even_if_confusable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "description", b"description", "moderators", b"moderators", "name", b"name", "owners", b"owners", "posting", b"posting", "reply_to", b"reply_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "description", b"description", "even_if_confusable", b"even_if_confusable", "moderators", b"moderators", "name", b"name", "owners", b"owners", "posting", b"posting", "reply_to", b"reply_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -72,6 +72,7 @@ class TenantPolicy(_message.Message):
     SUPPRESS_HARD_BOUNCES_FIELD_NUMBER: _builtins.int
     TEXT_SEARCH_FIELD_NUMBER: _builtins.int
     OVER_QUOTA_FIELD_NUMBER: _builtins.int
+    ENCRYPT_BODIES_FIELD_NUMBER: _builtins.int
     dmarc: Global___DmarcLimit.ValueType
     hide_submitter_address: _builtins.bool
     """Received does not say where a message was submitted from."""
@@ -106,6 +107,8 @@ class TenantPolicy(_message.Message):
     """How TEXT and BODY are searched: substring, words."""
     over_quota: _builtins.str
     """What senders to a full mailbox hear at the door: retry (452, as long as nothing is chosen), refuse (552)."""
+    encrypt_bodies: _builtins.bool
+    """Bodies are encrypted with keys of the tenant, from now on."""
     @_builtins.property
     def allowed_senders(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Addresses and @domains whose mail is never, or always, junk."""
@@ -140,10 +143,11 @@ class TenantPolicy(_message.Message):
         suppress_hard_bounces: _builtins.bool = ...,
         text_search: _builtins.str = ...,
         over_quota: _builtins.str = ...,
+        encrypt_bodies: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_junk_score", b"_junk_score", "_quarantine_score", b"_quarantine_score", "_refuse_score", b"_refuse_score", "junk_score", b"junk_score", "quarantine_score", b"quarantine_score", "refuse_score", b"refuse_score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_junk_score", b"_junk_score", "_quarantine_score", b"_quarantine_score", "_refuse_score", b"_refuse_score", "account_quota_messages", b"account_quota_messages", "account_quota_octets", b"account_quota_octets", "allowed_senders", b"allowed_senders", "blocked_senders", b"blocked_senders", "dmarc", b"dmarc", "greylisting", b"greylisting", "hide_submitter_address", b"hide_submitter_address", "junk_score", b"junk_score", "max_account_messages_per_day", b"max_account_messages_per_day", "max_account_messages_per_hour", b"max_account_messages_per_hour", "max_account_recipients_per_day", b"max_account_recipients_per_day", "max_account_recipients_per_hour", b"max_account_recipients_per_hour", "max_tenant_messages_per_day", b"max_tenant_messages_per_day", "max_tenant_messages_per_hour", b"max_tenant_messages_per_hour", "max_tenant_recipients_per_day", b"max_tenant_recipients_per_day", "max_tenant_recipients_per_hour", b"max_tenant_recipients_per_hour", "over_quota", b"over_quota", "quarantine_score", b"quarantine_score", "refuse_score", b"refuse_score", "scan_before_accepting", b"scan_before_accepting", "scanner_down", b"scanner_down", "subaddress_folders", b"subaddress_folders", "suppress_hard_bounces", b"suppress_hard_bounces", "tenant_quota_octets", b"tenant_quota_octets", "text_search", b"text_search"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_junk_score", b"_junk_score", "_quarantine_score", b"_quarantine_score", "_refuse_score", b"_refuse_score", "account_quota_messages", b"account_quota_messages", "account_quota_octets", b"account_quota_octets", "allowed_senders", b"allowed_senders", "blocked_senders", b"blocked_senders", "dmarc", b"dmarc", "encrypt_bodies", b"encrypt_bodies", "greylisting", b"greylisting", "hide_submitter_address", b"hide_submitter_address", "junk_score", b"junk_score", "max_account_messages_per_day", b"max_account_messages_per_day", "max_account_messages_per_hour", b"max_account_messages_per_hour", "max_account_recipients_per_day", b"max_account_recipients_per_day", "max_account_recipients_per_hour", b"max_account_recipients_per_hour", "max_tenant_messages_per_day", b"max_tenant_messages_per_day", "max_tenant_messages_per_hour", b"max_tenant_messages_per_hour", "max_tenant_recipients_per_day", b"max_tenant_recipients_per_day", "max_tenant_recipients_per_hour", b"max_tenant_recipients_per_hour", "over_quota", b"over_quota", "quarantine_score", b"quarantine_score", "refuse_score", b"refuse_score", "scan_before_accepting", b"scan_before_accepting", "scanner_down", b"scanner_down", "subaddress_folders", b"subaddress_folders", "suppress_hard_bounces", b"suppress_hard_bounces", "tenant_quota_octets", b"tenant_quota_octets", "text_search", b"text_search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__junk_score: _TypeAlias = _typing.Literal["junk_score"]  # noqa: Y015
     _WhichOneofArgType__junk_score: _TypeAlias = _typing.Literal["_junk_score", b"_junk_score"]  # noqa: Y015
@@ -172,6 +176,15 @@ class AccountSettings(_message.Message):
     ENCRYPTION_KEY_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
     POP_KEEP_DAYS_FIELD_NUMBER: _builtins.int
+    FORWARD_TO_FIELD_NUMBER: _builtins.int
+    FORWARD_WITHOUT_COPY_FIELD_NUMBER: _builtins.int
+    VACATION_FIELD_NUMBER: _builtins.int
+    VACATION_SUBJECT_FIELD_NUMBER: _builtins.int
+    VACATION_TEXT_FIELD_NUMBER: _builtins.int
+    VACATION_FROM_FIELD_NUMBER: _builtins.int
+    VACATION_UNTIL_FIELD_NUMBER: _builtins.int
+    VACATION_DAYS_FIELD_NUMBER: _builtins.int
+    VACATION_ADDRESSES_FIELD_NUMBER: _builtins.int
     quota_octets: _builtins.int
     quota_messages: _builtins.int
     mdn: _builtins.str
@@ -184,6 +197,23 @@ class AccountSettings(_message.Message):
     """A BCP 47 language tag."""
     pop_keep_days: _builtins.int
     """At QUIT POP3 removes what was read and is older; 0: nothing."""
+    forward_without_copy: _builtins.bool
+    vacation: _builtins.bool
+    """Whether senders are answered, once each in vacation_days (0: 7). From and until: instants (RFC 3339); empty: no limit."""
+    vacation_subject: _builtins.str
+    """Empty: made of the subject of what is answered."""
+    vacation_text: _builtins.str
+    vacation_from: _builtins.str
+    vacation_until: _builtins.str
+    vacation_days: _builtins.int
+    @_builtins.property
+    def forward_to(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where mail goes on to; a copy stays here unless forward_without_copy."""
+
+    @_builtins.property
+    def vacation_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Addresses of the account's that are others' to the directory: mail to them is answered too."""
+
     def __init__(
         self,
         *,
@@ -193,10 +223,19 @@ class AccountSettings(_message.Message):
         encryption_key: _builtins.str = ...,
         locale: _builtins.str = ...,
         pop_keep_days: _builtins.int = ...,
+        forward_to: _abc.Iterable[_builtins.str] | None = ...,
+        forward_without_copy: _builtins.bool = ...,
+        vacation: _builtins.bool = ...,
+        vacation_subject: _builtins.str = ...,
+        vacation_text: _builtins.str = ...,
+        vacation_from: _builtins.str = ...,
+        vacation_until: _builtins.str = ...,
+        vacation_days: _builtins.int = ...,
+        vacation_addresses: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["encryption_key", b"encryption_key", "locale", b"locale", "mdn", b"mdn", "pop_keep_days", b"pop_keep_days", "quota_messages", b"quota_messages", "quota_octets", b"quota_octets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["encryption_key", b"encryption_key", "forward_to", b"forward_to", "forward_without_copy", b"forward_without_copy", "locale", b"locale", "mdn", b"mdn", "pop_keep_days", b"pop_keep_days", "quota_messages", b"quota_messages", "quota_octets", b"quota_octets", "vacation", b"vacation", "vacation_addresses", b"vacation_addresses", "vacation_days", b"vacation_days", "vacation_from", b"vacation_from", "vacation_subject", b"vacation_subject", "vacation_text", b"vacation_text", "vacation_until", b"vacation_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

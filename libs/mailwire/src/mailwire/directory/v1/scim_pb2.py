@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailwire/directory/v1/scim.proto\x12\x15mailwire.directory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"[\n\tScimToken\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"6\n\x16\x43reateScimTokenRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"Z\n\x17\x43reateScimTokenResponse\x12/\n\x05token\x18\x01 \x01(\x0b\x32 .mailwire.directory.v1.ScimToken\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\'\n\x15ListScimTokensRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"J\n\x16ListScimTokensResponse\x12\x30\n\x06tokens\x18\x01 \x03(\x0b\x32 .mailwire.directory.v1.ScimToken\":\n\x16\x44\x65leteScimTokenRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08token_id\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteScimTokenResponse\")\n\x17ResolveScimTokenRequest\x12\x0e\n\x06secret\x18\x01 \x01(\t\"-\n\x18ResolveScimTokenResponse\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"\xac\x01\n\x08ScimUser\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tuser_name\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x05 \x01(\x08\x12\x0e\n\x06\x65mails\x18\x06 \x03(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\".\n\nScimFilter\x12\x11\n\tattribute\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"{\n\x14ListScimUsersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x31\n\x06\x66ilter\x18\x02 \x01(\x0b\x32!.mailwire.directory.v1.ScimFilter\x12\x0e\n\x06offset\x18\x03 \x01(\x05\x12\r\n\x05limit\x18\x04 \x01(\x05\"V\n\x15ListScimUsersResponse\x12.\n\x05users\x18\x01 \x03(\x0b\x32\x1f.mailwire.directory.v1.ScimUser\x12\r\n\x05total\x18\x02 \x01(\x05\"k\n\x15\x43reateScimUserRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12-\n\x04user\x18\x02 \x01(\x0b\x32\x1f.mailwire.directory.v1.ScimUser\x12\x10\n\x08password\x18\x03 \x01(\t\"G\n\x16\x43reateScimUserResponse\x12-\n\x04user\x18\x01 \x01(\x0b\x32\x1f.mailwire.directory.v1.ScimUser\"k\n\x15UpdateScimUserRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12-\n\x04user\x18\x02 \x01(\x0b\x32\x1f.mailwire.directory.v1.ScimUser\x12\x10\n\x08password\x18\x03 \x01(\t\"G\n\x16UpdateScimUserResponse\x12-\n\x04user\x18\x01 \x01(\x0b\x32\x1f.mailwire.directory.v1.ScimUser\">\n\x15\x44\x65leteScimUserRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\"\x18\n\x16\x44\x65leteScimUserResponse\"\xbd\x01\n\tScimGroup\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\x32\n\x07members\x18\x05 \x03(\x0b\x32!.mailwire.directory.v1.ScimMember\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"1\n\nScimMember\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"|\n\x15ListScimGroupsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x31\n\x06\x66ilter\x18\x02 \x01(\x0b\x32!.mailwire.directory.v1.ScimFilter\x12\x0e\n\x06offset\x18\x03 \x01(\x05\x12\r\n\x05limit\x18\x04 \x01(\x05\"Y\n\x16ListScimGroupsResponse\x12\x30\n\x06groups\x18\x01 \x03(\x0b\x32 .mailwire.directory.v1.ScimGroup\x12\r\n\x05total\x18\x02 \x01(\x05\"\\\n\x16\x43reateScimGroupRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12/\n\x05group\x18\x02 \x01(\x0b\x32 .mailwire.directory.v1.ScimGroup\"J\n\x17\x43reateScimGroupResponse\x12/\n\x05group\x18\x01 \x01(\x0b\x32 .mailwire.directory.v1.ScimGroup\"\\\n\x16UpdateScimGroupRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12/\n\x05group\x18\x02 \x01(\x0b\x32 .mailwire.directory.v1.ScimGroup\"J\n\x17UpdateScimGroupResponse\x12/\n\x05group\x18\x01 \x01(\x0b\x32 .mailwire.directory.v1.ScimGroup\"=\n\x16\x44\x65leteScimGroupRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteScimGroupResponse2\xdc\n\n\x14\x44irectoryScimService\x12p\n\x0f\x43reateScimToken\x12-.mailwire.directory.v1.CreateScimTokenRequest\x1a..mailwire.directory.v1.CreateScimTokenResponse\x12m\n\x0eListScimTokens\x12,.mailwire.directory.v1.ListScimTokensRequest\x1a-.mailwire.directory.v1.ListScimTokensResponse\x12p\n\x0f\x44\x65leteScimToken\x12-.mailwire.directory.v1.DeleteScimTokenRequest\x1a..mailwire.directory.v1.DeleteScimTokenResponse\x12s\n\x10ResolveScimToken\x12..mailwire.directory.v1.ResolveScimTokenRequest\x1a/.mailwire.directory.v1.ResolveScimTokenResponse\x12j\n\rListScimUsers\x12+.mailwire.directory.v1.ListScimUsersRequest\x1a,.mailwire.directory.v1.ListScimUsersResponse\x12m\n\x0e\x43reateScimUser\x12,.mailwire.directory.v1.CreateScimUserRequest\x1a-.mailwire.directory.v1.CreateScimUserResponse\x12m\n\x0eUpdateScimUser\x12,.mailwire.directory.v1.UpdateScimUserRequest\x1a-.mailwire.directory.v1.UpdateScimUserResponse\x12m\n\x0e\x44\x65leteScimUser\x12,.mailwire.directory.v1.DeleteScimUserRequest\x1a-.mailwire.directory.v1.DeleteScimUserResponse\x12m\n\x0eListScimGroups\x12,.mailwire.directory.v1.ListScimGroupsRequest\x1a-.mailwire.directory.v1.ListScimGroupsResponse\x12p\n\x0f\x43reateScimGroup\x12-.mailwire.directory.v1.CreateScimGroupRequest\x1a..mailwire.directory.v1.CreateScimGroupResponse\x12p\n\x0fUpdateScimGroup\x12-.mailwire.directory.v1.UpdateScimGroupRequest\x1a..mailwire.directory.v1.UpdateScimGroupResponse\x12p\n\x0f\x44\x65leteScimGroup\x12-.mailwire.directory.v1.DeleteScimGroupRequest\x1a..mailwire.directory.v1.DeleteScimGroupResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n mailwire/directory/v1/scim.proto\x12\x15mailwire.directory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"[\n\tScimToken\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"6\n\x16\x43reateScimTokenRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"Z\n\x17\x43reateScimTokenResponse\x12/\n\x05token\x18\x01 \x01(\x0b\x32 .mailwire.directory.v1.ScimToken\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\'\n\x15ListScimTokensRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"J\n\x16ListScimTokensResponse\x12\x30\n\x06tokens\x18\x01 \x03(\x0b\x32 .mailwire.directory.v1.ScimToken\":\n\x16\x44\x65leteScimTokenRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08token_id\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteScimTokenResponse\")\n\x17ResolveScimTokenRequest\x12\x0e\n\x06secret\x18\x01 \x01(\t\"-\n\x18ResolveScimTokenResponse\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"\xbb\x01\n\x08ScimUser\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tuser_name\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x05 \x01(\x08\x12\x0e\n\x06\x65mails\x18\x06 \x03(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05roles\x18\x08 \x03(\t\".\n\nScimFilter\x12\x11\n\tattribute\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"{\n\x14ListScimUsersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x31\n\x06\x66ilter\x18\x02 \x01(\x0b\x32!.mailwire.directory.v1.ScimFilter\x12\x0e\n\x06offset\x18\x03 \x01(\x05\x12\r\n\x05limit\x18\x04 \x01(\x05\"V\n\x15ListScimUsersResponse\x12.\n\x05users\x18\x01 \x03(\x0b\x32\x1f.mailwire.directory.v1.ScimUser\x12\r\n\x05total\x18\x02 \x01(\x05\"k\n\x15\x43reateScimUserRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12-\n\x04user\x18\x02 \x01(\x0b\x32\x1f.mailwire.directory.v1.ScimUser\x12\x10\n\x08password\x18\x03 \x01(\t\"G\n\x16\x43reateScimUserResponse\x12-\n\x04user\x18\x01 \x01(\x0b\x32\x1f.mailwire.directory.v1.ScimUser\"\x7f\n\x15UpdateScimUserRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12-\n\x04user\x18\x02 \x01(\x0b\x32\x1f.mailwire.directory.v1.ScimUser\x12\x10\n\x08password\x18\x03 \x01(\t\x12\x12\n\nsets_roles\x18\x04 \x01(\x08\"G\n\x16UpdateScimUserResponse\x12-\n\x04user\x18\x01 \x01(\x0b\x32\x1f.mailwire.directory.v1.ScimUser\">\n\x15\x44\x65leteScimUserRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\"\x18\n\x16\x44\x65leteScimUserResponse\"\xbd\x01\n\tScimGroup\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\x32\n\x07members\x18\x05 \x03(\x0b\x32!.mailwire.directory.v1.ScimMember\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"1\n\nScimMember\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"|\n\x15ListScimGroupsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x31\n\x06\x66ilter\x18\x02 \x01(\x0b\x32!.mailwire.directory.v1.ScimFilter\x12\x0e\n\x06offset\x18\x03 \x01(\x05\x12\r\n\x05limit\x18\x04 \x01(\x05\"Y\n\x16ListScimGroupsResponse\x12\x30\n\x06groups\x18\x01 \x03(\x0b\x32 .mailwire.directory.v1.ScimGroup\x12\r\n\x05total\x18\x02 \x01(\x05\"\\\n\x16\x43reateScimGroupRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12/\n\x05group\x18\x02 \x01(\x0b\x32 .mailwire.directory.v1.ScimGroup\"J\n\x17\x43reateScimGroupResponse\x12/\n\x05group\x18\x01 \x01(\x0b\x32 .mailwire.directory.v1.ScimGroup\"\\\n\x16UpdateScimGroupRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12/\n\x05group\x18\x02 \x01(\x0b\x32 .mailwire.directory.v1.ScimGroup\"J\n\x17UpdateScimGroupResponse\x12/\n\x05group\x18\x01 \x01(\x0b\x32 .mailwire.directory.v1.ScimGroup\"=\n\x16\x44\x65leteScimGroupRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteScimGroupResponse2\xdc\n\n\x14\x44irectoryScimService\x12p\n\x0f\x43reateScimToken\x12-.mailwire.directory.v1.CreateScimTokenRequest\x1a..mailwire.directory.v1.CreateScimTokenResponse\x12m\n\x0eListScimTokens\x12,.mailwire.directory.v1.ListScimTokensRequest\x1a-.mailwire.directory.v1.ListScimTokensResponse\x12p\n\x0f\x44\x65leteScimToken\x12-.mailwire.directory.v1.DeleteScimTokenRequest\x1a..mailwire.directory.v1.DeleteScimTokenResponse\x12s\n\x10ResolveScimToken\x12..mailwire.directory.v1.ResolveScimTokenRequest\x1a/.mailwire.directory.v1.ResolveScimTokenResponse\x12j\n\rListScimUsers\x12+.mailwire.directory.v1.ListScimUsersRequest\x1a,.mailwire.directory.v1.ListScimUsersResponse\x12m\n\x0e\x43reateScimUser\x12,.mailwire.directory.v1.CreateScimUserRequest\x1a-.mailwire.directory.v1.CreateScimUserResponse\x12m\n\x0eUpdateScimUser\x12,.mailwire.directory.v1.UpdateScimUserRequest\x1a-.mailwire.directory.v1.UpdateScimUserResponse\x12m\n\x0e\x44\x65leteScimUser\x12,.mailwire.directory.v1.DeleteScimUserRequest\x1a-.mailwire.directory.v1.DeleteScimUserResponse\x12m\n\x0eListScimGroups\x12,.mailwire.directory.v1.ListScimGroupsRequest\x1a-.mailwire.directory.v1.ListScimGroupsResponse\x12p\n\x0f\x43reateScimGroup\x12-.mailwire.directory.v1.CreateScimGroupRequest\x1a..mailwire.directory.v1.CreateScimGroupResponse\x12p\n\x0fUpdateScimGroup\x12-.mailwire.directory.v1.UpdateScimGroupRequest\x1a..mailwire.directory.v1.UpdateScimGroupResponse\x12p\n\x0f\x44\x65leteScimGroup\x12-.mailwire.directory.v1.DeleteScimGroupRequest\x1a..mailwire.directory.v1.DeleteScimGroupResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,45 +51,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOLVESCIMTOKENRESPONSE']._serialized_start=580
   _globals['_RESOLVESCIMTOKENRESPONSE']._serialized_end=625
   _globals['_SCIMUSER']._serialized_start=628
-  _globals['_SCIMUSER']._serialized_end=800
-  _globals['_SCIMFILTER']._serialized_start=802
-  _globals['_SCIMFILTER']._serialized_end=848
-  _globals['_LISTSCIMUSERSREQUEST']._serialized_start=850
-  _globals['_LISTSCIMUSERSREQUEST']._serialized_end=973
-  _globals['_LISTSCIMUSERSRESPONSE']._serialized_start=975
-  _globals['_LISTSCIMUSERSRESPONSE']._serialized_end=1061
-  _globals['_CREATESCIMUSERREQUEST']._serialized_start=1063
-  _globals['_CREATESCIMUSERREQUEST']._serialized_end=1170
-  _globals['_CREATESCIMUSERRESPONSE']._serialized_start=1172
-  _globals['_CREATESCIMUSERRESPONSE']._serialized_end=1243
-  _globals['_UPDATESCIMUSERREQUEST']._serialized_start=1245
-  _globals['_UPDATESCIMUSERREQUEST']._serialized_end=1352
-  _globals['_UPDATESCIMUSERRESPONSE']._serialized_start=1354
-  _globals['_UPDATESCIMUSERRESPONSE']._serialized_end=1425
-  _globals['_DELETESCIMUSERREQUEST']._serialized_start=1427
-  _globals['_DELETESCIMUSERREQUEST']._serialized_end=1489
-  _globals['_DELETESCIMUSERRESPONSE']._serialized_start=1491
-  _globals['_DELETESCIMUSERRESPONSE']._serialized_end=1515
-  _globals['_SCIMGROUP']._serialized_start=1518
-  _globals['_SCIMGROUP']._serialized_end=1707
-  _globals['_SCIMMEMBER']._serialized_start=1709
-  _globals['_SCIMMEMBER']._serialized_end=1758
-  _globals['_LISTSCIMGROUPSREQUEST']._serialized_start=1760
-  _globals['_LISTSCIMGROUPSREQUEST']._serialized_end=1884
-  _globals['_LISTSCIMGROUPSRESPONSE']._serialized_start=1886
-  _globals['_LISTSCIMGROUPSRESPONSE']._serialized_end=1975
-  _globals['_CREATESCIMGROUPREQUEST']._serialized_start=1977
-  _globals['_CREATESCIMGROUPREQUEST']._serialized_end=2069
-  _globals['_CREATESCIMGROUPRESPONSE']._serialized_start=2071
-  _globals['_CREATESCIMGROUPRESPONSE']._serialized_end=2145
-  _globals['_UPDATESCIMGROUPREQUEST']._serialized_start=2147
-  _globals['_UPDATESCIMGROUPREQUEST']._serialized_end=2239
-  _globals['_UPDATESCIMGROUPRESPONSE']._serialized_start=2241
-  _globals['_UPDATESCIMGROUPRESPONSE']._serialized_end=2315
-  _globals['_DELETESCIMGROUPREQUEST']._serialized_start=2317
-  _globals['_DELETESCIMGROUPREQUEST']._serialized_end=2378
-  _globals['_DELETESCIMGROUPRESPONSE']._serialized_start=2380
-  _globals['_DELETESCIMGROUPRESPONSE']._serialized_end=2405
-  _globals['_DIRECTORYSCIMSERVICE']._serialized_start=2408
-  _globals['_DIRECTORYSCIMSERVICE']._serialized_end=3780
+  _globals['_SCIMUSER']._serialized_end=815
+  _globals['_SCIMFILTER']._serialized_start=817
+  _globals['_SCIMFILTER']._serialized_end=863
+  _globals['_LISTSCIMUSERSREQUEST']._serialized_start=865
+  _globals['_LISTSCIMUSERSREQUEST']._serialized_end=988
+  _globals['_LISTSCIMUSERSRESPONSE']._serialized_start=990
+  _globals['_LISTSCIMUSERSRESPONSE']._serialized_end=1076
+  _globals['_CREATESCIMUSERREQUEST']._serialized_start=1078
+  _globals['_CREATESCIMUSERREQUEST']._serialized_end=1185
+  _globals['_CREATESCIMUSERRESPONSE']._serialized_start=1187
+  _globals['_CREATESCIMUSERRESPONSE']._serialized_end=1258
+  _globals['_UPDATESCIMUSERREQUEST']._serialized_start=1260
+  _globals['_UPDATESCIMUSERREQUEST']._serialized_end=1387
+  _globals['_UPDATESCIMUSERRESPONSE']._serialized_start=1389
+  _globals['_UPDATESCIMUSERRESPONSE']._serialized_end=1460
+  _globals['_DELETESCIMUSERREQUEST']._serialized_start=1462
+  _globals['_DELETESCIMUSERREQUEST']._serialized_end=1524
+  _globals['_DELETESCIMUSERRESPONSE']._serialized_start=1526
+  _globals['_DELETESCIMUSERRESPONSE']._serialized_end=1550
+  _globals['_SCIMGROUP']._serialized_start=1553
+  _globals['_SCIMGROUP']._serialized_end=1742
+  _globals['_SCIMMEMBER']._serialized_start=1744
+  _globals['_SCIMMEMBER']._serialized_end=1793
+  _globals['_LISTSCIMGROUPSREQUEST']._serialized_start=1795
+  _globals['_LISTSCIMGROUPSREQUEST']._serialized_end=1919
+  _globals['_LISTSCIMGROUPSRESPONSE']._serialized_start=1921
+  _globals['_LISTSCIMGROUPSRESPONSE']._serialized_end=2010
+  _globals['_CREATESCIMGROUPREQUEST']._serialized_start=2012
+  _globals['_CREATESCIMGROUPREQUEST']._serialized_end=2104
+  _globals['_CREATESCIMGROUPRESPONSE']._serialized_start=2106
+  _globals['_CREATESCIMGROUPRESPONSE']._serialized_end=2180
+  _globals['_UPDATESCIMGROUPREQUEST']._serialized_start=2182
+  _globals['_UPDATESCIMGROUPREQUEST']._serialized_end=2274
+  _globals['_UPDATESCIMGROUPRESPONSE']._serialized_start=2276
+  _globals['_UPDATESCIMGROUPRESPONSE']._serialized_end=2350
+  _globals['_DELETESCIMGROUPREQUEST']._serialized_start=2352
+  _globals['_DELETESCIMGROUPREQUEST']._serialized_end=2413
+  _globals['_DELETESCIMGROUPRESPONSE']._serialized_start=2415
+  _globals['_DELETESCIMGROUPRESPONSE']._serialized_end=2440
+  _globals['_DIRECTORYSCIMSERVICE']._serialized_start=2443
+  _globals['_DIRECTORYSCIMSERVICE']._serialized_end=3815
 # @@protoc_insertion_point(module_scope)

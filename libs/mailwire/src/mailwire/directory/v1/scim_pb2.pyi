@@ -217,6 +217,7 @@ class ScimUser(_message.Message):
     ACTIVE_FIELD_NUMBER: _builtins.int
     EMAILS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     user_name: _builtins.str
     """The primary address."""
@@ -229,6 +230,10 @@ class ScimUser(_message.Message):
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """administrator, auditor."""
+
     def __init__(
         self,
         *,
@@ -239,10 +244,11 @@ class ScimUser(_message.Message):
         active: _builtins.bool = ...,
         emails: _abc.Iterable[_builtins.str] | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "active", b"active", "created_at", b"created_at", "display_name", b"display_name", "emails", b"emails", "external_id", b"external_id", "user_name", b"user_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "active", b"active", "created_at", b"created_at", "display_name", b"display_name", "emails", b"emails", "external_id", b"external_id", "roles", b"roles", "user_name", b"user_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -380,9 +386,12 @@ class UpdateScimUserRequest(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
+    SETS_ROLES_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     password: _builtins.str
     """Empty: it stays."""
+    sets_roles: _builtins.bool
+    """The roles are to be those of `user`; otherwise they stay."""
     @_builtins.property
     def user(self) -> Global___ScimUser:
         """All of it but emails and created_at. A new user_name is the primary address from then on; the old one stays good."""
@@ -393,10 +402,11 @@ class UpdateScimUserRequest(_message.Message):
         tenant_id: _builtins.str = ...,
         user: Global___ScimUser | None = ...,
         password: _builtins.str = ...,
+        sets_roles: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["password", b"password", "tenant_id", b"tenant_id", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["password", b"password", "sets_roles", b"sets_roles", "tenant_id", b"tenant_id", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

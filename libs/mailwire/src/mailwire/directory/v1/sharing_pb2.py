@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from mailwire.directory.v1 import directory_pb2 as mailwire_dot_directory_dot_v1_dot_directory__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#mailwire/directory/v1/sharing.proto\x12\x15mailwire.directory.v1\x1a%mailwire/directory/v1/directory.proto\"T\n\x17\x44\x65scribeAccountsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x61\x63\x63ount_ids\x18\x02 \x03(\t\x12\x11\n\taddresses\x18\x03 \x03(\t\"W\n\x18\x44\x65scribeAccountsResponse\x12;\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32).mailwire.directory.v1.AccountDescription\"l\n\x12\x41\x63\x63ountDescription\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0e\n\x06shared\x18\x03 \x01(\x08\x12\x11\n\tsuspended\x18\x04 \x01(\x08\x12\x0e\n\x06groups\x18\x05 \x03(\t\"C\n\x1a\x43reateSharedAccountRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\"N\n\x1b\x43reateSharedAccountResponse\x12/\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1e.mailwire.directory.v1.Account2\x8c\x02\n\x17\x44irectorySharingService\x12s\n\x10\x44\x65scribeAccounts\x12..mailwire.directory.v1.DescribeAccountsRequest\x1a/.mailwire.directory.v1.DescribeAccountsResponse\x12|\n\x13\x43reateSharedAccount\x12\x31.mailwire.directory.v1.CreateSharedAccountRequest\x1a\x32.mailwire.directory.v1.CreateSharedAccountResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#mailwire/directory/v1/sharing.proto\x12\x15mailwire.directory.v1\x1a%mailwire/directory/v1/directory.proto\"T\n\x17\x44\x65scribeAccountsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x61\x63\x63ount_ids\x18\x02 \x03(\t\x12\x11\n\taddresses\x18\x03 \x03(\t\"W\n\x18\x44\x65scribeAccountsResponse\x12;\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32).mailwire.directory.v1.AccountDescription\"l\n\x12\x41\x63\x63ountDescription\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0e\n\x06shared\x18\x03 \x01(\x08\x12\x11\n\tsuspended\x18\x04 \x01(\x08\x12\x0e\n\x06groups\x18\x05 \x03(\t\"_\n\x1a\x43reateSharedAccountRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x1a\n\x12\x65ven_if_confusable\x18\x03 \x01(\x08\"N\n\x1b\x43reateSharedAccountResponse\x12/\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1e.mailwire.directory.v1.Account2\x8c\x02\n\x17\x44irectorySharingService\x12s\n\x10\x44\x65scribeAccounts\x12..mailwire.directory.v1.DescribeAccountsRequest\x1a/.mailwire.directory.v1.DescribeAccountsResponse\x12|\n\x13\x43reateSharedAccount\x12\x31.mailwire.directory.v1.CreateSharedAccountRequest\x1a\x32.mailwire.directory.v1.CreateSharedAccountResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,9 +39,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNTDESCRIPTION']._serialized_start=276
   _globals['_ACCOUNTDESCRIPTION']._serialized_end=384
   _globals['_CREATESHAREDACCOUNTREQUEST']._serialized_start=386
-  _globals['_CREATESHAREDACCOUNTREQUEST']._serialized_end=453
-  _globals['_CREATESHAREDACCOUNTRESPONSE']._serialized_start=455
-  _globals['_CREATESHAREDACCOUNTRESPONSE']._serialized_end=533
-  _globals['_DIRECTORYSHARINGSERVICE']._serialized_start=536
-  _globals['_DIRECTORYSHARINGSERVICE']._serialized_end=804
+  _globals['_CREATESHAREDACCOUNTREQUEST']._serialized_end=481
+  _globals['_CREATESHAREDACCOUNTRESPONSE']._serialized_start=483
+  _globals['_CREATESHAREDACCOUNTRESPONSE']._serialized_end=561
+  _globals['_DIRECTORYSHARINGSERVICE']._serialized_start=564
+  _globals['_DIRECTORYSHARINGSERVICE']._serialized_end=832
 # @@protoc_insertion_point(module_scope)

@@ -109,17 +109,21 @@ class CreateSharedAccountRequest(_message.Message):
 
     ADDRESS_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    EVEN_IF_CONFUSABLE_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     display_name: _builtins.str
+    even_if_confusable: _builtins.bool
+    """Also where it looks like another one of the domain."""
     def __init__(
         self,
         *,
         address: _builtins.str = ...,
         display_name: _builtins.str = ...,
+        even_if_confusable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "display_name", b"display_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "display_name", b"display_name", "even_if_confusable", b"even_if_confusable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
