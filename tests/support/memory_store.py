@@ -71,6 +71,7 @@ class Box:
     vanished: list[tuple[int, int]] = field(default_factory=list)
     annotations: dict[str, bytes] = field(default_factory=dict)
     rights: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, bytes] = field(default_factory=dict)
 
 
 class Account:
@@ -432,6 +433,22 @@ class MemoryStore:
         if not held[identifier]:
             del held[identifier]
         self._told(owner, 0, 0)
+
+    # -- keys; what readers keep of others' mailboxes is tested on the real one
+
+    async def mailbox_key(self, owner: AccountRef, mailbox_id: int, holder_id: str) -> bytes | None:
+        return self.of(owner).by_id(mailbox_id).keys.get(holder_id)
+
+    async def need_mailbox_key(self, owner: AccountRef, mailbox_id: int, holder_id: str) -> bytes:
+        return self.of(owner).by_id(mailbox_id).keys.setdefault(holder_id, b"%032d" % next(self._names))
+
+    async def renew_mailbox_key(self, owner: AccountRef, mailbox_id: int, holder_id: str) -> None:
+        self.of(owner).by_id(mailbox_id).keys[holder_id] = b"%032d" % next(self._names)
+
+    async def forget_mailbox_keys(self, holder: AccountRef) -> None:
+        for account in self._accounts.values():
+            for box in account.boxes.values():
+                box.keys.pop(holder.account_id, None)
 
     # -- annotations
 

@@ -113,6 +113,66 @@ async def test_inferiors(store: MailStore, account: AccountRef) -> None:
     assert not await store.has_inferiors(account, "a")
 
 
+async def test_keys_are_of_one_user_and_one_mailbox(store: MailStore, account: AccountRef) -> None:
+    mailbox_id = await inbox(store, account, 0)
+    sent = await store.get_mailbox(account, "Sent")
+    assert sent is not None
+    holder, other = AccountRef(account.tenant_id, str(uuid4())), str(uuid4())
+    assert await store.mailbox_key(account, mailbox_id, other) is None
+    keys = [
+        await store.need_mailbox_key(account, each, who)
+        for each in (mailbox_id, sent.mailbox_id)
+        for who in (holder.account_id, other)
+    ]
+    assert len({*keys}) == 4
+    assert all(len(key) == 32 for key in keys)
+    assert await store.need_mailbox_key(account, mailbox_id, other) == keys[1]
+    assert await store.mailbox_key(account, mailbox_id, other) == keys[1]
+    await store.renew_mailbox_key(account, mailbox_id, other)
+    assert await store.mailbox_key(account, mailbox_id, other) not in keys
+    assert await store.mailbox_key(account, mailbox_id, holder.account_id) == keys[0]
+    await store.forget_mailbox_keys(holder)
+    assert await store.mailbox_key(account, mailbox_id, holder.account_id) is None
+    assert await store.mailbox_key(account, sent.mailbox_id, holder.account_id) is None
+    assert await store.mailbox_key(account, sent.mailbox_id, other) == keys[3]
+    # They go with the mailbox; and another tenant can neither have nor make one.
+    await store.delete_mailbox(account, "Sent")
+    assert await store.mailbox_key(account, sent.mailbox_id, other) is None
+    stranger = AccountRef(str(uuid4()), account.account_id)
+    assert await store.mailbox_key(stranger, mailbox_id, other) is None
+    for whose, which in ((account, sent.mailbox_id), (stranger, mailbox_id)):
+        with pytest.raises(MailboxMissing):
+            await store.need_mailbox_key(whose, which, other)
+        with pytest.raises(MailboxMissing):
+            await store.renew_mailbox_key(whose, which, other)
+
+
+async def test_annotations_of_a_reader(store: MailStore, account: AccountRef) -> None:
+    mailbox_id = await inbox(store, account, 0)
+    reader, other = AccountRef(account.tenant_id, str(uuid4())), str(uuid4())
+    await store.change_annotations(account, mailbox_id, {"/private/a": b"owner's"})
+    highest = (await store.snapshot(account, mailbox_id)).info.highest_modseq
+    before = await store.annotation_digests(reader)
+    await store.change_annotations_as(account, mailbox_id, reader.account_id, {"/private/a": b"1"})
+    await store.change_annotations_as(
+        account, mailbox_id, reader.account_id, {"/private/a": None, "/private/b": b"\0"}
+    )
+    await store.change_annotations_as(account, mailbox_id, other, {"/private/a": b"other's"})
+    assert await store.get_annotations_as(account, mailbox_id, reader.account_id) == {"/private/b": b"\0"}
+    assert await store.get_annotations_as(account, mailbox_id, other) == {"/private/a": b"other's"}
+    assert await store.get_annotations(account, mailbox_id) == {"/private/a": b"owner's"}
+    assert (await store.snapshot(account, mailbox_id)).info.highest_modseq == highest
+    assert before == {}
+    assert list(await store.annotation_digests(reader)) == [(mailbox_id, "/private/b")]
+    with pytest.raises(AnnotationsFull):
+        await store.change_annotations_as(
+            account, mailbox_id, reader.account_id, {f"/private/{n}": b"x" for n in range(100)}
+        )
+    assert len(await store.get_annotations_as(account, mailbox_id, reader.account_id)) == 1
+    with pytest.raises(MailboxMissing):
+        await store.change_annotations_as(account, 10**9, reader.account_id, {"/private/a": b"1"})
+
+
 async def test_annotations(store: MailStore, account: AccountRef) -> None:
     mailbox_id = await inbox(store, account, 1)
     await store.change_annotations(account, 0, {"/private/x": b"of the account"})

@@ -286,6 +286,8 @@ async def test_a_reader_who_is_removed_leaves_nothing_with_others(
         await grant(store, owner, inbox, other, "t")
         for who in (reader, other):
             await store.store_flags_as(owner, inbox, uids, add, 1 << 62, who, EVERYTHING)
+            await store.change_annotations_as(owner, inbox, who, {"/private/note": who.encode()})
+            await store.need_mailbox_key(owner, inbox, who)
     # He had something of his own too, and nothing else in one of the mailboxes than what he had seen.
     await store.append(pair.reader, await box(store, pair.reader), [new()])
     for gone in (reader, f"-{reader}"):
@@ -296,6 +298,10 @@ async def test_a_reader_who_is_removed_leaves_nothing_with_others(
         assert (await store.snapshot_as(owner, inbox, reader)).info.unseen == 5
         assert (await store.snapshot_as(owner, inbox, other)).info.unseen == 0
         assert (await store.snapshot(owner, inbox)).info.messages == 5
+        assert await store.get_annotations_as(owner, inbox, reader) == {}
+        assert await store.get_annotations_as(owner, inbox, other) == {"/private/note": other.encode()}
+        assert await store.mailbox_key(owner, inbox, reader) is None
+        assert await store.mailbox_key(owner, inbox, other) is not None
         await counters_are_exact(store, owner)
     assert await store.remove_account(pair.reader) == 0
 

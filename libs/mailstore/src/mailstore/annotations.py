@@ -1,4 +1,6 @@
-"""Annotations (RFC 5464): small values by name, of a mailbox or of the account."""
+"""Annotations (RFC 5464): small values by name, of a mailbox or of the account; and those that somebody keeps for himself
+about another's mailbox (`_as`), which nobody else sees, its owner neither.
+"""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -27,10 +29,12 @@ async def get(pool: Pool, account: AccountRef, mailbox_id: int) -> dict[str, byt
 
 
 async def digests(pool: Pool, account: AccountRef) -> dict[tuple[int, str], bytes]:
-    """Of all annotations of an account, by mailbox and name: to see which change."""
+    """Of all annotations that an account keeps, by mailbox and name: to see which change."""
     async with transaction(pool, account.tenant_id) as connection:
         found = await connection.fetch(
-            "SELECT mailbox_id, entry, sha256(value) AS digest FROM annotation WHERE account_id = $1",
+            """SELECT mailbox_id, entry, sha256(value) AS digest FROM annotation WHERE account_id = $1
+               UNION ALL
+               SELECT mailbox_id, entry, sha256(value) FROM reader_annotation WHERE reader_id = $1""",
             UUID(account.account_id),
         )
     return {(row["mailbox_id"], row["entry"]): row["digest"] for row in found}
@@ -88,6 +92,51 @@ async def change(
         if kept and entries > MOST_ENTRIES:
             raise AnnotationsFull
     return MailboxChange(account, mailbox_id, modseq)
+
+
+async def get_as(pool: Pool, owner: AccountRef, mailbox_id: int, reader_id: str) -> dict[str, bytes]:
+    """What a reader keeps about another's mailbox, by name."""
+    async with transaction(pool, owner.tenant_id) as connection:
+        found = await connection.fetch(
+            """SELECT entry, value FROM reader_annotation
+               WHERE account_id = $1 AND mailbox_id = $2 AND reader_id = $3 ORDER BY entry COLLATE "C" """,
+            UUID(owner.account_id),
+            mailbox_id,
+            UUID(reader_id),
+        )
+    return {row["entry"]: row["value"] for row in found}
+
+
+async def change_as(
+    pool: Pool, owner: AccountRef, mailbox_id: int, reader_id: str, values: Mapping[str, bytes | None]
+) -> MailboxChange:
+    """The same as `change`, for a reader: the mailbox's MODSEQ stays. Raises MailboxMissing, AnnotationsFull."""
+    async with transaction(pool, owner.tenant_id) as connection:
+        await rows.lock_account(connection, owner)
+        await rows.mailbox_row(connection, owner, mailbox_id)
+        key = (UUID(owner.account_id), mailbox_id, UUID(reader_id))
+        await connection.execute(
+            """DELETE FROM reader_annotation
+               WHERE account_id = $1 AND mailbox_id = $2 AND reader_id = $3 AND entry = ANY($4::text[])""",
+            *key,
+            list(values),
+        )
+        kept = {entry: value for entry, value in values.items() if value is not None}
+        await connection.execute(
+            """INSERT INTO reader_annotation (account_id, mailbox_id, reader_id, entry, tenant_id, value)
+               SELECT $1, $2, $3, entry, $4, value FROM unnest($5::text[], $6::bytea[]) AS t(entry, value)""",
+            *key,
+            UUID(owner.tenant_id),
+            list(kept),
+            list(kept.values()),
+        )
+        entries = await connection.fetchval(
+            "SELECT count(*) FROM reader_annotation WHERE account_id = $1 AND mailbox_id = $2 AND reader_id = $3",
+            *key,
+        )
+        if kept and entries > MOST_ENTRIES:
+            raise AnnotationsFull
+    return MailboxChange(owner, mailbox_id, 0)
 
 
 async def forget(connection: Connection, account: AccountRef, mailbox_id: int) -> None:

@@ -1,5 +1,5 @@
 """Removing an account with everything that it has here, and from others' mailboxes that it was let into: the rights
-that it had there, and what it had seen. Its bodies become orphans, to be looked at later.
+that it had there, what it had seen and noted. Its bodies become orphans, to be looked at later.
 
 A large one goes in pieces: a transaction stays short, and one that was broken off goes on where it was. Records of its
 deliveries stay until they are old, so that nothing is put back for it.
@@ -11,17 +11,19 @@ from mailmodel import AccountRef
 from mailmodel.rights import NEGATIVE
 from pgkit import Pool, transaction
 
-from mailstore import removing
+from mailstore import keys, removing
 
 AT_ONCE = 5_000
 
 # Anybody who still has something of a reader's.
 OWNER = """(SELECT account_id FROM mailbox_right WHERE tenant_id = $1 AND identifier = ANY($2::text[]) LIMIT 1)
-UNION ALL (SELECT account_id FROM reader_seen WHERE reader_id = $3 LIMIT 1) LIMIT 1"""
+UNION ALL (SELECT account_id FROM reader_seen WHERE reader_id = $3 LIMIT 1)
+UNION ALL (SELECT account_id FROM reader_annotation WHERE reader_id = $3 LIMIT 1) LIMIT 1"""
 
 
 async def remove_account(pool: Pool, account: AccountRef) -> int:
     """How many messages went; 0 where there is no such account (any more). Raises StoreUnavailable."""
+    await keys.forget_all(pool, account)
     await _leave_others(pool, account)
     removed = 0
     while True:
@@ -60,6 +62,9 @@ async def _leave_others(pool: Pool, reader: AccountRef) -> None:
                 "DELETE FROM mailbox_right WHERE account_id = $1 AND identifier = ANY($2::text[])",
                 owner,
                 identifiers,
+            )
+            await connection.execute(
+                "DELETE FROM reader_annotation WHERE reader_id = $1 AND account_id = $2", reader_id, owner
             )
             await connection.execute(
                 """DELETE FROM reader_seen WHERE ctid = ANY(ARRAY(

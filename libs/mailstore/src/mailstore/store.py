@@ -23,6 +23,7 @@ from mailstore import (
     emptying,
     filing,
     flagging,
+    keys,
     mailboxes,
     moving,
     readers,
@@ -373,6 +374,36 @@ class MailStore:
     async def annotation_digests(self, account: AccountRef) -> dict[tuple[int, str], bytes]:
         """Of all annotations of an account, by mailbox id and name."""
         return await annotations.digests(self._pool, account)
+
+    async def get_annotations_as(
+        self, owner: AccountRef, mailbox_id: int, reader_id: str
+    ) -> dict[str, bytes]:
+        """What a reader keeps for himself about another's mailbox."""
+        return await annotations.get_as(self._pool, owner, mailbox_id, reader_id)
+
+    async def change_annotations_as(
+        self, owner: AccountRef, mailbox_id: int, reader_id: str, values: Mapping[str, bytes | None]
+    ) -> None:
+        """None removes; all or nothing. Raises AnnotationsFull."""
+        self._told(await annotations.change_as(self._pool, owner, mailbox_id, reader_id, values))
+
+    # -- keys of mailboxes: what their holder signs URLs with
+
+    async def mailbox_key(self, owner: AccountRef, mailbox_id: int, holder_id: str) -> bytes | None:
+        """None where he has none."""
+        return await keys.get(self._pool, owner, mailbox_id, holder_id)
+
+    async def need_mailbox_key(self, owner: AccountRef, mailbox_id: int, holder_id: str) -> bytes:
+        """Made where he has none."""
+        return await keys.need(self._pool, owner, mailbox_id, holder_id)
+
+    async def renew_mailbox_key(self, owner: AccountRef, mailbox_id: int, holder_id: str) -> None:
+        """What was signed with the one before is worth nothing from now on."""
+        await keys.renew(self._pool, owner, mailbox_id, holder_id)
+
+    async def forget_mailbox_keys(self, holder: AccountRef) -> None:
+        """All that he has."""
+        await keys.forget_all(self._pool, holder)
 
     # -- others' mailboxes: a `Side`, or a mailbox and the id of its reader
 

@@ -5,7 +5,8 @@ Lock order. Whoever changes anything of an account first locks its row in
 account that it has not locked. So two writers never wait for each other in a
 circle, UIDs and MODSEQs become visible in ascending order, and the counters in
 `mailbox` are exact. Rows of `orphan_object` come last, in the order of their
-keys. Two things need no lock: `recent_from_uid` (it only grows) and reading.
+keys. Three things need no lock: `recent_from_uid` (it only grows), `mailbox_key`
+(its holder's alone) and reading.
 
 Plans. A mailbox_id belongs to one account, which the planner does not know: it
 expects one row where there are 100,000, with fresh statistics too. So no
@@ -212,6 +213,37 @@ reader_seen = Table(
     ),
     Index("reader_seen_uid", "account_id", "mailbox_id", "uid"),
     Index("reader_seen_reader", "reader_id", "account_id"),
+)
+
+# What somebody keeps about another's mailbox for himself alone (RFC 5464): the private annotations of readers.
+reader_annotation = Table(
+    "reader_annotation",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    Column("mailbox_id", BigInteger, primary_key=True),
+    _uuid("reader_id", primary_key=True),
+    Column("entry", Text, primary_key=True),
+    _uuid("tenant_id"),
+    Column("value", LargeBinary, nullable=False),
+    ForeignKeyConstraint(
+        ["account_id", "mailbox_id"], ["mailbox.account_id", "mailbox.mailbox_id"], ondelete="CASCADE"
+    ),
+    Index("reader_annotation_reader", "reader_id", "account_id"),
+)
+
+# With what a user signs URLs of a mailbox, his own or another's (`keys`).
+mailbox_key = Table(
+    "mailbox_key",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    Column("mailbox_id", BigInteger, primary_key=True),
+    _uuid("holder_id", primary_key=True),
+    _uuid("tenant_id"),
+    Column("key", LargeBinary, nullable=False),
+    ForeignKeyConstraint(
+        ["account_id", "mailbox_id"], ["mailbox.account_id", "mailbox.mailbox_id"], ondelete="CASCADE"
+    ),
+    Index("mailbox_key_holder", "holder_id"),
 )
 
 # What was filed: (queue id, recipient) once. Outlives the message, so that a repetition finds it.
