@@ -2,6 +2,7 @@
 operator, and outlive the processes.
 """
 
+import contextlib
 import json
 import smtplib
 import subprocess
@@ -22,6 +23,8 @@ SETTINGS = {
     "SMTP_GATEWAY_GREYLIST_SECONDS": "1",
     "SMTP_GATEWAY_CLIENT_CONNECTIONS_PER_MINUTE": "0",
     "SMTP_GATEWAY_CLIENT_MESSAGES_PER_HOUR": "0",
+    "SMTP_GATEWAY_CLIENT_SESSIONS": "6",
+    "SMTP_GATEWAY_DOMAIN_TRANSACTIONS": "6",
 }
 DOORS = ("smtp-gateway", "smtp-gateway-2")
 
@@ -167,3 +170,45 @@ def test_forged_senders_get_no_notice(guarded: Platform) -> None:
             with pytest.raises((smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError)):
                 session.sendmail(f"victim{number}@elsewhere.test", [recipient], text)
     assert posthouse(guarded, "queue", "list", "--json") == []
+
+
+def opened(platform: Platform, client: str, sender: str) -> tuple[int, smtplib.SMTP]:
+    """A session of this client with a message begun; the answer to whichever went wrong first."""
+    session = smtplib.SMTP("127.0.0.1", platform.ports.smtp, timeout=20)
+    session.ehlo()
+    code = session.docmd("XCLIENT", f"ADDR={client}")[0]
+    if code == 220:
+        session.ehlo("mx.peer.test")
+        code = session.mail(sender)[0]
+    return code, session
+
+
+@pytest.mark.parametrize(
+    ("clients", "sender", "refused"),
+    [
+        ([f"198.51.100.{number}" for number in range(200, 220)], "x@many.test", 451),
+        (["198.51.100.7"] * 20, "x@one.test", 421),
+    ],
+)
+def test_how_many_there_are_at_once_is_one_number_for_both_processes(
+    guarded: Platform, clients: list[str], sender: str, refused: int
+) -> None:
+    """Messages of a sender domain; sessions of a client. Each process alone has half of them."""
+    with contextlib.ExitStack() as held:
+        for client in clients[:6]:
+            code, session = opened(guarded, client, sender)
+            held.callback(session.close)
+            assert code == 250
+        tries, in_a_row = 0, 0
+        # They tell each other once a second.
+        while in_a_row < 12:
+            code, session = opened(guarded, clients[6 + tries % 14], sender)
+            session.close()
+            in_a_row = in_a_row + 1 if code == refused else 0
+            assert code in (refused, 250)
+            tries += 1
+            assert tries < 3000
+        # Somebody else is not kept out.
+        code, session = opened(guarded, "198.51.100.99", "x@another.test")
+        held.callback(session.close)
+        assert code == 250

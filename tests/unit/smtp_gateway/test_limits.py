@@ -7,7 +7,8 @@ from directoryclient import Identity
 from hypothesis import given
 from hypothesis import strategies as st
 from mailmodel import AccountRef
-from smtp_gateway.core.limits import AtOnce, Bucket, Limited, Limits, Rate, Spent
+from smtp_gateway.core.at_once import AtOnce
+from smtp_gateway.core.limits import Bucket, Limited, Limits, Rate, Spent
 from smtp_gateway.core.roles import Role
 from smtp_gateway.edge.allowance import Allowance, Controls
 from smtp_gateway.edge.sharing import Sharing, decode, encode
@@ -60,7 +61,7 @@ def test_no_limit_is_no_limit() -> None:
     bucket.spend("a", 10**9, 0.0)
     assert bucket.has_room("a", 10**9, 0.0)
     at_once = AtOnce(0)
-    assert all(at_once.enter("a") for _ in range(1000))
+    assert all(at_once.enter("a", 0.0) for _ in range(1000))
 
 
 def test_a_bucket_is_bounded_and_keeps_those_who_owe() -> None:
@@ -268,7 +269,7 @@ def test_sessions_of_a_user_at_once(name: str) -> None:
     assert b"235 2.7.0" in said
     # The session is over; another one holds the place now.
     assert (
-        other.log_in(Identity(AccountRef("tenant-foo", "id-jones@foo.com"), "jones@foo.com", "default"))
+        other.log_in(Identity(AccountRef("tenant-foo", "id-jones@foo.com"), "jones@foo.com", "default"), 0.0)
         is None
     )
     said, _, _ = converse(Role.MSA, [HELLO, LOGIN, b"NOOP\r\n"], controls=controls)

@@ -62,7 +62,7 @@ async def wire(service: Service[Settings]) -> None:
     tls = certificates.context(settings.tls_minimum) if certificates is not None else None
     users_tls = certificates.users_context(settings.msa_tls_minimum) if certificates is not None else None
     controls = Controls.of(settings)
-    sharing = Sharing(controls.limits, bus.tell, time.monotonic)
+    sharing = Sharing(controls.limits, bus.tell, time.monotonic, controls.at_once)
     await sharing.listen(bus)
     service.spawn(sharing.run(service.draining), name="sharing")
     rooms, followed = await follow_rooms(bus, policies)

@@ -1,4 +1,4 @@
-"""How much of what, by whom, in how long: rates as buckets that fill up again by themselves, and numbers at once.
+"""How much of what, by whom, in how long: rates as buckets that fill up again by themselves.
 
 A bucket is one number for each key: how much of it is in use. It trickles out at the rate, so that a whole period's amount
 can be used at once and then comes back. A key of which nothing is in use costs nothing and is forgotten; with more than
@@ -36,6 +36,8 @@ class Limited(Enum):
     TENANT_MESSAGES_DAILY = "tenant_messages_daily"
     TENANT_RECIPIENTS = "tenant_recipients"
     TENANT_RECIPIENTS_DAILY = "tenant_recipients_daily"
+    DOMAIN_MESSAGES = "domain_messages"
+    DOMAIN_RECIPIENTS = "domain_recipients"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,26 +194,3 @@ class Limits:
         ]
         self._untold.clear()
         return spent
-
-
-class AtOnce:
-    """How many there are now, by key; 0 allowed is no limit."""
-
-    def __init__(self, allowed: int) -> None:
-        self._allowed = allowed
-        self._count: dict[str, int] = {}
-
-    def enter(self, key: str) -> bool:
-        """False where there are too many; then nothing is counted."""
-        count = self._count.get(key, 0)
-        if self._allowed and count >= self._allowed:
-            return False
-        self._count[key] = count + 1
-        return True
-
-    def leave(self, key: str) -> None:
-        """One that entered is gone."""
-        if self._count[key] == 1:
-            del self._count[key]
-        else:
-            self._count[key] -= 1

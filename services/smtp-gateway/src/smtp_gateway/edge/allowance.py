@@ -1,5 +1,6 @@
 """What one session may still use, and what it is told when that is nothing: 421 ends it, 451 says later."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from directoryclient import Identity
@@ -7,7 +8,8 @@ from mailproto.smtp.reply import Reply
 from servicekit import logs
 
 from smtp_gateway import metrics
-from smtp_gateway.core.limits import NOTHING_CHOSEN, AtOnce, Chosen, Limited, Limits
+from smtp_gateway.core.at_once import AtOnce, Together
+from smtp_gateway.core.limits import NOTHING_CHOSEN, Chosen, Limited, Limits
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.prefixes import prefix_of
 from smtp_gateway.core.roles import Role
@@ -38,9 +40,7 @@ class Controls:
     """What all sessions of a process share of limits."""
 
     limits: Limits
-    clients: AtOnce
-    accounts: AtOnce
-    tenants: AtOnce
+    at_once: Mapping[Together, AtOnce]
     unlimited: Networks
 
     @classmethod
@@ -48,9 +48,12 @@ class Controls:
         """As the settings say."""
         return cls(
             Limits(settings.rates()),
-            AtOnce(settings.client_sessions),
-            AtOnce(settings.account_sessions),
-            AtOnce(settings.tenant_sessions),
+            {
+                Together.CLIENT_SESSIONS: AtOnce(settings.client_sessions),
+                Together.ACCOUNT_SESSIONS: AtOnce(settings.account_sessions),
+                Together.TENANT_SESSIONS: AtOnce(settings.tenant_sessions),
+                Together.DOMAIN_TRANSACTIONS: AtOnce(settings.domain_transactions),
+            },
             Networks(map(str, settings.unlimited_networks)),
         )
 
@@ -60,6 +63,9 @@ class Allowance:
 
     def __init__(self, controls: Controls, settings: LimitSettings, role: Role) -> None:
         self._controls = controls
+        self._clients = controls.at_once[Together.CLIENT_SESSIONS]
+        self._accounts = controls.at_once[Together.ACCOUNT_SESSIONS]
+        self._tenants = controls.at_once[Together.TENANT_SESSIONS]
         self._settings = settings
         self._role = role
         self._client: str | None = None
@@ -74,29 +80,29 @@ class Allowance:
         if host in self._controls.unlimited:
             return None
         client = self._prefix(host)
-        if not self._controls.clients.enter(client):
-            return self._refused("client_sessions", client, TOO_MANY_SESSIONS)
+        if not self._clients.enter(client, now):
+            return self._refused(Together.CLIENT_SESSIONS.value, client, TOO_MANY_SESSIONS)
         self._client = client
         refusing = self._controls.limits.take([(Limited.CLIENT_CONNECTIONS, client)], 1, now)
         return refusing and self._refused(refusing.value, client, TOO_MANY_CONNECTIONS)
 
-    def log_in(self, who: Identity) -> Reply | None:
+    def log_in(self, who: Identity, now: float) -> Reply | None:
         """Somebody has authenticated; why the session cannot go on."""
         self.log_out()
         account, tenant = who.account.account_id, who.account.tenant_id
-        if not self._controls.accounts.enter(account):
-            return self._refused("account_sessions", account, TOO_MANY_SESSIONS)
-        if not self._controls.tenants.enter(tenant):
-            self._controls.accounts.leave(account)
-            return self._refused("tenant_sessions", tenant, TOO_MANY_SESSIONS)
+        if not self._accounts.enter(account, now):
+            return self._refused(Together.ACCOUNT_SESSIONS.value, account, TOO_MANY_SESSIONS)
+        if not self._tenants.enter(tenant, now):
+            self._accounts.leave(account)
+            return self._refused(Together.TENANT_SESSIONS.value, tenant, TOO_MANY_SESSIONS)
         self._who = who
         return None
 
     def log_out(self) -> None:
         """Nobody is authenticated any more."""
         if self._who is not None:
-            self._controls.accounts.leave(self._who.account.account_id)
-            self._controls.tenants.leave(self._who.account.tenant_id)
+            self._accounts.leave(self._who.account.account_id)
+            self._tenants.leave(self._who.account.tenant_id)
             self._who = None
             self.chosen = NOTHING_CHOSEN
 
@@ -135,7 +141,7 @@ class Allowance:
         """The session is over."""
         self.log_out()
         if self._client is not None:
-            self._controls.clients.leave(self._client)
+            self._clients.leave(self._client)
             self._client = None
 
     def _recipient_keys(self) -> list[tuple[Limited, str]]:

@@ -31,6 +31,7 @@ from smtp_gateway.edge.guard import Guard
 from smtp_gateway.edge.intake import Intake
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.owning import may_be_envelope
+from smtp_gateway.edge.sender_domain import SenderDomain
 from smtp_gateway.edge.visit import Visit
 
 LOG = logs.logger("smtp_gateway.session")
@@ -60,6 +61,7 @@ class Session:
         self._login_failures = 0
         self._intake = Intake(needs)
         self._allowance = Allowance(needs.controls, needs.settings, role)
+        self._sender_domain = SenderDomain(needs, role)
         self._guard = Guard(needs, role, connection)
         settings = needs.settings
         config = ServerConfig(
@@ -117,6 +119,7 @@ class Session:
             self._connection.abort()
         finally:
             self._intake.release()
+            self._sender_domain.release()
             self._allowance.close()
             if self._machine.errors > self._needs.settings.errors:
                 await self._guard.offended(Offence.PROTOCOL_ERRORS)
@@ -190,6 +193,7 @@ class Session:
                     metrics.REFUSED.labels(self._role.value, event.flaw.name.lower()).inc()
                     self._transaction = None
                     self._intake.release()
+                    self._sender_domain.release()
                 case events.TlsAsked():
                     await self._start_tls()
                 case (
@@ -229,6 +233,8 @@ class Session:
             reply = await self._guard.mail(hello, mail.reverse_path, self._who) or reply
         if reply.is_positive:
             reply = self._allowance.message(self._needs.clock()) or reply
+        if reply.is_positive:
+            reply = await self._in_domains_name(mail.reverse_path) or reply
         wishes = travelling.wishes_of(mail.given, datetime.now(UTC), self._needs.settings.priority_most)
         if isinstance(wishes, Reply):
             reply = wishes
@@ -247,6 +253,10 @@ class Session:
                 wishes,
                 mail.given.size_octets or 0,
             )
+
+    async def _in_domains_name(self, reverse_path: str) -> Reply | None:
+        hello = "" if self._machine.hello is None else self._machine.hello.name
+        return await self._sender_domain.mail(reverse_path, self._who, self._client.host, hello)
 
     async def _judge_sender(self, reverse_path: str) -> Reply:
         """A user may only send as himself: otherwise one tenant could speak for another."""
@@ -298,11 +308,13 @@ class Session:
     def _name(self, transaction: Transaction, rcpt: Rcpt, resolution: Resolution) -> Reply:
         """One recipient, where there may be another in this time."""
         now = self._needs.clock()
-        if (refusal := self._allowance.may_name_another(now)) is not None:
+        refusal = self._allowance.may_name_another(now) or self._sender_domain.may_name_another()
+        if refusal is not None:
             return refusal
         reply = transaction.add(self._role, rcpt, resolution, self._who)
         if reply.is_positive:
             self._allowance.named_another(now)
+            self._sender_domain.named_another()
         return reply
 
     async def _message(self, content: bytes) -> None:
@@ -318,6 +330,7 @@ class Session:
             reply = await accept(self._needs, visit, transaction, content)
         finally:
             self._intake.release()
+            self._sender_domain.release()
         await self._guard.answered(reply)
         self._machine.answer(reply)
 
@@ -392,7 +405,7 @@ class Session:
                 return False
             return True
         metrics.LOGINS.labels("granted").inc()
-        if (refusal := self._allowance.log_in(who)) is not None:
+        if (refusal := self._allowance.log_in(who, self._needs.clock())) is not None:
             self._machine.answer(refusal)
             return False
         self._who = who
