@@ -11,10 +11,10 @@ import pytest
 from blobstore import BlobUnavailable, BodyReference
 from mailmodel import AccountRef, Entry, FlagAction, FlagChange, Flags, MailboxInfo, SystemFlag
 from mailproto.pop3.maildrop import DropMessage, Maildrop
-from mailstore import Columns, MailStore, StoredMessage
+from mailstore import Columns, MailStore, Prepared, StoredMessage
 from pop3.adapters.maildrop import StoreMaildrop
 from pop3.adapters.maildrop_lock import MaildropLock
-from pop3.adapters.read_ahead import BATCH_OCTETS, Room
+from pop3.adapters.read_ahead import BATCH_OCTETS, FIRST_BATCH_OCTETS
 from pop3.ports import MessageGone, Unavailable
 
 PREFIX = b"Return-Path: <a@b.c>\r\n"
@@ -92,7 +92,12 @@ class Lock:
 
 
 def maildrop(
-    store: Store, lock: Lock | None = None, *, messages: int = 3, room: Room | None = None, keep_days: int = 0
+    store: Store,
+    lock: Lock | None = None,
+    *,
+    messages: int = 3,
+    prepared: Prepared | None = None,
+    keep_days: int = 0,
 ) -> StoreMaildrop:
     uids = [10 * number for number in range(1, messages + 1)]
     sizes = [len(PREFIX) + len(CONTENT)] * messages
@@ -103,7 +108,7 @@ def maildrop(
         uids,
         sizes,
         cast(MaildropLock, lock or Lock()),
-        room or Room(),
+        prepared or Prepared(),
         keep_days,
         lambda: NOW,
     )
@@ -113,6 +118,8 @@ async def chunks(
     drop: StoreMaildrop, number: int, first_chunk_octets: int, given: list[bytes] | None = None
 ) -> list[bytes]:
     given = [] if given is None else given
+    if (whole := drop.at_hand(number)) is not None:
+        return [whole]
     async for chunk in drop.read(number, first_chunk_octets):
         given.append(chunk)
     return given
@@ -175,13 +182,45 @@ async def test_without_the_lock_nothing_is_removed() -> None:
 
 async def test_messages_taken_in_order_are_read_ahead_together() -> None:
     store = Store()
-    drop = maildrop(store, messages=50)
-    for number in range(1, 51):
+    drop = maildrop(store, messages=150)
+    for number in range(1, 151):
         assert await chunks(drop, number, 1 << 20) == [store.octets]
+        await asyncio.sleep(0)
     assert store.read_alone == [10]
-    in_one = BATCH_OCTETS // len(store.octets)
-    assert [len(batch) for batch in store.read_together] == [in_one, 49 - in_one]
-    assert [uid for batch in store.read_together for uid in batch] == [10 * n for n in range(2, 51)]
+    size = len(store.octets)
+    batches = [len(batch) for batch in store.read_together]
+    # The longer it goes on the more are read at a time.
+    assert batches[:3] == [
+        FIRST_BATCH_OCTETS // size,
+        2 * FIRST_BATCH_OCTETS // size,
+        4 * FIRST_BATCH_OCTETS // size,
+    ]
+    assert max(batches) == BATCH_OCTETS // size
+    assert [uid for batch in store.read_together for uid in batch] == [10 * n for n in range(2, 151)]
+    # Every row once: the first by itself with some that follow it.
+    assert len(store.rows_read) <= 1 + len(batches)
+
+
+async def test_the_same_message_again_does_not_lose_what_was_read_ahead() -> None:
+    store = Store()
+    drop = maildrop(store, messages=12)
+    for number in range(1, 13):
+        for _ in ("TOP", "RETR"):
+            assert await chunks(drop, number, 1 << 20) == [store.octets]
+            await asyncio.sleep(0)
+    assert [uid for batch in store.read_together for uid in batch] == [10 * n for n in range(2, 13)]
+
+
+async def test_nothing_is_waited_for_in_at_hand() -> None:
+    store = Store()
+    drop = maildrop(store, messages=4)
+    assert drop.at_hand(1) is None
+    await chunks(drop, 1, 1 << 20)
+    await asyncio.sleep(0)
+    assert drop.at_hand(3) == store.octets
+    assert drop.at_hand(3) is None
+    assert drop.at_hand(2) == store.octets
+    assert drop.at_hand(5) is None
 
 
 async def test_messages_taken_in_another_order_are_not() -> None:
@@ -195,16 +234,48 @@ async def test_messages_taken_in_another_order_are_not() -> None:
 
 async def test_what_is_read_ahead_has_its_room_and_gives_it_back() -> None:
     store = Store()
-    room = Room(3 * len(store.octets))
-    drop = maildrop(store, messages=20, room=room)
+    prepared = Prepared(3 * len(store.octets))
+    drop = maildrop(store, messages=20, prepared=prepared)
     for number in range(1, 21):
         assert await chunks(drop, number, 1 << 20) == [store.octets]
-    assert max(len(batch) for batch in store.read_together) <= 3
-    for number in (1, 2):
-        await chunks(drop, number, 1 << 20)
+        assert prepared.left_octets >= 0
+    drop = maildrop(store, messages=4, prepared=prepared)
+    await chunks(drop, 1, 1 << 20)
+    await asyncio.sleep(0)
+    assert prepared.left_octets == 0
     await drop.close()
-    assert room.take(3 * len(store.octets))
-    assert not room.take(1)
+    assert prepared.left_octets == 3 * len(store.octets)
+
+
+async def test_a_session_that_went_silent_makes_room_for_one_that_works() -> None:
+    store = Store()
+    prepared = Prepared(6 * len(store.octets))
+    silent, working = (maildrop(store, messages=6, prepared=prepared) for _ in range(2))
+    for drop in (silent, working):
+        await chunks(drop, 1, 1 << 20)
+        await asyncio.sleep(0)
+    assert [working.at_hand(number) for number in range(2, 7)] == [store.octets] * 5
+    # It has to read again, and gets the same.
+    assert silent.at_hand(2) is None
+    assert await chunks(silent, 2, 1 << 20) == [store.octets]
+    await silent.close()
+    await working.close()
+    assert prepared.left_octets == 6 * len(store.octets)
+
+
+async def test_who_leaves_while_messages_are_read_leaves_nothing_behind() -> None:
+    store = Store()
+    prepared = Prepared()
+    before = prepared.left_octets
+    for steps in range(4):
+        drop = maildrop(store, messages=6, prepared=prepared)
+        await chunks(drop, 1, 1 << 20)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await drop.close()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert prepared.left_octets == before
 
 
 async def test_a_failure_ahead_is_told_where_it_belongs() -> None:

@@ -14,6 +14,7 @@ from mailproto.pop3.maildrop import Maildrop
 from mailproto.sasl import TokenRefusal
 from mailproto.sasl.scram import derive
 from mailproto.sasl.scram_exchange import Candidate, Offer
+from pop3 import metrics
 from pop3.edge.session import Needs, Session
 from pop3.ports import MessageGone, Unavailable
 from pop3.settings import Settings
@@ -37,6 +38,7 @@ class Wire:
         self.peer_certificate = b""
         self.draining = asyncio.Event()
         self.sent = bytearray()
+        self.writes: list[bytes] = []
         self.aborted = False
         self.closed = False
         self.tls_started = 0
@@ -53,7 +55,8 @@ class Wire:
     def write(self, data: bytes) -> None:
         self.sent += data
 
-    async def drain(self) -> None:
+    async def drain(self, timeout_seconds: float | None = None) -> None:
+        self.writes.append(bytes(self.sent[sum(map(len, self.writes)) :]))
         await asyncio.sleep(0)
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
@@ -71,6 +74,9 @@ class Drop:
     def __init__(self, drops: "Drops") -> None:
         self._drops = drops
         self.contents = Maildrop([len(content) for content in MESSAGES], lambda number: b"1.%d" % number)
+
+    def at_hand(self, number: int) -> bytes | None:
+        return MESSAGES[number - 1] if number in self._drops.at_hand else None
 
     async def read(self, number: int, first_chunk_octets: int) -> AsyncGenerator[bytes, None]:
         content = MESSAGES[number - 1]
@@ -95,6 +101,7 @@ class Drops:
         self.removed: list[int] | None = None
         self.remove_fails = False
         self.unavailable = False
+        self.at_hand: set[int] = set()
         self.fail_read_at = -1
         self.read_failure: Exception = Unavailable("away")
 
@@ -259,6 +266,37 @@ async def test_half_a_message_is_never_ended_with_a_dot() -> None:
     assert wire.aborted
     assert b"\r\n.\r\n" not in wire.sent
     assert not house.drops.locked
+
+
+RETR_BOTH = b"RETR 1\r\nRETR 2\r\nTOP 2 0\r\nDELE 1\r\nRETR 1\r\nNOOP\r\n"
+
+
+@pytest.mark.parametrize("at_hand", [{1}, {2}, {1, 2}])
+async def test_what_is_at_hand_is_said_as_what_is_read(at_hand: set[int]) -> None:
+    expected = await House().play(LOGIN + RETR_BOTH)
+    assert b"..first\r\n.\r\n" in expected
+    house = House()
+    house.drops.at_hand = at_hand
+    counted = metrics.RETRIEVED._value.get(), metrics.RETRIEVED_OCTETS._value.get()
+    assert await house.play(LOGIN + RETR_BOTH) == expected
+    assert metrics.RETRIEVED._value.get() - counted[0] == 2
+    # A TOP that cuts by itself has read as far as it needed.
+    assert metrics.RETRIEVED_OCTETS._value.get() - counted[1] >= sum(map(len, MESSAGES))
+
+
+async def test_answers_to_commands_that_came_together_go_out_together() -> None:
+    house = House()
+    house.drops.at_hand = {1, 2}
+    wire = Wire()
+    wire.feed(LOGIN)
+    task = asyncio.create_task(house.sessions.serve(cast(Connection, wire)))
+    await until(lambda: b"maildrop has" in wire.sent)
+    before = len(wire.writes)
+    wire.feed(b"RETR 1\r\nRETR 2\r\nDELE 1\r\nNOOP\r\n")
+    wire.feed(b"")
+    await task
+    assert len(wire.writes) == before + 1
+    assert wire.writes[-1].endswith(b"second\r\n.\r\n+OK message 1 deleted\r\n+OK done\r\n")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from mailstore.errors import (
     TooManyScripts,
 )
 from mailstore.notifier import bus_notifier, sorted_notifier
+from mailstore.prepared import Prepared
 from mailstore.scripts import ActiveScripts, ScriptInfo, ScriptStore
 from mailstore.sharing import SharedMailbox
 from mailstore.store import MailStore
@@ -63,6 +64,7 @@ __all__ = [
     "MailboxNameInvalid",
     "NewMessage",
     "Outcome",
+    "Prepared",
     "QuotaExceeded",
     "RightsFull",
     "ScriptActive",

@@ -176,14 +176,15 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
-    async def drain(self) -> None:
-        """Wait until there is room to write. Raises ConnectionError when the connection is gone."""
+    async def drain(self, timeout_seconds: float | None = None) -> None:
+        """Wait until there is room to write. Raises ConnectionError when the connection is gone, TimeoutError."""
         if self._closed.done():
             raise ConnectionError("the connection is closed")
         if self._write_paused:
             self._writer = asyncio.get_running_loop().create_future()
             try:
-                await self._writer
+                async with asyncio.timeout(timeout_seconds):
+                    await self._writer
             finally:
                 self._writer = None
             if self._closed.done():

@@ -50,6 +50,9 @@ class OpenMaildrop(Protocol):
     def contents(self) -> Maildrop:
         """What is in it."""
 
+    def at_hand(self, number: int) -> bytes | None:
+        """All of a message, where it can be given at once."""
+
     def read(self, number: int, first_chunk_octets: int) -> AsyncGenerator[bytes, None]:
         """The octets of a message, in chunks. Raises Unavailable, MessageGone."""
 

@@ -9,7 +9,7 @@ from mailproto.pop3.commands import MOST_DISCARDED_OCTETS, Keyword
 from mailproto.pop3.events import LoginFailure
 from mailproto.pop3.server import MOST_FAILED_LOGINS, MOST_MISTAKES
 from mailproto.pop3.states import PasswordRule, TlsState
-from mailproto.pop3.stuffing import DotStuffer, TopCutter
+from mailproto.pop3.stuffing import DotStuffer, TopCutter, stuffed_whole
 
 from tests.unit.mailproto.pop3.memory import Memory, logged_in
 
@@ -306,6 +306,20 @@ def test_top_reads_no_more_than_it_needs() -> None:
     assert memory.chunks_read == 1
 
 
+@pytest.mark.parametrize("enter", [b"", b"UTF8\r\n"])
+@pytest.mark.parametrize("command", [b"RETR 1\r\n", b"TOP 1 1\r\n", b"RETR 1\r\nRETR 2\r\nTOP 2 0\r\n"])
+def test_a_message_at_hand_is_given_as_one_that_comes_in_chunks(enter: bytes, command: bytes) -> None:
+    messages = ["Subject: Grüße\r\n\r\n.dot\r\nlast".encode(), b"Subject: b\r\n\r\n\xff\r\n..\r\n"]
+    answers = []
+    for gives_whole in (False, True):
+        memory = Memory(messages=messages)
+        memory.gives_whole = gives_whole
+        memory.exchange(enter + b"USER mrose\r\nPASS tanstaaf\r\n")
+        answers.append(memory.exchange(command))
+    assert answers[0] == answers[1]
+    assert ("Grüße".encode() in answers[1]) is bool(enter)
+
+
 def unstuff(sent: bytes) -> bytes:
     assert sent.endswith(b"\r\n.\r\n") or sent == b".\r\n"
     lines = sent.removesuffix(b".\r\n").split(b"\r\n")
@@ -323,6 +337,12 @@ def test_stuffing_comes_back_whatever_the_chunks(message: bytes, step: int) -> N
     assert sent.count(b"\r\n.\r\n") <= 1
     expected = message if message.endswith(b"\r\n") or not message else message + b"\r\n"
     assert unstuff(sent) == expected
+
+
+@given(st.lists(PIECES, max_size=30).map(b"".join))
+def test_a_message_at_hand_is_stuffed_as_one_that_comes_in_chunks(message: bytes) -> None:
+    stuffer = DotStuffer()
+    assert stuffed_whole(message) == stuffer.stuff(message) + stuffer.finish()
 
 
 def test_a_bare_line_feed_makes_no_early_end() -> None:

@@ -34,6 +34,9 @@ class Keyword(Enum):
     UTF8 = b"UTF8"
     LANG = b"LANG"
 
+    # A member is one of a kind; the hash of its name, which an Enum has, is made anew each time.
+    __hash__ = object.__hash__
+
 
 _KEYWORDS = {keyword.value: keyword for keyword in Keyword}
 

@@ -39,9 +39,17 @@ class Maildrop:
 
     def get(self, number: int) -> DropMessage | None:
         """The message with this number, or None where there is none or it is deleted."""
-        if not 1 <= number <= len(self._sizes) or number in self._deleted:
+        if not self.has(number):
             return None
         return DropMessage(self._sizes[number - 1], self._unique_id_of(number))
+
+    def has(self, number: int) -> bool:
+        """Whether there is a message with this number that is not deleted."""
+        return 1 <= number <= len(self._sizes) and number not in self._deleted
+
+    def size_of(self, number: int) -> int:
+        """In octets, of a message that is there."""
+        return self._sizes[number - 1]
 
     def scan_listing(self) -> Iterator[bytes]:
         """A line of LIST for each message that is not deleted."""

@@ -53,7 +53,7 @@ from mailproto.pop3.states import (
     Welcome,
     capabilities,
 )
-from mailproto.pop3.stuffing import DotStuffer, TopCutter
+from mailproto.pop3.stuffing import DotStuffer, TopCutter, stuffed_whole
 from mailproto.pop3.surrogate import HeaderSurrogate
 from mailproto.sasl.bearer import Bearer, BearerExchange, TokenRefusal
 from mailproto.sasl.choosing import Exchange, exchange_of, usable
@@ -216,12 +216,24 @@ class Pop3Server:
         """The message that `Retrieve` names was found; its octets follow."""
         event = self._answered(Retrieve, keep=True)
         assert isinstance(event, Retrieve)
-        message = self._maildrop.get(event.number)
-        assert message is not None
+        size_octets = self._maildrop.size_of(event.number)
         self._stuffer = DotStuffer()
         self._surrogate = None if self._utf8 else HeaderSurrogate()
         self._cutter = None if event.lines is None else TopCutter(event.lines)
-        self._ok(f"{message.size_octets} octets" if event.lines is None else "top of message follows")
+        self._ok(f"{size_octets} octets" if event.lines is None else "top of message follows")
+
+    def message_given(self, content: bytes) -> None:
+        """All of the message that `Retrieve` names, where it is at hand: as `message_started` to `message_ended`."""
+        event = self._answered(Retrieve, keep=True)
+        assert isinstance(event, Retrieve)
+        if event.lines is None and (self._utf8 or content.isascii()):
+            self._waiting = None
+            size_octets = self._maildrop.size_of(event.number)
+            self._send(b"+OK %d octets\r\n%b" % (size_octets, stuffed_whole(content)))
+        else:
+            self.message_started()
+            self.message_data(content)
+            self.message_ended()
 
     def message_data(self, chunk: bytes) -> bool:
         """Octets of the message. False when no more are wanted."""
@@ -310,11 +322,16 @@ class Pop3Server:
         if self.state not in ALLOWED[keyword]:
             self._mistake("Not now")
             return
+        arguments = command.arguments
         bounds = ARGUMENTS.get(keyword)
-        if bounds is not None and not bounds[0] <= len(command.arguments) <= bounds[1]:
+        if bounds is not None and not bounds[0] <= len(arguments) <= bounds[1]:
             self._mistake("Wrong number of arguments")
             return
         match keyword:
+            case Keyword.RETR:
+                self._retrieve(arguments[0], None)
+            case Keyword.DELE:
+                self._delete(arguments[0])
             case Keyword.CAPA:
                 self._many("Capabilities follow", [line + b"\r\n" for line in self.capabilities()])
             case Keyword.QUIT:
@@ -324,7 +341,7 @@ class Pop3Server:
             case Keyword.PASS:
                 self._pass(command.rest)
             case Keyword.AUTH:
-                self._auth(command.arguments)
+                self._auth(arguments)
             case Keyword.STLS:
                 self._stls()
             case Keyword.NOOP:
@@ -332,25 +349,21 @@ class Pop3Server:
             case Keyword.STAT:
                 self._send(b"+OK %d %d\r\n" % (self._maildrop.count(), self._maildrop.size_octets()))
             case Keyword.LIST:
-                self._list(command.arguments)
+                self._list(arguments)
             case Keyword.UIDL:
-                self._uidl(command.arguments)
-            case Keyword.RETR:
-                self._retrieve(command.arguments[0], None)
+                self._uidl(arguments)
             case Keyword.TOP:
-                lines = parse_number(command.arguments[1])
+                lines = parse_number(arguments[1])
                 if lines is None:
                     self._mistake("That is no number of lines")
                 else:
-                    self._retrieve(command.arguments[0], lines)
-            case Keyword.DELE:
-                self._delete(command.arguments[0])
+                    self._retrieve(arguments[0], lines)
             case Keyword.UTF8:
                 # RFC 6856 §2.1. Our own words are ASCII, which is UTF-8.
                 self._utf8 = True
                 self._ok("UTF-8 it is")
             case Keyword.LANG:
-                self._lang(command.arguments)
+                self._lang(arguments)
             case Keyword.RSET:
                 self._maildrop.reset()
                 self._ok(
@@ -496,9 +509,7 @@ class Pop3Server:
     def _list(self, arguments: list[bytes]) -> None:
         if arguments:
             if (number := self._existing(arguments[0])) is not None:
-                message = self._maildrop.get(number)
-                assert message is not None
-                self._send(b"+OK %d %d\r\n" % (number, message.size_octets))
+                self._send(b"+OK %d %d\r\n" % (number, self._maildrop.size_of(number)))
             return
         self._ok(f"{_messages(self._maildrop.count())} ({self._maildrop.size_octets()} octets)")
         self._listing = self._maildrop.scan_listing()
@@ -536,7 +547,7 @@ class Pop3Server:
         if number is None:
             self._mistake("That is no message number")
             return None
-        if self._maildrop.get(number) is None:
+        if not self._maildrop.has(number):
             self._error("No such message")
             return None
         return number

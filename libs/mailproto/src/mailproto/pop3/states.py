@@ -16,6 +16,9 @@ class State(Enum):
     TRANSACTION = "transaction"
     ENDED = "ended"
 
+    # As `Keyword` has it.
+    __hash__ = object.__hash__
+
 
 class PasswordRule(Enum):
     """Whether a password may be sent on a connection without TLS."""

@@ -27,7 +27,8 @@ class DotStuffer:
         """The octets to send for this chunk."""
         if not chunk:
             return b""
-        stuffed = chunk.replace(b"\n.", b"\n..")
+        # Looking is far cheaper than replacing, and most messages have no such line.
+        stuffed = chunk.replace(b"\n.", b"\n..") if b"\n." in chunk else chunk
         if self._tail.endswith(b"\n") and stuffed.startswith(b"."):
             stuffed = b"." + stuffed
         self._tail = (self._tail + chunk[-2:])[-2:]
@@ -36,6 +37,15 @@ class DotStuffer:
     def finish(self) -> bytes:
         """The end of the response; a message whose last line has no CRLF gets one."""
         return b".\r\n" if self._tail == b"\r\n" else b"\r\n.\r\n"
+
+
+def stuffed_whole(content: bytes) -> bytes:
+    """What `DotStuffer` makes of a message that is at hand as a whole, its end included."""
+    if b"\n." in content:
+        content = content.replace(b"\n.", b"\n..")
+    start = b"." if content.startswith(b".") else b""
+    end = b".\r\n" if not content or content.endswith(b"\r\n") else b"\r\n.\r\n"
+    return b"".join((start, content, end))
 
 
 class TopCutter:

@@ -16,13 +16,21 @@ from directoryclient import Unavailable as DirectoryUnavailable
 from directoryclient.policies import AccountSettings
 from mailmodel import AccountRef, FlagAction, FlagChange, Flags, MailboxInfo, SystemFlag
 from mailproto.pop3.maildrop import Maildrop
-from mailstore import BodyCorrupt, Columns, MailboxMissing, MailStore, StoredMessage, StoreUnavailable
+from mailstore import (
+    BodyCorrupt,
+    Columns,
+    MailboxMissing,
+    MailStore,
+    Prepared,
+    StoredMessage,
+    StoreUnavailable,
+)
 
 from pop3.adapters.maildrop_lock import MaildropLock, MaildropLocks
-from pop3.adapters.read_ahead import ReadAhead, Room
+from pop3.adapters.read_ahead import ReadAhead
 from pop3.ports import MessageGone, Unavailable
 
-_ROWS_AHEAD = 64
+_ROWS_AHEAD = 32
 _CHUNK_OCTETS = 1024 * 1024
 _UNWELL = (StoreUnavailable, BlobUnavailable, BlobMissing, BodyCorrupt)
 _SEEN = FlagChange(FlagAction.ADD, Flags(SystemFlag.SEEN))
@@ -47,7 +55,7 @@ class StoreMaildrops:
         self._locks = locks
         self._settings_of = settings_of
         self._now = now
-        self._room = Room()
+        self._prepared = Prepared()
 
     async def open(self, account: AccountRef) -> StoreMaildrop | None:
         """See `ports.Maildrops`."""
@@ -76,7 +84,7 @@ class StoreMaildrops:
         except DirectoryUnavailable as error:
             raise Unavailable(str(error)) from error
         uids, sizes = await store.sizes(account, info.mailbox_id) if info.messages else ([], [])
-        return StoreMaildrop(store, account, info, uids, sizes, lock, self._room, keep_days, self._now)
+        return StoreMaildrop(store, account, info, uids, sizes, lock, self._prepared, keep_days, self._now)
 
 
 class StoreMaildrop:
@@ -90,7 +98,7 @@ class StoreMaildrop:
         uids: Sequence[int],
         sizes_octets: Sequence[int],
         lock: MaildropLock,
-        room: Room,
+        prepared: Prepared,
         keep_days: int = 0,
         now: Callable[[], datetime] = _now,
     ) -> None:
@@ -104,7 +112,11 @@ class StoreMaildrop:
         self._uids = uids
         self._lock = lock
         self._rows: dict[int, StoredMessage] = {}
-        self._ahead = ReadAhead(store, room, sizes_octets, self._rows_of)
+        self._ahead = ReadAhead(store, prepared, sizes_octets, self._rows_of)
+
+    def at_hand(self, number: int) -> bytes | None:
+        """See `ports.OpenMaildrop`."""
+        return self._ahead.at_hand(number)
 
     async def read(self, number: int, first_chunk_octets: int) -> AsyncGenerator[bytes, None]:
         """See `ports.OpenMaildrop`."""
@@ -139,21 +151,26 @@ class StoreMaildrop:
             raise Unavailable(str(error)) from error
 
     async def _row(self, number: int) -> StoredMessage:
-        if (row := (await self._rows_of([number])).get(number)) is None:
+        uid = self._uids[number - 1]
+        if uid not in self._rows:
+            self._rows = await self._fetch(self._uids[number - 1 : number - 1 + _ROWS_AHEAD])
+        if (row := self._rows.get(uid)) is None:
             raise MessageGone
         return row
 
     async def _rows_of(self, numbers: Sequence[int]) -> dict[int, StoredMessage]:
-        """The rows of these messages that are still there; some more are read with those that are not known yet."""
-        if any(self._uids[number - 1] not in self._rows for number in numbers):
-            first = numbers[0]
-            wanted = self._uids[first - 1 : max(first - 1 + _ROWS_AHEAD, numbers[-1])]
-            rows: dict[int, StoredMessage] = {}
-            async for found in self._store.fetch(self._account, self._mailbox_id, wanted, Columns.BODY):
-                rows.update((row.uid, row) for row in found)
-            self._rows = rows
+        """The rows of these messages that are still there."""
+        uids = [self._uids[number - 1] for number in numbers]
         known = self._rows
-        return {number: known[uid] for number in numbers if (uid := self._uids[number - 1]) in known}
+        if not all(uid in known for uid in uids):
+            known = await self._fetch(uids)
+        return {number: known[uid] for number, uid in zip(numbers, uids, strict=True) if uid in known}
+
+    async def _fetch(self, uids: Sequence[int]) -> dict[int, StoredMessage]:
+        rows: dict[int, StoredMessage] = {}
+        async for found in self._store.fetch(self._account, self._mailbox_id, uids, Columns.BODY):
+            rows.update((row.uid, row) for row in found)
+        return rows
 
     async def remove(self, numbers: Sequence[int], retrieved: Sequence[int]) -> int:
         """See `ports.OpenMaildrop`."""

@@ -1,8 +1,8 @@
-"""Reading ahead: a client that takes its messages in order gets the next ones from memory.
+"""Messages read before the client asks for them: who takes them in order is not kept waiting for each.
 
-While one message is being sent the next few are read, those that lie together by one request. The room for that is
-bounded for a session and for the process; where there is none left, or a read fails, messages are read one by one as
-if this did not exist.
+While a session takes small messages one after the other the next ones are read, those that lie together by one request,
+and more at a time the longer it goes on. They lie in room that all sessions of the process share (`mailstore.prepared`);
+where there is none, or a read fails, messages are read one by one as if this did not exist.
 """
 
 from __future__ import annotations
@@ -11,30 +11,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from blobstore import BlobMissing, BlobUnavailable
-from mailstore import BodyCorrupt, MailStore, StoredMessage, StoreUnavailable
+from mailstore import BodyCorrupt, MailStore, Prepared, StoredMessage, StoreUnavailable
 
-BATCH_MESSAGES = 32
-BATCH_OCTETS = 256 * 1024
-PROCESS_OCTETS = 64 * 1024 * 1024
-# With fewer than these in memory the next ones are asked for.
-FEW = 8
-
-
-class Room:
-    """Octets that all sessions of a process may hold."""
-
-    def __init__(self, octets: int = PROCESS_OCTETS) -> None:
-        self._left = octets
-
-    def take(self, octets: int) -> bool:
-        """Whether there was so much left."""
-        if octets > self._left:
-            return False
-        self._left -= octets
-        return True
-
-    def give_back(self, octets: int) -> None:
-        self._left += octets
+BATCH_MESSAGES = 128
+FIRST_BATCH_OCTETS = 64 * 1024
+BATCH_OCTETS = 512 * 1024
 
 
 class ReadAhead:
@@ -43,57 +24,93 @@ class ReadAhead:
     def __init__(
         self,
         store: MailStore,
-        room: Room,
+        prepared: Prepared,
         sizes_octets: Sequence[int],
         rows: Callable[[Sequence[int]], Awaitable[dict[int, StoredMessage]]],
     ) -> None:
         self._store = store
-        self._room = room
+        self._prepared = prepared
         self._sizes = sizes_octets
         self._rows = rows
         self._last = 0
-        self._coming: dict[int, asyncio.Task[dict[int, bytes]]] = {}
+        # The last message that was asked for, and how many of the next ones may be left when more are.
+        self._end = 0
+        self._few = 0
+        self._batch_octets = FIRST_BATCH_OCTETS
+        self._coming: asyncio.Task[None] | None = None
+
+    def at_hand(self, number: int) -> bytes | None:
+        """The message, if it was read ahead. Nothing is waited for."""
+        if number > self._end:
+            return None
+        whole = self._prepared.take((self, number))
+        if whole is not None:
+            self._last = number
+            if self._end - number <= self._few and self._coming is None:
+                self._ask()
+        return whole
 
     async def take(self, number: int) -> bytes | None:
-        """The message, if it was read ahead; asks for the next ones when messages are taken in order."""
+        """The same, after the next ones have been read if they are just coming; or the first of many is asked for."""
+        if number == self._last:
+            # Again, as after a TOP: those behind it are as likely as before.
+            return None
+        if self._last < number <= self._end and self._coming is not None:
+            await asyncio.shield(self._coming)
+            if (whole := self.at_hand(number)) is not None:
+                return whole
         in_order = number == self._last + 1
-        self._last = number
-        if not in_order:
-            self._forget()
-        task = self._coming.pop(number, None)
-        found = None
-        if task is not None:
-            self._room.give_back(self._sizes[number - 1])
-            found = (await asyncio.shield(task)).pop(number, None)
-        if in_order and len(self._coming) < FEW:
-            self._ask(number + 1 + len(self._coming))
-        return found
+        self._forget()
+        self._last = self._end = number
+        if in_order:
+            self._ask()
+        else:
+            self._batch_octets = FIRST_BATCH_OCTETS
+        return None
 
-    def _ask(self, first: int) -> None:
-        numbers: list[int] = []
+    def _ask(self) -> None:
+        """For those behind the last ones."""
+        first = last = self._end + 1
         octets = 0
-        for number in range(first, min(first + BATCH_MESSAGES, len(self._sizes) + 1)):
-            octets += self._sizes[number - 1]
-            if octets > BATCH_OCTETS or not self._room.take(self._sizes[number - 1]):
+        for size in self._sizes[first - 1 : first - 1 + BATCH_MESSAGES]:
+            if octets + size > self._batch_octets:
                 break
-            numbers.append(number)
-        if numbers:
-            task = asyncio.create_task(self._read(numbers))
-            self._coming.update(dict.fromkeys(numbers, task))
+            octets += size
+            last += 1
+        if not octets:
+            return
+        self._end = last - 1
+        self._few = (last - first) // 2
+        self._batch_octets = min(2 * self._batch_octets, BATCH_OCTETS)
+        self._coming = asyncio.create_task(self._read(range(first, last), octets))
 
-    async def _read(self, numbers: Sequence[int]) -> dict[int, bytes]:
+    async def _read(self, numbers: Sequence[int], octets: int) -> None:
+        if not self._prepared.reserve(octets):
+            self._coming = None
+            return
+        left = octets
         try:
             rows = await self._rows(numbers)
-            return dict(zip(rows, await self._store.read_whole(list(rows.values())), strict=True))
+            wholes = await self._store.read_whole(list(rows.values()))
+            for number, whole in zip(rows, wholes, strict=True):
+                if len(whole) <= left:
+                    left -= len(whole)
+                    self._prepared.put((self, number), whole)
         except (StoreUnavailable, BlobUnavailable, BlobMissing, BodyCorrupt):
             # Read by itself, each tells what is wrong with it.
-            return {}
+            pass
+        finally:
+            self._prepared.release(left)
+            if self._coming is asyncio.current_task():
+                self._coming = None
 
     def _forget(self) -> None:
-        for number, task in self._coming.items():
-            task.cancel()
-            self._room.give_back(self._sizes[number - 1])
-        self._coming.clear()
+        if self._coming is not None:
+            self._coming.cancel()
+            self._coming = None
+        for number in range(self._last + 1, self._end + 1):
+            self._prepared.drop((self, number))
+        self._end = self._last
 
     def close(self) -> None:
         """Let go of everything."""
