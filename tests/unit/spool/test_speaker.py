@@ -66,3 +66,46 @@ def test_what_a_newer_writer_says_speaks_for_nobody() -> None:
     assert found.speaker is not None
     assert found.speaker.spf is Result.NONE
     assert found.handling is Handling.USUAL
+
+
+STRANGER = dataclasses.replace(SPEAKER, spf=Result.NONE, spf_domain="mail.example.com", signatures=())
+
+
+@pytest.mark.parametrize(
+    ("reverse_path", "changes", "is_told"),
+    [
+        ("ann@mail.example.com", {"spf": Result.PASS}, True),
+        ("ann@Mail.Example.com", {"spf": Result.PASS}, True),
+        *(("ann@mail.example.com", {"spf": each}, False) for each in Result if each is not Result.PASS),
+        # Of HELO's name, where MAIL FROM has none, and of another one.
+        ("ann@other.example", {"spf": Result.PASS}, False),
+        ("", {"spf": Result.PASS}, False),
+        ("ann@mail.example.com", {"signatures": (Signature(Result.PASS, "mail.example.com", "s"),)}, True),
+        ("ann@mail.example.com", {"signatures": (Signature(Result.PASS, "Example.COM", "s"),)}, True),
+        ("ann@mail.example.com", {"signatures": (Signature(Result.PASS, "com", "s"),)}, False),
+        ("ann@mail.example.com", {"signatures": (Signature(Result.PASS, "xample.com", "s"),)}, False),
+        ("ann@mail.example.com", {"signatures": (Signature(Result.FAIL, "mail.example.com", "s"),)}, False),
+        # Signed mail that somebody sends once more, from where SPF does not allow it.
+        *(
+            (
+                "ann@mail.example.com",
+                {"spf": each, "signatures": (Signature(Result.PASS, "mail.example.com", "s"),)},
+                False,
+            )
+            for each in (Result.FAIL, Result.SOFTFAIL)
+        ),
+        # A reader's From says nothing of where notices go.
+        ("ann@mail.example.com", {"dmarc": Result.PASS, "author_domain": "mail.example.com"}, False),
+    ],
+)
+def test_who_is_told_what_becomes_of_his_message(
+    reverse_path: str, changes: dict[str, object], is_told: bool
+) -> None:
+    speaker = dataclasses.replace(STRANGER, **changes)  # type: ignore[arg-type]
+    envelope = dataclasses.replace(ENVELOPE, reverse_path=reverse_path, speaker=speaker)
+    assert envelope.may_answer_sender is is_told
+
+
+def test_where_nothing_was_checked_the_sender_is_told() -> None:
+    assert dataclasses.replace(ENVELOPE, reverse_path="ann@mail.example.com").may_answer_sender
+    assert not ENVELOPE.may_answer_sender

@@ -92,6 +92,17 @@ class Envelope:
         return self.reverse_path
 
     @property
+    def may_answer_sender(self) -> bool:
+        """Whether what becomes of it may be told to its reverse-path; a stranger may have written anybody's there.
+
+        A stranger's reverse-path is believed where SPF, or a DKIM signature of that domain or one above it, spoke for it; where
+        the door checked nothing (our users, systems that the operator trusts) as well.
+        """
+        if not self.reverse_path:
+            return False
+        return self.speaker is None or self.speaker.vouches_for(self.reverse_path.rpartition("@")[2])
+
+    @property
     def begins_at(self) -> datetime:
         """From when on it is under way: what waits for its release is not late."""
         released_at = self.wishes.release_at

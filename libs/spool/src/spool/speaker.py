@@ -42,3 +42,17 @@ class Speaker:
     dmarc: Result
     author_domain: str
     dmarc_wish: str
+
+    def vouches_for(self, domain: str) -> bool:
+        """Whether the owner of a reverse-path's domain spoke for this message: by SPF, or by DKIM where SPF does not object.
+
+        A signed message can be sent again by anybody to anybody, from any reverse-path; that is what SPF objects to.
+        """
+        domain = domain.lower()
+        if self.spf_domain.lower() == domain:
+            if self.spf is Result.PASS:
+                return True
+            if self.spf in (Result.FAIL, Result.SOFTFAIL):
+                return False
+        signed = (each.domain.lower() for each in self.signatures if each.result is Result.PASS)
+        return any(domain == name or ("." in name and domain.endswith(f".{name}")) for name in signed)

@@ -26,7 +26,7 @@ KEY_UNUSABLE = Refusal(
 
 def who_asked(envelope: Envelope, notify: Notify = Notify.SUCCESS) -> list[EnvelopeRecipient]:
     """The recipients of whose delivery, or failure, the sender wants to hear; none where there is nobody to tell."""
-    if not envelope.reverse_path:
+    if not envelope.may_answer_sender:
         return []
     return [recipient for recipient in envelope.recipients if recipient.request.wants(notify)]
 
