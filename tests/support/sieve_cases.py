@@ -189,6 +189,7 @@ def situation(facts: dict[str, list[str]]) -> Situation:
         zone=timezone(timedelta(minutes=int(fact("zone", "0")))),
         environment=dict(tuple(item.split("=", 1)) for item in facts.get("environment", [])),
         flags=tuple(facts.get("flag", [])),
+        has_envelope="imap" not in facts,
         spam_percent=int(facts["spam"][0]) if "spam" in facts else None,
         virus_severity=int(fact("virus", "0")),
     )

@@ -1,13 +1,12 @@
 """What a script sends on travels as its sender wanted the first to travel (RFC 8689 §6), in the form that it has."""
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any, cast
 
 from directoryclient import Disposition, Resolution
 from mailmodel import AccountRef
 from mailproto.smtp.wishes import NO_WISHES, TlsWish
-from mda.edge.sorting import Sorting
+from mda.edge.outgoing import Outgoing
 from spool import Letter
 
 
@@ -26,9 +25,9 @@ class Around:
 
 async def sent(**how: Any) -> Letter:
     around = Around()
-    sorter = cast(Any, SimpleNamespace(_directory=around, _spool=around))
-    delivery = cast(Any, SimpleNamespace(account=AccountRef("t", "a"), recipient="a@ours.test"))
-    await Sorting._accept(sorter, delivery, "id", "x@y.test", ["b@far.test"], b"S: x\r\n\r\nx", **how)
+    outgoing = Outgoing("mail.ours.test", cast(Any, around), cast(Any, around))
+    account = AccountRef("t", "a")
+    await outgoing.accept(account, "id", "x@y.test", ["b@far.test"], b"S: x\r\n\r\nx", **how)
     [letter] = around.letters
     return letter
 

@@ -20,13 +20,16 @@ from sieve.errors import Fault, Place
 from sieve.limits import Limits
 
 _INBOX = Target("INBOX")
+_WHERE_IT_IS = Target("")
 
 
 class Ledger:
     """Actions in order. A second one for the same mailbox or address changes the first (RFC 5228 §2.10.3)."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, is_delivered: bool = True) -> None:
+        """Of a message that lies in a mailbox already (`is_delivered` False) a keep leaves it there (RFC 6785 §3.1)."""
         self._limits = limits
+        self._kept = _INBOX if is_delivered else _WHERE_IT_IS
         self._actions: list[Action] = []
         self._filed: dict[Target, int] = {}
         self._redirected: set[str] = set()
@@ -38,7 +41,7 @@ class Ledger:
     def keep(self, action: Keep) -> None:
         """An explicit keep."""
         self._check_not_rejected("keep")
-        self._file(_INBOX, action)
+        self._file(self._kept, action)
         self._keeps_implicitly = False
 
     def file_into(self, action: FileInto, *, copies: bool) -> None:
@@ -101,7 +104,7 @@ class Ledger:
     def close(self, flags: tuple[str, ...], edition: Edition | None) -> tuple[Action, ...]:
         """All actions, the implicit keep among them where nothing has cancelled it (RFC 5228 §2.10.2)."""
         if self._keeps_implicitly:
-            self._file(_INBOX, Keep(Place(0), flags, edition), is_limited=False)
+            self._file(self._kept, Keep(Place(0), flags, edition), is_limited=False)
         return tuple(self._actions)
 
     def _file(self, key: Target, action: Keep | FileInto, *, is_limited: bool = True) -> None:

@@ -81,7 +81,7 @@ class Machine:
         self.enclosures = 0
         self.situation = situation
         self.world = world
-        self.ledger = Ledger(self.limits)
+        self.ledger = Ledger(self.limits, is_delivered=situation.has_envelope)
         self.effects: list[Effect] = []
         self.tracks: dict[tuple[str, bytes], Track] = {}
         self.flags = Held(" ".join(situation.flags).encode(), True)

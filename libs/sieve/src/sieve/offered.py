@@ -1,12 +1,13 @@
-"""What a user's script may require here: the extensions whose actions our delivery carries out.
+"""What a user's script may require here: the extensions whose actions we carry out.
 
-The language knows more (`sieve.capabilities`); a script that requires the rest is refused when it is put, and not
-when mail comes.
+A script may be meant for delivery, for what users do over IMAP (RFC 6785), or for both: "imapsieve" may be required at
+delivery too, where its items are empty or not there. The language knows more (`sieve.capabilities`); a script that
+requires the rest is refused when it is put, and not when mail comes.
 """
 
 from __future__ import annotations
 
-from sieve.capabilities import BUILT_IN
+from sieve.capabilities import BUILT_IN, IMAP_EVENTS
 
 OFFERED = BUILT_IN | {
     "body",
@@ -21,11 +22,13 @@ OFFERED = BUILT_IN | {
     "enotify",
     "environment",
     "ereject",
+    "fcc",
     "extracttext",
     "fileinto",
     "foreverypart",
     "ihave",
     "imap4flags",
+    "imapsieve",
     "include",
     "index",
     "mailbox",
@@ -46,3 +49,6 @@ OFFERED = BUILT_IN | {
     "variables",
     "virustest",
 }
+
+AT_EVENTS = OFFERED & IMAP_EVENTS
+"""What a script may use when an IMAP client changed something."""

@@ -14,7 +14,8 @@ class Situation:
     `reverse_path`: of MAIL, empty for the null path. `forward_path`: of the RCPT that brought the message to this
     user, and to nobody else (RFC 5231 §10). `own_addresses`: further addresses of the user. `now`: aware;
     "currentdate" shows it in `zone`. `environment`: the items of RFC 5183 §4.1 by lower case name. `flags`: those
-    that the message has already, where it lies in a mailbox (RFC 6785 §3.8). `spam_percent`: None where
+    that the message has already, where it lies in a mailbox (RFC 6785 §3.8). `has_envelope`: False where the message is
+    not being delivered: to ask for its envelope is an error then (RFC 6785 §4.6). `spam_percent`: None where
     no spam test was made (RFC 5235 §3.2.2). `virus_severity`: 0 to 5, 0 for untested (RFC 5235 §3.3).
     """
 
@@ -26,6 +27,7 @@ class Situation:
     environment: Mapping[str, str] = field(default_factory=dict)
     subaddress_separator: str = "+"
     flags: tuple[str, ...] = ()
+    has_envelope: bool = True
     spam_percent: int | None = None
     spam_text: str = ""
     virus_severity: int = 0

@@ -24,6 +24,7 @@ from mda.adapters.lists import DirectoryLists
 from mda.adapters.quarantine import BlobQuarantine
 from mda.adapters.removals import DirectoryRemovals
 from mda.core.findings import WhenUnscanned
+from mda.edge.acting import Acting
 from mda.edge.callers import ALLOWED
 from mda.edge.disclosing import Disclosing
 from mda.edge.distributing import Distributing
@@ -33,6 +34,8 @@ from mda.edge.housekeeping import Housekeeping
 from mda.edge.judging import Judging
 from mda.edge.learning import Learning
 from mda.edge.mailboxes import Mailboxes
+from mda.edge.outgoing import Outgoing
+from mda.edge.placing import Placing
 from mda.edge.receipts import Receipts
 from mda.edge.running import Running
 from mda.edge.screening import Screening
@@ -103,6 +106,19 @@ async def wire(service: Service[Settings]) -> None:
     fullness = await _fullness(service, bus, mailboxes, spool)
     receipts = Receipts(settings.hostname, spool, directory)
     running = Running(mailboxes, blobs)
+    outgoing, placing = Outgoing(settings.hostname, spool, directory), Placing(mailboxes, running)
+    await bus.ensure_acted()
+    acted = await bus.consume(
+        "mda-scripts",
+        subjects.ALL_ACTED,
+        ack_wait_seconds=settings.ack_wait_seconds,
+        stream=subjects.ACTED_STREAM,
+    )
+    service.on_close(acted.give_back)
+    acting = Acting(
+        acted, mailboxes, running, outgoing, placing, service.draining, retry_seconds=settings.retry_seconds
+    )
+    service.spawn(acting.run(), name="acting")
     sealing = Sealing(policies, blobs, mailboxes)
     lists = DirectoryLists(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, lists.changed)
@@ -117,7 +133,7 @@ async def wire(service: Service[Settings]) -> None:
         retry_seconds=settings.retry_seconds,
         poison_tries=settings.poison_tries,
         screening=screening,
-        sorting=Sorting(settings.hostname, mailboxes, running, spool, directory),
+        sorting=Sorting(mailboxes, running, outgoing, placing),
         sealing=sealing,
         hold_seconds=min(2.0, settings.ack_wait_seconds / 4),
         fullness=fullness,

@@ -102,6 +102,8 @@ class EnvelopeTest:
     matcher: Matcher
 
     def holds(self, machine: Machine) -> bool:
+        if not machine.situation.has_envelope:
+            raise Fault("a message that is not being delivered has no envelope")
         paths = [self._path(machine, name.value(machine)) for name in self.names]
         if self.matcher.counts:
             return self.matcher.number(machine, sum(1 for path in paths if path))

@@ -7,6 +7,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from hashlib import sha256
 
 from blobstore import BlobStore
 from mailmodel import AccountRef
@@ -27,7 +28,7 @@ from sieve import (
 )
 from sieve.actions import Keep, Outcome
 from sieve.errors import Place
-from sieve.offered import OFFERED
+from sieve.offered import AT_EVENTS, OFFERED
 from sieve.scripts import Location, ScriptNamed
 from sieve.world import (
     BodyWanted,
@@ -92,6 +93,28 @@ class Running:
                 found.append(Stage(f"tenant's {name}" if name else "", program))
         return found
 
+    async def at_event(self, account: AccountRef, name: str) -> Stage | None:
+        """A user's script that runs at events of IMAP (RFC 6785); None where there is none that can be run."""
+        try:
+            content = await self._mailboxes.scripts.get(account, name)
+        except ScriptMissing:
+            return None
+        digest = b"at events " + sha256(content).digest()
+        known = self._programs.get(digest)
+        if known is None:
+            known = self._kept(digest, await compiled(content, AT_EVENTS))
+        if isinstance(known, ScriptError):
+            metrics.SCRIPTS.labels("broken").inc()
+            LOG.info("script_broken", account_id=account.account_id, script=name, reason=str(known))
+            return None
+        return Stage("", known)
+
+    def _kept(self, digest: bytes, program: Program | ScriptError) -> Program | ScriptError:
+        self._programs[digest] = program
+        if len(self._programs) > PROGRAMS_KEPT:
+            self._programs.popitem(last=False)
+        return program
+
     async def _program(self, account: AccountRef, name: str, digest: bytes) -> Program | None:
         """Compiled; None where it cannot be run any more."""
         known = self._programs.get(digest)
@@ -99,10 +122,7 @@ class Running:
             content = await self._active(account, name)
             if content is None:
                 return None
-            known = await compiled(content)
-            self._programs[digest] = known
-            if len(self._programs) > PROGRAMS_KEPT:
-                self._programs.popitem(last=False)
+            known = self._kept(digest, await compiled(content))
         else:
             self._programs.move_to_end(digest)
         if isinstance(known, ScriptError):
@@ -124,6 +144,8 @@ class Running:
     ) -> Outcome:
         """What the chain asks for; without an account there are no mailboxes but INBOX, and no other scripts."""
         notebook, body = Notebook(), None
+        # What is included may use what the first may.
+        available = stages[0].program.available if stages else OFFERED
         for _ in range(MOST_QUESTIONS):
             received = Received(message.header, body, message.size_octets)
             try:
@@ -133,17 +155,23 @@ class Running:
                 if isinstance(question, BodyWanted):
                     body = await message.body()
                 else:
-                    await self._answer(account, question, notebook)
+                    await self._answer(account, question, notebook, available)
         LOG.info("script_asked_too_much", account_id=account.account_id if account is not None else "")
         return Outcome((Keep(Place(0)),), (), (), None, 0)
 
-    async def _answer(self, account: AccountRef | None, question: Question, notebook: Notebook) -> None:
+    async def _answer(
+        self,
+        account: AccountRef | None,
+        question: Question,
+        notebook: Notebook,
+        available: frozenset[str],
+    ) -> None:
         match question:
             case BodyWanted():
                 raise AssertionError("the body is no answer in the notebook")
             case ScriptNamed(location, name):
                 notebook.scripts[question] = (
-                    None if account is None else await self._named(account, location, name)
+                    None if account is None else await self._named(account, location, name, available)
                 )
             case Metadata(mailbox, entry):
                 notebook.annotations[question] = (
@@ -172,12 +200,13 @@ class Running:
                 notebook.yes_or_no[question] = False
 
     async def _named(
-        self, account: AccountRef, location: Location, name: str
+        self, account: AccountRef, location: Location, name: str, available: frozenset[str]
     ) -> Program | ScriptError | None:
         try:
             if location is Location.PERSONAL:
-                return await compiled(await self._mailboxes.scripts.get(account, name))
-            return await compiled((await self._mailboxes.tenant_scripts.get(account.tenant_id, name))[1])
+                return await compiled(await self._mailboxes.scripts.get(account, name), available)
+            content = (await self._mailboxes.tenant_scripts.get(account.tenant_id, name))[1]
+            return await compiled(content, available)
         except ScriptMissing:
             return None
 
@@ -210,9 +239,9 @@ class Running:
         return None
 
 
-async def compiled(content: bytes) -> Program | ScriptError:
+async def compiled(content: bytes, available: frozenset[str] = OFFERED) -> Program | ScriptError:
     """In a thread: a large script must not hold up other mail."""
     try:
-        return await asyncio.to_thread(compile_script, content, available=OFFERED)
+        return await asyncio.to_thread(compile_script, content, available=available)
     except ScriptError as error:
         return error

@@ -10,17 +10,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from directoryclient import DirectoryClient, Disposition
+from directoryclient import Unavailable
 from mailmodel import AccountRef
-from mailmodel.mailbox_name import MailboxNameInvalid
 from mailmsg.facts import examine
-from mailproto.smtp.wishes import NO_WISHES, TlsWish, Wishes
-from mailstore import ActiveScripts, Delivery, MailboxExists, MailStore, NewMessage
+from mailstore import ActiveScripts, Delivery, MailStore, NewMessage
 from servicekit import logs
 from sieve import Situation
 from sieve.actions import Edition, FileInto, Keep, Notify, Outcome, Redirect, Reject, Target, Vacation
 from sieve.replies import build_notification, build_refusal, build_vacation
-from spool import Letter, Recipient, Source, Spool, SpooledLetter
+from spool import OutcomeUnknown, SpooledLetter, SpoolUnavailable
 
 from mda import metrics
 from mda.core.findings import Finding
@@ -36,6 +34,8 @@ from mda.core.sieving import (
     was_redirected_by,
     without_prefix,
 )
+from mda.edge.outgoing import Outgoing
+from mda.edge.placing import Placing
 from mda.edge.running import Input, Running
 
 LOG = logs.logger("mda.sorting")
@@ -47,17 +47,16 @@ class Sorting:
 
     def __init__(
         self,
-        hostname: str,
         mailboxes: MailStore,
         running: Running,
-        spool: Spool,
-        directory: DirectoryClient,
+        outgoing: Outgoing,
+        placing: Placing,
     ) -> None:
-        self._hostname = hostname
+        self._hostname = outgoing.hostname
         self._mailboxes = mailboxes
         self._running = running
-        self._spool = spool
-        self._directory = directory
+        self._outgoing = outgoing
+        self._placing = placing
         self._room = asyncio.Semaphore(RUNS_AT_ONCE)
 
     async def active(self, accounts: Sequence[AccountRef]) -> dict[str, ActiveScripts]:
@@ -170,32 +169,12 @@ class Sorting:
 
     async def _targets(self, account: AccountRef, outcome: Outcome) -> dict[Target, str | None]:
         targets = dict.fromkeys(action.target for action in outcome.actions if hasattr(action, "target"))
-        return {target: await self._target(account, target) for target in targets}
-
-    async def _target(self, account: AccountRef, target: Target) -> str | None:
-        """RFC 9042 §4, RFC 8579 §4: the id first, then the special use, then the name, then a new mailbox where that is asked for."""
-        if target.mailbox_id is not None:
-            by_id = await self._running.mailbox_of_id(account, target.mailbox_id)
-            if by_id is not None:
-                return by_id
-        if target.special_use is not None:
-            for each in await self._mailboxes.list_mailboxes(account):
-                if target.special_use.lower() in {use.lower() for use in each.special_use}:
-                    return each.name
-        found = await self._running.mailbox(account, target.mailbox)
-        if found is not None or not target.create:
-            return found
-        try:
-            return (await self._mailboxes.create_mailbox(account, target.mailbox)).name
-        except MailboxExists:
-            return await self._running.mailbox(account, target.mailbox)
-        except MailboxNameInvalid:
-            return None
+        return {target: await self._placing.name_of(account, target) for target in targets}
 
     # -- what is sent
 
     async def _send(self, letter: SpooledLetter, delivery: Delivery, sending: Sending, header: bytes) -> None:
-        envelope = letter.envelope
+        envelope, account, accept = letter.envelope, delivery.account, self._outgoing.accept
         queue_id = sent_queue_id(envelope.queue_id, delivery.recipient, sending)
         message_id, now, owner = f"<{queue_id}@{self._hostname}>", datetime.now(UTC), delivery.recipient
         match sending:
@@ -207,8 +186,8 @@ class Sorting:
                     content = without_prefix(await self._edited(letter, sending.edition), delivery.new.prefix)
                 # The gate's trace fields go along, and ours: who passed it on stops a loop.
                 prefix = f"Delivered-To: {owner}\r\n".encode() + envelope.trace_prefix
-                await self._accept(
-                    delivery,
+                await accept(
+                    account,
                     queue_id,
                     envelope.reverse_path,
                     [sending.address],
@@ -216,9 +195,10 @@ class Sorting:
                     prefix,
                     tls=envelope.wishes.tls,
                     is_binary=envelope.binary,
+                    speaker=envelope.speaker,
                 )
             case Reject():
-                if envelope.reverse_path:
+                if envelope.may_answer_sender:
                     content = build_refusal(
                         sending,
                         owner=owner,
@@ -229,67 +209,41 @@ class Sorting:
                         sent_at=now,
                     )
                     tls = envelope.wishes.tls
-                    await self._accept(delivery, queue_id, "", [envelope.reverse_path], content, tls=tls)
+                    await accept(account, queue_id, "", [envelope.reverse_path], content, tls=tls)
             case Vacation():
+                if not envelope.may_answer_sender:
+                    return
                 handle = memory_handle("vacation", sending.handle, sending.recipient.lower())
                 if sending.interval_seconds and not await self._mailboxes.scripts.remember(
-                    delivery.account, handle, sending.interval_seconds
+                    account, handle, sending.interval_seconds
                 ):
                     return
                 content = build_vacation(sending, owner=owner, message_id=message_id, sent_at=now)
-                await self._accept(delivery, queue_id, "", [sending.recipient], content)
+                try:
+                    await accept(account, queue_id, "", [sending.recipient], content)
+                except (SpoolUnavailable, OutcomeUnknown, Unavailable):
+                    # It is tried again, and not taken for answered then.
+                    await self._mailboxes.scripts.prolong(account, handle, 0)
+                    raise
+                await self._file_copy(account, owner, queue_id, sending, content, now)
             case Notify():
                 content = build_notification(sending, owner=owner, message_id=message_id, sent_at=now)
                 reverse_path = "" if sending.reverse_path_is_null else owner
-                await self._accept(
-                    delivery, queue_id, reverse_path, [*sending.recipients, *sending.copies], content
-                )
+                await accept(account, queue_id, reverse_path, [*sending.recipients, *sending.copies], content)
+                await self._file_copy(account, owner, queue_id, sending, content, now)
 
-    async def _accept(
+    async def _file_copy(
         self,
-        delivery: Delivery,
+        account: AccountRef,
+        owner: str,
         queue_id: str,
-        reverse_path: str,
-        addresses: Sequence[str],
+        sending: Vacation | Notify,
         content: bytes,
-        prefix: bytes = b"",
-        *,
-        tls: TlsWish = TlsWish.USUAL,
-        is_binary: bool = False,
+        at: datetime,
     ) -> None:
-        """`tls` is the wish of who sent what this comes from (RFC 8689 §6)."""
-        recipients: list[Recipient] = []
-        tenant_id = delivery.account.tenant_id
-        resolutions = await self._directory.resolve(list(addresses))
-        for address, resolution in zip(addresses, resolutions, strict=True):
-            if resolution.disposition is Disposition.REMOTE:
-                recipients.append(Recipient(address, address, tenant_id, None))
-            else:
-                recipients += [
-                    Recipient(target.address, address, target.tenant_id, target.account_id)
-                    for target in resolution.targets
-                ]
-        if not recipients:
-            LOG.info("script_mail_dropped", queue_id=queue_id, account_id=delivery.account.account_id)
-            return
-        await self._spool.accept(
-            Letter(
-                queue_id=queue_id,
-                reverse_path=reverse_path,
-                recipients=tuple(recipients),
-                content=content,
-                trace_prefix=prefix,
-                source=Source.SIEVE,
-                arrived_at=datetime.now(UTC),
-                sender_account_id=delivery.account.account_id,
-                smtputf8=not (reverse_path + "".join(each.address for each in recipients)).isascii(),
-                eight_bit=is_binary or not content.isascii(),
-                binary=is_binary,
-                wishes=NO_WISHES if tls is TlsWish.USUAL else Wishes(tls=tls),
-            )
-        )
-        metrics.SCRIPT_MAIL.inc()
-        LOG.info("script_mail_sent", queue_id=queue_id, account_id=delivery.account.account_id)
+        """Of what was sent (RFC 8580)."""
+        if sending.file_copy is not None:
+            await self._placing.file_copy(account, owner, queue_id, sending.file_copy, content, at)
 
     async def _track(self, account: AccountRef, plan: Plan) -> None:
         for track in plan.tracks:
