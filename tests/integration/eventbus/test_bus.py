@@ -47,6 +47,16 @@ async def test_a_repeated_publish_is_stored_once_and_a_batch_wholly(own: Engines
         await bus.close()
 
 
+async def test_what_waits_is_known_by_its_queue_ids(own: Engines) -> None:
+    bus = await connect(own)
+    try:
+        await bus.publish_mail("one", [("mail.local.1", b"x"), ("mail.relay.1", b"y")], 5)
+        await bus.publish_mail("pack", [("mail.local.1", b"several")], 5, ["two", "three"])
+        assert await bus.waiting_ids() == {"one", "two", "three"}
+    finally:
+        await bus.close()
+
+
 async def test_every_publish_across_a_kill_is_known_and_stored_once(own: Engines) -> None:
     bus = await connect(own)
     outcomes: dict[int, str] = {}

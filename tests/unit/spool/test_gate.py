@@ -12,6 +12,7 @@ from eventbus import OutcomeUnknown as BusOutcomeUnknown
 from spool import (
     Handling,
     Letter,
+    Malformed,
     OutcomeUnknown,
     Recipient,
     Source,
@@ -21,6 +22,7 @@ from spool import (
     new_queue_id,
     read_records,
 )
+from spool.pack import LETTERS, OCTETS, pack, split, unpack
 
 
 class Blobs:
@@ -50,13 +52,20 @@ class Bus:
         self._blobs = blobs
 
     async def publish_mail(
-        self, message_id: str, messages: Sequence[tuple[str, bytes]], deadline_seconds: float
+        self,
+        message_id: str,
+        messages: Sequence[tuple[str, bytes]],
+        deadline_seconds: float,
+        holding: Sequence[str] = (),
     ) -> None:
         if self.error is not None:
             raise self.error
         for _, payload in messages:
-            body = decode(payload).body
-            assert body.object_key in self._blobs.objects, "published before it was durable"
+            letters = [decode(each) for each in unpack(payload)]
+            for each in letters:
+                assert each.body.object_key in self._blobs.objects, "published before it was durable"
+            if len(letters) > 1:
+                assert [each.envelope.queue_id for each in letters] == list(holding)
         self.published.append(list(messages))
 
     async def check(self) -> None:
@@ -169,10 +178,48 @@ async def test_messages_that_arrive_during_a_write_share_the_next_object(
     mail = [data for key, data in blobs.objects.items() if key.startswith("mail/")]
     assert len(mail) <= 4
     assert sum(len(list(read_records(data))) for data in mail) == 50
-    for [(_, payload)] in bus.published:
-        got = decode(payload)
+    told = [decode(each) for [(_, payload)] in bus.published for each in unpack(payload)]
+    assert sorted(each.envelope.queue_id for each in told) == sorted(each.queue_id for each in letters)
+    assert len(bus.published) <= 4, "what lies together is told together"
+    for got in told:
         data = blobs.objects[got.body.object_key]
         assert got.body.matches(data[got.body.offset : got.body.offset + got.body.length])
+
+
+async def test_a_refused_pack_marks_each_of_its_records_void(spool: Spool, blobs: Blobs, bus: Bus) -> None:
+    bus.error = BusUnavailable("full")
+    letters = [letter(LOCAL) for _ in range(20)]
+    outcomes = await asyncio.gather(*(spool.accept(each) for each in letters), return_exceptions=True)
+    assert all(isinstance(outcome, SpoolUnavailable) for outcome in outcomes)
+    assert all(f"void/{each.queue_id}" in blobs.objects for each in letters)
+
+
+async def test_what_is_relayed_or_released_later_is_told_by_itself(
+    spool: Spool, blobs: Blobs, bus: Bus
+) -> None:
+    await asyncio.gather(*(spool.accept(letter(LOCAL, REMOTE)) for _ in range(5)))
+    assert [len(messages) for messages in bus.published] == [2] * 5
+    assert all(len(unpack(payload)) == 1 for messages in bus.published for _, payload in messages)
+
+
+def test_packs_are_bounded_and_keep_every_letter() -> None:
+    sizes = [100] * 70 + [OCTETS + 1, 100, OCTETS - 50, 100]
+    payloads = [bytes([number]) * size for number, size in enumerate(sizes)]
+    packs = [[payloads[at] for at in positions] for positions in split(payloads)]
+    assert [each for some in packs for each in some] == payloads
+    assert all(len(some) <= LETTERS for some in packs)
+    assert all(len(some) == 1 or sum(map(len, some)) <= OCTETS for some in packs)
+
+
+def test_a_pack_of_one_is_what_it_holds() -> None:
+    assert pack([b"\x0aone"]) == b"\x0aone"
+    assert unpack(pack([b"\x0aone"])) == (b"\x0aone",)
+    assert unpack(pack([b"\x0aone", b"\x0atwo"])) == (b"\x0aone", b"\x0atwo")
+
+
+def test_a_cut_pack_is_malformed() -> None:
+    with pytest.raises(Malformed):
+        unpack(pack([b"\x0aone", b"\x0atwo"])[:-2])
 
 
 async def test_a_failed_pack_refuses_exactly_its_messages(spool: Spool, blobs: Blobs, bus: Bus) -> None:

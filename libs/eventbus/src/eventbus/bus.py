@@ -125,13 +125,17 @@ class EventBus:
         return ledger
 
     async def publish_mail(
-        self, message_id: str, messages: Sequence[tuple[str, bytes]], deadline_seconds: float
+        self,
+        message_id: str,
+        messages: Sequence[tuple[str, bytes]],
+        deadline_seconds: float,
+        holding: Sequence[str] = (),
     ) -> None:
         """Store (subject, payload) messages in the stream, all or none; see Publisher.publish."""
-        await self._publisher.publish(message_id, messages, deadline_seconds)
+        await self._publisher.publish(message_id, messages, deadline_seconds, holding)
 
     async def waiting_ids(self) -> set[str]:
-        """Message ids (without what follows a dot) of everything that the stream holds now. Raises BusUnavailable."""
+        """Queue ids of everything that the stream holds now. Raises BusUnavailable."""
         try:
             return await stream.waiting_ids(self._context)
         except (nats.errors.Error, OSError) as error:

@@ -28,7 +28,7 @@ REQUEST_SECONDS = 20.0
 class BusMessage:
     """One message, to be settled once: acknowledge or retry_later."""
 
-    __slots__ = ("_client", "_reply", "arrived_at", "deliveries", "payload", "subject")
+    __slots__ = ("_client", "_reply", "arrived_at", "deliveries", "payload", "sequence", "subject")
 
     def __init__(self, client: Client, message: Msg) -> None:
         self._client = client
@@ -36,9 +36,11 @@ class BusMessage:
         self.subject = message.subject
         self.payload = message.data
         self.arrived_at = time.monotonic()
-        # $JS.ACK.<stream>.<consumer>.<deliveries>... or, with a domain, two words more.
+        # $JS.ACK.<stream>.<consumer>.<deliveries>.<sequence in the stream>... or, with a domain, two words more.
         words = message.reply.split(".")
-        self.deliveries = int(words[4] if len(words) == 9 else words[6])
+        first = 4 if len(words) == 9 else 6
+        self.deliveries = int(words[first])
+        self.sequence = int(words[first + 1])
 
     async def acknowledge(self) -> None:
         """It is settled; the stream forgets it."""

@@ -20,6 +20,8 @@ from eventbus.errors import BusUnavailable, OutcomeUnknown
 ANSWER_SECONDS = 5.0
 # JetStream's error code for a batch whose message id it has stored already.
 DUPLICATE_IN_BATCH = 10201
+# The queue ids of the letters in a message that holds several, for who looks for what waits.
+HOLDING = "Posthouse-Holding"
 
 
 class Refused(Exception):
@@ -65,9 +67,13 @@ class Publisher:
             future.set_result(message.data)
 
     async def publish(
-        self, message_id: str, messages: Sequence[tuple[str, bytes]], deadline_seconds: float
+        self,
+        message_id: str,
+        messages: Sequence[tuple[str, bytes]],
+        deadline_seconds: float,
+        holding: Sequence[str] = (),
     ) -> None:
-        """Store all messages (subject, payload) or none.
+        """Store all messages (subject, payload) or none; `holding` names what lies in them, where that is more than one.
 
         Raises BusUnavailable when nothing was stored, OutcomeUnknown when that
         could not be found out within the deadline.
@@ -82,7 +88,7 @@ class Publisher:
             if remaining <= 0:
                 raise OutcomeUnknown(f"no answer from NATS within {deadline_seconds:g} s")
             try:
-                await self._attempt(message_id, messages, min(ANSWER_SECONDS, remaining))
+                await self._attempt(message_id, messages, min(ANSWER_SECONDS, remaining), holding)
                 return
             except Refused as refusal:
                 if refusal.code == DUPLICATE_IN_BATCH:
@@ -100,10 +106,14 @@ class Publisher:
                     except TimeoutError:
                         continue
 
-    async def _attempt(self, message_id: str, messages: Sequence[tuple[str, bytes]], seconds: float) -> None:
+    async def _attempt(
+        self, message_id: str, messages: Sequence[tuple[str, bytes]], seconds: float, holding: Sequence[str]
+    ) -> None:
         last = len(messages)
         for number, (subject, payload) in enumerate(messages, start=1):
             headers = {"Nats-Msg-Id": message_id if last == 1 else f"{message_id}.{number}"}
+            if holding:
+                headers[HOLDING] = " ".join(holding)
             if last > 1:
                 # A try's batch id is its own: the remains of a broken try must not be continued.
                 headers["Nats-Batch-Id"] = f"{message_id}.{self._next}"

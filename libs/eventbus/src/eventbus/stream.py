@@ -16,6 +16,7 @@ from nats.js.errors import NotFoundError
 
 from eventbus import subjects
 from eventbus.errors import BusMisconfigured, BusUnavailable
+from eventbus.publisher import HOLDING
 
 DUPLICATE_WINDOW_SECONDS = 120.0
 EVENTS_SECONDS = 7 * 86_400.0
@@ -103,7 +104,10 @@ async def ensure_acted(context: JetStreamContext, replicas: int) -> None:
 
 
 async def waiting_ids(context: JetStreamContext) -> set[str]:
-    """The ids of the stream's messages, up to the first dot; read one by one, for rare use."""
+    """The queue ids of the stream's messages: of each its id up to the first dot, or what it says to hold.
+
+    They are read one by one, for rare use.
+    """
     ids: set[str] = set()
     sequence = 1
     while True:
@@ -114,7 +118,7 @@ async def waiting_ids(context: JetStreamContext) -> set[str]:
         except NotFoundError:
             return ids
         headers = found.headers or {}
-        ids.add(headers.get("Nats-Msg-Id", "").partition(".")[0])
+        ids.update(headers.get(HOLDING, headers.get("Nats-Msg-Id", "").partition(".")[0]).split())
         sequence = (found.seq or sequence) + 1
 
 

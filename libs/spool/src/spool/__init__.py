@@ -14,6 +14,7 @@ from spool.queue_id import new_queue_id
 from spool.record import Record, read_records
 from spool.recovery import Findings, Recovery, Span
 from spool.speaker import Handling, Signature, Speaker
+from spool.unpacking import Unpacking
 
 __all__ = [
     "MARK",
@@ -35,6 +36,7 @@ __all__ = [
     "Spool",
     "SpoolUnavailable",
     "SpooledLetter",
+    "Unpacking",
     "decode",
     "new_queue_id",
     "read_records",

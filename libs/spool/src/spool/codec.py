@@ -24,6 +24,8 @@ NOTIFY = {
 NOTIFY_BACK = {value: key for key, value in NOTIFY.items()}
 RET = {None: wire.RET_UNSPECIFIED, Ret.FULL: wire.RET_FULL, Ret.HEADERS: wire.RET_HEADERS}
 RET_BACK = {value: key for key, value in RET.items()}
+# SpooledMessage.envelope before its length: field 1, length-delimited.
+ENVELOPE_TAG = b"\x0a"
 
 
 class Malformed(Exception):
@@ -163,6 +165,31 @@ def facts_to_wire(facts: MessageFacts) -> wire.Facts:
     )
 
 
+def join(envelope: bytes, body: BodyReference, facts: wire.Facts) -> bytes:
+    """The payload for all recipients of an envelope that is encoded already.
+
+    An encoded message's fields simply stand one after the other, so what is encoded is not encoded again.
+    """
+    rest = wire.SpooledMessage(body=_body_to_wire(body), facts=facts)
+    return ENVELOPE_TAG + _varint(len(envelope)) + envelope + rest.SerializeToString()
+
+
+def _varint(value: int) -> bytes:
+    """As protobuf writes lengths: seven bits an octet, the lowest first."""
+    octets = bytearray()
+    while value > 0x7F:
+        octets.append(value & 0x7F | 0x80)
+        value >>= 7
+    octets.append(value)
+    return bytes(octets)
+
+
+def _body_to_wire(body: BodyReference) -> wire.BodyReference:
+    return wire.BodyReference(
+        object_key=body.object_key, offset=body.offset, length=body.length, digest=body.digest
+    )
+
+
 def encode(
     envelope: Envelope,
     recipients: Iterable[EnvelopeRecipient],
@@ -172,9 +199,7 @@ def encode(
     """The payload for those recipients of an envelope."""
     message = wire.SpooledMessage(
         envelope=envelope_to_wire(envelope),
-        body=wire.BodyReference(
-            object_key=body.object_key, offset=body.offset, length=body.length, digest=body.digest
-        ),
+        body=_body_to_wire(body),
         facts=facts,
     )
     chosen = set(recipients)

@@ -2,7 +2,8 @@
 
 1. The message is parsed, once on its whole road.
 2. For each tenant among the recipients a record goes to S3 (packed where it can be).
-3. One publish, atomic where it is several, tells the mda and the mta-queue.
+3. One publish, atomic where it is several, tells the mda and the mta-queue. What is
+   for the mda alone is told together with its neighbours in the object.
 
 If a step before the publish fails, nothing was accepted. An object that is left
 over then is marked `void/`, so that `posthouse respool` does not take it for
@@ -21,10 +22,12 @@ from eventbus.subjects import local_subject, relay_subject
 from mailmsg.facts import MessageFacts, examine
 from mailwire.spool.v1 import spool_pb2 as wire
 
-from spool.codec import SpooledLetter, encode, facts_to_wire
+from spool.codec import SpooledLetter, encode, facts_to_wire, join
 from spool.envelope import Envelope, EnvelopeRecipient
 from spool.letter import Letter
+from spool.pack import pack
 from spool.packer import Packer
+from spool.queue_id import new_queue_id
 from spool.speaker import Handling
 
 # RFC 5321 §4.5.3.2.6: a client waits ten minutes for the answer to its final dot.
@@ -51,7 +54,7 @@ class Spool:
     def __init__(self, blobs: BlobStore, bus: EventBus) -> None:
         self._blobs = blobs
         self._bus = bus
-        self._packer = Packer(blobs)
+        self._packer = Packer(blobs, self._tell)
 
     async def accept(self, letter: Letter) -> None:
         """Returns when the message is durable. Raises SpoolUnavailable or OutcomeUnknown."""
@@ -65,23 +68,33 @@ class Spool:
         else:
             facts, digest = _learn(content, letter.added_fields)
         envelopes = _envelopes(letter, digest)
-        try:
-            places = await asyncio.gather(*(self._packer.write(envelope, content) for envelope in envelopes))
-        except BlobUnavailable as error:
-            await self._void(letter.queue_id)
-            raise SpoolUnavailable(str(error)) from error
         facts_message = facts_to_wire(facts)
-        messages: list[tuple[str, bytes]] = []
-        for envelope, (key, offset) in zip(envelopes, places, strict=True):
-            body = BodyReference(key, offset, len(content), digest)
-            messages += to_publish(envelope, body, facts_message)
         try:
+            if len(envelopes) == 1 and _is_for_the_mda_alone(envelopes[0]):
+
+                def payload_of(key: str, offset: int, encoded: bytes) -> bytes:
+                    return join(encoded, BodyReference(key, offset, len(content), digest), facts_message)
+
+                await self._packer.write(envelopes[0], content, payload_of)
+                return
+            places = await asyncio.gather(*(self._packer.write(envelope, content) for envelope in envelopes))
+            messages: list[tuple[str, bytes]] = []
+            for envelope, (key, offset) in zip(envelopes, places, strict=True):
+                body = BodyReference(key, offset, len(content), digest)
+                messages += to_publish(envelope, body, facts_message)
             await self._bus.publish_mail(letter.queue_id, messages, PUBLISH_SECONDS)
-        except BusUnavailable as error:
+        except (BlobUnavailable, BusUnavailable) as error:
             await self._void(letter.queue_id)
             raise SpoolUnavailable(str(error)) from error
         except BusOutcomeUnknown as error:
             raise OutcomeUnknown(str(error)) from error
+
+    async def _tell(self, letters: Sequence[tuple[str, bytes]]) -> None:
+        """The mda of (queue id, payload). Raises BusUnavailable or eventbus.OutcomeUnknown."""
+        queue_ids = [queue_id for queue_id, _ in letters]
+        name, holding = (queue_ids[0], ()) if len(letters) == 1 else (new_queue_id(), queue_ids)
+        payload = pack([payload for _, payload in letters])
+        await self._bus.publish_mail(name, [(local_subject(name), payload)], PUBLISH_SECONDS, holding)
 
     async def _void(self, queue_id: str) -> None:
         try:
@@ -115,6 +128,12 @@ class Spool:
         """Raise while a message could not be accepted."""
         await self._bus.check()
         await self._blobs.check()
+
+
+def _is_for_the_mda_alone(envelope: Envelope) -> bool:
+    return envelope.wishes.release_at is None and all(
+        recipient.account_id is not None for recipient in envelope.recipients
+    )
 
 
 def to_publish(envelope: Envelope, body: BodyReference, facts: wire.Facts) -> list[tuple[str, bytes]]:

@@ -3,57 +3,83 @@
 While a write is under way, what arrives meanwhile waits and becomes the next
 object. There is no timer: an idle gate writes a message at once, a busy one
 packs by itself. A large message has an object of its own and waits for nobody.
+
+What lies in one object and is told to the mda alone is told together, too.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 from blobstore import BlobStore, mail_key
 
+from spool import record
+from spool.codec import encode_envelope
 from spool.envelope import Envelope
+from spool.pack import split
 from spool.queue_id import new_queue_id
-from spool.record import head_of
 
 LARGE_OCTETS = 256 * 1024
 PACK_OCTETS = 4 * 1024 * 1024
 PACK_RECORDS = 256
-# Writes of one tenant under way at once: one packs best, two hide the storage's latency.
-WRITES_AT_ONCE = 2
+# Writes of one tenant under way at once. A write costs the storage nearly the same whatever it holds, so what would
+# begin a second one is better off in the next.
+WRITES_AT_ONCE = 1
+
+# (queue id, payload) of letters that were stored together, to be told together.
+Tell = Callable[[Sequence[tuple[str, bytes]]], Awaitable[None]]
+# Where a message lies (object key, offset) and its envelope's octets → what is told of it.
+PayloadOf = Callable[[str, int, bytes], bytes]
 
 
 @dataclass(slots=True)
 class _Pending:
+    queue_id: str
+    encoded: bytes
     head: bytes
     content: bytes
-    written: "asyncio.Future[tuple[str, int]]"
+    payload_of: PayloadOf | None
+    done: "asyncio.Future[tuple[str, int]]"
 
 
 class Packer:
     """The open pack of each tenant."""
 
-    def __init__(self, blobs: BlobStore) -> None:
+    def __init__(self, blobs: BlobStore, tell: Tell) -> None:
         self._blobs = blobs
+        self._tell = tell
         self._waiting: dict[str, list[_Pending]] = {}
         self._writing: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def write(self, envelope: Envelope, content: bytes) -> tuple[str, int]:
-        """Store one record; returns (object key, offset of the message). Raises BlobUnavailable."""
-        head = head_of(envelope)
+    async def write(
+        self, envelope: Envelope, content: bytes, payload_of: PayloadOf | None = None
+    ) -> tuple[str, int]:
+        """Store one record; returns (object key, offset of the message).
+
+        With `payload_of` it is told then, before this returns. Raises BlobUnavailable, and what telling raises.
+        """
+        encoded = encode_envelope(envelope)
+        head = record.head(encoded, envelope.size_octets)
         if len(content) >= LARGE_OCTETS:
             key = mail_key(envelope.tenant_id, envelope.queue_id, envelope.arrived_at)
             await self._blobs.put(key, (head, content))
+            if payload_of is not None:
+                await self._tell([(envelope.queue_id, payload_of(key, len(head), encoded))])
             return key, len(head)
-        pending = _Pending(head, content, asyncio.get_running_loop().create_future())
+        done: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
+        pending = _Pending(envelope.queue_id, encoded, head, content, payload_of, done)
         tenant_id = envelope.tenant_id
         self._waiting.setdefault(tenant_id, []).append(pending)
         if self._writing.get(tenant_id, 0) < WRITES_AT_ONCE:
             self._writing[tenant_id] = self._writing.get(tenant_id, 0) + 1
-            task = asyncio.create_task(self._write_packs(tenant_id, envelope))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        return await pending.written
+            self._spawn(self._write_packs(tenant_id, envelope))
+        return await done
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _write_packs(self, tenant_id: str, first: Envelope) -> None:
         try:
@@ -91,12 +117,35 @@ class Packer:
         try:
             await self._blobs.put(key, pieces)
         except BaseException as error:
-            for pending in pack:
-                if not pending.written.done():
-                    pending.written.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
+            _fail(pack, error)
             return
+        told: list[tuple[_Pending, int]] = []
         for pending, place in zip(pack, places, strict=True):
-            if not pending.written.done():
-                pending.written.set_result((key, place))
+            if pending.payload_of is not None:
+                told.append((pending, place))
+            elif not pending.done.done():
+                pending.done.set_result((key, place))
+        if told:
+            # The next write need not wait until these are told.
+            self._spawn(self._tell_of(key, told))
+
+    async def _tell_of(self, key: str, told: Sequence[tuple[_Pending, int]]) -> None:
+        payloads = [pending.payload_of(key, place, pending.encoded) for pending, place in told]  # type: ignore[misc]
+        for positions in split(payloads):
+            some = [told[position] for position in positions]
+            try:
+                await self._tell([(told[at][0].queue_id, payloads[at]) for at in positions])
+            except BaseException as error:
+                _fail([pending for pending, _ in some], error)
+                continue
+            for pending, place in some:
+                if not pending.done.done():
+                    pending.done.set_result((key, place))
+
+
+def _fail(pack: Sequence[_Pending], error: BaseException) -> None:
+    for pending in pack:
+        if not pending.done.done():
+            pending.done.set_exception(error)
+    if not isinstance(error, Exception):
+        raise error

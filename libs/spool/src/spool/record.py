@@ -30,10 +30,14 @@ class Record:
     length: int
 
 
+def head(encoded: bytes, size_octets: int) -> bytes:
+    """What stands before a message of that size; `encoded` is its envelope (codec.encode_envelope)."""
+    return HEAD.pack(MAGIC, len(encoded), size_octets) + encoded
+
+
 def head_of(envelope: Envelope) -> bytes:
-    """What stands before the message."""
-    encoded = encode_envelope(envelope)
-    return HEAD.pack(MAGIC, len(encoded), envelope.size_octets) + encoded
+    """What stands before the message of an envelope."""
+    return head(encode_envelope(envelope), envelope.size_octets)
 
 
 def read_records(data: bytes) -> Iterator[Record]:

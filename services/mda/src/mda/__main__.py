@@ -16,7 +16,7 @@ from mailwire.script.v1.script_pb2_grpc import add_ScriptAdminServiceServicer_to
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
-from spool import Spool
+from spool import Spool, Unpacking
 
 from mda.adapters.configured import learner_of, scanners_of
 from mda.adapters.holdings import QueueHoldings
@@ -124,7 +124,7 @@ async def wire(service: Service[Settings]) -> None:
     await bus.listen(subjects.DIRECTORY_CHANGED, lists.changed)
     distributing = Distributing(settings.hostname, lists, running, spool, directory, quarantine)
     filing = Filing(
-        source,
+        Unpacking(source),
         mailboxes,
         quarantine,
         receipts,

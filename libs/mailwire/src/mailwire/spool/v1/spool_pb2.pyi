@@ -613,3 +613,29 @@ class SpooledMessage(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SpooledMessage: _TypeAlias = SpooledMessage  # noqa: Y015
+
+@_typing.final
+class SpooledPack(_message.Message):
+    """Several messages that came together, in one message of the bus. Its field's number is one that SpooledMessage does
+    not have, so that the first octet of a payload says which of the two it is.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LETTERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def letters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Each a SpooledMessage."""
+
+    def __init__(
+        self,
+        *,
+        letters: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["letters", b"letters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpooledPack: _TypeAlias = SpooledPack  # noqa: Y015
