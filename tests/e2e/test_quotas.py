@@ -4,6 +4,8 @@ import imaplib
 import smtplib
 import time
 
+import pytest
+
 from tests.e2e.letters import plain
 from tests.e2e.test_four_scenarios import wait_for_subject
 from tests.support.platform import Account, Platform
@@ -11,12 +13,12 @@ from tests.support.platform import Account, Platform
 KIB = 1024
 
 
-def send(platform: Platform, sender: str, recipient: str, name: str, octets: int) -> None:
+def send(platform: Platform, sender: str, recipient: str, name: str, octets: int, *others: str) -> None:
     text = (b"x" * 70 + b"\r\n") * (octets // 72)
     with smtplib.SMTP("127.0.0.1", platform.ports.smtp) as session:
         # Without EHLO nobody says beforehand how large it is.
         session.helo()
-        session.sendmail(sender, [recipient], plain(name, sender, recipient, text).content)
+        session.sendmail(sender, [recipient, *others], plain(name, sender, recipient, text).content)
 
 
 def refused_at_rcpt(platform: Platform, recipient: str, *options: str) -> tuple[int, bytes]:
@@ -47,8 +49,12 @@ def test_a_mailbox_that_is_full(platform: Platform) -> None:
     # Once it is so full the owner hears of it (a notice may go a little beyond the limit).
     warning = wait_for_subject(platform, hoarder.address, hoarder.password, "Your mailbox is nearly full")
     assert b"KiB of 100 KiB" in warning
-    # One that is too large by itself, and did not say so, comes in: its sender is told. One that says so is refused.
-    send(platform, sender.address, hoarder.address, "too large a gift", 60 * KIB)
+    # One that is too large is refused, by what it says or when it has come; for two, one of whom has room, it comes in, and
+    # its sender is told.
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        send(platform, sender.address, hoarder.address, "too large a gift", 60 * KIB)
+    assert refused.value.smtp_code == 452
+    send(platform, sender.address, hoarder.address, "a gift for two", 60 * KIB, sender.address)
     bounce = wait_for_subject(platform, sender.address, sender.password, "Undelivered mail")
     assert b"Status: 5.2.2" in bounce
     assert refused_at_rcpt(platform, hoarder.address, "size=60000")[0] == 452

@@ -19,6 +19,7 @@ from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.checking import Checker
 from smtp_gateway.edge.hooking import Hooked
 from smtp_gateway.edge.needs import Needs
+from smtp_gateway.edge.rooms import Rooms
 from smtp_gateway.edge.screens import Screens
 from smtp_gateway.edge.session import Session
 from smtp_gateway.ports import KeyRing, Policies
@@ -196,6 +197,7 @@ def converse(
     in_tls: bool = False,
     screens: Screens | None = None,
     hooks: tuple[Hooked, ...] = (),
+    rooms: Rooms | None = None,
     **values: object,
 ) -> tuple[bytes, FakeGate, FakeConnection]:
     """Play what a client sends, chunk by chunk; what the gateway said, and what it accepted.
@@ -227,6 +229,7 @@ def converse(
             policies=policies,
             screens=screens,
             hooks=hooks,
+            rooms=rooms,
         )
         await Session(needs, role, connection).run()  # type: ignore[arg-type]
         return connection

@@ -61,6 +61,11 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
         metrics.REFUSED.labels(visit.role.value, "header").inc()
         LOG.info("header_refused", connection=visit.connection.id, code=refusal.code, reason=refusal.text)
         return refusal
+    if needs.rooms is not None:
+        recipients = tuple(transaction.recipients.values())
+        if (full := await needs.rooms.refusal_of_message(recipients, len(content))) is not None:
+            metrics.REFUSED.labels(visit.role.value, "full").inc()
+            return full
     judged = await judge(needs, visit, transaction, content)
     if isinstance(judged, Reply):
         metrics.REFUSED.labels(visit.role.value, "policy").inc()

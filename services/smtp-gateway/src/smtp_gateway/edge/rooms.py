@@ -1,9 +1,12 @@
 """Mailboxes that are full, as who files mail tells it on the bus: refused here, a message need not be bounced later."""
 
+from collections.abc import Sequence
+
 from directoryclient import Disposition, Resolution, Target, Unavailable
 from eventbus import EventBus, Followed, subjects
 from mailproto.smtp.reply import Reply
 from servicekit import logs
+from spool import Recipient
 
 from smtp_gateway.ports import Policies
 
@@ -31,18 +34,24 @@ class Rooms:
         """Where none of the places that an address leads to has room; in a message of unknown size one octet counts."""
         if resolution.disposition is not Disposition.DELIVER or not self._free:
             return None
-        least = max(declared_octets, 1)
-        if any(self._room(target, least) >= least for target in resolution.targets):
+        return await self._refusal(resolution.targets, max(declared_octets, 1))
+
+    async def refusal_of_message(self, recipients: Sequence[Recipient], octets: int) -> Reply | None:
+        """Where a message fits nowhere, which its size did not say before."""
+        return await self._refusal(recipients, octets) if self._free and recipients else None
+
+    async def _refusal(self, targets: Sequence[Target] | Sequence[Recipient], least: int) -> Reply | None:
+        if any(self._room(target, least) >= least for target in targets):
             return None
         chosen = ""
         if self._policies is not None:
             try:
-                chosen = (await self._policies.of(resolution.targets[0].tenant_id)).over_quota
+                chosen = (await self._policies.of(targets[0].tenant_id)).over_quota
             except Unavailable as error:
                 LOG.warning("policies_unavailable", error=str(error))
         return FULL_FOR_GOOD if chosen == "refuse" else FULL
 
-    def _room(self, target: Target, least: int) -> int:
+    def _room(self, target: Target | Recipient, least: int) -> int:
         # Another system's mailbox may have room.
         return least if target.account_id is None else self._free.get(target.account_id, least)
 
