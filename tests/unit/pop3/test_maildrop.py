@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import cast
@@ -12,6 +13,7 @@ from blobstore import BlobUnavailable, BodyReference
 from mailmodel import AccountRef, Entry, FlagAction, FlagChange, Flags, MailboxInfo, SystemFlag
 from mailproto.pop3.maildrop import DropMessage, Maildrop
 from mailstore import Columns, MailStore, Prepared, StoredMessage
+from pop3.adapters import maildrop as maildrop_module
 from pop3.adapters.maildrop import StoreMaildrop
 from pop3.adapters.maildrop_lock import MaildropLock
 from pop3.adapters.read_ahead import BATCH_OCTETS, FIRST_BATCH_OCTETS
@@ -130,6 +132,39 @@ async def test_the_chunks_make_the_message(first: int) -> None:
     assert b"".join(await chunks(maildrop(Store()), 2, first)) == PREFIX + CONTENT
 
 
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maildrop_module, "_CHUNK_OCTETS", 1000)
+
+
+@pytest.mark.usefixtures("small_chunks")
+async def test_the_next_chunk_is_read_while_one_is_sent_and_no_other() -> None:
+    store = Store()
+    async with aclosing(maildrop(store, messages=1).read(1, 100)) as chunks:
+        seen = bytearray()
+        reads = []
+        async for chunk in chunks:
+            await asyncio.sleep(0)
+            seen += chunk
+            reads.append(len(store.read_alone))
+    assert seen == store.octets
+    # Not before a second chunk was wanted; then one ahead, to the end.
+    assert reads == [1, *range(3, len(reads) + 1), len(reads)]
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("wanted", [1, 2, 3])
+async def test_who_has_enough_leaves_no_read_behind(wanted: int) -> None:
+    store = Store()
+    before = asyncio.all_tasks()
+    async with aclosing(maildrop(store, messages=1).read(1, 100)) as chunks:
+        for _ in range(wanted):
+            await anext(chunks)
+    assert asyncio.all_tasks() == before
+    assert len(store.read_alone) <= wanted
+
+
+@pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("position", [len(PREFIX), len(PREFIX) + 5000, -1])
 async def test_a_flipped_octet_is_never_given_as_whole(position: int) -> None:
     store = Store()

@@ -18,7 +18,7 @@ class CachedBlobStore(BlobStore):
         self._cache = cache
 
     async def get_range(self, key: str, offset: int, length: int) -> bytes:
-        """As of the bucket."""
+        """As of the bucket. A part of what was read before is not asked for again."""
         place = (key, offset, length)
         data = self._cache.get(place)
         if data is not None:

@@ -1,6 +1,6 @@
 """`python -m pop3`: the wiring."""
 
-from blobstore import BlobStore
+from blobstore import BlobStore, CachedBlobStore, RingCache
 from directoryclient import DirectoryClient
 from directoryclient.policies import TenantPolicies
 from eventbus import EventBus, subjects
@@ -29,6 +29,8 @@ async def wire(service: Service[Settings]) -> None:
         read_secret(settings.s3_access_key_file),
         read_secret(settings.s3_secret_key_file),
     )
+    if settings.body_cache_octets:
+        blobs = CachedBlobStore(blobs, RingCache(settings.body_cache_folder, settings.body_cache_octets))
     dsn = read_secret(settings.database_dsn_file)
     store = await MailStore.open(dsn, blobs, bus_notifier(bus), pool_size=settings.database_pool_size)
     service.on_close(store.close)

@@ -40,6 +40,15 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     idle_seconds: float = Field(
         600.0, description="silence that ends a session; RFC 1939 §3 asks for 10 minutes at least", ge=600
     )
+    body_cache_octets: int = Field(
+        64 * 1024 * 1024,
+        description="octets of the object storage kept on the local disk, as they lie there; 0: none",
+        ge=0,
+        le=1 << 40,
+    )
+    body_cache_folder: str = Field(
+        "", description="where (a file without a name, gone with the process); empty: with temporary files"
+    )
     login_cache_seconds: float = Field(
         30.0,
         description="how long a password that was right is not asked for again; 0: always ask",

@@ -7,8 +7,10 @@ chunks and checked against the digest that was taken when it came in.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 from blobstore import BlobMissing, BlobUnavailable
@@ -129,26 +131,41 @@ class StoreMaildrop:
                 # Read whole: the store checks the digest itself.
                 yield await self._store.read(row, 0, row.size_octets)
                 return
-            digest = hashlib.sha256()
-            offset = 0
-            chunk_octets = first_chunk_octets
-            while offset < row.size_octets:
-                chunk = await self._store.read(row, offset, min(chunk_octets, row.size_octets - offset))
-                if not chunk:
-                    raise Unavailable("the stored message is shorter than its row says")
-                digest.update(chunk[max(0, len(row.prefix) - offset) :])
-                offset += len(chunk)
-                if (
-                    offset >= row.size_octets
-                    and row.reference is not None
-                    and digest.digest() != row.reference.digest
-                ):
-                    # The last chunk is held back, so the client never takes the message for whole.
-                    raise Unavailable("the stored octets are not those that came in")
-                yield chunk
-                chunk_octets = _CHUNK_OCTETS
+            async with aclosing(self._chunks(row, first_chunk_octets)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
         except _UNWELL as error:
             raise Unavailable(str(error)) from error
+
+    async def _chunks(self, row: StoredMessage, first_chunk_octets: int) -> AsyncGenerator[bytes, None]:
+        """A message that is not read whole, checked at its end."""
+        digest = hashlib.sha256()
+        size_octets = row.size_octets
+        chunk = await self._store.read(row, 0, first_chunk_octets)
+        offset = 0
+        following: asyncio.Task[bytes] | None = None
+        try:
+            while chunk:
+                digest.update(chunk[max(0, len(row.prefix) - offset) :])
+                offset += len(chunk)
+                if offset < size_octets and following is not None:
+                    # Who wanted a second chunk wants them all: the next one comes while this one is sent.
+                    following = asyncio.create_task(self._store.read(row, offset, _CHUNK_OCTETS))
+                if offset >= size_octets:
+                    if row.reference is not None and digest.digest() != row.reference.digest:
+                        # The last chunk is held back, so the client never takes the message for whole.
+                        raise Unavailable("the stored octets are not those that came in")
+                    yield chunk
+                    return
+                yield chunk
+                if following is None:
+                    following = asyncio.create_task(self._store.read(row, offset, _CHUNK_OCTETS))
+                chunk = await following
+            raise Unavailable("the stored message is shorter than its row says")
+        finally:
+            if following is not None:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
 
     async def _row(self, number: int) -> StoredMessage:
         uid = self._uids[number - 1]
