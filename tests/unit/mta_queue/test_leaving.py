@@ -16,7 +16,7 @@ from senderauth import Result, arc, authres, dkim
 from senderauth.authres import MethodResult
 from senderauth.dkim import SigningKey
 from senderauth.srs import Srs
-from spool import Envelope, EnvelopeRecipient, Source, SpooledLetter
+from spool import Envelope, EnvelopeRecipient, OwnCopies, Source, SpooledLetter
 
 from tests.support.zone import Zone
 
@@ -192,3 +192,51 @@ async def test_without_keys_it_leaves_all_the_same() -> None:
     for sent, content in ((letter(Source.MX, SEEN), CONTENT), (letter(Source.DSN, b"", OWN, ""), OWN)):
         _, message = await leave(sent, content, leaving(keys=keys))
         assert message == sent.envelope.trace_prefix + content
+
+
+ONE_CLICK = (
+    b"List-Unsubscribe: <https://ours.test/unsubscribe/<>>\r\n"
+    b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+)
+
+
+async def test_the_copy_of_a_member_has_its_own_way_back_and_its_fields_are_signed() -> None:
+    delivered = b"Delivered-To: news@ours.test\r\n" + SEEN
+    sent = letter(Source.SIEVE, delivered, CONTENT, "news+bounces@ours.test")
+    envelope = replace(
+        sent.envelope,
+        recipients=(
+            EnvelopeRecipient("b@far.test", "b@far.test", None, token="t0ken"),
+            EnvelopeRecipient("c@far.test", "c@far.test", None, token="other"),
+        ),
+        own_copies=OwnCopies("news+b-<>@ours.test", ONE_CLICK, "ours.test"),
+    )
+    one = leaving()
+    departure = one.departure(envelope, ("b@far.test",))
+    assert (departure.reverse_path, departure.seal_domain) == ("news+b-t0ken@ours.test", "ours.test")
+    assert departure.fields == ONE_CLICK.replace(b"<>", b"t0ken")
+    message = envelope.trace_prefix + departure.fields + CONTENT
+    added = await one.prefix(replace(sent, envelope=envelope), departure, message)
+    assert len(added) + len(departure.fields) <= departure.added_octets
+    verdicts = [
+        each for each in await dkim.verify(ZONE, added + message, now=NOW) if each.result is Result.PASS
+    ]
+    assert {each.domain for each in verdicts} == {"ours.test"}
+    signature = added[added.index(b"DKIM-Signature") :].lower()
+    assert b"list-unsubscribe:" in signature.replace(b"\r\n\t", b"").replace(b" ", b"")
+    assert b"list-unsubscribe-post" in signature.replace(b"\r\n\t", b"").replace(b" ", b"")
+    forged = (added + message).replace(b"/t0ken>", b"/other>")
+    assert not [each for each in await dkim.verify(ZONE, forged, now=NOW) if each.result is Result.PASS]
+    assert (await arc.verify(ZONE, added + message, now=NOW)).result is Result.PASS
+
+
+async def test_without_the_word_of_who_made_it_no_copy_is_signed() -> None:
+    """Somebody's mail that claims to be of the list's domain must not leave with that domain's signature."""
+    sent = letter(Source.SIEVE, b"Delivered-To: news@ours.test\r\n", OWN, "news+bounces@ours.test")
+    envelope = replace(
+        sent.envelope,
+        recipients=(EnvelopeRecipient("b@far.test", "b@far.test", None, token="t"),),
+        own_copies=OwnCopies("news+b-<>@ours.test", ONE_CLICK),
+    )
+    _, message = await leave(replace(sent, envelope=envelope), OWN)
+    assert b"DKIM-Signature" not in message

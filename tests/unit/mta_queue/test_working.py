@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -21,9 +22,10 @@ from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.firsts import Firsts
 from mta_queue.edge.laters import Laters
 from mta_queue.edge.slots import Slots
-from mta_queue.ports import Due, Item, Postponed, PutOff, Taken
+from mta_queue.ports import Due, Item, Part, Postponed, PutOff, Taken
 from pgkit import DatabaseUnavailable
-from spool import SpooledLetter, decode
+from spool import OwnCopies, SpooledLetter, decode
+from spool.codec import encode, facts_to_wire
 
 from tests.support.queued import letter
 
@@ -84,6 +86,9 @@ class World:
         self.put_backs: list[tuple[str, datetime]] = []
         self.forgotten = 0
         self.database_away = False
+        self.parts: list[tuple[tuple[str, ...], bool]] = []
+        self.lease_lost = False
+        self.answers: dict[str, Reply] = {}
         self.rules = Rules({}, {}, SCHEDULE)
         self.slots = Slots(8, Caps(a_destination=2, a_tenant=4))
         world = cast(Any, self)
@@ -134,7 +139,7 @@ class World:
         self.tried.append((domain, recipients))
         if domain in self.stuck:
             await self.go.wait()
-        reply = self.replies.get(domain, OK)
+        reply = self.answers.get(recipients[0]) or self.replies.get(domain, OK)
         if isinstance(reply, Exception):
             raise reply
         return Delivery(all_alike(recipients, reply, "mx"), [], self.dead_until.get(domain))
@@ -206,6 +211,11 @@ class World:
         self.settled += settled
         self.retried.append((item, next_attempt_at if waiting else None))
         return True
+
+    async def record_part(self, item: Item, part: Part, now: datetime) -> bool:
+        self.settled += part.settled
+        self.parts.append((tuple(each.address for each in part.waiting), part.kept_until is not None))
+        return not self.lease_lost
 
     async def take(self, room: int, *_: object) -> Taken | None:
         if not self.due:
@@ -430,3 +440,85 @@ async def test_suppressed_recipients_fail_without_an_attempt_and_the_others_are_
     fates = {each.address: each.reply.code for each in world.settled}
     assert fates == {"gone@a.test": 550, "here@a.test": 250, "gone@b.test": 550}
     assert world.told, "the sender is told"
+
+
+def copies(*names: str) -> Item:
+    """Recipients who each get a copy of their own."""
+    recipients = tuple(f"{name}@many.test" for name in names)
+    spooled, payload = letter(*recipients)
+    own = OwnCopies("news+b-<>@ours.test")
+    spooled = replace(spooled, envelope=replace(spooled.envelope, own_copies=own))
+    expires_at = NOW + timedelta(days=5)
+    return Item(next(_item_ids), spooled, payload, "many.test", recipients, 1, expires_at, 1, "")
+
+
+async def test_copies_of_their_own_are_sent_one_by_one_and_each_is_written_down_before_the_next() -> None:
+    world = World()
+    world.answers = {
+        "b@many.test": Reply.of(450, "4.2.2", "full"),
+        "c@many.test": Reply.of(550, "5.1.1", "no"),
+    }
+    world.due.append(copies("a", "b", "c", "d"))
+    await world.laters.run()
+    assert world.tried == [("many.test", (f"{name}@many.test",)) for name in "abcd"]
+    assert world.parts == [
+        (("b@many.test", "c@many.test", "d@many.test"), True),
+        (("b@many.test", "c@many.test", "d@many.test"), True),
+        (("b@many.test", "d@many.test"), True),
+    ]
+    [(_, next_attempt_at)] = world.retried
+    assert next_attempt_at is not None, "b waits on"
+    assert [each.address[0] for each in world.settled] == ["a", "c", "d"]
+
+
+async def test_a_system_that_is_unwell_is_not_asked_for_each_copy() -> None:
+    world = World()
+    world.answers = {"b@many.test": Reply.of(421, "4.3.2", "closing")}
+    world.due.append(copies("a", "b", "c", "d"))
+    await world.laters.run()
+    assert world.tried == [("many.test", ("a@many.test",)), ("many.test", ("b@many.test",))]
+    assert [each.address for each in world.settled] == ["a@many.test"]
+    [(_, next_attempt_at)] = world.retried
+    assert next_attempt_at is not None
+
+
+async def test_a_lost_lease_ends_the_copies_and_a_site_that_has_enough_gives_the_rest_back() -> None:
+    world = World()
+    world.lease_lost = True
+    world.due.append(copies("a", "b", "c"))
+    await world.laters.run()
+    assert [each for _, each in world.tried] == [("a@many.test",)]
+    assert world.retried == []
+    world = World()
+    world.full = {"many.test": NOW + timedelta(minutes=1)}
+    world.due.append(copies("a", "b"))
+    await world.laters.run()
+    assert (world.tried, world.put_backs) == ([], [("many.test", NOW + timedelta(minutes=1))])
+
+
+async def test_the_drain_ends_between_two_copies() -> None:
+    world = World()
+    world.stuck = {"many.test"}
+    world.due.append(copies("a", "b", "c"))
+    running = asyncio.create_task(world.laters.run())
+    while not world.tried:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    world.draining.set()
+    world.go.set()
+    await running
+    assert world.parts == [(("b@many.test", "c@many.test"), False)]
+    assert world.retried == []
+
+
+async def test_copies_of_their_own_for_one_domain_wait_for_their_turn_in_the_table() -> None:
+    world = World()
+    both = copies("a", "b")
+    body = both.letter.body
+    for recipients in (both.letter.envelope.recipients, both.letter.envelope.recipients[:1]):
+        payload = encode(both.letter.envelope, recipients, body, facts_to_wire(both.letter.facts))
+        world.bus.append(Message(payload))
+    await world.firsts.run()
+    assert world.tried == [("many.test", ("a@many.test",))], "the one that goes to one only"
+    [waits] = world.postponed
+    assert (waits.recipients, waits.attempts) == (("a@many.test", "b@many.test"), 0)
+    assert decode(waits.payload).envelope.own_copies is not None

@@ -41,6 +41,19 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What became of the first recipients of an item whose others are still to come, in `waiting` with them.
+
+    It stays under its lease until `kept_until`; None: it is given back.
+    """
+
+    settled: Sequence[Outcome]
+    waiting: Sequence[Outcome]
+    attempts: Sequence[Attempt]
+    kept_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Postponed:
     """What the first attempt left to be tried again, at one domain."""
 
@@ -139,6 +152,9 @@ class Queue(Protocol):
         attempts: Sequence[Attempt],
     ) -> bool:
         """What another attempt came to; False when the lease had been lost, and nothing was written."""
+
+    async def record_part(self, item: Item, part: Part, now: datetime) -> bool:
+        """What a part of another attempt came to; False when the lease had been lost, and nothing was written."""
 
     async def notices_due(self, limit: int, older_than: datetime) -> list[Due]:
         """Failures whose notice is not in the spool yet."""

@@ -7,12 +7,15 @@ so that the next host may believe it although the forwarding broke SPF. Both in 
 What we write ourselves (notices, answers of scripts) is signed (DKIM) by the domain of its From, where that has keys.
 A redirected message is never signed so: it may be anybody's who claims to be of that domain.
 
+Where each recipient gets a copy of its own (`spool.OwnCopies`) its reverse-path and its fields are put in here, and signed
+by the domain that the envelope names: RFC 8058 §4 wants the fields for leaving a list signed.
+
 Nothing here keeps a message back: without keys, or where they cannot be had, it leaves as it is.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from directoryclient import DirectoryClient, Unavailable
@@ -40,16 +43,40 @@ REDIRECTED = b"Delivered-To: "
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """How it leaves. `seal_domain` is "" and `signs` False for what leaves as it is."""
+    """How it leaves. `seal_domain` is "" and `signs` False for what leaves as it is.
+
+    `fields` stand behind the trace fields of this copy; `signing_domain` signs it, where it is one of several.
+    """
 
     reverse_path: str
     seal_domain: str = ""
     signs: bool = False
+    fields: bytes = b""
+    signing_domain: str = ""
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether there is anything to be put in front."""
+        return bool(self.seal_domain or self.signs or self.signing_domain)
 
     @property
     def added_octets(self) -> int:
         """At most, in front of the message."""
-        return ADDED_OCTETS if self.seal_domain or self.signs else 0
+        return len(self.fields) + (ADDED_OCTETS if self.is_marked else 0)
+
+
+def as_it_is(envelope: Envelope, recipients: tuple[str, ...]) -> Departure:
+    """Without anything in our name; a copy of its own, where these recipients get one (then it is one recipient)."""
+    own = envelope.own_copies
+    if own is not None and len(recipients) == 1:
+        for each in envelope.recipients:
+            if each.address == recipients[0] and each.token:
+                return Departure(
+                    own.reverse_path_of(each),
+                    fields=own.fields_of(each),
+                    signing_domain=own.signing_domain,
+                )
+    return Departure(envelope.reverse_path)
 
 
 class Leaving:
@@ -69,12 +96,13 @@ class Leaving:
 
     def departure(self, envelope: Envelope, recipients: tuple[str, ...]) -> Departure:
         """Of these recipients' mail."""
+        plain = as_it_is(envelope, recipients)
         ours = forwarding_domain(envelope, recipients)
         if ours:
-            return Departure(self._rewritten(envelope.reverse_path, ours), seal_domain=ours)
+            return replace(plain, reverse_path=self._rewritten(plain.reverse_path, ours), seal_domain=ours)
         is_own = envelope.source is Source.DSN or envelope.source is Source.SIEVE
         is_signed = b"DKIM-Signature:" in envelope.trace_prefix
-        return Departure(envelope.reverse_path, signs=is_own and not is_signed)
+        return replace(plain, signs=is_own and not is_signed and not plain.signing_domain)
 
     def _rewritten(self, reverse_path: str, domain: str) -> str:
         if not self._secrets or not reverse_path:
@@ -88,14 +116,17 @@ class Leaving:
 
     async def prefix(self, letter: SpooledLetter, departure: Departure, message: bytes) -> bytes:
         """What to put in front of the message as it leaves, trace fields and all."""
+        made = b""
         try:
+            if departure.signing_domain:
+                made = await self._signed_by(letter.envelope.tenant_id, departure.signing_domain, message)
             if departure.seal_domain:
-                return await self._seal(letter, departure.seal_domain, message)
+                return await self._seal(letter, departure.seal_domain, made + message) + made
             if departure.signs:
                 return await self._sign(letter, message)
         except Unavailable as error:
             LOG.warning("keys_unavailable", queue_id=letter.envelope.queue_id, error=str(error))
-        return b""
+        return made
 
     async def _seal(self, letter: SpooledLetter, domain: str, message: bytes) -> bytes:
         found = _door_results(letter.envelope.trace_prefix)
@@ -120,7 +151,10 @@ class Leaving:
         # A notice is ours, whoever it concerns; a script speaks for its own tenant only.
         if not owner.tenant_id or (envelope.source is Source.SIEVE and owner.tenant_id != envelope.tenant_id):
             return b""
-        keys = await self._keys.of(owner.tenant_id, author)
+        return await self._signed_by(owner.tenant_id, author, message)
+
+    async def _signed_by(self, tenant_id: str, domain: str, message: bytes) -> bytes:
+        keys = await self._keys.of(tenant_id, domain)
         if not keys:
             return b""
         now = self._clock()

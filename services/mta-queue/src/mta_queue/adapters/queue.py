@@ -25,7 +25,7 @@ from mta_queue.core.attempt import Attempt
 from mta_queue.core.events import Event, encode, of_results, queued
 from mta_queue.core.hooks import Hook
 from mta_queue.core.outcome import EXPIRED, Outcome, Verdict, judge
-from mta_queue.ports import Delayed, Due, Item, Postponed, PutOff
+from mta_queue.ports import Delayed, Due, Item, Part, Postponed, PutOff
 
 OVERDUE = """
 WITH over AS (
@@ -143,6 +143,12 @@ class SqlQueue:
         attempts: Sequence[Attempt],
     ) -> bool:
         return await self._laters.do(LaterResult(item, settled, attempts, waiting, next_attempt_at))
+
+    async def record_part(self, item: Item, part: Part, now: datetime) -> bool:
+        # Due at once, where this process dies or gives it back.
+        return await self._laters.do(
+            LaterResult(item, part.settled, part.attempts, part.waiting, now, True, part.kept_until)
+        )
 
     async def _record_laters(self, results: Sequence[LaterResult]) -> Sequence[bool]:
         async with transaction(self._pool, OPERATOR) as connection:
@@ -281,4 +287,5 @@ def laters_events(results: Sequence[LaterResult]) -> Iterator[Event]:
     """What later attempts came to."""
     now = datetime.now(UTC)
     for each in results:
-        yield from of_results(each.envelope, each.attempts, each.settled, each.waiting, now)
+        waiting = () if each.is_part else each.waiting
+        yield from of_results(each.envelope, each.attempts, each.settled, waiting, now)

@@ -27,13 +27,13 @@ WITH ended AS (
     WHERE q.tenant_id = each.tenant_id AND q.queue_id = each.queue_id AND q.domain = each.domain
       AND q.fencing = each.fencing RETURNING each.number),
 waits AS (
-    UPDATE queue_item q SET recipients = string_to_array(each.recipients, E'\n'), attempts = q.attempts + 1,
-           next_attempt_at = each.next_attempt_at, lease_until = NULL, last_reply = each.last_reply,
+    UPDATE queue_item q SET recipients = string_to_array(each.recipients, E'\n'), attempts = q.attempts + each.counted,
+           next_attempt_at = each.next_attempt_at, lease_until = each.kept_until, last_reply = each.last_reply,
            last_host = each.last_host, replies = string_to_array(each.replies, E'\n'), tried_at = now()
     FROM unnest($6::int[], $7::uuid[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::timestamptz[],
-                $13::text[], $14::text[], $15::text[])
+                $13::text[], $14::text[], $15::text[], $39::int[], $40::timestamptz[])
          AS each(number, tenant_id, queue_id, domain, fencing, recipients, next_attempt_at, last_reply, last_host,
-                 replies)
+                 replies, counted, kept_until)
     WHERE q.tenant_id = each.tenant_id AND q.queue_id = each.queue_id AND q.domain = each.domain
       AND q.fencing = each.fencing RETURNING each.number),
 done AS (SELECT number FROM ended UNION ALL SELECT number FROM waits UNION ALL SELECT unnest($16::int[])),
@@ -81,13 +81,18 @@ class FirstResult:
 
 @dataclass(frozen=True, slots=True)
 class LaterResult:
-    """What another attempt came to. Without anybody `waiting` the item ends."""
+    """What another attempt came to. Without anybody `waiting` the item ends.
+
+    Of a part of one (`is_part`) the item stays under its lease until `kept_until`.
+    """
 
     item: Item
     settled: Sequence[Outcome]
     attempts: Sequence[Attempt]
     waiting: Sequence[Outcome]
     next_attempt_at: datetime | None
+    is_part: bool = False
+    kept_until: datetime | None = None
 
     @property
     def envelope(self) -> Envelope:
@@ -104,7 +109,13 @@ async def record_firsts(connection: Connection, results: Sequence[FirstResult]) 
     written = [(number, each) for number, each in numbered if each.settled or each.attempts]
     if written:
         await connection.execute(
-            RESULTS, *_key([]), *_key([]), *([],) * 5, [number for number, _ in written], *_rest(written)
+            RESULTS,
+            *_key([]),
+            *_key([]),
+            *([],) * 5,
+            [number for number, _ in written],
+            *_rest(written),
+            *([],) * 2,
         )
     await postpone(
         connection, [PutOff(each.envelope, postponed) for each in results for postponed in each.postponed]
@@ -128,6 +139,8 @@ async def record_laters(connection: Connection, results: Sequence[LaterResult]) 
         ["\n".join(reply_text(outcome.reply) for outcome in each.waiting) for _, each in waiting],
         [],
         *_rest(numbered),
+        [0 if each.is_part else 1 for _, each in waiting],
+        [each.kept_until for _, each in waiting],
     )
     return {row[0] for row in rows}
 

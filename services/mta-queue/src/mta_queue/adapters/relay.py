@@ -41,7 +41,7 @@ from mta_queue.adapters.bodies import Bodies
 from mta_queue.adapters.connections import Connections
 from mta_queue.adapters.converting import converted, is_converted, travels_as
 from mta_queue.adapters.egress import Egress, NoSource
-from mta_queue.adapters.leaving import Departure, Leaving
+from mta_queue.adapters.leaving import Departure, Leaving, as_it_is
 from mta_queue.adapters.places import LoopsBack, Place, Places, Shut
 from mta_queue.adapters.proxies import DIRECT, WayOut
 from mta_queue.adapters.session import Session, SessionBroken, TlsFailed
@@ -175,10 +175,9 @@ class Relay:
         trail = Trail(domain, passage)
         settled: list[Outcome] = []
         remaining = list(recipients)
+        together = RECIPIENTS_A_TRANSACTION if letter.envelope.own_copies is None else 1
         while remaining:
-            part = await self._deliver_some(
-                letter, domain, tuple(remaining[:RECIPIENTS_A_TRANSACTION]), route, trail
-            )
+            part = await self._deliver_some(letter, domain, tuple(remaining[:together]), route, trail)
             del remaining[: len(part)]
             if any(each.verdict is Verdict.DELIVERED for each in part):
                 # RFC 5321 §4.5.3.1.10: 452 after others were taken means "not so many at once"; the rest goes on now.
@@ -193,7 +192,7 @@ class Relay:
         """Outcomes for the first recipients: all, or as many as the peer takes in one transaction."""
         last: list[Outcome] | None = None
         trail.raced.clear()
-        trail.departure = Departure(letter.envelope.reverse_path)
+        trail.departure = as_it_is(letter.envelope, recipients)
         if self._leaving is not None:
             trail.departure = self._leaving.departure(letter.envelope, recipients)
         # Of hosts that do not show what REQUIRETLS wants: final, where no other may come to do it (RFC 8689 §4.2.1).
@@ -490,8 +489,8 @@ class Relay:
             raise SessionBroken("the stored message is not what was accepted", Asked.DATA)
         if is_converted(letter.envelope, session.extensions):
             content = await converted(content)
-        message = letter.envelope.trace_prefix + content
-        if self._leaving is not None and departure.added_octets:
+        message = letter.envelope.trace_prefix + departure.fields + content
+        if self._leaving is not None and departure.is_marked:
             message = await self._leaving.prefix(letter, departure, message) + message
         encoded = encode(message, transfer)
         # From here on the message may be taken even if the connection dies.

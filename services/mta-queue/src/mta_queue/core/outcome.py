@@ -65,6 +65,11 @@ def judge(reply: Reply) -> Verdict:
     return Verdict.FAILED if 500 <= reply.code < 600 else Verdict.DEFERRED
 
 
+def is_of_the_system(reply: Reply) -> bool:
+    """Whether it is about the way or the other system, and would be the same for another recipient (RFC 3463 X.3, X.4)."""
+    return reply.code == 421 or reply.enhanced.startswith(("4.3.", "4.4."))
+
+
 def outcomes(
     addresses: tuple[str, ...],
     replies: tuple[Reply, ...],

@@ -142,7 +142,9 @@ class Firsts:
             stopped = self._rules.now.suspension_of(lane.tenant_id, domain, now) is not None
             is_away = self._attempts.away_until(domain, now) is not None
             is_early = letter.envelope.wishes.is_held(now)
-            goes = not (is_early or stopped or is_away) and self._slots.enter_first(lane)
+            # Copies of their own are sent one by one, and what is done is written down in between (edge.laters).
+            are_many = letter.envelope.own_copies is not None and len(recipients) > 1
+            goes = not (is_early or stopped or is_away or are_many) and self._slots.enter_first(lane)
             (arrived.tried if goes else arrived.put_off)[domain] = recipients
         return arrived
 

@@ -20,6 +20,7 @@ from mailproto.smtp.wishes import TlsWish, Wishes
 from pgkit import DatabaseUnavailable
 from servicekit import logs
 from spool import (
+    Envelope,
     Letter,
     Malformed,
     OutcomeUnknown,
@@ -54,6 +55,13 @@ def notice_queue_id(queue_id: str, addresses: tuple[str, ...]) -> str:
     return queue_id[:10] + "".join(ALPHABET[octet & 31] for octet in digest[:16])
 
 
+def _parts(envelope: Envelope, outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:
+    """What is told together: copies of their own come back one by one."""
+    if envelope.own_copies is not None:
+        return [[each] for each in outcomes]
+    return [outcomes] if outcomes else []
+
+
 class Notices:
     """Makes notices and records that they are made."""
 
@@ -76,7 +84,7 @@ class Notices:
                 metrics.NOTICES.labels("unreadable").inc()
                 LOG.error("notice_unreadable", queue_id=due.queue_id, error=str(error))
             else:
-                if letter.envelope.reverse_path:
+                if letter.envelope.may_answer_sender:
                     for verdict, action in ACTIONS.items():
                         await self._send(letter, due, verdict, action)
             await self._queue.notice_made(due.tenant_id, due.queue_id, addresses)
@@ -99,10 +107,10 @@ class Notices:
             and outcome.address in known
             and is_to_be_told(outcome, known[outcome.address].request)
         ]
-        if outcomes:
-            queue_id = notice_queue_id(envelope.queue_id, tuple(outcome.address for outcome in outcomes))
+        for part in _parts(envelope, outcomes):
+            queue_id = notice_queue_id(envelope.queue_id, tuple(outcome.address for outcome in part))
             build = partial(build_final, action=action)
-            await self._post(letter, outcomes, queue_id, build, await self._content(letter, action))
+            await self._post(letter, part, queue_id, build, await self._content(letter, action))
 
     async def warn(self, delayed: Delayed) -> None:
         """Tell the sender that it takes longer (RFC 3461 §5.2.6: who did not say may be told).
@@ -118,11 +126,11 @@ class Notices:
                 for outcome in delayed.outcomes
                 if outcome.address in known and wants_delay(known[outcome.address].request, by)
             ]
-            if outcomes and letter.envelope.reverse_path:
-                addresses = tuple(outcome.address for outcome in outcomes)
+            for part in _parts(letter.envelope, outcomes) if letter.envelope.may_answer_sender else ():
+                addresses = tuple(outcome.address for outcome in part)
                 queue_id = notice_queue_id(delayed.queue_id, ("delayed", *addresses))
                 build = partial(build_delay, retry_until=delayed.expires_at)
-                await self._post(letter, outcomes, queue_id, build, b"")
+                await self._post(letter, part, queue_id, build, b"")
             await self._queue.warned(delayed.tenant_id, delayed.item_id)
         except Malformed as error:
             metrics.NOTICES.labels("unreadable").inc()
@@ -145,12 +153,13 @@ class Notices:
         """Make it and hand it to the gate, if anybody gets it."""
         envelope = letter.envelope
         known = {recipient.address: recipient for recipient in envelope.recipients}
-        [resolution] = await self._directory.resolve([envelope.reverse_path])
+        reverse_path = envelope.reverse_path_of(outcomes[0].address)
+        [resolution] = await self._directory.resolve([reverse_path])
         if resolution.disposition is Disposition.REMOTE:
-            recipients = [Recipient(envelope.reverse_path, envelope.reverse_path, envelope.tenant_id, None)]
+            recipients = [Recipient(reverse_path, reverse_path, envelope.tenant_id, None)]
         else:
             recipients = [
-                Recipient(target.address, envelope.reverse_path, target.tenant_id, target.account_id)
+                Recipient(target.address, reverse_path, target.tenant_id, target.account_id)
                 for target in resolution.targets
             ]
         if not recipients:
@@ -161,7 +170,7 @@ class Notices:
         content = build(
             Subject(
                 reporting_mta=self._hostname,
-                reverse_path=envelope.reverse_path,
+                reverse_path=reverse_path,
                 arrived_at=envelope.arrived_at,
                 header=envelope.trace_prefix + await self._header(letter),
                 queue_id=envelope.queue_id,
@@ -193,7 +202,7 @@ class Notices:
                 source=Source.DSN,
                 arrived_at=now,
                 # RFC 6533 §3: who sent with an address outside ASCII is told in kind.
-                smtputf8=not envelope.reverse_path.isascii(),
+                smtputf8=not reverse_path.isascii(),
                 eight_bit=not content.isascii(),
                 wishes=Wishes(tls=envelope.wishes.tls),
             )
