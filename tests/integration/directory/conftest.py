@@ -18,6 +18,7 @@ from directory.adapters.limits import Limits
 from directory.adapters.notices import BusNotices
 from directory.adapters.shared_secret import shared_secret
 from directory.core import scram
+from directory.core.data_keys import KeyProvider
 from directory.core.limits import Rules
 from directory.core.passwords import Hasher, PasswordHasher, Verdicts
 from directory.core.sealing import Sealer
@@ -32,6 +33,7 @@ from mailwire.directory.v1.certificate_pb2_grpc import DirectoryCertificateServi
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceStub, DirectoryServiceStub
 from mailwire.directory.v1.dkim_pb2_grpc import DirectoryDkimServiceStub, DirectorySigningServiceStub
 from mailwire.directory.v1.identity_pb2_grpc import DirectoryIdentityServiceStub, DirectoryRemovalServiceStub
+from mailwire.directory.v1.keys_pb2_grpc import DirectoryDataKeyServiceStub, DirectoryKeyServiceStub
 from mailwire.directory.v1.ldap_pb2_grpc import DirectoryLdapServiceStub
 from mailwire.directory.v1.lists_pb2_grpc import DirectoryListServiceStub
 from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
@@ -75,6 +77,8 @@ class House:
     limits: Limits
     clock: "Clock"
     hashes: list[str]
+    keys: Any = None
+    data_keys: Any = None
     tenant: str = field(default_factory=lambda: f"t-{uuid4().hex[:12]}")
     tenant_id: str = ""
 
@@ -140,6 +144,7 @@ async def opened(
     scram_iterations: int = 4096,
     issuers: Issuers | None = None,
     ldap_servers: LdapServers | None = None,
+    key_provider: KeyProvider | None = None,
 ) -> AsyncIterator[House]:
     """A directory on these stores."""
     pool = await open_pool(engines.dsn("directory", "app"))
@@ -161,6 +166,7 @@ async def opened(
         ldap_servers=ldap_servers,
         notice=BusNotices(bus.tell).notice,
         site=Site("mail.example", ["https://mail.example"]),
+        key_provider=key_provider,
     )
     server = grpc.aio.server()
     wiring.register(server)
@@ -189,6 +195,8 @@ async def opened(
         Limits(pool, Rules()),
         clock,
         hashes,
+        DirectoryKeyServiceStub(channel),
+        DirectoryDataKeyServiceStub(channel),
     )
     await house.furnish()
     try:

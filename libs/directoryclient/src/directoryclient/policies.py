@@ -57,6 +57,7 @@ class TenantPolicy:
     suppress_hard_bounces: bool = False
     text_search: str = ""
     over_quota: str = ""
+    encrypt_bodies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

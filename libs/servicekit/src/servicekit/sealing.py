@@ -38,6 +38,11 @@ class Sealer:
         self._first = _name(keys[0])
         self._ciphers = {_name(key): AESGCM(key) for key in reversed(keys)}
 
+    @property
+    def current(self) -> str:
+        """The name of the secret that seals; what it sealed can be told by it."""
+        return self._first.hex()
+
     def seal(self, secret: bytes, place: Sequence[str]) -> bytes:
         """`place` is what it belongs to; the same must be given to open it."""
         nonce = os.urandom(NONCE_OCTETS)

@@ -78,6 +78,10 @@ class TenantPolicy(Wire):
             description="what senders to a full mailbox hear at the door: 452 (also where nothing is chosen) or 552"
         ),
     ] = ""
+    encrypt_bodies: Annotated[
+        bool,
+        Field(description="bodies are encrypted with keys of the tenant, from now on (POST .../keys/rotate)"),
+    ] = False
 
 
 class AccountSettings(Wire):

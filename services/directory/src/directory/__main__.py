@@ -12,9 +12,12 @@ from servicekit.settings import read_secret
 
 from directory.adapters.changes import BusChanges
 from directory.adapters.issuers import Issuers
+from directory.adapters.keyring import Keyring
 from directory.adapters.ldap_binding import LdapServers
 from directory.adapters.notices import BusNotices
 from directory.adapters.shared_secret import shared_secret
+from directory.adapters.transit import Transit
+from directory.core.data_keys import KeyProvider
 from directory.core.limits import Rules
 from directory.core.passwords import Hasher, Verdicts
 from directory.core.sealing import Sealer
@@ -54,6 +57,7 @@ async def wire(service: Service[Settings]) -> None:
         ldap_servers=ldap_servers,
         notice=BusNotices(bus.tell).notice,
         ldap_seconds=settings.verdict_seconds,
+        key_provider=_key_provider(service),
         site=Site(settings.web_domain, settings.web_origins) if settings.web_domain else None,
     )
     service.on_close(wiring.journal.close)
@@ -71,6 +75,19 @@ def _sealer(secrets: Path | None) -> Sealer | None:
         if secrets is None
         else Sealer([line.strip() for line in read_secret(secrets).splitlines() if line.strip()])
     )
+
+
+def _key_provider(service: Service[Settings]) -> KeyProvider | None:
+    """Raises SecretWeak, OSError."""
+    settings = service.settings
+    if settings.transit_url and settings.transit_token_file is not None:
+        trusted = ssl.create_default_context()
+        if settings.transit_ca_file is not None:
+            trusted.load_verify_locations(settings.transit_ca_file)
+        transit = Transit(settings.transit_url, settings.transit_key, settings.transit_token_file, trusted)
+        service.on_close(transit.close)
+        return transit
+    return None if settings.key_encryption_file is None else Keyring(settings.key_encryption_file)
 
 
 def main() -> None:

@@ -10,4 +10,8 @@ HASH_SECONDS = Histogram(
 KEYS_UNOPENED = Counter(
     "directory_dkim_keys_unopened_total", "Private keys that none of our secrets opens: they do not sign"
 )
+DATA_KEYS_UNOPENED = Counter(
+    "directory_data_keys_unopened_total",
+    "Data keys of tenants that were asked for and that the key provider does not unwrap",
+)
 RESOLUTIONS = Counter("directory_resolutions_total", "Recipients resolved", ["disposition"])

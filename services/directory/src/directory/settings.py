@@ -4,7 +4,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from mailproto.sasl.scram import ITERATIONS_LEAST
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings
 
@@ -27,6 +27,23 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings):
         None,
         description="secrets that private keys of domains are encrypted with, one a line (at least 20 characters): the "
         "first one encrypts, all of them decrypt; without it there are no such keys",
+    )
+    key_encryption_file: Path | None = Field(
+        None,
+        description="secrets that data keys of tenants are wrapped with, one a line (at least 20 characters): the first "
+        "one wraps, all of them unwrap; read again when it has changed",
+    )
+    transit_url: str = Field(
+        "",
+        description="in the place of that file a server that speaks Vault's transit API, with the mount: "
+        "https://vault.example.org:8200/v1/transit",
+    )
+    transit_key: str = Field(
+        "posthouse", description="name of the key there, of the type aes256-gcm96", min_length=1
+    )
+    transit_token_file: Path | None = Field(None, description="the token for it; read for every question")
+    transit_ca_file: Path | None = Field(
+        None, description="certificates (PEM) that the server may have too, beside the world's"
     )
     verdict_seconds: float = Field(
         60.0,
@@ -66,6 +83,14 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings):
         ge=0,
         le=1_000_000,
     )
+
+    @model_validator(mode="after")
+    def _one_provider(self) -> "Settings":
+        if bool(self.transit_url) != (self.transit_token_file is not None):
+            raise ValueError("transit_url and transit_token_file are set together")
+        if self.transit_url and self.key_encryption_file is not None:
+            raise ValueError("key_encryption_file or transit_url, not both")
+        return self
 
     @field_validator("scram_iterations")
     @classmethod

@@ -81,6 +81,8 @@ account = Table(
     Column("shared", Boolean, nullable=False, server_default=text("false")),
     # What the tenant's own identity management calls it.
     Column("external_id", Text, nullable=False, server_default=""),
+    # administrator, auditor (core/roles.py).
+    Column("roles", ARRAY(Text), nullable=False, server_default="{}"),
     Index(
         "account_external_id",
         "tenant_id",
@@ -508,4 +510,19 @@ account_settings = Table(
         name="settings_of_account",
         ondelete="CASCADE",
     ),
+)
+
+# What a tenant's bodies are encrypted with (docs/adr/0018). A row stays when the key is deleted: its number is used.
+data_key = Table(
+    "data_key",
+    metadata,
+    Column(
+        "tenant_id", UUID(as_uuid=True), ForeignKey("tenant.tenant_id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    # The key-encryption key; empty where it was deleted.
+    Column("wrapped_with", Text, nullable=False),
+    Column("wrapped", LargeBinary),
+    _created_at(),
+    Column("deleted_at", DateTime(timezone=True)),
 )

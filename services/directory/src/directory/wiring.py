@@ -19,6 +19,10 @@ from mailwire.directory.v1.identity_pb2_grpc import (
     add_DirectoryIdentityServiceServicer_to_server,
     add_DirectoryRemovalServiceServicer_to_server,
 )
+from mailwire.directory.v1.keys_pb2_grpc import (
+    add_DirectoryDataKeyServiceServicer_to_server,
+    add_DirectoryKeyServiceServicer_to_server,
+)
 from mailwire.directory.v1.ldap_pb2_grpc import add_DirectoryLdapServiceServicer_to_server
 from mailwire.directory.v1.lists_pb2_grpc import add_DirectoryListServiceServicer_to_server
 from mailwire.directory.v1.openid_pb2_grpc import add_DirectoryOpenidServiceServicer_to_server
@@ -36,6 +40,7 @@ from directory.adapters.accounts import Accounts, Aliases
 from directory.adapters.addresses import Addresses
 from directory.adapters.app_passwords import AppPasswords
 from directory.adapters.client_certificates import ClientCertificates
+from directory.adapters.data_keys import DataKeys
 from directory.adapters.delegations import Delegations
 from directory.adapters.deleted import DeletedAccounts
 from directory.adapters.dkim_keys import DkimKeys
@@ -53,11 +58,13 @@ from directory.adapters.second_factors import SecondFactors
 from directory.adapters.sharing import Descriptions
 from directory.adapters.sign_ins import SignIns
 from directory.adapters.tenants import Domains, Tenants
+from directory.core.data_keys import KeyProvider, NoProvider
 from directory.core.limits import Rules
 from directory.core.passwords import Hasher, Verdicts
 from directory.core.sealing import Sealer
 from directory.edge.access import Access
 from directory.edge.certificates import CertificateLogins, CertificateOrders
+from directory.edge.data_keys import DataKeyQuestions, KeyOrders, Maker
 from directory.edge.hashing import Hashing
 from directory.edge.housekeeping import Housekeeping
 from directory.edge.identity import Identities, Removals
@@ -88,6 +95,7 @@ SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.Dir
             "mailwire.directory.v1.DirectoryLdapService",
             "mailwire.directory.v1.DirectoryListService",
             "mailwire.directory.v1.DirectoryCertificateService",
+            "mailwire.directory.v1.DirectoryDataKeyService", "mailwire.directory.v1.DirectoryKeyService",
             "mailwire.directory.v1.DirectorySecondFactorService",
             "mailwire.directory.v1.DirectoryWebLoginService"]  # fmt: skip
 
@@ -113,6 +121,8 @@ class Wiring:
     certificates: CertificateOrders
     second_factors: SecondFactorOrders
     web_logins: WebLogins
+    data_keys: DataKeyQuestions
+    key_orders: KeyOrders
     journal: Journal
     housekeeping: Housekeeping
 
@@ -135,6 +145,8 @@ class Wiring:
         add_DirectoryCertificateServiceServicer_to_server(self.certificates, server)
         add_DirectorySecondFactorServiceServicer_to_server(self.second_factors, server)
         add_DirectoryWebLoginServiceServicer_to_server(self.web_logins, server)
+        add_DirectoryDataKeyServiceServicer_to_server(self.data_keys, server)
+        add_DirectoryKeyServiceServicer_to_server(self.key_orders, server)
         return SERVICES
 
 
@@ -155,6 +167,7 @@ def build(
     ldap_servers: LdapServers | None = None,
     ldap_seconds: float = 60.0,
     notice: Callable[[str, SignInRecord], None] | None = None,
+    key_provider: KeyProvider | None = None,
 ) -> Wiring:
     """All of it around one pool. `secret` is the one that all processes share; without a sealer nothing is signed,
     with 0 iterations there is no SCRAM.
@@ -196,6 +209,8 @@ def build(
         deleted,
         clock,
     )
+    data_keys, provider = DataKeys(pool), key_provider or NoProvider()
+    maker = Maker(data_keys, provider)
     return Wiring(
         questions=Questions(lookups, signing_in),
         orders=orders,
@@ -215,9 +230,11 @@ def build(
         access=Access(accounts, AppPasswords(pool), limits, sign_ins, hashing, scram_iterations, tell, clock),
         dkim=DkimOrders(domains, dkim_keys, sealer, tell, clock),
         signing=DkimQuestions(dkim_keys, sealer),
-        policies=TenantPolicies(Tenants(pool), accounts, Policies(pool), tell),
+        policies=TenantPolicies(Tenants(pool), accounts, Policies(pool), tell, provider),
         quotas=Quotas(Policies(pool)),
         sharing=Sharing(Descriptions(pool), accounts, domains, tell),
+        data_keys=DataKeyQuestions(data_keys, provider, maker),
+        key_orders=KeyOrders(tenants, data_keys, provider, maker, tell),
         journal=journal,
         housekeeping=Housekeeping(limits, sign_ins, deleted, deleted_kept, factors, clock),
     )

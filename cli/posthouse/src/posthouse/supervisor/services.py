@@ -65,6 +65,7 @@ class Services:
             "s3-secret-key",
             "operator-token",
             "dkim-secret",
+            "key-encryption-keys",
             "queue-secret",
             "srs-secret",
         ):
@@ -146,6 +147,7 @@ class Services:
             **self._database("directory"),
             "GRPC_PORT": self._ports.directory_grpc,
             "DKIM_SECRET_FILE": self._layout.secrets / "dkim-secret",
+            "KEY_ENCRYPTION_FILE": self._layout.secrets / "key-encryption-keys",
         }
 
     def _smtp_gateway(self) -> dict[str, object]:

@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from pgkit import DatabaseUnavailable
 
 from directory.adapters.issuers import IssuerUnavailable
+from directory.core.data_keys import NoKeyProvider, ProviderUnavailable
 from directory.core.names import NameInvalid, check_text
 from directory.edge.hashing import Crowded
 from directory.ports import InUse, Missing, Taken
@@ -37,6 +38,8 @@ CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (Taken, grpc.StatusCode.ALREADY_EXISTS),
     (InUse, grpc.StatusCode.FAILED_PRECONDITION),
     (IssuerUnavailable, grpc.StatusCode.UNAVAILABLE),
+    (NoKeyProvider, grpc.StatusCode.FAILED_PRECONDITION),
+    (ProviderUnavailable, grpc.StatusCode.UNAVAILABLE),
     (DatabaseUnavailable, grpc.StatusCode.UNAVAILABLE),
     (Crowded, grpc.StatusCode.RESOURCE_EXHAUSTED),
 )

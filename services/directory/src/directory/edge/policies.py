@@ -13,6 +13,7 @@ from directory.adapters.accounts import Accounts
 from directory.adapters.policies import Policies
 from directory.adapters.tenants import Tenants
 from directory.core.choices import check
+from directory.core.data_keys import KeyProvider
 from directory.core.names import NameInvalid
 from directory.edge.answers import order
 from directory.edge.finding import account_of
@@ -26,12 +27,18 @@ class TenantPolicies(DirectoryPolicyServiceServicer):
     """Answers doors and the operator."""
 
     def __init__(
-        self, tenants: Tenants, accounts: Accounts, policies: Policies, tell: Callable[[Change], None]
+        self,
+        tenants: Tenants,
+        accounts: Accounts,
+        policies: Policies,
+        tell: Callable[[Change], None],
+        provider: KeyProvider,
     ) -> None:
         self._tenants = tenants
         self._accounts = accounts
         self._policies = policies
         self._tell = tell
+        self._provider = provider
 
     @order
     async def GetTenantPolicy(
@@ -48,6 +55,9 @@ class TenantPolicies(DirectoryPolicyServiceServicer):
         if request.policy.dmarc not in wire.DmarcLimit.values():
             raise NameInvalid("that is nothing that can be done with mail that fails DMARC")
         _check(request.policy, request.only)
+        if request.policy.encrypt_bodies:
+            # Who cannot get a key could not get mail either.
+            await self._provider.current()
         tenant = await self._tenants.get(request.tenant)
         policy = wire.TenantPolicy()
 
