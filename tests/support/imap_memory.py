@@ -187,6 +187,7 @@ class Imap:
         policies: Any = None,
         keeps_texts: bool = False,
         opened: Any = None,
+        scripted: Any = None,
         **settings: Any,
     ) -> None:
         self._loop = asyncio.new_event_loop()
@@ -212,6 +213,7 @@ class Imap:
             self.filler,
             Spooling("", 1 << 30).take,
             opened,
+            scripted,
         )
         self._connections = Connections(needs)
         self._wires: list[Wire] = []

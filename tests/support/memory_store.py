@@ -477,8 +477,9 @@ class MemoryStore:
     async def annotations_named(
         self, account: AccountRef, entries: Sequence[str]
     ) -> dict[tuple[int, str], bytes]:
-        boxes = self.of(account).boxes.values()
-        return {(box.mailbox_id, e): v for box in boxes for e, v in box.annotations.items() if e in entries}
+        held = self.of(account)
+        places = [(0, held.annotations), *((box.mailbox_id, box.annotations) for box in held.boxes.values())]
+        return {(place, e): v for place, values in places for e, v in values.items() if e in entries}
 
     async def annotation_digests(self, account: AccountRef) -> dict[tuple[int, str], bytes]:
         held = self.of(account)

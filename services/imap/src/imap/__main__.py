@@ -12,9 +12,10 @@ from servicekit.run import Service, run
 from servicekit.settings import read_secret
 
 from imap.adapters.changes import BusChanges
-from imap.adapters.opened import opened_on
+from imap.adapters.opened import acted_on, opened_on
 from imap.adapters.packing import keep_packing
 from imap.adapters.spooling import Spooling
+from imap.core.acting import Scripted
 from imap.core.filling import Filler
 from imap.edge.connection import Connections, Needs
 from imap.settings import Settings
@@ -80,6 +81,7 @@ async def wire(service: Service[Settings]) -> None:
             filler,
             spooling.take,
             opened_on(bus),
+            Scripted(acted_on(bus)) if settings.sieve_url else None,
         )
     )
     service.spawn(connections.end_at_drain(service.draining), name="end-idle-at-drain")

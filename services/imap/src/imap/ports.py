@@ -63,6 +63,13 @@ class Opened(Protocol):
         """These became \\Seen, in a mailbox of the account's own."""
 
 
+class Acted(Protocol):
+    """Who hears of events for which scripts run (RFC 6785); nobody waits for it."""
+
+    def __call__(self, owner: AccountRef, event: bytes) -> None:
+        """Something was done in a mailbox of this account; `event` is JSON (core.acting)."""
+
+
 class Texts(Protocol):
     """Who puts texts of bodies where searches find them; nobody waits for it."""
 

@@ -102,6 +102,12 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         "", description="where (a file without a name, gone with the process); empty: with temporary files"
     )
     connections_a_user: int = Field(50, description="sessions of one account in one process", ge=1)
+    sieve_url: str = Field(
+        "",
+        description="sieve://host[:port] of the ManageSieve server, for scripts that run when users append, copy and flag"
+        " messages (RFC 6785); empty: none do",
+        pattern=r"^(sieve://[A-Za-z0-9.:\[\]-]+)?$",
+    )
     poll_seconds: float = Field(
         20.0, description="how often IDLE looks by itself, should a notice have been lost", gt=0, le=600
     )

@@ -201,6 +201,7 @@ class Services:
             "HOST": "127.0.0.1",
             "PORT": self._ports.imap,
             "TLS_PORT": self._ports.imaps,
+            "SIEVE_URL": f"sieve://localhost:{self._ports.managesieve}",
             "ALLOW_PLAINTEXT_LOGIN": "loopback",
         }
 

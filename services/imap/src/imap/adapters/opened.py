@@ -1,4 +1,4 @@
-"""Telling over NATS that a user has opened messages; mda hears it."""
+"""Telling over NATS that a user has opened messages, or done something for which a script runs; mda hears it."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from eventbus import EventBus, subjects
 from mailmodel import AccountRef
 
-from imap.ports import Opened
+from imap.ports import Acted, Opened
 
 
 def opened_on(bus: EventBus) -> Opened:
@@ -20,5 +20,14 @@ def opened_on(bus: EventBus) -> Opened:
             "uids": list(uids),
         }
         bus.tell(subjects.mailbox_read(account.account_id), json.dumps(told).encode())
+
+    return tell
+
+
+def acted_on(bus: EventBus) -> Acted:
+    """Publishes on mailbox.acted.<account>; a stream keeps it."""
+
+    def tell(owner: AccountRef, event: bytes) -> None:
+        bus.tell(subjects.mailbox_acted(owner.account_id), event)
 
     return tell

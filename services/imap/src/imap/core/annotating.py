@@ -1,7 +1,8 @@
 """GETMETADATA and SETMETADATA (RFC 5464): what clients keep about a mailbox, or (named "") about the account.
 
 What the RFC calls shared is, of a mailbox, for all who may read it, and set by those who may write (§3.3); of the server
-it can be read and not be set. Private entries of a mailbox are its owner's: others have none there.
+it can be read and not be set, but for the name of a script (RFC 6785), which is each account's own. Private entries of a
+mailbox are its owner's: others have none there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from mailproto.imap import responses
 from mailproto.imap.commands import Depth, GetMetadata, SetMetadata
 from mailstore import AnnotationsFull, MailboxMissing
 
+from imap.core.acting import ENTRY
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.filters import SERVER, check_value
 from imap.core.places import NOPERM, Place, need
@@ -59,10 +61,12 @@ async def set_metadata(session: Session, command: SetMetadata) -> Answer:
     values = dict(command.values)
     if place is not None and not place.is_own:
         place.reach.need(WRITE)
-        if any(entry.startswith(PRIVATE) for entry in values):
+        # The script would be one of the owner's, and what it sends would be his.
+        if any(entry.startswith(PRIVATE) or entry == ENTRY for entry in values):
             raise No(*NOPERM)
     for entry, value in values.items():
-        if entry in (ADMIN, SPECIAL_USE) or (info is None and entry.startswith("/shared/")):
+        is_fixed = info is None and entry.startswith("/shared/") and entry != ENTRY
+        if entry in (ADMIN, SPECIAL_USE) or is_fixed:
             raise No("That entry cannot be changed", "CANNOT")
         if value is not None and info is None:
             check_value(entry, value)
@@ -76,6 +80,8 @@ async def set_metadata(session: Session, command: SetMetadata) -> Answer:
         raise No("There are too many annotations", "METADATA TOOMANY") from None
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
+    if session.scripted is not None:
+        session.scripted.forget(owner)
     return ok("SETMETADATA completed")
 
 

@@ -15,6 +15,7 @@ from mailproto.imap.commands import Append, Catenated, NewText
 from mailproto.imap.message_set import compact
 from mailstore import MailboxMissing, MailboxNameInvalid, NewMessage
 
+from imap.core.acting import Cause, tell_saved
 from imap.core.answer import Answer, Bad, No, ok
 from imap.core.features import Feature, Utf8
 from imap.core.limits import refuse_more
@@ -42,6 +43,7 @@ async def append(session: Session, command: Append) -> Answer:
             uids = await session.store.append_to(target.reach.side, messages)
     except MailboxMissing:
         raise No(*CREATE_FIRST) from None
+    await tell_saved(session, target.reach, uids, Cause.APPEND)
     await warn(session, target.reach.owner)
     await say_normal_form(session, command.mailbox)
     if session.selected is not None and session.selected.mailbox_id == target.info.mailbox_id:

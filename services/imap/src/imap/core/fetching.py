@@ -18,6 +18,7 @@ from mailproto.imap.message_set import Spans
 from mailstore import Columns, MailboxMissing, StoredMessage
 
 from imap.core import places
+from imap.core.acting import tell_flagged
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.compiling import VIEWED, compiled
 from imap.core.features import Feature
@@ -106,6 +107,7 @@ async def _mark_seen(session: Session, uids: Sequence[int]) -> set[int]:
         return set()
     change = FlagChange(FlagAction.ADD, Flags(SystemFlag.SEEN))
     outcome = await places.store_flags(session, selected.reach, unseen, change)
+    await tell_flagged(session, selected.reach, change, outcome.entries)
     session.told(outcome.entries)
     await tell_opened(session, unseen)
     return {entry.uid for entry in outcome.entries}

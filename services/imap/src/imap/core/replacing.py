@@ -5,6 +5,7 @@ from mailmodel.view import MayExpunge
 from mailproto.imap.commands import Replace
 from mailstore import EntryMissing, MailboxMissing
 
+from imap.core.acting import Cause, tell_saved
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.appending import appended_code, new_messages, target_mailbox
 from imap.core.naming import say_normal_form
@@ -33,6 +34,7 @@ async def replace(session: Session, command: Replace) -> Answer:
         raise No(*GONE) from None
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
+    await tell_saved(session, target.reach, [uid], Cause.APPEND)
     await session.say(session.untagged("OK", "The new message is there", appended_code(target.info, [uid])))
     await say_normal_form(session, command.mailbox)
     await session.refresh(MayExpunge.YES)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from directoryclient import Identity
 from mailmodel import AccountRef, Entry, Flags, SystemFlag
@@ -25,6 +26,9 @@ from imap.core.reading_ahead import Ahead
 from imap.core.updating import Context, numbered
 from imap.core.watch import Watch
 from imap.ports import LongText, Opened, People, Policies, Texts
+
+if TYPE_CHECKING:
+    from imap.core.acting import Scripted
 
 
 @dataclass
@@ -73,6 +77,7 @@ class Session:
         hostname: str = "localhost",
         policies: Policies | None = None,
         filler: Texts | None = None,
+        scripted: "Scripted | None" = None,
         opened: Opened | None = None,
     ) -> None:
         self.store = store
@@ -90,6 +95,8 @@ class Session:
         # What the tenant and the account chose; without it, nothing.
         self.policies = policies
         self.filler = filler
+        # None: no scripts run because of what is done here.
+        self.scripted = scripted
         self.opened = opened
         self.who: Identity | None = None
         # In which people read what we say.

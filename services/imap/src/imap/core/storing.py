@@ -10,6 +10,7 @@ from mailproto.imap.message_set import compact
 from mailstore import CopyResult, MailboxMissing
 
 from imap.core import places
+from imap.core.acting import Cause, tell_flagged, tell_saved
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.appending import given_flags, target_mailbox
 from imap.core.features import Feature
@@ -48,6 +49,8 @@ async def store(session: Session, command: Store) -> Answer:
         entry.uid for entry in entries if entry.flags != change.applied_to(selected.view.flags_of(entry.uid))
     }
     opened = opened_by(selected.view, change, entries)
+    changed = [entry for entry in entries if entry.uid not in modified]
+    await tell_flagged(session, selected.reach, change, changed)
     session.told(entries)
     await tell_opened(session, opened)
     if session.tells_modseqs:
@@ -139,6 +142,7 @@ async def copy(session: Session, command: Copy) -> Answer:
             result = await session.store.copy_between(selected.reach.side, uids, place.reach.side)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
+    await tell_saved(session, place.reach, [uid for _, uid in result.pairs], Cause.COPY)
     await warn(session, place.reach.owner)
     if target == selected.mailbox_id:
         session.put_there(uid for _, uid in result.pairs)
@@ -161,6 +165,7 @@ async def move(session: Session, command: Move) -> Answer:
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     if result.pairs:
+        await tell_saved(session, place.reach, [uid for _, uid in result.pairs], Cause.COPY)
         await session.say(session.untagged("OK", "Moved", _copy_code(result)))
     if place.reach.owner != selected.reach.owner:
         await warn(session, place.reach.owner)

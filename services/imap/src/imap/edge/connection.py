@@ -24,6 +24,7 @@ from structlog.typing import FilteringBoundLogger
 
 from imap import metrics
 from imap.core import contexts, dispatch
+from imap.core.acting import Scripted
 from imap.core.answer import Answer, Bad, No, ok
 from imap.core.features import Utf8
 from imap.core.languages import DEFAULT, LANGUAGES, chosen, translated
@@ -67,6 +68,8 @@ class Needs:
     new_long_text: Callable[[int], LongText | None] = lambda _octets: None
     # Without it no return receipts are sent.
     opened: Opened | None = None
+    # Without it no scripts run because of what is done here.
+    scripted: Scripted | None = None
 
 
 class Connections:
@@ -135,6 +138,7 @@ class Imap:
             hostname=settings.hostname,
             policies=self._needs.policies,
             filler=self._needs.filler,
+            scripted=self._needs.scripted,
             opened=self._needs.opened,
         )
 

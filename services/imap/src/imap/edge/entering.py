@@ -72,12 +72,16 @@ class Entrance:
         return capabilities(
             self._settings.append_octets,
             (*self._certificate_mechanisms(), *self._offered()),
-            (*limits_of(self._settings).words(), UTF8_WORDS[self._settings.utf8]),
+            (*limits_of(self._settings).words(), UTF8_WORDS[self._settings.utf8], *self._imapsieve()),
             is_logged_in=self.who is not None,
             offers_tls=self._tls is not None and not self._wire.is_tls,
             may_log_in=self._may_log_in(),
             may_compress=not self._wire.is_compressed,
         )
+
+    def _imapsieve(self) -> tuple[str, ...]:
+        """RFC 6785 §2.1."""
+        return (f"IMAPSIEVE={self._settings.sieve_url}",) if self._settings.sieve_url else ()
 
     async def do(self, command: c.Command) -> Answer:
         """A command of somebody who has not logged in. After a good login `who` is set."""
