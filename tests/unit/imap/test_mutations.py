@@ -24,6 +24,10 @@ COMMANDS = (
     "SEARCH RETURN (SAVE PARTIAL 1:3) CHARSET UTF-8 YOUNGER 60 LARGER 3 $ 1:*,7",
     'GETMETADATA (DEPTH infinity MAXSIZE 3) "" (/private/a /shared/b)',
     'SETMETADATA INBOX (/private/a "x" /private/b NIL)',
+    "RESETKEY INBOX INTERNAL",
+    'GENURLAUTH "imap://alice%40example.test@localhost/INBOX/;UID=1;URLAUTH=user+alice%40example.test" INTERNAL',
+    'URLFETCH ("imap://a@localhost/INBOX/;UID=1;URLAUTH=anonymous:internal:%s" BINARY BODYPARTSTRUCTURE) /x'
+    % ("0a" * 33),
     "STATUS INBOX (MESSAGES RECENT DELETED SIZE MAILBOXID HIGHESTMODSEQ APPENDLIMIT)",
 )
 PIECES = b'()"{}\\ \r*%&~$:,0123456789<>[]\xff\xc3\x00A/-+.'

@@ -49,6 +49,9 @@ AUTHENTICATED = {
     "SETMETADATA": "SETMETADATA INBOX (/private/comment NIL)",
     "ESEARCH": "ESEARCH IN (personal) ALL",
     "UNAUTHENTICATE": "UNAUTHENTICATE",
+    "RESETKEY": "RESETKEY INBOX",
+    "GENURLAUTH": "GENURLAUTH imap://a@localhost/INBOX/;UID=1;URLAUTH=anonymous INTERNAL",
+    "URLFETCH": "URLFETCH x",
 }
 SELECTED_ONLY = {
     "CHECK": "CHECK",
@@ -251,7 +254,8 @@ def test_capabilities_before_and_after_the_login(imap: Imap) -> None:
     assert "IDLE" not in before
     after = client.say(f"LOGIN alice {PASSWORD}")[-1]
     assert f"[{client.say('CAPABILITY')[0][2:]}]" in after
-    assert "AUTH=" not in after
+    assert " AUTH=" not in after
+    assert "URLAUTH" not in before
     assert "APPENDLIMIT=52428800" in after
 
 

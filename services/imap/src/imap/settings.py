@@ -108,6 +108,15 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         " messages (RFC 6785); empty: none do",
         pattern=r"^(sieve://[A-Za-z0-9.:\[\]-]+)?$",
     )
+    submission_logins: str = Field(
+        "",
+        description="addresses, separated by commas, of accounts that message submission servers log in with: they may"
+        " use URLs that are for a submission (BURL, RFC 4468) on behalf of anybody of their tenant",
+    )
     poll_seconds: float = Field(
         20.0, description="how often IDLE looks by itself, should a notice have been lost", gt=0, le=600
     )
+
+    def submitters(self) -> frozenset[str]:
+        """`submission_logins`, in lower case."""
+        return frozenset(each.strip().lower() for each in self.submission_logins.split(",")) - {""}

@@ -331,6 +331,48 @@ class SetMetadata:
 
 
 @dataclass(frozen=True, slots=True)
+class ResetKey:
+    """Without a mailbox: of all (RFC 4467 §7). Names of mechanisms are in upper case."""
+
+    mailbox: str | None
+    mechanisms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RumpUrl:
+    """A URL that is to be signed, and how."""
+
+    url: str
+    mechanism: str
+
+
+@dataclass(frozen=True, slots=True)
+class GenUrlAuth:
+    urls: tuple[RumpUrl, ...]
+
+
+class UrlItem(Enum):
+    """What is told of a URL's part (RFC 5524 §3.1)."""
+
+    BODY = "BODY"
+    BINARY = "BINARY"
+    STRUCTURE = "BODYPARTSTRUCTURE"
+
+
+@dataclass(frozen=True, slots=True)
+class WantedUrl:
+    """Without items: the octets, in the answer's short form."""
+
+    url: str
+    items: tuple[UrlItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UrlFetch:
+    urls: tuple[WantedUrl, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class GetQuota:
     root: str
 
@@ -407,6 +449,9 @@ Command = (
     | Enable
     | Language
     | Compress
+    | ResetKey
+    | GenUrlAuth
+    | UrlFetch
     | GetQuota
     | GetQuotaRoot
     | SetAcl

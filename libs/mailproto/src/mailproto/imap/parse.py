@@ -12,6 +12,7 @@ from mailproto.imap import (
     parse_multisearch,
     parse_notify,
     parse_select,
+    parse_urls,
 )
 from mailproto.imap.cursor import Cursor, ParseError
 from mailproto.imap.names import Dialect
@@ -61,8 +62,8 @@ def _command(cursor: Cursor) -> c.Command:
     if word in c.Plain.__members__:
         cursor.end()
         return c.Plain[word]
-    if word == "LANGUAGE" and cursor.at_end():
-        return c.Language(())
+    if cursor.at_end() and word in BARE:
+        return BARE[word]
     parser = PARSERS.get(name)
     if parser is None:
         raise ParseError("there is no such command")
@@ -124,6 +125,9 @@ def _language(cursor: Cursor) -> c.Command:
     return c.Language(tuple(ranges))
 
 
+# What these mean without arguments.
+BARE: dict[str, c.Command] = {"LANGUAGE": c.Language(()), "RESETKEY": c.ResetKey(None)}
+
 PARSERS: dict[bytes, Callable[[Cursor], c.Command]] = {
     b"LOGIN": _login,
     b"AUTHENTICATE": _authenticate,
@@ -138,4 +142,5 @@ PARSERS: dict[bytes, Callable[[Cursor], c.Command]] = {
     **parse_metadata.PARSERS,
     **parse_notify.PARSERS,
     **parse_multisearch.PARSERS,
+    **parse_urls.PARSERS,
 }

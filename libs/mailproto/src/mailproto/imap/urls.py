@@ -1,6 +1,6 @@
 """URLs of messages and their parts (RFC 5092 §5, §6): `/INBOX;UIDVALIDITY=1/;UID=20/;SECTION=1.2/;PARTIAL=0.1024`.
 
-With a server before it, or without; what stands after that (RFC 4467) belongs to no message.
+With a server before it, or without; what stands after that (`url_access`) belongs to no message.
 """
 
 import re

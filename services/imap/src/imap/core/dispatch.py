@@ -10,6 +10,7 @@ from mailproto.imap.search_keys import asks_sequence
 from imap.core import (
     annotating,
     appending,
+    authorizing,
     contexts,
     conversing,
     enabling,
@@ -26,6 +27,7 @@ from imap.core import (
     sorting,
     status,
     storing,
+    urlfetching,
 )
 from imap.core.answer import Answer, Bad, No, ok
 from imap.core.features import Feature, Utf8
@@ -121,6 +123,12 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
             return await annotating.get_metadata(session, command)
         case c.SetMetadata():
             return await annotating.set_metadata(session, command)
+        case c.GenUrlAuth():
+            return await authorizing.generate(session, command)
+        case c.ResetKey():
+            return await authorizing.reset(session, command)
+        case c.UrlFetch():
+            return await urlfetching.fetch(session, command)
         case c.GetQuota():
             return await quotas.get_quota(session, command)
         case c.GetQuotaRoot():

@@ -11,6 +11,7 @@ from mailproto.imap.urls import MessageUrl, UrlInvalid, parse_url
 from mailstore import Columns, MailboxMissing, MailboxNameInvalid, StoredMessage
 
 from imap.core.answer import No
+from imap.core.authorizing import authorized, check_host, check_validity, is_me
 from imap.core.finding import full_header
 from imap.core.passing import CHUNK_OCTETS
 from imap.core.places import Place, Reach, need
@@ -94,36 +95,49 @@ async def _linked(session: Session, text: str) -> Part:
     """Raises No (BADURL): also for what this session may not read."""
     try:
         url = parse_url(text)
-        if url.rest or (url.host and url.host.lower() != session.hostname.lower()):
-            raise UrlInvalid("not here")
-        found = await linked(session, url)
+        return await part_of(session, await _reach(session, text, url), url)
     except (UrlInvalid, MailboxMissing, MailboxNameInvalid, No) as error:
         if isinstance(error, No) and error.code == "UNAVAILABLE":
             raise
         raise bad_url(text) from None
-    return found
 
 
-async def linked(session: Session, url: MessageUrl) -> Part:
-    """Raises UrlInvalid, MailboxMissing, MailboxNameInvalid, No."""
+async def _reach(session: Session, text: str, url: MessageUrl) -> Reach:
+    """The mailbox that a URL leads this session to, by its own rights or by those of who has signed the URL. Raises
+    UrlInvalid, MailboxMissing, MailboxNameInvalid, No.
+    """
+    if url.rest:
+        return await authorized(session, text, url)
+    check_host(session, url)
+    if url.user and not is_me(session, url.user):
+        raise UrlInvalid("another's")
     if url.mailbox:
         place: Place = await need(session, url.mailbox, READ)
-        reach: Reach = place.reach
-        validity = place.info.uid_validity
-        if url.uid_validity is not None and url.uid_validity != validity:
-            raise UrlInvalid("another UIDVALIDITY")
-    elif session.selected is not None:
-        reach = session.selected.reach
-    else:
+        check_validity(place, url)
+        return place.reach
+    if session.selected is None:
         raise UrlInvalid("no mailbox")
-    columns = Columns.BODY | Columns.HEADER
+    return session.selected.reach
+
+
+async def message_of(
+    session: Session, reach: Reach, url: MessageUrl, columns: Columns = Columns(0)
+) -> StoredMessage:
+    """Body and header of it can be read. Raises UrlInvalid, MailboxMissing."""
+    columns |= Columns.BODY | Columns.HEADER
     async for messages in session.store.fetch(reach.owner, reach.mailbox_id, [url.uid], columns):
         for message in messages:
-            return await _section(session, message, url)
+            return message
     raise UrlInvalid("no such message")
 
 
-async def _section(session: Session, message: StoredMessage, url: MessageUrl) -> Part:
+async def part_of(session: Session, reach: Reach, url: MessageUrl) -> Part:
+    """Raises UrlInvalid, MailboxMissing."""
+    return await section_of(session, await message_of(session, reach, url), url)
+
+
+async def section_of(session: Session, message: StoredMessage, url: MessageUrl) -> bytes | Linked:
+    """Raises UrlInvalid."""
     found = locate(message, url.section)
     if found is None:
         raise UrlInvalid("no such part")

@@ -32,6 +32,7 @@ class Measured:
 
     octets: int
     has_nul: bool
+    lines: int
 
 
 async def say_pieces(session: Session, pieces: Sequence[Piece]) -> None:
@@ -79,8 +80,9 @@ async def measure(
     session: Session, message: StoredMessage, place: Inside, make: Callable[[], Decoder]
 ) -> Measured:
     """Read the whole of it once."""
-    octets, has_nul = 0, False
+    octets, lines, has_nul = 0, 0, False
     async for chunk in _decoded(session, message, place, make):
         octets += len(chunk)
+        lines += chunk.count(b"\n")
         has_nul = has_nul or b"\0" in chunk
-    return Measured(octets, has_nul)
+    return Measured(octets, has_nul, lines)

@@ -91,56 +91,66 @@ def full_name(person: Person, name: str) -> str:
     return SEPARATOR.join((SHARED if person.shared else OTHERS, quote(person.address, safe="@+ "), name))
 
 
-async def who(session: "Session") -> list[str]:
-    """All identifiers that mean this session's account. Raises Unavailable."""
-    account = session.account
+async def who(session: "Session", reader: AccountRef | None = None) -> list[str]:
+    """All identifiers that mean an account, without one this session's. Raises Unavailable."""
+    account = reader or session.account
     assert session.people is not None
     known = (await session.people.by_id(account.tenant_id, [account.account_id])).get(account.account_id)
     return identifiers(account.account_id, known.groups if known is not None else ())
 
 
-async def owner_of(session: "Session", name: str) -> tuple[AccountRef, str] | None:
-    """Whose mailbox a foreign name means, and its name there; None where there is nobody. Raises No."""
+async def owner_of(
+    session: "Session", name: str, reader: AccountRef | None = None
+) -> tuple[AccountRef, str] | None:
+    """Whose mailbox a foreign name means (to a reader, without one this session's account), and its name there; None
+    where there is nobody. Raises No.
+    """
+    reader = reader or session.account
     levels = name.split(SEPARATOR, 2)
     if session.people is None or len(levels) < 3 or not levels[2]:
         return None
     try:
-        person = await session.people.by_address(session.account.tenant_id, unquote(levels[1]))
+        person = await session.people.by_address(reader.tenant_id, unquote(levels[1]))
     except Unavailable:
         raise No(*LATER) from None
-    if person is None or person.suspended or person.account_id == session.account.account_id:
+    if person is None or person.suspended or person.account_id == reader.account_id:
         return None
     if person.shared != (levels[0] == SHARED):
         return None
-    return AccountRef(session.account.tenant_id, person.account_id), levels[2]
+    return AccountRef(reader.tenant_id, person.account_id), levels[2]
 
 
 async def find(session: "Session", name: str) -> Place | None:
     """A mailbox by the session's name for it. Raises No, MailboxNameInvalid."""
+    found = await find_as(session, session.account, name)
+    if found is None or found.is_own:
+        return found
+    subscribed = canonical(found.info.name) in await session.store.list_subscriptions(session.account)
+    return replace(found, info=replace(found.info, subscribed=subscribed))
+
+
+async def find_as(session: "Session", reader: AccountRef, name: str) -> Place | None:
+    """The same by the name that an account has for it, with what that account may do. Raises No, MailboxNameInvalid."""
     if not is_foreign(name):
-        info = await session.store.get_mailbox(session.account, name)
-        return None if info is None else Place(Reach(session.account, info.mailbox_id), info)
-    owned = await owner_of(session, name)
+        info = await session.store.get_mailbox(reader, name)
+        return None if info is None else Place(Reach(reader, info.mailbox_id), info)
+    owned = await owner_of(session, name, reader)
     if owned is None:
         return None
     owner, inner = owned
     try:
-        shared = await session.store.get_shared(owner, inner, session.account, await who(session))
+        shared = await session.store.get_shared(owner, inner, reader, await who(session, reader))
     except Unavailable:
         raise No(*LATER) from None
     if shared is None or not shared.rights & KNOWING:
         return None
-    subscribed = canonical(name) in await session.store.list_subscriptions(session.account)
     front = name[: len(name) - len(inner)]
-    return _place(session, shared, front + shared.info.name, is_subscribed=subscribed)
+    return _place(reader, shared, front + shared.info.name, is_subscribed=False)
 
 
-def _place(session: "Session", shared: SharedMailbox, name: str, *, is_subscribed: bool) -> Place:
+def _place(reader: AccountRef, shared: SharedMailbox, name: str, *, is_subscribed: bool) -> Place:
     info = replace(shared.info, name=name, subscribed=is_subscribed)
-    return Place(
-        Reach(shared.owner, info.mailbox_id, session.account.account_id, shared.rights),
-        info,
-    )
+    return Place(Reach(shared.owner, info.mailbox_id, reader.account_id, shared.rights), info)
 
 
 async def need(session: "Session", name: str, rights: str, missing: tuple[str, str] = NO_MAILBOX) -> Place:
@@ -172,7 +182,7 @@ async def visible(session: "Session", *, own_only: bool = False) -> list[Place]:
         if person is None or person.suspended or LOOKUP not in each.rights:
             continue
         name = full_name(person, each.info.name)
-        places.append(_place(session, each, name, is_subscribed=name in subscribed))
+        places.append(_place(session.account, each, name, is_subscribed=name in subscribed))
     return places
 
 
@@ -216,8 +226,6 @@ async def store_flags(
         return await session.store.store_flags_as(
             reach.owner, reach.mailbox_id, uids, change, unchanged_since, reach.reader_id, reach.limits
         )
-    if unchanged_since == ALWAYS:
-        return FlagOutcome(await session.store.store_flags(reach.owner, reach.mailbox_id, uids, change), [])
     return await session.store.store_flags_unless_changed(
         reach.owner, reach.mailbox_id, uids, change, unchanged_since
     )

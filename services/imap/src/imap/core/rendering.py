@@ -136,27 +136,35 @@ def _label(label: bytes, partial: tuple[int, int] | None) -> bytes:
 
 async def _binary(session: Session, message: StoredMessage, item: Binary, whole: bytes | None) -> list[Piece]:
     label = _label(item.label, item.partial)
-    large = _encoded(message, item.part)
+    shown = await binary_of(session, message, item, whole)
+    return [label + b" NIL"] if shown is None else [label + b" ", *shown]
+
+
+async def binary_of(
+    session: Session, message: StoredMessage, item: Binary, whole: bytes | None = None
+) -> list[Piece] | None:
+    """The decoded octets, as a literal or a literal8; None where there is no such part. Raises No (UNKNOWN-CTE)."""
+    large = encoded_part(message, item.part)
     if large is None:
-        return [label + b" NIL"]
+        return None
     first, most = item.partial or (0, 1 << 62)
     if large.place.length <= SMALL_OCTETS:
         octets = await _read(session, message, large.place, whole)
         octets = decode(large.make, octets)[first : first + most]
         # A literal8 only where it is needed (RFC 3516 §4.3).
         sign = b"~" if b"\0" in octets else b""
-        return [label + b" " + sign + responses.literal(octets)]
+        return [sign + responses.literal(octets)]
     measured = await _measured(session, large)
     octets_told = max(0, min(most, measured.octets - first))
     sign = b"~" if measured.has_nul else b""
     return [
-        b"%b %b{%d}\r\n" % (label, sign, octets_told),
+        b"%b{%d}\r\n" % (sign, octets_told),
         replace(large, octets=octets_told, first=first),
     ]
 
 
 async def _binary_size(session: Session, message: StoredMessage, item: BinarySize) -> int:
-    large = _encoded(message, item.part)
+    large = encoded_part(message, item.part)
     return 0 if large is None else (await _measured(session, large)).octets
 
 
@@ -164,7 +172,7 @@ async def _measured(session: Session, large: Large) -> Measured:
     return await measure(session, large.message, large.place, large.make)
 
 
-def _encoded(message: StoredMessage, section: tuple[int, ...]) -> Large | None:
+def encoded_part(message: StoredMessage, section: tuple[int, ...]) -> Large | None:
     """Where a part lies and how it is decoded; None where there is no such part. Raises No (UNKNOWN-CTE)."""
     if not section:
         return Large(message, Inside(0, message.size_octets), message.size_octets)

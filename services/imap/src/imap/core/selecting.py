@@ -12,6 +12,7 @@ from mailstore import MailboxMissing
 
 from imap.core import naming, places, quotas, resyncing
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
+from imap.core.authorizing import URLMECH
 from imap.core.features import Feature
 from imap.core.object_ids import mailbox_object
 from imap.core.places import Reach
@@ -82,6 +83,7 @@ def _described(session: Session, info: MailboxInfo, view: SessionView, access: A
         session.untagged("OK", "UIDs are valid", f"UIDVALIDITY {info.uid_validity}"),
         session.untagged("OK", "The next UID", f"UIDNEXT {info.uid_next}"),
         session.untagged("OK", "The highest mod-sequence", f"HIGHESTMODSEQ {info.highest_modseq}"),
+        session.untagged("OK", "How URLs are signed", URLMECH),
         session.untagged("OK", "The mailbox", f"MAILBOXID ({mailbox_object(info.mailbox_id)})"),
     ]
     return b"".join(lines)

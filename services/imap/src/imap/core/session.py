@@ -1,6 +1,6 @@
 """What one session is in the middle of: who it is, which mailbox is selected, what is to be said."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -79,6 +79,7 @@ class Session:
         filler: Texts | None = None,
         scripted: "Scripted | None" = None,
         opened: Opened | None = None,
+        submitters: Collection[str] = (),
     ) -> None:
         self.store = store
         self.say = say
@@ -98,6 +99,8 @@ class Session:
         # None: no scripts run because of what is done here.
         self.scripted = scripted
         self.opened = opened
+        # Addresses, in lower case, of those who submit messages for others (RFC 4467 §3).
+        self.submitters = submitters
         self.who: Identity | None = None
         # In which people read what we say.
         self.language = DEFAULT

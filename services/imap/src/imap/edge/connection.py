@@ -140,6 +140,7 @@ class Imap:
             filler=self._needs.filler,
             scripted=self._needs.scripted,
             opened=self._needs.opened,
+            submitters=settings.submitters(),
         )
 
     def end_if_idle(self) -> None:
