@@ -29,13 +29,13 @@ def test_an_app_passwords_life_over_rest(stage: Stage, alice: str) -> None:
     assert password not in stage.call("GET", path).text
     other = stage.call("POST", path, {"name": "laptop", "expires_at": "2999-01-01T00:00:00+02:00"}).json()
     assert other["expires_at"] == "2998-12-31T22:00:00Z"
-    assert other["scopes"] == ["smtp", "imap", "pop3", "sieve"]
+    assert other["scopes"] == ["smtp", "imap", "pop3", "sieve", "jmap"]
     assert "already" in problem(stage.call("POST", path, {"name": "phone"}), 409)
     assert "past" in problem(
         stage.call("POST", path, {"name": "x", "expires_at": "2000-01-01T00:00:00Z"}), 422
     )
     problem(stage.call("POST", path, {"name": "x", "expires_at": "2999-01-01T00:00:00"}), 422)
-    problem(stage.call("POST", path, {"name": "x", "scopes": ["jmap"]}), 422)
+    problem(stage.call("POST", path, {"name": "x", "scopes": ["telnet"]}), 422)
     assert "nobody" in problem(stage.call("POST", path.replace("alice", "nobody"), {"name": "x"}), 404)
     deleted = stage.call("DELETE", f"{path}/{shown['app_password_id']}")
     assert (deleted.status_code, deleted.content) == (204, b"")
@@ -53,7 +53,7 @@ def test_an_app_passwords_life_by_the_command(stage: Stage, alice: str) -> None:
     assert (made["name"], made["expires_at"]) == ("a laptop", None)
     found = command.json(*of, "list", alice)
     assert [(each["name"], each["scopes"]) for each in found] == [
-        ("a laptop", ["smtp", "imap", "pop3", "sieve"]),
+        ("a laptop", ["smtp", "imap", "pop3", "sieve", "jmap"]),
         ("phone", ["imap"]),
     ]
     assert found[1]["expires_at"]

@@ -67,7 +67,7 @@ async def test_a_wrong_door_account_or_day_is_a_wrong_password_and_costs_the_sam
     for number, (login, password, door) in enumerate(
         (
             (address, made.password, "pop3"),
-            (address, made.password, "jmap"),
+            (address, made.password, "telnet"),
             (house.at("bob"), made.password, "imap"),
             (house.at("nobody"), made.password, "imap"),
             (address, made.password[:-1] + ("a" if made.password[-1] != "a" else "b"), "imap"),
@@ -140,7 +140,7 @@ async def test_the_list_says_where_each_was_used_last_and_no_secret(house: House
     [
         ({"name": ""}, grpc.StatusCode.INVALID_ARGUMENT),
         ({"name": "a\x00b"}, grpc.StatusCode.INVALID_ARGUMENT),
-        ({"name": "x", "scopes": ["jmap"]}, grpc.StatusCode.INVALID_ARGUMENT),
+        ({"name": "x", "scopes": ["telnet"]}, grpc.StatusCode.INVALID_ARGUMENT),
         ({"name": "x", "expires_at": Timestamp(seconds=1)}, grpc.StatusCode.INVALID_ARGUMENT),
         ({"name": "x", "expires_at": Timestamp(seconds=1 << 62)}, grpc.StatusCode.INVALID_ARGUMENT),
         ({"name": "taken"}, grpc.StatusCode.ALREADY_EXISTS),

@@ -39,7 +39,7 @@ async def test_it_says_who_came_in_or_tried_the_latest_first(house: House) -> No
     house.clock.advance(1)
     await house.log_in(login, PASSWORD, "imap", "192.0.2.1")
     house.clock.advance(1)
-    await house.log_in(login, PASSWORD, "jmap", "nonsense")
+    await house.log_in(login, PASSWORD, "telnet", "nonsense")
     await house.log_in(house.at("nobody"), PASSWORD)
     await house.journal.write()
     found = await log(house, account.account_id)

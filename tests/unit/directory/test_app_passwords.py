@@ -57,8 +57,9 @@ def test_it_opens_its_doors_until_its_end() -> None:
 
 def test_scopes_are_told_in_our_order_and_none_means_all() -> None:
     assert app_passwords.scopes(["pop3", "smtp", "pop3"]) == ["smtp", "pop3"]
-    assert app_passwords.scopes([]) == ["smtp", "imap", "pop3", "sieve"]
-    for wrong in ("jmap", "", "IMAP"):
+    assert app_passwords.scopes([]) == ["smtp", "imap", "pop3", "sieve", "jmap"]
+    assert app_passwords.scopes(["admin", "imap"]) == ["imap", "admin"]
+    for wrong in ("telnet", "", "IMAP"):
         with pytest.raises(NameInvalid, match="is no scope"):
             app_passwords.scopes(["imap", wrong])
 

@@ -5,16 +5,18 @@ Knows: PostgreSQL, row-level security, alembic. Does not know: any table of ours
 
 from pgkit.errors import DatabaseMisconfigured, DatabaseUnavailable
 from pgkit.pool import Connection, Pool, check, check_durability, open_pool
-from pgkit.tenancy import OPERATOR, transaction
+from pgkit.tenancy import OPERATOR, OutsideTenant, only_within, transaction
 
 __all__ = [
     "OPERATOR",
     "Connection",
     "DatabaseMisconfigured",
     "DatabaseUnavailable",
+    "OutsideTenant",
     "Pool",
     "check",
     "check_durability",
+    "only_within",
     "open_pool",
     "transaction",
 ]

@@ -5,8 +5,9 @@ Without it the policies (`pgkit.migrations.protect`) show no rows at all.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from enum import Enum
 from uuid import UUID
 
@@ -24,7 +25,38 @@ class Scope(Enum):
 OPERATOR = Scope.OPERATOR
 
 
+class OutsideTenant(Exception):
+    """A transaction of another tenant's, where only one tenant's are allowed."""
+
+
+_only: ContextVar[str | None] = ContextVar("posthouse_only_tenant", default=None)
+
+
+@contextmanager
+def only_within(tenant_id: str) -> Iterator[None]:
+    """Every transaction of this task stays within a tenant: the operator's scope too sees its rows and no others.
+
+    For what is done on behalf of a tenant's own people. Raises ValueError for what is no id.
+    """
+    token = _only.set(str(UUID(tenant_id)))
+    try:
+        yield
+    finally:
+        _only.reset(token)
+
+
+def _allowed(scope: Scope | str) -> Scope | str:
+    """Raises OutsideTenant."""
+    only = _only.get()
+    if only is None or isinstance(scope, Scope):
+        return scope if only is None else only
+    if str(UUID(scope)) != only:
+        raise OutsideTenant("there is nothing like that in the tenant")
+    return scope
+
+
 def _opening(scope: Scope | str) -> str:
+    scope = _allowed(scope)
     if isinstance(scope, Scope):
         return f"BEGIN; SELECT set_config('posthouse.scope', '{scope.value}', true)"
     # UUID() refuses what is not one: nothing of a peer's gets into the statement.
@@ -32,7 +64,8 @@ def _opening(scope: Scope | str) -> str:
 
 
 async def enter_tenant(connection: Connection, tenant_id: str) -> None:
-    """Go on with another tenant in the same transaction."""
+    """Go on with another tenant in the same transaction. Raises OutsideTenant."""
+    _allowed(tenant_id)
     await connection.execute(f"SELECT set_config('posthouse.tenant', '{UUID(tenant_id)}', true)")
 
 
@@ -43,6 +76,7 @@ async def transaction(pool: Pool, scope: Scope | str) -> AsyncIterator[Connectio
     Commits at the end of the block, rolls back on an exception. Raises
     DatabaseUnavailable where PostgreSQL is away; whether a COMMIT that lost its
     connection was done is then unknown, so what runs in here must bear repetition.
+    Raises OutsideTenant (see `only_within`).
     """
     opening = _opening(scope)
     try:

@@ -1,7 +1,7 @@
 """gRPC as all our services speak it: mutual TLS, who may call what, health, reflection, keepalive, limits."""
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -86,7 +86,12 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def channel(target: str, server: str, identity: Identity | None) -> grpc.aio.Channel:
+def channel(
+    target: str,
+    server: str,
+    identity: Identity | None,
+    interceptors: Sequence[Any] = (),
+) -> grpc.aio.Channel:
     """A channel to the service `server` that reconnects quickly and notices a dead peer within seconds.
 
     With an identity: who answers must show that it is `server`, whatever `target` is.
@@ -103,6 +108,6 @@ def channel(target: str, server: str, identity: Identity | None) -> grpc.aio.Cha
         ("grpc.keepalive_permit_without_calls", 1),
     ]
     if identity is None:
-        return grpc.aio.insecure_channel(target, options=options)
+        return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
     options.append(("grpc.ssl_target_name_override", server))
-    return grpc.aio.secure_channel(target, identity.client(), options=options)
+    return grpc.aio.secure_channel(target, identity.client(), options=options, interceptors=interceptors)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import uvicorn
 from mailwire.directory.v1.certificate_pb2_grpc import DirectoryCertificateServiceStub
+from mailwire.directory.v1.directory_pb2_grpc import DirectoryServiceStub
 from mailwire.directory.v1.ldap_pb2_grpc import DirectoryLdapServiceStub
 from mailwire.directory.v1.lists_pb2_grpc import DirectoryListServiceStub
 from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
@@ -30,6 +31,7 @@ from admin_api.adapters import (
     relay,
     scripts,
 )
+from admin_api.adapters.confining import Confining
 from admin_api.app import build
 from admin_api.edge.access import attach
 from admin_api.edge.certificates import attach as attach_certificates
@@ -61,7 +63,7 @@ class _Server(uvicorn.Server):
 async def wire(service: Service[Settings]) -> None:
     """Answer until the drain."""
     settings = service.settings
-    channel = rpc.channel(settings.directory_target, "directory", service.identity)
+    channel = rpc.channel(settings.directory_target, "directory", service.identity, [Confining()])
     service.on_close(lambda: channel.close(None))
     outgoing = rpc.channel(settings.queue_target, "mta-queue", service.identity)
     service.on_close(lambda: outgoing.close(None))
@@ -70,6 +72,7 @@ async def wire(service: Service[Settings]) -> None:
         queue.stub(outgoing),
         read_secret(settings.token_file),
         settings.request_octets,
+        DirectoryServiceStub(channel),
     )
     attach(app, access.stub(channel))
     attach_relay(app, relay.stub(outgoing))

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from admin_api.models import Wire
 
-Scope = Literal["smtp", "imap", "pop3", "sieve"]
+Scope = Literal["smtp", "imap", "pop3", "sieve", "jmap", "admin"]
 
 
 class AppPassword(BaseModel):
@@ -28,7 +28,7 @@ class NewAppPassword(Wire):
     scopes: Annotated[
         list[Scope],
         Field(
-            description="the doors that it opens; none given: all of them",
+            description="the doors that it opens; none given: all but admin",
             max_length=10,
             examples=[["imap", "smtp"]],
             default_factory=list,

@@ -17,8 +17,10 @@ from mailwire.directory.v1 import directory_pb2 as wire
 from starlette.staticfiles import StaticFiles
 
 from admin_api import metrics
+from admin_api.adapters.confining import confined_to
 from admin_api.edge import (
     accounts,
+    callers,
     gateway,
     guard,
     lists,
@@ -33,18 +35,21 @@ from admin_api.edge import (
     scripts,
     tenants,
 )
-from admin_api.models import Health, Problem
+from admin_api.models import Health, Problem, Who
 
 DESCRIPTION = """Tenants, domains, accounts and aliases of a Posthouse installation, its queue of outgoing mail, its quarantine,
 its front door.
 
-Every request but this page's own needs the operator's token: `Authorization: Bearer ...`.
+Every request but this page's own needs the operator's token: `Authorization: Bearer ...`. Accounts with the role
+administrator or auditor may order, or see, what is their tenant's: with `Authorization: Basic` (address and password, or
+an app password of the scope admin) or with a token of their tenant's OpenID provider.
 Errors are problem documents (RFC 9457) with a sentence in `detail`."""
 
 ERRORS = {
     code: {"model": Problem, "description": text}
     for code, text in {
         401: "The token is missing or wrong",
+        403: "The caller's role is not enough for that",
         404: "There is no such object",
         409: "It is in use, or still holds something",
         422: "The request cannot be understood",
@@ -53,10 +58,11 @@ ERRORS = {
 }
 
 
-def build(directory: Any, outgoing: Any, token: str, request_octets: int) -> FastAPI:
+def build(directory: Any, outgoing: Any, token: str, request_octets: int, questions: Any = None) -> FastAPI:
     """The application around a directory and a queue (their stubs on asyncio channels) and a token.
 
-    Raises guard.TokenWeak.
+    `questions`: the directory's DirectoryService, asked who somebody with another token is; None: nobody. Raises
+    guard.TokenWeak.
     """
     app = FastAPI(
         title="Posthouse admin API",
@@ -83,7 +89,7 @@ def build(directory: Any, outgoing: Any, token: str, request_octets: int) -> Fas
         mailboxes,
         scripts,
     ):
-        app.include_router(part.router, dependencies=[Depends(guard.BEARER)], responses=ERRORS)  # type: ignore[arg-type]
+        app.include_router(part.router, dependencies=SHOWN, responses=ERRORS)  # type: ignore[arg-type]
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
 
     @app.get("/docs", include_in_schema=False)
@@ -100,7 +106,15 @@ def build(directory: Any, outgoing: Any, token: str, request_octets: int) -> Fas
     async def front() -> RedirectResponse:
         return RedirectResponse("/docs")
 
-    @app.get("/v1/health", tags=["health"], dependencies=[Depends(guard.BEARER)])
+    @app.get("/v1/whoami", tags=["health"], dependencies=SHOWN)
+    async def whoami(request: Request) -> Who:
+        """As whom this API takes who asks."""
+        caller = callers.caller_of(request)
+        if caller is None:
+            return Who(address="", tenant_id="", roles=["operator"])
+        return Who(address=caller.address, tenant_id=caller.tenant_id, roles=list(caller.roles))
+
+    @app.get("/v1/health", tags=["health"], dependencies=SHOWN)
     async def health() -> Health:
         """Whether the directory answers."""
         try:
@@ -115,8 +129,12 @@ def build(directory: Any, outgoing: Any, token: str, request_octets: int) -> Fas
     async def limits(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
         length = request.headers.get("content-length", "0")
         response: Response
-        if (refusal := guard.refusal(request, token)) is not None:
-            response = refusal
+        caller: callers.Caller | Response | None = None
+        if guard.is_guarded(request) and not guard.is_operator(request, token):
+            caller = await callers.enter(request, questions)
+        request.state.caller = caller
+        if isinstance(caller, Response):
+            response = caller
         elif request.headers.get("transfer-encoding") or not (length.isascii() and length.isdigit()):
             response = problems.problem(411, "Length required", "A request body needs a Content-Length.")
         elif int(length) > request_octets:
@@ -126,7 +144,8 @@ def build(directory: Any, outgoing: Any, token: str, request_octets: int) -> Fas
             response = problems.problem(422, "Unprocessable", "There is a control character in the path.")
         else:
             try:
-                response = await go_on(request)
+                with confined_to("" if caller is None else caller.tenant_id):
+                    response = await go_on(request)
             except Exception as error:
                 structlog.get_logger().error("request_failed", method=request.method, exc_info=error)
                 response = problems.problem(500, "Internal error", problems.OURS)
@@ -142,5 +161,6 @@ def build(directory: Any, outgoing: Any, token: str, request_octets: int) -> Fas
     return app
 
 
+SHOWN = [Depends(guard.BEARER), Depends(callers.allowed)]
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS")

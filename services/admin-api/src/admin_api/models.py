@@ -1,7 +1,7 @@
 """What goes in and out, as the OpenAPI document shows it."""
 
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -22,6 +22,15 @@ class Wire(BaseModel):
     """Unknown fields are refused: a typing error must not pass for a wish."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+Role = Literal["administrator", "auditor"]
+Roles = Annotated[
+    list[Role],
+    Field(
+        description="what it may do here: an administrator orders what is its tenant's, an auditor looks at it"
+    ),
+]
 
 
 class Tenant(BaseModel):
@@ -59,6 +68,9 @@ class Domain(BaseModel):
 class NewDomain(Wire):
     name: Annotated[str, Field(max_length=253, examples=["example.org"])]
     tenant: TenantName
+    even_if_confusable: Annotated[
+        bool, Field(description="also where it looks like another domain that is here (Unicode TS #39)")
+    ] = False
 
 
 class DomainChange(Wire):
@@ -77,6 +89,7 @@ class Account(BaseModel):
     store: str
     created_at: datetime
     shared: Annotated[bool, Field(description="nobody's own: several people share its mailboxes")] = False
+    roles: list[str] = Field(default_factory=list)
 
 
 class NewAccount(Wire):
@@ -84,6 +97,7 @@ class NewAccount(Wire):
     password: Password
     display_name: Annotated[str, Field(max_length=200, examples=["Alice"])] = ""
     even_if_confusable: Confusable = False
+    roles: Annotated[Roles, Field(default_factory=list)]
 
 
 class AccountChange(Wire):
@@ -92,6 +106,7 @@ class AccountChange(Wire):
     display_name: Annotated[str | None, Field(max_length=200)] = None
     suspended: bool | None = None
     password: Password | None = None
+    roles: Roles | None = None
 
 
 class Alias(BaseModel):
@@ -131,6 +146,14 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
+
+
+class Who(BaseModel):
+    """Who asks. The operator has no address and no tenant."""
+
+    address: str
+    tenant_id: str
+    roles: list[str] = Field(examples=[["administrator"]])
 
 
 class Health(BaseModel):

@@ -15,8 +15,10 @@ LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 MOST_OPERATIONS = 100
+MOST_ROLES = 20
 # attribute eq "value"
 FILTER = re.compile(r'\s*([A-Za-z.]{1,40})\s+eq\s+"((?:[^"\\]|\\.){0,500})"\s*', re.IGNORECASE)
+ROLE = re.compile(r'roles\[\s*value\s+eq\s+"([^"]{1,100})"\s*\]', re.IGNORECASE)
 MEMBER = re.compile(r'members\[\s*value\s+eq\s+"([^"]{1,100})"\s*\]', re.IGNORECASE)
 
 
@@ -93,6 +95,17 @@ def members_of(resource: Mapping[str, Any]) -> list[str]:
     return [text_of(each, "value") for each in found]
 
 
+def roles_of(resource: Mapping[str, Any]) -> list[str] | None:
+    """Their values (RFC 7643 §4.1.2), given as objects or as strings; None where nothing is said. Raises ScimFault."""
+    value = _value(resource, "roles")
+    if value is None:
+        return None
+    found = value if isinstance(value, list) else [value]
+    if len(found) > MOST_ROLES or not all(isinstance(each, dict | str) for each in found):
+        raise ScimFault(f"roles are a list of at most {MOST_ROLES} objects")
+    return [each.lower() if isinstance(each, str) else text_of(each, "value").lower() for each in found]
+
+
 def _value(resource: Mapping[str, Any], name: str) -> Any:
     for each, value in resource.items():
         if each.lower() == name.lower():
@@ -130,6 +143,9 @@ def _apply(made: dict[str, Any], operation: str, path: str, value: Any, known: M
     if (one := MEMBER.fullmatch(path)) is not None and "members" in known and operation == "remove":
         made["members"] = [{"value": each} for each in members_of(made) if each != one[1]]
         return
+    if (one := ROLE.fullmatch(path)) is not None and "roles" in known and operation == "remove":
+        made["roles"] = [{"value": each} for each in roles_of(made) or () if each != one[1].lower()]
+        return
     name = known.get(path.lower())
     if name is None:
         raise ScimFault(f"{path[:100]} cannot be changed here", "invalidPath")
@@ -149,6 +165,16 @@ def _apply(made: dict[str, Any], operation: str, path: str, value: Any, known: M
         before = made["name"] if isinstance(made.get("name"), dict) else {}
         made["name"] = {**before, part: value}
         made.pop("displayName", None)
+        return
+    if name == "roles":
+        # Removed is none: what is left out would stay.
+        given = (
+            roles_of({"roles": value}) or []
+            if operation != "remove" or value is not None
+            else roles_of(made) or []
+        )
+        kept = [] if operation == "replace" else [each for each in roles_of(made) or () if each not in given]
+        made["roles"] = [{"value": each} for each in (*kept, *(given if operation != "remove" else ()))]
         return
     if operation == "remove":
         made.pop(name, None)

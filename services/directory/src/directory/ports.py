@@ -35,6 +35,8 @@ class Login:
     may_send_on_behalf_of: tuple[str, ...] = ()
     # The credential that was asked for by its id is the account's password.
     is_password: bool = False
+    # core/roles.py
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class AccountRecord:
     scram_salt: bytes = field(default=b"", repr=False)
     # Nobody's own: it has no password.
     shared: bool = False
+    # core/roles.py
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""posthouse account: create, import, list, show, password, suspend, restore, delete; app-password."""
+"""posthouse account: create, import, list, show, password, role, suspend, restore, delete; app-password."""
 
 import csv
 import sys
@@ -23,7 +23,7 @@ app.add_typer(second_factor.app, name="second-factor")
 app.add_typer(addresses.delegate_app, name="delegate")
 app.add_typer(addresses.deleted_app, name="deleted")
 app.add_typer(policy.settings, name="settings")
-COLUMNS = ("address", "display_name", "tenant", "suspended", "created_at")
+COLUMNS = ("address", "display_name", "tenant", "roles", "suspended", "created_at")
 Address = Annotated[str, typer.Argument(help="The account's address, e.g. carol@example.org.")]
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input (its first line).")
@@ -188,6 +188,28 @@ def password(
     api = client(data, url, token, token_file)
     made = api.call("PATCH", named("accounts", address), {"password": read_password(password_stdin)})
     as_json(made) if json else console.print(f"account {made['address']} has a new password")
+
+
+@app.command()
+@guarded
+def role(
+    address: Address,
+    roles: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ROLE...]", help="administrator, auditor; none: it has no role."),
+    ] = None,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Say which roles an account has in its tenant: all of them, for what is not named is taken away."""
+    made = client(data, url, token, token_file).call(
+        "PATCH", named("accounts", address), {"roles": roles or []}
+    )
+    text = ", ".join(made["roles"]) or "no role"
+    as_json(made) if json else console.print(f"account {made['address']}: {text}")
 
 
 @app.command()

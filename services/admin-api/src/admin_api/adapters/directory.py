@@ -47,6 +47,7 @@ def account(message: wire.Account) -> Account:
         store=message.store,
         created_at=message.created_at.ToDatetime(UTC),
         shared=message.shared,
+        roles=list(message.roles),
     )
 
 

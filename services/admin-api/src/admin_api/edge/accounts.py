@@ -25,6 +25,7 @@ async def create_account(new: NewAccount, request: Request) -> Account:
             password=new.password.get_secret_value(),
             display_name=new.display_name,
             even_if_confusable=new.even_if_confusable,
+            roles=new.roles,
         ),
         timeout=directory.SECONDS,
     )
@@ -54,13 +55,14 @@ async def get_account(account: str, request: Request) -> Account:
 
 @router.patch("/v1/accounts/{account:path}", tags=["accounts"])
 async def update_account(account: str, change: AccountChange, request: Request) -> Account:
-    """Change an account: its name, its password, whether it is suspended."""
+    """Change an account: its name, its password, its roles, whether it is suspended."""
     answer = await request.app.state.directory.UpdateAccount(
         wire.UpdateAccountRequest(
             account=account,
             display_name=change.display_name,
             suspended=change.suspended,
             password=change.password.get_secret_value() if change.password is not None else None,
+            roles=None if change.roles is None else wire.Roles(names=change.roles),
         ),
         timeout=directory.SECONDS,
     )

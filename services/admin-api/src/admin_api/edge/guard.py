@@ -1,4 +1,4 @@
-"""The operator's token (RFC 6750), compared in constant time.
+"""The operator's token (RFC 6750), compared in constant time; who has another one is asked about (edge/callers.py).
 
 It is asked for before anything else of a request is looked at, for every path
 under /v1, those that do not exist included: a route cannot be forgotten.
@@ -6,10 +6,8 @@ under /v1, those that do not exist included: a route cannot be forgotten.
 
 import hmac
 
-from fastapi import Request, Response
+from fastapi import Request
 from fastapi.security import HTTPBearer
-
-from admin_api.edge.problems import problem
 
 GUARDED = "/v1"
 LEAST_CHARACTERS = 16
@@ -30,18 +28,14 @@ def check(token: str) -> str:
     return token
 
 
-def refusal(request: Request, token: str) -> Response | None:
-    """The 401 for a request without the right token, or None."""
+def is_guarded(request: Request) -> bool:
+    """Whether something is to be shown for this path."""
     # What the router looks at, not request.url: that is put together again, with the client's Host header.
     path: str = request.scope["path"]
-    if path != GUARDED and not path.startswith(GUARDED + "/"):
-        return None
+    return path == GUARDED or path.startswith(GUARDED + "/")
+
+
+def is_operator(request: Request, token: str) -> bool:
+    """Whether the request has the right token."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):
-        return None
-    return problem(
-        401,
-        "Unauthorized",
-        "The operator's token is missing or wrong: send it as Authorization: Bearer TOKEN.",
-        {"WWW-Authenticate": "Bearer"},
-    )
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())

@@ -6,6 +6,7 @@ from mailwire.directory.v1.policy_pb2_grpc import DirectoryPolicyServiceStub
 
 from admin_api.adapters import policies
 from admin_api.adapters.policies import SECONDS
+from admin_api.edge.callers import check_choices
 from admin_api.policy_models import AccountSettings, TenantPolicy
 
 router = APIRouter()
@@ -40,6 +41,7 @@ async def patch_tenant_policy(tenant: str, chosen: TenantPolicy, request: Reques
 
 
 async def _set_policy(tenant: str, chosen: TenantPolicy, only: list[str], request: Request) -> TenantPolicy:
+    check_choices(request, chosen.model_fields_set)
     done = await request.app.state.policies.SetTenantPolicy(
         wire.SetTenantPolicyRequest(tenant=tenant, policy=policies.policy_wire(chosen), only=only),
         timeout=SECONDS,

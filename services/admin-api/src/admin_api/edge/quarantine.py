@@ -9,13 +9,13 @@ from mailwire.quarantine.v1.quarantine_pb2_grpc import QuarantineAdminServiceStu
 from admin_api.adapters import quarantine
 from admin_api.adapters.quarantine import SECONDS, answer
 from admin_api.adapters.queue import TenantNames
+from admin_api.edge.callers import actor_of
 from admin_api.edge.tenants import PageToken
 from admin_api.models import Page
 from admin_api.quarantine_models import Held, Learned, Lesson, ShownHeld
 
 router = APIRouter(prefix="/v1/quarantine", tags=["quarantine"])
 Size = Annotated[int, Query(ge=1, le=500, description="how many at most")]
-ACTOR = "operator"
 
 
 def attach(app: FastAPI, stub: QuarantineAdminServiceStub) -> None:
@@ -31,7 +31,7 @@ async def _id(request: Request, tenant: str) -> str:
 @router.post("/-/learn")
 async def learn(lesson: Lesson, request: Request) -> Learned:
     """Let the spam scanner learn from a message, as it learns from what users move into Junk and out of it."""
-    asked = wire.LearnRequest(content=lesson.message.encode(), is_spam=lesson.spam, actor=ACTOR)
+    asked = wire.LearnRequest(content=lesson.message.encode(), is_spam=lesson.spam, actor=actor_of(request))
     found = await answer(request.app.state.quarantine.Learn(asked, timeout=SECONDS))
     return Learned(learned=found.learned)
 
@@ -64,7 +64,9 @@ async def release_held(tenant: str, queue_id: str, request: Request) -> None:
     """Let it reach the INBOX of its recipients after all, with what the scanners said in its header."""
     await answer(
         request.app.state.quarantine.ReleaseHeld(
-            wire.ReleaseHeldRequest(tenant_id=await _id(request, tenant), queue_id=queue_id, actor=ACTOR),
+            wire.ReleaseHeldRequest(
+                tenant_id=await _id(request, tenant), queue_id=queue_id, actor=actor_of(request)
+            ),
             timeout=SECONDS,
         )
     )
@@ -75,7 +77,9 @@ async def delete_held(tenant: str, queue_id: str, request: Request) -> None:
     """Keep it no longer; nobody gets it."""
     await answer(
         request.app.state.quarantine.DeleteHeld(
-            wire.DeleteHeldRequest(tenant_id=await _id(request, tenant), queue_id=queue_id, actor=ACTOR),
+            wire.DeleteHeldRequest(
+                tenant_id=await _id(request, tenant), queue_id=queue_id, actor=actor_of(request)
+            ),
             timeout=SECONDS,
         )
     )

@@ -27,6 +27,7 @@ from admin_api.scim_documents import (
     display_name_of,
     members_of,
     patched,
+    roles_of,
     sought,
     text_of,
     truth_of,
@@ -37,7 +38,7 @@ MEDIA_TYPE = "application/scim+json"
 PAGE_MOST = 200
 USER_FILTERS = ("id", "userName", "externalId", "emails.value", "displayName")
 GROUP_FILTERS = ("id", "displayName", "externalId")
-USER_PATHS = ("userName", "externalId", "displayName", "active", "password", "name", "name.formatted",
+USER_PATHS = ("userName", "externalId", "displayName", "active", "password", "roles", "name", "name.formatted",
               "name.givenName", "name.familyName")  # fmt: skip
 GROUP_PATHS = ("displayName", "externalId", "members")
 
@@ -202,6 +203,7 @@ def _user(message: wire.ScimUser) -> dict[str, Any]:
         "name": {"formatted": message.display_name},
         "active": message.active,
         "emails": [{"value": each, "primary": each == message.user_name} for each in message.emails],
+        "roles": [{"value": each} for each in message.roles],
         "meta": _meta("User", message.account_id, message.created_at.ToDatetime(UTC)),
     }
     if message.external_id:
@@ -233,6 +235,7 @@ def _new_user(resource: dict[str, Any], account_id: str = "") -> wire.ScimUser:
         external_id=text_of(resource, "externalId"),
         display_name=display_name_of(resource),
         active=truth_of(resource, "active", True),
+        roles=roles_of(resource) or (),
     )
 
 
@@ -320,7 +323,11 @@ async def _change_user(identity: str, request: Request, patch: bool) -> Response
         wanted = patched(before, given, USER_PATHS) if patch else given
         made = await request.app.state.scim.UpdateScimUser(
             wire.UpdateScimUserRequest(
-                tenant_id=tenant_id, user=_new_user(wanted, identity), password=text_of(wanted, "password")
+                tenant_id=tenant_id,
+                user=_new_user(wanted, identity),
+                password=text_of(wanted, "password"),
+                # A PUT that does not name them leaves them: identity providers do not send what they do not know.
+                sets_roles=roles_of(wanted) is not None,
             ),
             timeout=SECONDS,
         )

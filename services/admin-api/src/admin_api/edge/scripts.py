@@ -9,6 +9,7 @@ from mailwire.script.v1.script_pb2_grpc import ScriptAdminServiceStub
 from admin_api.adapters import mailboxes, scripts
 from admin_api.adapters.queue import TenantNames
 from admin_api.adapters.scripts import SECONDS, answer
+from admin_api.edge.callers import actor_of
 from admin_api.script_models import (
     ActiveVersion,
     MadeScript,
@@ -20,7 +21,6 @@ from admin_api.script_models import (
 )
 
 router = APIRouter(prefix="/v1", tags=["scripts"])
-ACTOR = "operator"
 Name = Annotated[str, Path(max_length=128, description="before, after, or one to be included")]
 
 
@@ -59,7 +59,7 @@ async def get_script(
 async def put_script(tenant: str, name: Name, new: NewScript, request: Request) -> MadeScript:
     """A new version, which runs from now on. before runs before each user's script, after behind it."""
     asked = wire.PutTenantScriptRequest(
-        tenant_id=await _id(request, tenant), name=name, content=new.script.encode(), actor=ACTOR
+        tenant_id=await _id(request, tenant), name=name, content=new.script.encode(), actor=actor_of(request)
     )
     made = await answer(request.app.state.scripts.PutTenantScript(asked, timeout=SECONDS))
     return MadeScript(version=made.version)
@@ -69,7 +69,7 @@ async def put_script(tenant: str, name: Name, new: NewScript, request: Request) 
 async def activate_script(tenant: str, name: Name, chosen: ActiveVersion, request: Request) -> None:
     """Go back to a version; 0: none of this name runs."""
     asked = wire.ActivateTenantScriptRequest(
-        tenant_id=await _id(request, tenant), name=name, version=chosen.version, actor=ACTOR
+        tenant_id=await _id(request, tenant), name=name, version=chosen.version, actor=actor_of(request)
     )
     await answer(request.app.state.scripts.ActivateTenantScript(asked, timeout=SECONDS))
 
@@ -77,7 +77,9 @@ async def activate_script(tenant: str, name: Name, chosen: ActiveVersion, reques
 @router.delete("/tenants/{tenant}/scripts/{name}", status_code=204)
 async def delete_script(tenant: str, name: Name, request: Request) -> None:
     """All versions of a name."""
-    asked = wire.DeleteTenantScriptRequest(tenant_id=await _id(request, tenant), name=name, actor=ACTOR)
+    asked = wire.DeleteTenantScriptRequest(
+        tenant_id=await _id(request, tenant), name=name, actor=actor_of(request)
+    )
     await answer(request.app.state.scripts.DeleteTenantScript(asked, timeout=SECONDS))
 
 

@@ -69,7 +69,8 @@ async def delete_tenant(tenant: str, request: Request) -> None:
 async def create_domain(new: NewDomain, request: Request) -> Domain:
     """Give a domain to a tenant. Names are kept in A-label form."""
     answer = await request.app.state.directory.CreateDomain(
-        wire.CreateDomainRequest(name=new.name, tenant=new.tenant), timeout=directory.SECONDS
+        wire.CreateDomainRequest(name=new.name, tenant=new.tenant, even_if_confusable=new.even_if_confusable),
+        timeout=directory.SECONDS,
     )
     return directory.domain(answer.domain)
 

@@ -35,6 +35,7 @@ def _account(row: asyncpg.Record) -> AccountRecord:
         created_at=row["created_at"],
         scram_salt=row["scram_salt"],
         shared=row["shared"],
+        roles=tuple(row["roles"]),
     )
 
 
@@ -68,17 +69,24 @@ class Accounts:
         self._pool = pool
 
     async def create(
-        self, tenant_id: str, address: str, verifier: str | None, scram: Scram, display_name: str
+        self,
+        tenant_id: str,
+        address: str,
+        verifier: str | None,
+        scram: Scram,
+        display_name: str,
+        roles: Sequence[str] = (),
     ) -> AccountRecord:
         """`address` is canonical, its domain the tenant's. Without a verifier it is shared. Raises Taken."""
         async with transaction(self._pool, tenant_id) as connection:
             account_id = await connection.fetchval(
-                """INSERT INTO account (tenant_id, display_name, scram_salt, shared) VALUES ($1::uuid, $2, $3, $4)
-                   RETURNING account_id""",
+                """INSERT INTO account (tenant_id, display_name, scram_salt, shared, roles)
+                   VALUES ($1::uuid, $2, $3, $4, $5::text[]) RETURNING account_id""",
                 tenant_id,
                 display_name,
                 scram.salt,
                 verifier is None,
+                list(roles),
             )
             await insert_address(connection, tenant_id, address, account_id, True)
             if verifier is not None:
@@ -118,15 +126,18 @@ class Accounts:
         suspended: bool | None,
         verifier: str | None,
         keys: ScramKeys | None,
+        roles: Sequence[str] | None = None,
     ) -> AccountRecord:
         """Change what is not None; with a verifier the SCRAM keys too, which may be none."""
         async with transaction(self._pool, record.tenant_id) as connection:
             await connection.execute(
-                """UPDATE account SET display_name = coalesce($2, display_name), suspended = coalesce($3, suspended)
+                """UPDATE account SET display_name = coalesce($2, display_name), suspended = coalesce($3, suspended),
+                                      roles = coalesce($4::text[], roles)
                    WHERE account_id = $1::uuid""",
                 record.account_id,
                 display_name,
                 suspended,
+                None if roles is None else list(roles),
             )
             if verifier is not None:
                 await connection.execute(

@@ -36,7 +36,7 @@ ORDER BY a.domain, a.created_at, a.local_part"""
 
 # An address by its own domain first, then by the one that that is an alias of.
 LOGIN = """
-SELECT c.account_id, c.tenant_id, c.store, p.local_part || '@' || p.domain AS address,
+SELECT c.account_id, c.tenant_id, c.store, c.roles, p.local_part || '@' || p.domain AS address,
        c.suspended OR t.suspended OR d.suspended OR e.suspended AS suspended,
        v.verifier, c.scram_salt, v.scram_iterations, v.scram_stored_key, v.scram_server_key,
        v.credential_id IS NOT DISTINCT FROM $4::uuid AND $4 IS NOT NULL AS is_password,
@@ -135,6 +135,7 @@ class SqlLookUps:
             has_second_factor=row["has_second_factor"],
             may_send_as=tuple(row["may_send_as"]),
             may_send_on_behalf_of=tuple(row["may_send_on_behalf_of"]),
+            roles=tuple(row["roles"]),
         )
 
     async def scram(self, local_part: str, domain: str, door: str, now: datetime) -> ScramMaterial | None:

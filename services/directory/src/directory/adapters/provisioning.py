@@ -54,6 +54,7 @@ class UserRecord:
     active: bool
     emails: tuple[str, ...]
     created_at: datetime
+    roles: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +297,7 @@ def _user(row: asyncpg.Record) -> UserRecord:
         not row["suspended"],
         tuple(row["emails"]),
         row["created_at"],
+        tuple(row["roles"]),
     )
 
 

@@ -13,8 +13,11 @@ from datetime import datetime
 
 from directory.core.names import NameInvalid, check_text
 
-SCOPES = ("smtp", "imap", "pop3", "sieve")
-"""The doors that take passwords, by their names in Authenticate."""
+SCOPES = ("smtp", "imap", "pop3", "sieve", "jmap")
+"""The doors to mail that take passwords, by their names in Authenticate."""
+ADMIN = "admin"
+"""The admin API, for accounts with a role. Only who asks for it by its name gets it."""
+DOORS = (*SCOPES, ADMIN)
 MOST_OF_AN_ACCOUNT = 50
 NAME_LENGTH = 100
 
@@ -61,11 +64,11 @@ def verifier(password: str) -> str | None:
 
 
 def scopes(asked: Sequence[str]) -> list[str]:
-    """Those asked for in our order, all where none is. Raises NameInvalid."""
+    """Those asked for in our order, all doors to mail where none is. Raises NameInvalid."""
     for each in asked:
-        if each not in SCOPES:
-            raise NameInvalid(f"{each or 'nothing'} is no scope; there are {_listed(SCOPES)}")
-    return [each for each in SCOPES if not asked or each in asked]
+        if each not in DOORS:
+            raise NameInvalid(f"{each or 'nothing'} is no scope; there are {_listed(DOORS)}")
+    return [each for each in DOORS if each in (asked or SCOPES)]
 
 
 def name(text: str) -> str:

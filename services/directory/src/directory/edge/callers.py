@@ -5,6 +5,8 @@ DOORS = ("smtp-gateway", "imap", "pop3", "managesieve")
 
 ALLOWED = {
     f"{DIRECTORY}DirectoryService/ResolveRecipients": ("smtp-gateway", "mda", "mta-queue", "admin-api"),
+    f"{DIRECTORY}DirectoryService/Authenticate": (*DOORS, "admin-api"),
+    f"{DIRECTORY}DirectoryService/AuthenticateToken": (*DOORS, "admin-api"),
     f"{DIRECTORY}DirectoryService": DOORS,
     f"{DIRECTORY}DirectoryAdminService": ("admin-api",),
     f"{DIRECTORY}DirectoryAccessService": ("admin-api",),

@@ -14,7 +14,7 @@ from directory.adapters.accounts import Accounts, Aliases, Scram
 from directory.adapters.addresses import Addresses
 from directory.adapters.deleted import DeletedAccounts
 from directory.adapters.tenants import Domains, Tenants
-from directory.core import names, scram
+from directory.core import names, roles, scram
 from directory.core.passwords import Hasher
 from directory.core.scram import SALT_OCTETS, ScramKeys
 from directory.edge.answers import order
@@ -65,6 +65,7 @@ def account_message(record: AccountRecord) -> wire.Account:
         store=record.store,
         created_at=_stamp(record.created_at),
         shared=record.shared,
+        roles=record.roles,
     )
 
 
@@ -232,10 +233,15 @@ class Orders(DirectoryAdminServiceServicer):
         tenant_id = await self._tenant_of(address)
         if not request.even_if_confusable:
             await self._refuse_look_alike(tenant_id, address)
-        salt = os.urandom(SALT_OCTETS)
+        wanted, salt = roles.checked(request.roles), os.urandom(SALT_OCTETS)
         verifier, keys = await self.hashed(request.password, salt)
         record = await self._accounts.create(
-            tenant_id, address, verifier, Scram(salt, keys), names.display_name(request.display_name)
+            tenant_id,
+            address,
+            verifier,
+            Scram(salt, keys),
+            names.display_name(request.display_name),
+            wanted,
         )
         self._tell(Change(tenant_id, record.account_id, (address,)))
         return wire.CreateAccountResponse(account=account_message(record))
@@ -256,12 +262,16 @@ class Orders(DirectoryAdminServiceServicer):
                     "a shared account has no password; give people rights to its mailboxes"
                 )
             verifier, keys = await self.hashed(request.password, record.scram_salt)
+        wanted = roles.checked(request.roles.names) if request.HasField("roles") else None
+        if wanted and record.shared:
+            raise names.NameInvalid("nobody logs in to a shared account: it has no role")
         record = await self._accounts.update(
             record,
             names.display_name(request.display_name) if request.HasField("display_name") else None,
             request.suspended if request.HasField("suspended") else None,
             verifier,
             keys,
+            wanted,
         )
         self._tell(Change(record.tenant_id, record.account_id, (record.address,)))
         return wire.UpdateAccountResponse(account=account_message(record))

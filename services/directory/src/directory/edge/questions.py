@@ -158,6 +158,7 @@ def _welcome(entry: Entry) -> wire.AuthenticateResponse:
             store=login.store,
             may_send_as=login.may_send_as,
             may_send_on_behalf_of=login.may_send_on_behalf_of,
+            roles=login.roles,
         ),
         remember_seconds=entry.remember_seconds,
     )

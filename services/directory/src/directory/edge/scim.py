@@ -18,7 +18,7 @@ from directory.adapters.addresses import Addresses
 from directory.adapters.deleted import DeletedAccounts
 from directory.adapters.provisioning import GroupRecord, Provisioning, Sought, TokenRecord, UserRecord
 from directory.adapters.tenants import Tenants
-from directory.core import app_passwords, names
+from directory.core import app_passwords, names, roles
 from directory.core.scram import SALT_OCTETS, ScramKeys
 from directory.edge.answers import order
 from directory.ports import Change
@@ -47,6 +47,7 @@ def _user(record: UserRecord) -> wire.ScimUser:
         display_name=record.display_name,
         active=record.active,
         emails=record.emails,
+        roles=record.roles,
     )
     message.created_at.FromDatetime(record.created_at)
     return message
@@ -157,9 +158,9 @@ class ScimOrders(DirectoryScimServiceServicer):
             await self._own_address(tenant_id, user.user_name),
             names.display_name(user.display_name),
         )
-        salt = os.urandom(SALT_OCTETS)
+        wanted, salt = roles.checked(user.roles), os.urandom(SALT_OCTETS)
         verifier, keys = await self._hashed(request.password or secrets.token_urlsafe(32), salt)
-        account = await self._accounts.create(tenant_id, address, verifier, Scram(salt, keys), name)
+        account = await self._accounts.create(tenant_id, address, verifier, Scram(salt, keys), name, wanted)
         try:
             if user.external_id:
                 await self._kept.set_external_id(tenant_id, account.account_id, user.external_id)
@@ -180,6 +181,9 @@ class ScimOrders(DirectoryScimServiceServicer):
         tenant_id, user = request.tenant_id, request.user
         before = await self._kept.user(tenant_id, user.account_id)
         account = await self._accounts.get_by_id(before.account_id)
+        wanted = roles.checked(user.roles) if request.sets_roles else None
+        if wanted and account.shared:
+            raise names.NameInvalid("nobody logs in to a shared account: it has no role")
         address = await self._own_address(tenant_id, user.user_name)
         if user.external_id != before.external_id:
             await self._kept.set_external_id(tenant_id, before.account_id, user.external_id)
@@ -191,7 +195,7 @@ class ScimOrders(DirectoryScimServiceServicer):
         if request.password:
             verifier, keys = await self._hashed(request.password, account.scram_salt)
         name = names.display_name(user.display_name)
-        await self._accounts.update(account, name, not user.active, verifier, keys)
+        await self._accounts.update(account, name, not user.active, verifier, keys, wanted)
         self._tell(Change(tenant_id, before.account_id, tuple(dict.fromkeys((*before.emails, address)))))
         return wire.UpdateScimUserResponse(user=_user(await self._kept.user(tenant_id, before.account_id)))
 

@@ -411,7 +411,7 @@ def rank_of(standing: Standing, tries: int, now: datetime, rules: Rules) -> int:
 
 def door_of(name: str) -> str:
     """A door that we know, or "other"."""
-    return name if name in app_passwords.SCOPES or name == "web" else "other"
+    return name if name in app_passwords.DOORS or name == "web" else "other"
 
 
 def _named(login: str) -> tuple[tuple[str, str] | None, str]:
