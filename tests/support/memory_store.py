@@ -39,6 +39,7 @@ from mailstore import (
     TextQuestion,
 )
 from mailstore.annotations import MOST_ENTRIES
+from mailstore.appending import Appended
 from mailstore.rows import FIRST_MAILBOXES
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -233,6 +234,13 @@ class MemoryStore:
         self._told(account, mailbox_id, held.modseq)
         return uids
 
+    async def append_named(self, account: AccountRef, name: str, messages: Sequence[NewMessage]) -> Appended:
+        box = self.of(account).boxes.get(canonical(name))
+        if box is None:
+            raise MailboxMissing(name)
+        uids = await self.append(account, box.mailbox_id, messages)
+        return Appended(box.mailbox_id, box.uid_validity, uids, box.highest_modseq)
+
     def _file(self, held: Account, box: Box, new: NewMessage, flags: Flags, message_id: str) -> Row:
         row = box.rows[box.uid_next] = Row(box.uid_next, held.modseq, flags, message_id, new, self.now)
         box.uid_next += 1
@@ -329,7 +337,7 @@ class MemoryStore:
         held = self.of(account)
         box = held.by_id(mailbox_id)
         held.modseq += 1
-        altered = False
+        altered, modseq_before = False, box.highest_modseq
         entries: list[Entry] = []
         modified: list[int] = []
         for uid in sorted(set(uids)):
@@ -346,7 +354,7 @@ class MemoryStore:
         if altered:
             box.highest_modseq = held.modseq
             self._told(account, mailbox_id, held.modseq)
-        return FlagOutcome(entries, modified)
+        return FlagOutcome(entries, modified, modseq_before, box.highest_modseq)
 
     async def expunge(
         self, account: AccountRef, mailbox_id: int, uids: Sequence[int] | None = None

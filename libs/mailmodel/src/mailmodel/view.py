@@ -234,6 +234,16 @@ class SessionView:
                 self._set(place, entry)
                 self._changed.discard(entry.uid)
 
+    def follows(self, before: int, after: int) -> bool:
+        """The session's own change took the mailbox from one MODSEQ to another: whether nothing is left to look for.
+
+        So it is where the view knew all until then; and then it does so now.
+        """
+        if before != self.highest_modseq:
+            return False
+        self.highest_modseq = after
+        return True
+
     def _heard(self, entry: Entry) -> None:
         place = bisect_left(self._uids, entry.uid)
         if place == len(self._uids):

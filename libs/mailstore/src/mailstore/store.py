@@ -35,6 +35,7 @@ from mailstore import (
     texts,
     upkeep,
 )
+from mailstore.appending import Appended, Appender
 from mailstore.quotas import AskLimits, Quotas, limits_of, unlimited
 from mailstore.scripts import ScriptStore
 from mailstore.sharing import SharedMailbox
@@ -79,6 +80,7 @@ class MailStore:
         self._staged_octets = staging.LONGEST_OCTETS
         self._tell = tell
         self._quotas = quotas
+        self._appender = Appender(pool, quotas)
         # Told after a delivery what accounts that have a limit keep now.
         self.on_quota: Callable[[Quota], None] = lambda _quota: None
         # Told after a commit what users take messages for.
@@ -200,7 +202,7 @@ class MailStore:
     async def put_bodies(self, account: AccountRef, contents: Sequence[bytes]) -> list[BodyReference]:
         """The same of messages that are appended together: longer ones in few objects."""
         if staging.may_wait(contents, self._staged_octets):
-            return staging.stage(account, contents)
+            return await staging.stage(self._blobs, account, contents)
         return await bodies.put(self._blobs, account, contents)
 
     async def put_file(
@@ -214,6 +216,12 @@ class MailStore:
         uids, change = await filing.append(self._pool, self._quotas, account, mailbox_id, messages)
         self._told(change)
         return uids
+
+    async def append_named(self, account: AccountRef, name: str, messages: Sequence[NewMessage]) -> Appended:
+        """The same, into a mailbox of the account's own by its name: one turn to PostgreSQL where they are short."""
+        appended = await self._appender.append(account, name, messages)
+        self._told(MailboxChange(account, appended.mailbox_id, appended.modseq))
+        return appended
 
     async def replace(
         self, account: AccountRef, source_id: int, uid: int, target_id: int, new: NewMessage
@@ -382,10 +390,15 @@ class MailStore:
         return await annotations.get_as(self._pool, owner, mailbox_id, reader_id)
 
     async def change_annotations_as(
-        self, owner: AccountRef, mailbox_id: int, reader_id: str, values: Mapping[str, bytes | None]
+        self,
+        owner: AccountRef,
+        mailbox_id: int,
+        reader_id: str,
+        own: Mapping[str, bytes | None],
+        shared: Mapping[str, bytes | None],
     ) -> None:
-        """None removes; all or nothing. Raises AnnotationsFull."""
-        self._told(await annotations.change_as(self._pool, owner, mailbox_id, reader_id, values))
+        """What is a reader's own, and what is the mailbox's; all or nothing. Raises AnnotationsFull."""
+        self._told(await annotations.change_as(self._pool, owner, mailbox_id, reader_id, own, shared))
 
     # -- keys of mailboxes: what their holder signs URLs with
 

@@ -160,10 +160,15 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class FlagOutcome:
-    """After a STORE: entries as they are now, changed or not; UIDs whose MODSEQ was too high, untouched."""
+    """After a STORE: entries as they are now, changed or not; UIDs whose MODSEQ was too high, untouched.
+
+    The mailbox's MODSEQ just before and after it: nothing else happened in between. 0: not known.
+    """
 
     entries: list[Entry]
     modified: list[int]
+    modseq_before: int = 0
+    modseq_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)

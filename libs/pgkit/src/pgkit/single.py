@@ -1,0 +1,23 @@
+"""One statement that is a transaction by itself: one turn to the server and back, where BEGIN and COMMIT make it three.
+
+For functions of ours in the database that begin with set_config('posthouse.tenant', ..., true): as in any transaction,
+no rows are seen before that, and nothing is left of it after.
+"""
+
+import asyncpg
+
+from pgkit.errors import DatabaseUnavailable, is_away
+from pgkit.pool import Pool
+
+
+async def call(pool: Pool, statement: str, *values: object) -> list[asyncpg.Record]:
+    """The rows of a statement that enters its tenants by itself, committed.
+
+    Raises DatabaseUnavailable where PostgreSQL is away; whether it was done may be unknown then.
+    """
+    try:
+        return await pool.fetch(statement, *values)
+    except Exception as error:
+        if is_away(error):
+            raise DatabaseUnavailable(f"PostgreSQL did not do it: {error}") from error
+        raise
