@@ -23,7 +23,10 @@ def create(
     address: Address,
     name: Name,
     scope: Annotated[
-        list[str] | None, typer.Option(help="smtp, imap, pop3, sieve, jmap or admin; several times. Without it: all but admin.")
+        list[str] | None,
+        typer.Option(
+            help="smtp, imap, pop3, sieve, jmap or admin; several times. Without it: all but admin."
+        ),
     ] = None,
     days: Annotated[int, typer.Option(help="After so many days it expires; 0: never.", min=0, max=36500)] = 0,
     data: Data = None,
