@@ -7,6 +7,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := $(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.toml cli/*/pyproject.toml)))
 
 ROUNDS ?= 20
+FORGED ?= 10000
 FUZZ ?= tests/unit
 SECONDS ?= 3600
 
@@ -40,12 +41,14 @@ fuzz: install
 
 # ROUNDS times: every process killed in turn, in an order of chance that is printed, while messages flow. Then two
 # processes of the mta-queue killed again and again while they relay 20,000 messages, and one tenant's 100,000 messages
-# to a silent host beside another tenant's single ones.
+# to a silent host beside another tenant's single ones. Then FORGED messages in the name of others, refused and taken for every
+# reason that there is: nobody whose name was used hears of one.
 chaos: install debian
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
 		$(PY) -m pytest -s tests/e2e/test_kill.py $(ARGS) || exit 1; done
 	KILLED_MESSAGES=20000 FAIRNESS_BURST=100000 $(PY) -m pytest -s -o timeout=3600 \
 		tests/integration/mta_queue/test_killed.py tests/integration/mta_queue/test_fairness.py
+	FORGED_MESSAGES=$(FORGED) $(PY) -m pytest -s -o timeout=3600 tests/e2e/test_forged_senders.py
 
 # SECONDS of many IMAP clients at once that believe nothing, mail beside them, and every process's memory watched; then
 # the programs that people read mail with, on 2,000 varied messages.
