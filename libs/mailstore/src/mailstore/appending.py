@@ -29,7 +29,7 @@ from pgkit.single import call
 from mailstore import filing, mailboxes
 from mailstore.errors import MailboxMissing, QuotaExceeded, StoreUnavailable
 from mailstore.quotas import Quotas, limits_of
-from mailstore.staging import PREFIX, StagedBody
+from mailstore.staging import StagedBody
 from mailstore.types import NewMessage
 
 # Statements of one process at a time, and how much one takes.
@@ -37,7 +37,7 @@ UNDER_WAY = 2
 MOST_ITEMS = 64
 MOST_OCTETS = 2 * 1024 * 1024
 ITEM_VALUES = 8
-MESSAGE_VALUES = 17
+MESSAGE_VALUES = 19
 VALUES = ", ".join(f"${n + 1}" for n in range(1 + ITEM_VALUES + MESSAGE_VALUES))
 STATEMENT = f"SELECT * FROM append_1({VALUES})"  # noqa: S608
 
@@ -65,12 +65,14 @@ class Appended:
     quota: Quota | None = None
 
 
-# Message id, body id, content, digest, header and its octets, the three structures, parts, sent_at, thread, system flags,
-# keywords, internal date.
+# Message id, body id, content, its key, length and digest, header and its octets, the three structures, parts, sent_at,
+# thread, system flags, keywords, internal date.
 _Values = tuple[
     UUID,
     UUID,
     bytes,
+    str,
+    int,
     bytes,
     bytes,
     int,
@@ -113,8 +115,10 @@ def item_of(
         values.append(
             (
                 key,
-                UUID(body.object_key[len(PREFIX) + 37 :]),
+                UUID(body.object_key.rpartition("/")[2]),
                 body.content,
+                body.object_key,
+                body.length,
                 body.digest,
                 facts.header,
                 facts.header_octets,

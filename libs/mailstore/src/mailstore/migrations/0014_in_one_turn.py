@@ -18,7 +18,8 @@ depends_on = None
 APPEND = """CREATE FUNCTION append_1(
     waits boolean, tenants uuid[], accounts uuid[], names text[], counts int[], unseens int[], octets bigint[], most_octets bigint[],
     most_messages bigint[],
-    items int[], places int[], ids uuid[], bodies uuid[], contents bytea[], digests bytea[], headers bytea[],
+    items int[], places int[], ids uuid[], bodies uuid[], contents bytea[], keys text[],
+    lengths bigint[], digests bytea[], headers bytea[],
     headers_octets int[], envelopes bytea[], bodystructures bytea[], short_structures bytea[], parts bytea[],
     sent timestamptz[], threads bytea[], flags smallint[], words text[], dates timestamptz[])
 RETURNS TABLE (outcome int, mailbox bigint, validity bigint, first_uid bigint, given bigint, kept_octets bigint,
@@ -89,10 +90,11 @@ BEGIN
         END IF;
         IF has_filed AND (i = n OR tenants[i + 1] <> tenants[i]) THEN
             WITH filed AS MATERIALIZED (
-                SELECT * FROM unnest(items, places, ids, bodies, contents, digests, headers, headers_octets, envelopes,
-                                     bodystructures, short_structures, parts, sent, threads, flags, words, dates)
-                    AS u(item, place, id, body, content, digest, header, header_octets, envelope, bodystructure,
-                         short, parts, sent_at, thread, flags, words, internal_date)
+                SELECT * FROM unnest(items, places, ids, bodies, contents, keys, lengths, digests, headers,
+                                     headers_octets, envelopes, bodystructures, short_structures, parts, sent, threads,
+                                     flags, words, dates)
+                    AS u(item, place, id, body, content, object_key, length, digest, header, header_octets, envelope,
+                         bodystructure, short, parts, sent_at, thread, flags, words, internal_date)
                 WHERE outcomes[item] = 0 AND tenants[item] = tenants[i]),
             waiting AS (
                 INSERT INTO staged_body (body_id, account_id, tenant_id, content)
@@ -101,13 +103,13 @@ BEGIN
                 INSERT INTO message (account_id, message_id, tenant_id, object_key, body_offset, body_length, digest,
                                      prefix, header, header_octets, envelope, bodystructure, body, parts, sent_at,
                                      thread_id)
-                SELECT accounts[item], id, tenants[i], 'staged/' || tenants[i] || '/' || body, 0, length(content),
-                       digest, '', header, header_octets, envelope, bodystructure, short, parts, sent_at, thread
+                SELECT accounts[item], id, tenants[i], object_key, 0, length, digest, '', header, header_octets,
+                       envelope, bodystructure, short, parts, sent_at, thread
                 FROM filed)
             INSERT INTO entry (account_id, mailbox_id, uid, tenant_id, message_id, modseq, system_flags, keywords,
                                size_octets, internal_date)
             SELECT accounts[item], mailboxes[item], uids[item] + place, tenants[i], id, modseqs[item], flags,
-                   CASE WHEN words = '' THEN '{}'::text[] ELSE string_to_array(words, ' ') END, length(content),
+                   CASE WHEN words = '' THEN '{}'::text[] ELSE string_to_array(words, ' ') END, length,
                    internal_date
             FROM filed;
         END IF;
