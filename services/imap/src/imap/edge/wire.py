@@ -1,8 +1,12 @@
 """One connection's octets: what the client sends goes to the grammar's reader, what is said goes out with back-pressure.
 
+What is said in one go is sent in one go: up to HELD_OCTETS are held back until the client is read from, or until whoever
+speaks waits for something else, whichever comes first.
+
 The time limits are here, because they end a read: so long for the login, so long for silence after it.
 """
 
+import asyncio
 import ssl
 import time
 from collections.abc import Callable
@@ -18,6 +22,7 @@ from imap.settings import Settings
 
 DRAINING = "The server is going down, come back soon"
 SILENT = "You were silent for too long"
+HELD_OCTETS = 16 * 1024
 # Before the login nobody needs long literals.
 STRANGERS_OCTETS = 8192
 
@@ -44,6 +49,8 @@ class Wire:
         self._waits = False
         self.language = DEFAULT
         self._deflate: Deflate | None = None
+        self._held: list[bytes] = []
+        self._held_octets = 0
 
     @property
     def is_compressed(self) -> bool:
@@ -52,6 +59,7 @@ class Wire:
 
     def compress(self) -> None:
         """From now on, both ways (RFC 4978 §3)."""
+        self._send()
         self._deflate = Deflate()
         rest = self._reader.take_rest()
         if rest:
@@ -92,13 +100,28 @@ class Wire:
 
     async def say(self, data: bytes) -> None:
         """Send; waits for a client that reads slowly."""
-        if data:
-            self._connection.write(self._outward(data))
+        if not data:
+            return
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._held.append(data)
+        self._held_octets += len(data)
+        if self._held_octets >= HELD_OCTETS:
+            self._send()
             await self._connection.drain()
 
     def notice(self, data: bytes) -> None:
         """Send without waiting: a line now and then."""
-        self._connection.write(self._outward(data))
+        self._held.append(data)
+        self._send()
+
+    def _send(self) -> None:
+        """What is held back."""
+        if self._held:
+            data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
+            self._held.clear()
+            self._held_octets = 0
+            self._connection.write(self._outward(data))
 
     def _outward(self, data: bytes) -> bytes:
         return data if self._deflate is None else self._deflate.deflate(data)
@@ -108,7 +131,7 @@ class Wire:
 
     async def end(self, farewell: str) -> None:
         """Say BYE and raise Over."""
-        await self.say(self._farewell(farewell))
+        self.notice(self._farewell(farewell))
         raise Over
 
     def event_at_hand(self) -> r.Event | None:
@@ -135,6 +158,7 @@ class Wire:
 
     async def read(self) -> None:
         """Take what comes. Raises Over at the end of the stream or of the client's time. May be cancelled."""
+        self._send()
         if self._login_until is not None:
             seconds = self._login_until - time.monotonic()
         else:
@@ -145,11 +169,11 @@ class Wire:
         self._waits = True
         try:
             if self._connection.draining.is_set():
-                await self.say(self._farewell(DRAINING))
+                self.notice(self._farewell(DRAINING))
                 raise Over
             data = await self._connection.read(max(0.0, seconds))
         except TimeoutError:
-            await self.say(self._farewell(SILENT))
+            self.notice(self._farewell(SILENT))
             raise Over from None
         finally:
             self._waits = False
@@ -169,11 +193,12 @@ class Wire:
     def end_if_idle(self) -> None:
         """At the drain: tell a client that is silent, and close."""
         if self._waits:
-            self._connection.write(self._outward(self._farewell(DRAINING)))
+            self.notice(self._farewell(DRAINING))
             self._connection.end()
 
     def leave(self) -> None:
-        """The connection is over: what has come of a long literal is let go of."""
+        """The connection is over: what was said last goes out, what has come of a long literal is let go of."""
+        self._send()
         self._reader.abandon()
 
     def forget(self) -> None:
@@ -182,5 +207,6 @@ class Wire:
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """Speak TLS from now on (RFC 3501 §6.2.1)."""
+        self._send()
         await self._connection.start_tls(context)
         self._reader.forget()
