@@ -4,9 +4,10 @@ import asyncio
 import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
-from blobstore import BlobUnavailable
+from blobstore import BlobStore, BlobUnavailable
 from eventbus import BusUnavailable
 from eventbus import OutcomeUnknown as BusOutcomeUnknown
 from spool import (
@@ -25,8 +26,9 @@ from spool import (
 from spool.pack import LETTERS, OCTETS, pack, split, unpack
 
 
-class Blobs:
+class Blobs(BlobStore):
     def __init__(self) -> None:
+        super().__init__(cast(Any, None))
         self.objects: dict[str, bytes] = {}
         self.fail = False
         self.gate: asyncio.Event | None = None

@@ -3,6 +3,7 @@
 from mailstore.errors import (
     AnnotationsFull,
     BodyCorrupt,
+    BodyShredded,
     EntryMissing,
     InboxProtected,
     MailboxExists,
@@ -46,6 +47,7 @@ __all__ = [
     "ActiveScripts",
     "AnnotationsFull",
     "BodyCorrupt",
+    "BodyShredded",
     "BodyText",
     "Changes",
     "Columns",

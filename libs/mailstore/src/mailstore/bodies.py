@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import IO
 from uuid import uuid4
 
-from blobstore import BlobMissing, BlobStore, BlobUnavailable, BodyReference, mail_key
+from blobstore import BlobMissing, BlobShredded, BlobStore, BlobUnavailable, BodyReference
 from mailmodel import AccountRef
 
-from mailstore.errors import BodyCorrupt, StoreUnavailable
+from mailstore.errors import BodyCorrupt, BodyShredded, StoreUnavailable
 from mailstore.types import StoredMessage
 
 # Between two bodies that are read together: less than another request costs.
@@ -38,9 +38,8 @@ async def put(blobs: BlobStore, account: AccountRef, contents: Sequence[bytes]) 
 
 
 async def _put_pack(blobs: BlobStore, account: AccountRef, pack: Sequence[bytes]) -> list[BodyReference]:
-    key = mail_key(account.tenant_id, f"append-{uuid4().hex}", datetime.now(UTC))
     try:
-        await blobs.put(key, pack)
+        key = await blobs.put_mail(account.tenant_id, f"append-{uuid4().hex}", datetime.now(UTC), pack)
     except BlobUnavailable as error:
         raise StoreUnavailable(str(error)) from error
     references = []
@@ -55,9 +54,10 @@ async def put_file(
     blobs: BlobStore, account: AccountRef, file: IO[bytes], octets: int, digest: bytes
 ) -> BodyReference:
     """A long body, from the place where the file stands; it has an object of its own. Raises StoreUnavailable."""
-    key = mail_key(account.tenant_id, f"append-{uuid4().hex}", datetime.now(UTC))
     try:
-        await blobs.put_file(key, file)
+        key = await blobs.put_mail_file(
+            account.tenant_id, f"append-{uuid4().hex}", datetime.now(UTC), file, octets
+        )
     except BlobUnavailable as error:
         raise StoreUnavailable(str(error)) from error
     return BodyReference(key, 0, octets, digest)
@@ -67,7 +67,7 @@ async def read(blobs: BlobStore, message: StoredMessage, offset: int, length: in
     """`length` octets from `offset` of prefix and body; fewer where the message ends.
 
     `message` was fetched with Columns.BODY. Raises StoreUnavailable, BodyCorrupt
-    (the whole body was read and is not what was stored, or is gone).
+    (the whole body was read and is not what was stored, or is gone), BodyShredded.
     """
     reference = message.reference
     if reference is None:
@@ -84,6 +84,8 @@ async def read(blobs: BlobStore, message: StoredMessage, offset: int, length: in
             data = await blobs.get_range(
                 reference.object_key, reference.offset + start_of_body, end_of_body - start_of_body
             )
+        except BlobShredded as error:
+            raise BodyShredded(f"the key of message {message.message_id} was deleted") from error
         except BlobMissing as error:
             raise BodyCorrupt(f"the body of message {message.message_id} is gone") from error
         except BlobUnavailable as error:
@@ -116,6 +118,8 @@ async def _read_group(blobs: BlobStore, group: Sequence[StoredMessage]) -> list[
     length = references[-1].offset + references[-1].length - start
     try:
         data = memoryview(await blobs.get_range(references[0].object_key, start, length)) if length else b""
+    except BlobShredded as error:
+        raise BodyShredded(f"the key of message {group[0].message_id} was deleted") from error
     except BlobMissing as error:
         raise BodyCorrupt(f"the body of message {group[0].message_id} is gone") from error
     except BlobUnavailable as error:

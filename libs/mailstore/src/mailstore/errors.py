@@ -60,9 +60,14 @@ class BodyCorrupt(Exception):
     """The octets in the object storage are not those that were stored."""
 
 
+class BodyShredded(BodyCorrupt):
+    """They can be read no more: the key of the tenant that they were encrypted with was deleted."""
+
+
 __all__ = [
     "AnnotationsFull",
     "BodyCorrupt",
+    "BodyShredded",
     "EntryMissing",
     "InboxProtected",
     "MailboxExists",

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
-from blobstore import BlobStore, mail_key
+from blobstore import BlobStore
 
 from spool import record
 from spool.codec import encode_envelope
@@ -62,8 +62,9 @@ class Packer:
         encoded = encode_envelope(envelope)
         head = record.head(encoded, envelope.size_octets)
         if len(content) >= LARGE_OCTETS:
-            key = mail_key(envelope.tenant_id, envelope.queue_id, envelope.arrived_at)
-            await self._blobs.put(key, (head, content))
+            key = await self._blobs.put_mail(
+                envelope.tenant_id, envelope.queue_id, envelope.arrived_at, (head, content)
+            )
             if payload_of is not None:
                 await self._tell([(envelope.queue_id, payload_of(key, len(head), encoded))])
             return key, len(head)
@@ -106,7 +107,6 @@ class Packer:
         return pack
 
     async def _write_pack(self, tenant_id: str, pack: Sequence[_Pending], first: Envelope) -> None:
-        key = mail_key(tenant_id, new_queue_id(), first.arrived_at)
         pieces: list[bytes] = []
         places: list[int] = []
         position = 0
@@ -115,7 +115,7 @@ class Packer:
             position += len(pending.head) + len(pending.content)
             pieces += (pending.head, pending.content)
         try:
-            await self._blobs.put(key, pieces)
+            key = await self._blobs.put_mail(tenant_id, new_queue_id(), first.arrived_at, pieces)
         except BaseException as error:
             _fail(pack, error)
             return

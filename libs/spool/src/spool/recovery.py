@@ -17,7 +17,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from blobstore import BlobMissing, BlobStore, BodyReference, ObjectInfo
+from blobstore import BlobAltered, BlobMissing, BlobStore, BodyReference, ObjectInfo
 from blobstore.keys import MAIL_PREFIX
 from eventbus import EventBus
 from mailmsg.facts import examine
@@ -90,10 +90,11 @@ class Recovery:
         try:
             data = await self._blobs.get(item.key)
             records = list(read_records(data))
-        except BlobMissing:
-            return
-        except Malformed:
+        except (BlobAltered, Malformed):
             findings.unreadable.append(item.key)
+            return
+        except BlobMissing:
+            # Also where the key of its tenant was deleted: nobody is to get it any more.
             return
         settled = await self._settled([record.envelope.queue_id for record in records])
         for record in records:

@@ -3,13 +3,14 @@
 poison/<day>/<id>                 what cannot be filed, for whoever runs the platform:
                                   the reason on the first line, then the payload as it came
 quarantine/<tenant>/<queue id>    what must not be filed, for the tenant: what is known of it
-                                  on the first line (core.held), then the message as a record (spool.record)
+                                  on the first line (core.held), then the message as a record (spool.record);
+                                  that is sealed, with the number of the key before it, where the tenant wants it
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from blobstore import BlobMissing, BlobStore
+from blobstore import BlobMissing, BlobShredded, BlobStore, Piece
 from spool import Envelope, SpooledLetter, new_queue_id, read_records
 from spool.record import head_of
 
@@ -17,6 +18,9 @@ from mda.core.findings import Finding
 from mda.core.held import LINE_OCTETS, QUARANTINE, Held, NoSuchMessage, folder_of, key_of, line_of, read_line
 
 POISON = "poison/"
+# Before a sealed record, and then the number of its key in four octets.
+SEALED = b"PHS1"
+SEALED_HEAD = len(SEALED) + 4
 
 
 class BlobQuarantine:
@@ -38,7 +42,9 @@ class BlobQuarantine:
         envelope = letter.envelope
         line = line_of(envelope, findings, datetime.now(UTC))
         key = key_of(envelope.tenant_id, envelope.queue_id)
-        await self._blobs.put(key, (line, head_of(envelope), content))
+        piece = await self._blobs.seal_piece(envelope.tenant_id, key, head_of(envelope) + content)
+        head = SEALED + piece.key_version.to_bytes(4, "big") if piece.key_version else b""
+        await self._blobs.put(key, (line, head, piece.content))
 
     async def listing(self, tenant_id: str, before: str, size: int) -> tuple[list[Held], str]:
         """Up to `size` of them, the newest first, and the place where the next page begins; "" for none."""
@@ -58,11 +64,16 @@ class BlobQuarantine:
 
     async def get(self, tenant_id: str, queue_id: str) -> tuple[Held, Envelope, bytes]:
         """One message: what is known of it, its envelope, its content."""
+        key = key_of(tenant_id, queue_id)
         try:
-            data = await self._blobs.get(key_of(tenant_id, queue_id))
+            line, _, record = (await self._blobs.get(key)).partition(b"\n")
+            if record.startswith(SEALED):
+                version = int.from_bytes(record[len(SEALED) : SEALED_HEAD], "big")
+                record = await self._blobs.open_piece(tenant_id, key, Piece(record[SEALED_HEAD:], version))
+        except BlobShredded:
+            raise NoSuchMessage(f"the key of message {queue_id} was deleted") from None
         except BlobMissing:
             raise NoSuchMessage(f"no message {queue_id} is kept") from None
-        line, _, record = data.partition(b"\n")
         [found] = read_records(record)
         content = record[found.offset : found.offset + found.length]
         return read_line(tenant_id, queue_id, line), found.envelope, content

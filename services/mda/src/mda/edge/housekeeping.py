@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from blobstore import BlobMissing, BlobStore, BlobUnavailable
+from blobstore import BlobAltered, BlobMissing, BlobShredded, BlobStore, BlobUnavailable
 from blobstore.keys import MAIL_PREFIX
 from directoryclient import Unavailable
 from mailstore import MailStore, StoreUnavailable
@@ -126,6 +126,11 @@ class Housekeeping:
         """False where it stays."""
         try:
             envelopes = [record.envelope for record in read_records(await self._blobs.get(key))]
+        except BlobShredded:
+            # Nobody can read it: the key of its tenant was deleted.
+            envelopes = []
+        except BlobAltered:
+            return False
         except BlobMissing:
             return True
         except Malformed:

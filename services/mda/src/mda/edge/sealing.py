@@ -116,7 +116,7 @@ class Sealing:
     async def _content(self, body: BodyReference) -> bytes:
         """What a script has changed is perhaps to be stored together with its message."""
         if isinstance(body, StagedBody):
-            return body.content
+            return body.plain
         return await self._bodies.get_range(body.object_key, body.offset, body.length)
 
 

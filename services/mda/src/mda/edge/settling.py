@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import grpc
-from blobstore import BlobStore, BlobUnavailable, BodyReference, mail_key
+from blobstore import BlobStore, BlobUnavailable, BodyReference
 from directoryclient import Unavailable
 from google.protobuf.timestamp_pb2 import Timestamp
 from mailmodel import AccountRef
@@ -107,8 +107,9 @@ class Settling(QuarantineAdminServiceServicer):
     ) -> wire.ReleaseHeldResponse:
         held, envelope, content = await self._quarantine.get(request.tenant_id, request.queue_id)
         head = head_of(envelope)
-        key = mail_key(envelope.tenant_id, f"released-{envelope.queue_id}", envelope.arrived_at)
-        await self._blobs.put(key, (head, content))
+        key = await self._blobs.put_mail(
+            envelope.tenant_id, f"released-{envelope.queue_id}", envelope.arrived_at, (head, content)
+        )
         body = BodyReference(key, len(head), len(content), envelope.digest)
         letter = SpooledLetter(envelope, body, await asyncio.to_thread(examine, content))
         deliveries = plan(letter, marks(held.findings) + RELEASED)
