@@ -301,7 +301,7 @@ def test_notes_about_anothers_mailbox(imap: Imap) -> None:
     assert alice.say(f"GETMETADATA {BOX} (/private/comment /shared/comment)")[0] == (
         f'* METADATA {BOX} (/private/comment NIL /shared/comment "for all")'
     )
-    assert alice.say(f'SETMETADATA {BOX} (/private/comment "x")')[-1].startswith("NO [NOPERM]")
+    assert alice.say(f'SETMETADATA {BOX} (/shared/imapsieve/script "x")')[-1].startswith("NO [NOPERM]")
     assert alice.say(f'SETMETADATA {BOX} (/shared/comment "new")')[-1].startswith("OK")
     assert bob.say("GETMETADATA Box /shared/comment")[0].endswith('(/shared/comment "new")')
 
@@ -331,3 +331,38 @@ def test_notify_watches_others_mailboxes_by_name(imap: Imap) -> None:
 
 def validity(bob: Client) -> str:
     return bob.say("STATUS Box (UIDVALIDITY)")[0].split("UIDVALIDITY ")[1].rstrip(")")
+
+
+def test_what_a_reader_notes_is_his_own(imap: Imap) -> None:
+    carol = imap.client("carol@a.test")
+    bob = box_of_bob(imap, "lr")
+    bob.say("SETACL Box carol@a.test lr")
+    bob.say('SETMETADATA Box (/private/comment "bob\'s" /shared/comment "for all")')
+    alice, again = imap.client("alice@a.test"), imap.client("alice@a.test")
+    again.say(f"NOTIFY SET (mailboxes {BOX} (MailboxMetadataChange))")
+    assert alice.say(f'SETMETADATA {BOX} (/private/comment "alice\'s" /private/x "1")')[-1].startswith("OK")
+    assert at_last(again) == [f"* METADATA {BOX} /private/comment /private/x"]
+    ask = "(/private/comment /shared/comment)"
+    for client, box, own in ((alice, BOX, '"alice\'s"'), (carol, BOX, "NIL"), (bob, "Box", '"bob\'s"')):
+        assert client.say(f"GETMETADATA {box} {ask}")[0] == (
+            f'* METADATA {box} (/private/comment {own} /shared/comment "for all")'
+        )
+    listed = alice.say(f'LIST "" {BOX} RETURN (METADATA (/private/comment /private/x))')
+    assert f'* METADATA {BOX} (/private/comment "alice\'s" /private/x "1")' in listed
+    # Both kinds at once need the right that the shared one needs, and then nothing is done.
+    both = f'SETMETADATA {BOX} (/private/comment "new" /shared/comment "new")'
+    assert alice.say(both)[-1].startswith("NO [NOPERM]")
+    assert '"alice\'s"' in alice.say(f"GETMETADATA {BOX} /private/comment")[0]
+    bob.say("SETACL Box alice@a.test +w")
+    assert alice.say(both)[-1].startswith("OK")
+    assert bob.say(f"GETMETADATA Box {ask}")[0].endswith('(/private/comment "bob\'s" /shared/comment "new")')
+    assert alice.say(f"SETMETADATA {BOX} (/private/comment NIL /private/x NIL)")[-1].startswith("OK")
+    assert alice.say(f"GETMETADATA {BOX} /private/x")[0] == f"* METADATA {BOX} (/private/x NIL)"
+    # Of what the owner shares, a watcher is told too; of what is private to him, nobody is.
+    at_last(again)
+    bob.say('SETMETADATA Box (/private/comment "other" /shared/comment "newest")')
+    assert at_last(again) == [f"* METADATA {BOX} /shared/comment"]
+    # Who may not read the mailbox any more has nothing there either.
+    bob.say("DELETEACL Box alice@a.test")
+    assert alice.say(f"GETMETADATA {BOX} /private/x")[-1].startswith("NO [NONEXISTENT]")
+    assert alice.say(f'SETMETADATA {BOX} (/private/x "2")')[-1].startswith("NO [NONEXISTENT]")

@@ -153,11 +153,11 @@ async def test_annotations_of_a_reader(store: MailStore, account: AccountRef) ->
     await store.change_annotations(account, mailbox_id, {"/private/a": b"owner's"})
     highest = (await store.snapshot(account, mailbox_id)).info.highest_modseq
     before = await store.annotation_digests(reader)
-    await store.change_annotations_as(account, mailbox_id, reader.account_id, {"/private/a": b"1"})
+    await store.change_annotations_as(account, mailbox_id, reader.account_id, {"/private/a": b"1"}, {})
     await store.change_annotations_as(
-        account, mailbox_id, reader.account_id, {"/private/a": None, "/private/b": b"\0"}
+        account, mailbox_id, reader.account_id, {"/private/a": None, "/private/b": b"\0"}, {}
     )
-    await store.change_annotations_as(account, mailbox_id, other, {"/private/a": b"other's"})
+    await store.change_annotations_as(account, mailbox_id, other, {"/private/a": b"other's"}, {})
     assert await store.get_annotations_as(account, mailbox_id, reader.account_id) == {"/private/b": b"\0"}
     assert await store.get_annotations_as(account, mailbox_id, other) == {"/private/a": b"other's"}
     assert await store.get_annotations(account, mailbox_id) == {"/private/a": b"owner's"}
@@ -166,11 +166,21 @@ async def test_annotations_of_a_reader(store: MailStore, account: AccountRef) ->
     assert list(await store.annotation_digests(reader)) == [(mailbox_id, "/private/b")]
     with pytest.raises(AnnotationsFull):
         await store.change_annotations_as(
-            account, mailbox_id, reader.account_id, {f"/private/{n}": b"x" for n in range(100)}
+            account,
+            mailbox_id,
+            reader.account_id,
+            {f"/private/{n}": b"x" for n in range(100)},
+            {"/shared/x": b"x"},
         )
+    assert await store.get_annotations(account, mailbox_id) == {"/private/a": b"owner's"}
+    await store.change_annotations_as(
+        account, mailbox_id, reader.account_id, {"/private/b": b"2"}, {"/shared/x": b"x"}
+    )
+    assert await store.get_annotations(account, mailbox_id) == {"/private/a": b"owner's", "/shared/x": b"x"}
+    assert (await store.snapshot(account, mailbox_id)).info.highest_modseq > highest
     assert len(await store.get_annotations_as(account, mailbox_id, reader.account_id)) == 1
     with pytest.raises(MailboxMissing):
-        await store.change_annotations_as(account, 10**9, reader.account_id, {"/private/a": b"1"})
+        await store.change_annotations_as(account, 10**9, reader.account_id, {"/private/a": b"1"}, {})
 
 
 async def test_annotations(store: MailStore, account: AccountRef) -> None:

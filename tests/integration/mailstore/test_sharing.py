@@ -286,7 +286,7 @@ async def test_a_reader_who_is_removed_leaves_nothing_with_others(
         await grant(store, owner, inbox, other, "t")
         for who in (reader, other):
             await store.store_flags_as(owner, inbox, uids, add, 1 << 62, who, EVERYTHING)
-            await store.change_annotations_as(owner, inbox, who, {"/private/note": who.encode()})
+            await store.change_annotations_as(owner, inbox, who, {"/private/note": who.encode()}, {})
             await store.need_mailbox_key(owner, inbox, who)
     # He had something of his own too, and nothing else in one of the mailboxes than what he had seen.
     await store.append(pair.reader, await box(store, pair.reader), [new()])

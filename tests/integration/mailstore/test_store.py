@@ -343,7 +343,7 @@ async def test_no_tenant_and_the_wrong_tenant_see_no_rows(
     await store.tenant_scripts.put(account.tenant_id, "before", b"keep;", "operator")
     await store.scripts.remember(account, b"one", 60)
     await store.change_annotations(account, 0, {"/private/x": b"x"})
-    await store.change_annotations_as(account, mailbox_id, str(uuid4()), {"/private/x": b"x"})
+    await store.change_annotations_as(account, mailbox_id, str(uuid4()), {"/private/x": b"x"}, {})
     await store.need_mailbox_key(account, mailbox_id, account.account_id)
     connection = await asyncpg.connect(engines.dsn("store", "app"))
     try:

@@ -62,36 +62,41 @@ async def change(
         modseq = await rows.lock_account(connection, account)
         if mailbox_id != OF_ACCOUNT:
             await rows.mailbox_row(connection, account, mailbox_id)
-            await connection.execute(
-                "UPDATE mailbox SET highest_modseq = $3 WHERE account_id = $1 AND mailbox_id = $2",
-                UUID(account.account_id),
-                mailbox_id,
-                modseq,
-            )
-        await connection.execute(
-            "DELETE FROM annotation WHERE account_id = $1 AND mailbox_id = $2 AND entry = ANY($3::text[])",
-            UUID(account.account_id),
-            mailbox_id,
-            list(values),
-        )
-        kept = {entry: value for entry, value in values.items() if value is not None}
-        await connection.execute(
-            """INSERT INTO annotation (account_id, mailbox_id, entry, tenant_id, value)
-               SELECT $1, $2, entry, $3, value FROM unnest($4::text[], $5::bytea[]) AS t(entry, value)""",
-            UUID(account.account_id),
-            mailbox_id,
-            UUID(account.tenant_id),
-            list(kept),
-            list(kept.values()),
-        )
-        entries = await connection.fetchval(
-            "SELECT count(*) FROM annotation WHERE account_id = $1 AND mailbox_id = $2",
-            UUID(account.account_id),
-            mailbox_id,
-        )
-        if kept and entries > MOST_ENTRIES:
-            raise AnnotationsFull
+        await _change(connection, account, mailbox_id, values, modseq)
     return MailboxChange(account, mailbox_id, modseq)
+
+
+async def _change(
+    connection: Connection,
+    account: AccountRef,
+    mailbox_id: int,
+    values: Mapping[str, bytes | None],
+    modseq: int,
+) -> None:
+    key = (UUID(account.account_id), mailbox_id)
+    if mailbox_id != OF_ACCOUNT:
+        await connection.execute(
+            "UPDATE mailbox SET highest_modseq = $3 WHERE account_id = $1 AND mailbox_id = $2", *key, modseq
+        )
+    await connection.execute(
+        "DELETE FROM annotation WHERE account_id = $1 AND mailbox_id = $2 AND entry = ANY($3::text[])",
+        *key,
+        list(values),
+    )
+    kept = {entry: value for entry, value in values.items() if value is not None}
+    await connection.execute(
+        """INSERT INTO annotation (account_id, mailbox_id, entry, tenant_id, value)
+           SELECT $1, $2, entry, $3, value FROM unnest($4::text[], $5::bytea[]) AS t(entry, value)""",
+        *key,
+        UUID(account.tenant_id),
+        list(kept),
+        list(kept.values()),
+    )
+    entries = await connection.fetchval(
+        "SELECT count(*) FROM annotation WHERE account_id = $1 AND mailbox_id = $2", *key
+    )
+    if kept and entries > MOST_ENTRIES:
+        raise AnnotationsFull
 
 
 async def get_as(pool: Pool, owner: AccountRef, mailbox_id: int, reader_id: str) -> dict[str, bytes]:
@@ -108,20 +113,29 @@ async def get_as(pool: Pool, owner: AccountRef, mailbox_id: int, reader_id: str)
 
 
 async def change_as(
-    pool: Pool, owner: AccountRef, mailbox_id: int, reader_id: str, values: Mapping[str, bytes | None]
+    pool: Pool,
+    owner: AccountRef,
+    mailbox_id: int,
+    reader_id: str,
+    own: Mapping[str, bytes | None],
+    shared: Mapping[str, bytes | None],
 ) -> MailboxChange:
-    """The same as `change`, for a reader: the mailbox's MODSEQ stays. Raises MailboxMissing, AnnotationsFull."""
+    """The same as `change`, by a reader: what is his own, and what is the mailbox's; both or neither. Of his own alone the
+    mailbox's MODSEQ says nothing. Raises MailboxMissing, AnnotationsFull.
+    """
     async with transaction(pool, owner.tenant_id) as connection:
-        await rows.lock_account(connection, owner)
+        modseq = await rows.lock_account(connection, owner)
         await rows.mailbox_row(connection, owner, mailbox_id)
+        if shared:
+            await _change(connection, owner, mailbox_id, shared, modseq)
         key = (UUID(owner.account_id), mailbox_id, UUID(reader_id))
         await connection.execute(
             """DELETE FROM reader_annotation
                WHERE account_id = $1 AND mailbox_id = $2 AND reader_id = $3 AND entry = ANY($4::text[])""",
             *key,
-            list(values),
+            list(own),
         )
-        kept = {entry: value for entry, value in values.items() if value is not None}
+        kept = {entry: value for entry, value in own.items() if value is not None}
         await connection.execute(
             """INSERT INTO reader_annotation (account_id, mailbox_id, reader_id, entry, tenant_id, value)
                SELECT $1, $2, $3, entry, $4, value FROM unnest($5::text[], $6::bytea[]) AS t(entry, value)""",
@@ -136,7 +150,7 @@ async def change_as(
         )
         if kept and entries > MOST_ENTRIES:
             raise AnnotationsFull
-    return MailboxChange(owner, mailbox_id, 0)
+    return MailboxChange(owner, mailbox_id, modseq if shared else 0)
 
 
 async def forget(connection: Connection, account: AccountRef, mailbox_id: int) -> None:

@@ -59,10 +59,13 @@ async def set_metadata(session: Session, command: SetMetadata) -> Answer:
     place = await _mailbox(session, command.mailbox)
     info = None if place is None else place.info
     values = dict(command.values)
-    if place is not None and not place.is_own:
+    is_readers = place is not None and not place.is_own
+    own = {entry: value for entry, value in values.items() if is_readers and entry.startswith(PRIVATE)}
+    shared = {entry: value for entry, value in values.items() if entry not in own}
+    if place is not None and is_readers and shared:
         place.reach.need(WRITE)
         # The script would be one of the owner's, and what it sends would be his.
-        if any(entry.startswith(PRIVATE) or entry == ENTRY for entry in values):
+        if ENTRY in shared:
             raise No(*NOPERM)
     for entry, value in values.items():
         is_fixed = info is None and entry.startswith("/shared/") and entry != ENTRY
@@ -75,7 +78,11 @@ async def set_metadata(session: Session, command: SetMetadata) -> Answer:
     try:
         mailbox_id = SERVER if info is None else info.mailbox_id
         owner = session.account if place is None else place.reach.owner
-        await session.store.change_annotations(owner, mailbox_id, values)
+        if place is not None and is_readers:
+            reader_id = place.reach.reader_id
+            await session.store.change_annotations_as(owner, mailbox_id, reader_id, own, shared)
+        else:
+            await session.store.change_annotations(owner, mailbox_id, values)
     except AnnotationsFull:
         raise No("There are too many annotations", "METADATA TOOMANY") from None
     except MailboxMissing:
@@ -98,13 +105,12 @@ def listed(
 
 
 async def of_others(session: Session, place: Place) -> dict[tuple[int, str], bytes]:
-    """What a reader sees, by mailbox id and name."""
-    held = await session.store.get_annotations(place.reach.owner, place.info.mailbox_id)
-    return {
-        (place.info.mailbox_id, entry): value
-        for entry, value in held.items()
-        if not entry.startswith(PRIVATE)
-    }
+    """What a reader sees, by mailbox id and name: what is shared, and what he keeps there himself."""
+    mailbox_id, owner = place.info.mailbox_id, place.reach.owner
+    shared = await session.store.get_annotations(owner, mailbox_id)
+    own = await session.store.get_annotations_as(owner, mailbox_id, place.reach.reader_id)
+    visible = {entry: value for entry, value in shared.items() if not entry.startswith(PRIVATE)} | own
+    return {(mailbox_id, entry): value for entry, value in visible.items()}
 
 
 async def _mailbox(session: Session, name: str) -> Place | None:

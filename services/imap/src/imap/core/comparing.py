@@ -17,6 +17,8 @@ from imap.core.session import Session
 from imap.core.watch import Watch
 
 SERVER = 0
+# Of a mailbox of others; what is private there is the reader's own.
+SHARED_ENTRIES = "/shared/"
 
 
 @dataclass
@@ -45,6 +47,13 @@ class Compared:
             subscriptions = frozenset(await session.store.list_subscriptions(session.account))
         if watch.asks(Event.MAILBOX_METADATA_CHANGE) or watch.asks(Event.SERVER_METADATA_CHANGE):
             annotations = await session.store.annotation_digests(session.account)
+        if watch.asks(Event.MAILBOX_METADATA_CHANGE):
+            for owner in owners:
+                theirs = {place.info.mailbox_id for place in places if place.reach.owner == owner}
+                held = await session.store.annotation_digests(owner)
+                annotations |= {
+                    key: held[key] for key in held if key[0] in theirs and key[1].startswith(SHARED_ENTRIES)
+                }
         mailboxes = {place.info.mailbox_id: place.info for place in places}
         return cls(mailboxes, subscriptions, annotations, owners)
 
