@@ -106,19 +106,19 @@ class _Changes:
     hears = True
 
     def __init__(self) -> None:
-        self.told: dict[str, list[Callable[[int], None]]] = {}
+        self.told: dict[str, list[Callable[[int, int], None]]] = {}
 
     def tell(self, change: MailboxChange) -> None:
         for told in self.told.get(change.account.account_id, []):
-            told(change.mailbox_id)
+            told(change.mailbox_id, change.highest_modseq)
 
-    async def listen(self, account: AccountRef, told: Callable[[int], None]) -> "_Listening":
+    async def listen(self, account: AccountRef, told: Callable[[int, int], None]) -> "_Listening":
         self.told.setdefault(account.account_id, []).append(told)
         return _Listening(self.told[account.account_id], told)
 
 
 class _Listening:
-    def __init__(self, all_told: list[Callable[[int], None]], told: Callable[[int], None]) -> None:
+    def __init__(self, all_told: list[Callable[[int, int], None]], told: Callable[[int, int], None]) -> None:
         self._all, self._told = all_told, told
 
     async def stop(self) -> None:

@@ -37,8 +37,8 @@ async def test_sessions_share_it_and_it_outlives_them() -> None:
     bus = Bus()
     changes = BusChanges(cast(Any, bus))
     heard: list[tuple[str, int]] = []
-    one = await changes.listen(ACCOUNT, lambda number: heard.append(("one", number)))
-    two = await changes.listen(ACCOUNT, lambda number: heard.append(("two", number)))
+    one = await changes.listen(ACCOUNT, lambda number, _modseq: heard.append(("one", number)))
+    two = await changes.listen(ACCOUNT, lambda number, _modseq: heard.append(("two", number)))
     bus.tell(7)
     assert heard == [("one", 7), ("two", 7)]
     await one.stop()
@@ -46,7 +46,7 @@ async def test_sessions_share_it_and_it_outlives_them() -> None:
     await two.stop()
     bus.tell(8)
     assert len(heard) == 2
-    await changes.listen(ACCOUNT, lambda number: heard.append(("three", number)))
+    await changes.listen(ACCOUNT, lambda number, _modseq: heard.append(("three", number)))
     bus.tell(9)
     assert heard[2:] == [("three", 9)]
     assert bus.asked == 1
@@ -55,10 +55,10 @@ async def test_sessions_share_it_and_it_outlives_them() -> None:
 async def test_it_ends_when_nobody_comes_back() -> None:
     bus = Bus()
     changes = BusChanges(cast(Any, bus), linger_seconds=0)
-    listening = await changes.listen(ACCOUNT, lambda _: None)
+    listening = await changes.listen(ACCOUNT, lambda *_: None)
     await listening.stop()
     # Somebody comes back before it is over, and then nobody.
-    again = await changes.listen(ACCOUNT, lambda _: None)
+    again = await changes.listen(ACCOUNT, lambda *_: None)
     for _ in range(5):
         await asyncio.sleep(0)
     assert len(bus.callbacks) == 1
@@ -66,5 +66,5 @@ async def test_it_ends_when_nobody_comes_back() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
     assert bus.callbacks == []
-    await changes.listen(ACCOUNT, lambda _: None)
+    await changes.listen(ACCOUNT, lambda *_: None)
     assert bus.asked == 2

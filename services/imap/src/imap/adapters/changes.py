@@ -11,7 +11,7 @@ from eventbus import EventBus, Subscription, subjects
 from mailmodel import AccountRef
 from mailwire.mailbox.v1 import mailbox_pb2 as wire
 
-Told = Callable[[int], None]
+Told = Callable[[int, int], None]
 
 LINGER_SECONDS = 30.0
 
@@ -24,9 +24,10 @@ class _Shared:
         self.expiry: asyncio.TimerHandle | None = None
 
     def came(self, _subject: str, payload: bytes) -> None:
-        mailbox_id = wire.MailboxChanged.FromString(payload).mailbox_id
+        change = wire.MailboxChanged.FromString(payload)
+        mailbox_id, modseq = change.mailbox_id, change.highest_modseq
         for told in list(self.listeners):
-            told(mailbox_id)
+            told(mailbox_id, modseq)
 
 
 class _Listening:

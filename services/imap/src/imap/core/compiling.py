@@ -33,6 +33,26 @@ VIEWED: dict[FetchItem, tuple[bytes, int]] = {
 }
 
 
+def viewing(session: Session, items: Sequence[FetchItem]) -> Callable[[Sequence[int]], bytes]:
+    """What makes the responses of some UIDs, which are in order, of items that the view holds."""
+    view = session.need_selected().view
+    # One format for all: number, UID, flags and MODSEQ are put in where the client wants them.
+    head = b"* %d UIDFETCH (" if session.is_uid_only else b"* %d FETCH ("
+    template = head + b" ".join(VIEWED[item][0] for item in items) + b")\r\n"
+    wanted = itemgetter(int(session.is_uid_only), *(VIEWED[item][1] for item in items))
+    recent_from_uid = 1 << 33 if session.is_rev2 else view.recent_from_uid
+
+    def render(uids: Sequence[int]) -> bytes:
+        return b"".join(
+            [
+                template % wanted((number, uid, flag_words(system, keywords, uid >= recent_from_uid), modseq))
+                for number, uid, system, keywords, modseq in view.rows_of(uids)
+            ]
+        )
+
+    return render
+
+
 def compiled(
     session: Session, items: Sequence[FetchItem]
 ) -> Callable[[Sequence[StoredMessage]], bytes] | None:

@@ -8,7 +8,6 @@ that is slow.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from operator import itemgetter
 
 from mailmodel import FlagAction, FlagChange, Flags, SystemFlag
 from mailmodel.rights import KEEP_SEEN
@@ -20,7 +19,7 @@ from mailstore import Columns, MailboxMissing, StoredMessage
 from imap.core import places
 from imap.core.acting import tell_flagged
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
-from imap.core.compiling import VIEWED, compiled
+from imap.core.compiling import VIEWED, compiled, viewing
 from imap.core.features import Feature
 from imap.core.limits import last_ones
 from imap.core.opening import tell_opened
@@ -29,7 +28,7 @@ from imap.core.reading_ahead import messages
 from imap.core.rendering import render
 from imap.core.resyncing import tell_vanished
 from imap.core.runs import read_run, runs
-from imap.core.session import Session, flag_words
+from imap.core.session import Session
 
 # Runs of messages whose bodies are read ahead.
 AHEAD = 4
@@ -108,28 +107,15 @@ async def _mark_seen(session: Session, uids: Sequence[int]) -> set[int]:
     change = FlagChange(FlagAction.ADD, Flags(SystemFlag.SEEN))
     outcome = await places.store_flags(session, selected.reach, unseen, change)
     await tell_flagged(session, selected.reach, change, outcome.entries)
-    session.told(outcome.entries)
+    session.told(outcome)
     await tell_opened(session, unseen)
     return {entry.uid for entry in outcome.entries}
 
 
 async def _from_view(session: Session, uids: Sequence[int], items: Sequence[FetchItem]) -> None:
-    view = session.need_selected().view
-    # One format for all: number, UID, flags and MODSEQ are put in where the client wants them.
-    words = b" ".join(VIEWED[item][0] for item in items)
-    template = (b"* %d UIDFETCH (" if session.is_uid_only else b"* %d FETCH (") + words + b")\r\n"
-    wanted = itemgetter(int(session.is_uid_only), *(VIEWED[item][1] for item in items))
-    recent_from_uid = 1 << 33 if session.is_rev2 else view.recent_from_uid
+    made = viewing(session, items)
     for start in range(0, len(uids), GROUP):
-        await session.say(
-            b"".join(
-                [
-                    template
-                    % wanted((number, uid, flag_words(system, keywords, uid >= recent_from_uid), modseq))
-                    for number, uid, system, keywords, modseq in view.rows_of(uids[start : start + GROUP])
-                ]
-            )
-        )
+        await session.say(made(uids[start : start + GROUP]))
 
 
 def _columns(items: Sequence[FetchItem]) -> Columns:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from directoryclient import Identity
-from mailmodel import AccountRef, Entry, Flags, SystemFlag
+from mailmodel import AccountRef, Flags, SystemFlag
 from mailmodel.rights import READ
 from mailmodel.view import Exists, Expunged, FlagsChanged, MayExpunge, SessionView
 from mailproto.imap import responses
@@ -13,7 +13,7 @@ from mailproto.imap.commands import Access, By
 from mailproto.imap.message_set import MessageSet
 from mailproto.imap.names import Dialect
 from mailproto.imap.sort_keys import SortCriterion
-from mailstore import MailboxMissing, MailStore
+from mailstore import FlagOutcome, MailboxMissing, MailStore
 
 from imap.core import places
 from imap.core.answer import Bad, No
@@ -332,9 +332,12 @@ class Session:
         """Whether a message is \\Recent and the client knows what that is."""
         return self.need_selected().view.is_recent(uid) and not self.is_rev2
 
-    def told(self, entries: Iterable[Entry]) -> None:
-        """The client was told of these flags."""
-        entries = list(entries)
-        self.need_selected().view.told(entries)
+    def told(self, outcome: FlagOutcome) -> None:
+        """The client is told of these flags, which it has changed."""
+        view = self.need_selected().view
+        view.told(outcome.entries)
+        if not view.follows(outcome.modseq_before, outcome.modseq_after):
+            # A client takes the highest MODSEQ it sees for what it knows: what others did before is told with it.
+            self.is_stale = self.is_stale or self.tells_modseqs
         if self.contexts:
-            self.touched.update(entry.uid for entry in entries)
+            self.touched.update(entry.uid for entry in outcome.entries)

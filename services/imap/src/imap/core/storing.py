@@ -6,6 +6,7 @@ from mailmodel import FlagAction, FlagChange
 from mailmodel.rights import DELETE_MESSAGES, EXPUNGE
 from mailmodel.view import MayExpunge
 from mailproto.imap.commands import By, Copy, Echo, Move, Store, StoreAction, UidExpunge
+from mailproto.imap.fetch_items import Attribute, FetchItem
 from mailproto.imap.message_set import compact
 from mailstore import CopyResult, MailboxMissing
 
@@ -13,6 +14,7 @@ from imap.core import places
 from imap.core.acting import Cause, tell_flagged, tell_saved
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.appending import given_flags, target_mailbox
+from imap.core.compiling import viewing
 from imap.core.features import Feature
 from imap.core.limits import last_ones, refuse_more
 from imap.core.opening import opened_by, tell_opened
@@ -33,41 +35,38 @@ async def store(session: Session, command: Store) -> Answer:
     uids, limited = last_ones(session.uids(command.numbers, command.by), session.limits.messages)
     change = FlagChange(ACTIONS[command.action], given_flags(command.flags))
     _need_any(selected.reach, change)
-    modified: list[int] = []
     try:
         if command.unchanged_since is None:
-            entries = (await places.store_flags(session, selected.reach, uids, change)).entries
+            outcome = await places.store_flags(session, selected.reach, uids, change)
         else:
             await session.enable(Feature.CONDSTORE)
             outcome = await places.store_flags(session, selected.reach, uids, change, command.unchanged_since)
-            entries, modified = outcome.entries, outcome.modified
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
-    # What others did to these messages just before is told whether or not the client wants silence: it could not know
-    # what the flags are now (RFC 3501 §6.4.6).
-    surprising = {
-        entry.uid for entry in entries if entry.flags != change.applied_to(selected.view.flags_of(entry.uid))
-    }
+    entries, modified = outcome.entries, outcome.modified
+    surprising: set[int] = set()
+    if outcome.modseq_before != selected.view.highest_modseq:
+        # What others did to these messages just before is told whether or not the client wants silence: it could not
+        # know what the flags are now (RFC 3501 §6.4.6).
+        surprising = {
+            entry.uid
+            for entry in entries
+            if entry.flags != change.applied_to(selected.view.flags_of(entry.uid))
+        }
     opened = opened_by(selected.view, change, entries)
     changed = [entry for entry in entries if entry.uid not in modified]
     await tell_flagged(session, selected.reach, change, changed)
-    session.told(entries)
+    session.told(outcome)
     await tell_opened(session, opened)
-    if session.tells_modseqs:
-        # A client takes the highest MODSEQ it sees for what it knows: what others did before is told with it.
-        session.is_stale = True
-    if command.echo is Echo.TELL or session.tells_modseqs or surprising:
-        await session.say(
-            b"".join(
-                _stored(
-                    session,
-                    command,
-                    entry.uid,
-                    tells_flags=command.echo is Echo.TELL or entry.uid in surprising,
-                )
-                for entry in entries
-            )
-        )
+    uids = [entry.uid for entry in entries]
+    if command.echo is Echo.TELL:
+        await session.say(_stored(session, command, uids, tells_flags=True))
+    else:
+        if surprising:
+            await session.say(_stored(session, command, sorted(surprising), tells_flags=True))
+        if session.tells_modseqs:
+            calm = [uid for uid in uids if uid not in surprising]
+            await session.say(_stored(session, command, calm, tells_flags=False))
     if modified:
         numbers = modified
         if command.by is By.SEQUENCE:
@@ -90,19 +89,16 @@ def _need_any(reach: Reach, change: FlagChange) -> None:
         raise No(*NOPERM)
 
 
-def _stored(session: Session, command: Store, uid: int, *, tells_flags: bool) -> bytes:
-    view = session.need_selected().view
-    number = view.number_of(uid)
-    if number is None or not (tells_flags or session.tells_modseqs):
-        return b""
-    words = []
+def _stored(session: Session, command: Store, uids: Sequence[int], *, tells_flags: bool) -> bytes:
+    """The FETCH responses of these, in order."""
+    items: list[FetchItem] = []
     if not session.is_uid_only and (command.by is By.UID or session.tells_modseqs or session.is_rev2):
-        words.append(b"UID %d" % uid)
+        items.append(Attribute.UID)
     if tells_flags:
-        words.append(b"FLAGS " + session.flags(uid))
+        items.append(Attribute.FLAGS)
     if session.tells_modseqs:
-        words.append(b"MODSEQ (%d)" % view.modseq_of(uid))
-    return session.fetched(number, uid) + b" ".join(words) + b")\r\n"
+        items.append(Attribute.MODSEQ)
+    return viewing(session, items)(uids)
 
 
 async def expunge(session: Session, command: UidExpunge | None) -> Answer:

@@ -377,10 +377,13 @@ class Imap:
         await self._session.check_rights()
         return await dispatch.run(self._session, command, tag)
 
-    def _told(self, mailbox_id: int) -> None:
+    def _told(self, mailbox_id: int, modseq: int) -> None:
         selected = self._session.selected
         # While none is selected one may be about to be: its snapshot may be older than this.
-        if self._session.watch is not None or selected is None or mailbox_id in (0, selected.mailbox_id):
+        if self._session.watch is not None or selected is None or mailbox_id == 0:
+            self._woken.set()
+        elif mailbox_id == selected.mailbox_id and not 0 < modseq <= selected.view.highest_modseq:
+            # Else it is what this session has done itself, or has looked at.
             self._woken.set()
 
 
