@@ -36,6 +36,7 @@ from mailwire.directory.v1.identity_pb2_grpc import DirectoryIdentityServiceStub
 from mailwire.directory.v1.keys_pb2_grpc import DirectoryDataKeyServiceStub, DirectoryKeyServiceStub
 from mailwire.directory.v1.ldap_pb2_grpc import DirectoryLdapServiceStub
 from mailwire.directory.v1.lists_pb2_grpc import DirectoryListServiceStub
+from mailwire.directory.v1.membership_pb2_grpc import DirectoryMembershipServiceStub
 from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
 from mailwire.directory.v1.policy_pb2_grpc import DirectoryPolicyServiceStub
 from mailwire.directory.v1.quota_pb2_grpc import DirectoryQuotaServiceStub
@@ -70,6 +71,7 @@ class House:
     certificates: Any
     ldap: Any
     lists: Any
+    members: Any
     factors: Any
     web: Any
     journal: Journal
@@ -188,6 +190,7 @@ async def opened(
         DirectoryCertificateServiceStub(channel),
         DirectoryLdapServiceStub(channel),
         DirectoryListServiceStub(channel),
+        DirectoryMembershipServiceStub(channel),
         DirectorySecondFactorServiceStub(channel),
         DirectoryWebLoginServiceStub(channel),
         wiring.journal,

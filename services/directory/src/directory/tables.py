@@ -299,6 +299,13 @@ mailing_list = Table(
     Index("mailing_list_tenant_id", "tenant_id"),
 )
 
+    # closed, open
+    Column("subscribing", Text, nullable=False, server_default=text("'closed'")),
+    # owners, members, tenant
+    Column("visible_to", Text, nullable=False, server_default=text("'owners'")),
+    # 0: what comes back is not counted. suspend, remove
+    Column("bounce_limit", Integer, nullable=False, server_default=text("5")),
+    Column("bounce_action", Text, nullable=False, server_default=text("'suspend'")),
 list_member = Table(
     "list_member",
     metadata,
@@ -315,6 +322,11 @@ list_member = Table(
     Index("list_member_address", "account_id", text("lower(address)"), unique=True),
 )
 
+    # On how many days mail to it came back, lately; the last of them.
+    Column("bounce_days", Integer, nullable=False, server_default=text("0")),
+    Column("bounced_at", DateTime(timezone=True)),
+    Column("last_bounce", Text, nullable=False, server_default=text("''")),
+    Column("suspended_at", DateTime(timezone=True)),
 # What a tenant's own identity management shows.
 scim_token = Table(
     "scim_token",

@@ -25,6 +25,7 @@ from mailwire.directory.v1.keys_pb2_grpc import (
 )
 from mailwire.directory.v1.ldap_pb2_grpc import add_DirectoryLdapServiceServicer_to_server
 from mailwire.directory.v1.lists_pb2_grpc import add_DirectoryListServiceServicer_to_server
+from mailwire.directory.v1.membership_pb2_grpc import add_DirectoryMembershipServiceServicer_to_server
 from mailwire.directory.v1.openid_pb2_grpc import add_DirectoryOpenidServiceServicer_to_server
 from mailwire.directory.v1.policy_pb2_grpc import add_DirectoryPolicyServiceServicer_to_server
 from mailwire.directory.v1.quota_pb2_grpc import add_DirectoryQuotaServiceServicer_to_server
@@ -51,6 +52,7 @@ from directory.adapters.ldap_sources import LdapSources
 from directory.adapters.limits import Limits
 from directory.adapters.lists import Lists
 from directory.adapters.lookups import SqlLookUps
+from directory.adapters.membership import Membership
 from directory.adapters.openid_providers import OpenidProviders
 from directory.adapters.policies import Policies
 from directory.adapters.provisioning import Provisioning
@@ -60,6 +62,7 @@ from directory.adapters.sign_ins import SignIns
 from directory.adapters.tenants import Domains, Tenants
 from directory.core.data_keys import KeyProvider, NoProvider
 from directory.core.limits import Rules
+from directory.core.list_tokens import ListTokens
 from directory.core.passwords import Hasher, Verdicts
 from directory.core.sealing import Sealer
 from directory.edge.access import Access
@@ -70,6 +73,7 @@ from directory.edge.housekeeping import Housekeeping
 from directory.edge.identity import Identities, Removals
 from directory.edge.ldap import ElsewherePasswords, LdapOrders
 from directory.edge.lists import ListOrders
+from directory.edge.membership import Members
 from directory.edge.openid import OpenidOrders
 from directory.edge.orders import Orders
 from directory.edge.policies import TenantPolicies
@@ -94,6 +98,7 @@ SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.Dir
             "mailwire.directory.v1.DirectoryScimService",
             "mailwire.directory.v1.DirectoryLdapService",
             "mailwire.directory.v1.DirectoryListService",
+            "mailwire.directory.v1.DirectoryMembershipService",
             "mailwire.directory.v1.DirectoryCertificateService",
             "mailwire.directory.v1.DirectoryDataKeyService", "mailwire.directory.v1.DirectoryKeyService",
             "mailwire.directory.v1.DirectorySecondFactorService",
@@ -118,6 +123,7 @@ class Wiring:
     scim: ScimOrders
     ldap: LdapOrders
     lists: ListOrders
+    members: Members
     certificates: CertificateOrders
     second_factors: SecondFactorOrders
     web_logins: WebLogins
@@ -142,6 +148,7 @@ class Wiring:
         add_DirectoryScimServiceServicer_to_server(self.scim, server)
         add_DirectoryLdapServiceServicer_to_server(self.ldap, server)
         add_DirectoryListServiceServicer_to_server(self.lists, server)
+        add_DirectoryMembershipServiceServicer_to_server(self.members, server)
         add_DirectoryCertificateServiceServicer_to_server(self.certificates, server)
         add_DirectorySecondFactorServiceServicer_to_server(self.second_factors, server)
         add_DirectoryWebLoginServiceServicer_to_server(self.web_logins, server)
@@ -178,6 +185,7 @@ def build(
     sign_ins, providers = SignIns(pool), OpenidProviders(pool, sealer)
     sources = LdapSources(pool, sealer)
     elsewhere = ElsewherePasswords(sources, ldap_servers, ldap_seconds) if ldap_servers is not None else None
+    list_tokens = ListTokens(secret)
     factors, certificates = SecondFactors(pool), ClientCertificates(pool)
     tokens = Tokens(providers, issuers) if issuers is not None else None
     signing_in = SigningIn(
@@ -223,7 +231,8 @@ def build(
             tenants, accounts, addresses, deleted, Provisioning(pool), orders.hashed, tell, clock
         ),
         ldap=LdapOrders(tenants, sources, tell),
-        lists=ListOrders(tenants, domains, accounts, Lists(pool), deleted, tell, clock),
+        lists=ListOrders(tenants, domains, accounts, Lists(pool), deleted, tell, clock, list_tokens),
+        members=Members(Lists(pool), Membership(pool), list_tokens, clock),
         certificates=CertificateOrders(tenants, accounts, certificates, tell, clock),
         second_factors=SecondFactorOrders(accounts, factors, sealer, site, tell, clock),
         web_logins=WebLogins(signing_in, factors, sealer, site, clock),

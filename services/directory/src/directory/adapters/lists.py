@@ -10,15 +10,19 @@ from dataclasses import dataclass
 import asyncpg
 from pgkit import OPERATOR, Pool, transaction
 
-from directory.adapters.addresses import insert_address
+from directory.adapters.addresses import halves, insert_address
+from directory.core.confusable import skeleton
 from directory.ports import InUse, Missing
 
 PAGE_NUMBERS = 500
 MOST_MEMBERS = 200_000
+# NAME-request@ and so on are the list's own (RFC 2142 §6).
+BESIDE = ("request", "subscribe", "unsubscribe", "owner")
 
 LIST = """
 SELECT m.account_id, m.tenant_id, t.name AS tenant_name, p.local_part || '@' || p.domain AS address, m.name,
-       m.description, m.posting, m.reply_to, m.owners, m.moderators,
+       m.description, m.posting, m.reply_to, m.owners, m.moderators, m.subscribing, m.visible_to, m.bounce_limit,
+       m.bounce_action,
        (SELECT count(*) FROM list_member e WHERE e.account_id = m.account_id) AS members
 FROM mailing_list m
 JOIN tenant t ON t.tenant_id = m.tenant_id
@@ -29,7 +33,10 @@ FOUND = LIST.replace("(SELECT count(*) FROM list_member e WHERE e.account_id = m
 
 @dataclass(frozen=True, slots=True)
 class ListSettings:
-    """What its owner decides. `posting`: anyone, members, moderators; `reply_to`: author, list."""
+    """What its owner decides. `posting`: anyone, members, moderators; `reply_to`: author, list; `subscribing`: closed, open.
+
+    `visible_to`: owners, members, tenant; `bounce_action`: suspend, remove, on the day `bounce_limit` (0: never).
+    """
 
     name: str
     description: str
@@ -37,6 +44,21 @@ class ListSettings:
     reply_to: str
     owners: tuple[str, ...]
     moderators: tuple[str, ...]
+    subscribing: str = "closed"
+    visible_to: str = "owners"
+    bounce_limit: int = 5
+    bounce_action: str = "suspend"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    """A member. `bounce_days`: on how many days mail to it came back lately."""
+
+    number: int
+    address: str
+    bounce_days: int
+    last_bounce: str
+    suspended: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +73,8 @@ class ListRecord:
     members: int
 
 
-def _list(row: asyncpg.Record) -> ListRecord:
+def list_of(row: asyncpg.Record) -> ListRecord:
+    """A row of LIST."""
     return ListRecord(
         str(row["account_id"]),
         str(row["tenant_id"]),
@@ -64,6 +87,10 @@ def _list(row: asyncpg.Record) -> ListRecord:
             row["reply_to"],
             tuple(row["owners"]),
             tuple(row["moderators"]),
+            row["subscribing"],
+            row["visible_to"],
+            row["bounce_limit"],
+            row["bounce_action"],
         ),
         row["members"],
     )
@@ -86,10 +113,23 @@ class Lists:
                 salt,
             )
             await insert_address(connection, tenant_id, address, account_id, True)
+            local_part, domain = halves(address)
+            # Somebody may have one of these already: with a + it leads here all the same.
+            beside = [f"{local_part}-{word}" for word in BESIDE]
+            await connection.execute(
+                """INSERT INTO address (domain, local_part, tenant_id, account_id, is_primary, skeleton)
+                   SELECT $1, each.local_part, $2::uuid, $3, false, each.skeleton
+                   FROM unnest($4::text[], $5::text[]) AS each(local_part, skeleton) ON CONFLICT DO NOTHING""",
+                domain,
+                tenant_id,
+                account_id,
+                beside,
+                [skeleton(each) for each in beside],
+            )
             await connection.execute(
                 """INSERT INTO mailing_list (account_id, tenant_id, name, description, posting, reply_to, owners,
-                                             moderators)
-                   VALUES ($1, $2::uuid, $3, $4, $5, $6, $7, $8)""",
+                                             moderators, subscribing, visible_to, bounce_limit, bounce_action)
+                   VALUES ($1, $2::uuid, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)""",
                 account_id,
                 tenant_id,
                 *_values(settings),
@@ -102,14 +142,15 @@ class Lists:
             row = await connection.fetchrow(LIST + " WHERE m.account_id = $1::uuid", list_id)
         if row is None:
             raise Missing("there is no such list")
-        return _list(row)
+        return list_of(row)
 
     async def update(self, record: ListRecord, settings: ListSettings) -> None:
         """All of them."""
         async with transaction(self._pool, record.tenant_id) as connection:
             await connection.execute(
                 """UPDATE mailing_list SET name = $2, description = $3, posting = $4, reply_to = $5, owners = $6,
-                                           moderators = $7 WHERE account_id = $1::uuid""",
+                                           moderators = $7, subscribing = $8, visible_to = $9, bounce_limit = $10,
+                                           bounce_action = $11 WHERE account_id = $1::uuid""",
                 record.list_id,
                 *_values(settings),
             )
@@ -125,18 +166,18 @@ class Lists:
                 after,
                 size,
             )
-        return [_list(row) for row in rows]
+        return [list_of(row) for row in rows]
 
     async def found(self, tenant_id: str, account_ids: Sequence[str]) -> list[ListRecord]:
         """Those of the tenant's accounts that are lists; their members are not counted."""
         async with transaction(self._pool, tenant_id) as connection:
             rows = await connection.fetch(FOUND + " WHERE m.account_id = ANY($1::uuid[])", account_ids)
-        return [_list(row) for row in rows]
+        return [list_of(row) for row in rows]
 
     # -- members
 
     async def add(self, record: ListRecord, addresses: Sequence[str]) -> int:
-        """How many were none before. Raises InUse where there would be too many."""
+        """How many were none before, or suspended. Raises InUse where there would be too many."""
         async with transaction(self._pool, record.tenant_id) as connection:
             # One at a time: numbers are given in order.
             await connection.fetchval(
@@ -165,7 +206,14 @@ class Lists:
                 record.list_id,
                 new,
             )
-        return len(new)
+            again = await connection.execute(
+                """UPDATE list_member SET suspended_at = NULL, bounce_days = 0, bounced_at = NULL
+                   WHERE account_id = $1::uuid AND suspended_at IS NOT NULL
+                   AND lower(address) = ANY(SELECT lower(n) FROM unnest($2::text[]) n)""",
+                record.list_id,
+                addresses,
+            )
+        return len(new) + int(again.split()[-1])
 
     async def remove(self, record: ListRecord, addresses: Sequence[str]) -> int:
         """How many were members."""
@@ -178,31 +226,36 @@ class Lists:
             )
         return int(done.split()[-1])
 
-    async def members(self, record: ListRecord, after: int, size: int) -> list[tuple[int, str]]:
-        """Number and address, in the order in which they came, from behind `after`."""
+    async def members(
+        self, record: ListRecord, after: int, size: int, suspended_only: bool = False
+    ) -> list[MemberRecord]:
+        """In the order in which they came, from behind `after`."""
         async with transaction(self._pool, record.tenant_id) as connection:
             rows = await connection.fetch(
-                """SELECT number, address FROM list_member WHERE account_id = $1::uuid AND number > $2
-                   ORDER BY number LIMIT $3""",
+                """SELECT number, address, bounce_days, last_bounce, suspended_at IS NOT NULL AS suspended
+                   FROM list_member WHERE account_id = $1::uuid AND number > $2
+                   AND (suspended_at IS NOT NULL OR NOT $4) ORDER BY number LIMIT $3""",
                 record.list_id,
                 after,
                 size,
+                suspended_only,
             )
-        return [(row["number"], row["address"]) for row in rows]
+        return [MemberRecord(*row) for row in rows]
 
-    async def page(self, tenant_id: str, list_id: str, page: int) -> tuple[int, list[str]]:
-        """That page, or the next that has members; none: there are no more."""
+    async def page(self, tenant_id: str, list_id: str, page: int) -> tuple[int, list[tuple[int, str]]]:
+        """That page, or the next that has members who get mail, with their numbers; none: there are no more."""
         async with transaction(self._pool, tenant_id) as connection:
             rows = await connection.fetch(
                 """WITH first AS (SELECT min(number) / $3 AS page FROM list_member
-                                  WHERE account_id = $1::uuid AND number >= $2 * $3)
-                   SELECT f.page, e.address FROM first f JOIN list_member e ON e.account_id = $1::uuid
-                       AND e.number >= f.page * $3 AND e.number < (f.page + 1) * $3 ORDER BY e.number""",
+                                  WHERE account_id = $1::uuid AND number >= $2 * $3 AND suspended_at IS NULL)
+                   SELECT f.page, e.number, e.address FROM first f JOIN list_member e ON e.account_id = $1::uuid
+                       AND e.number >= f.page * $3 AND e.number < (f.page + 1) * $3 AND e.suspended_at IS NULL
+                   ORDER BY e.number""",
                 list_id,
                 page,
                 PAGE_NUMBERS,
             )
-        return (rows[0]["page"] if rows else page), [row["address"] for row in rows]
+        return (rows[0]["page"] if rows else page), [(row["number"], row["address"]) for row in rows]
 
     async def among(self, tenant_id: str, list_id: str, addresses: Sequence[str]) -> list[str]:
         """Which of the addresses are members, as they are asked for."""
@@ -217,7 +270,7 @@ class Lists:
         return [row["address"] for row in rows]
 
 
-def _values(settings: ListSettings) -> tuple[str, str, str, str, tuple[str, ...], tuple[str, ...]]:
+def _values(settings: ListSettings) -> tuple[object, ...]:
     return (
         settings.name,
         settings.description,
@@ -225,4 +278,8 @@ def _values(settings: ListSettings) -> tuple[str, str, str, str, tuple[str, ...]
         settings.reply_to,
         settings.owners,
         settings.moderators,
+        settings.subscribing,
+        settings.visible_to,
+        settings.bounce_limit,
+        settings.bounce_action,
     )

@@ -21,6 +21,12 @@ ALLOWED = {
     # What a member asks for by mail.
     f"{DIRECTORY}DirectoryListService/RemoveMembers": ("mda", "admin-api"),
     f"{DIRECTORY}DirectoryListService": ("admin-api",),
+    f"{DIRECTORY}DirectoryMembershipService/ReadLeave": ("admin-api",),
+    f"{DIRECTORY}DirectoryMembershipService/Leave": ("admin-api",),
+    f"{DIRECTORY}DirectoryMembershipService/RecordBounce": ("mda",),
+    f"{DIRECTORY}DirectoryMembershipService/StartSubscription": ("mda",),
+    f"{DIRECTORY}DirectoryMembershipService/FinishSubscription": ("mda",),
+    f"{DIRECTORY}DirectoryMembershipService/ExpandList": ("smtp-gateway",),
     f"{DIRECTORY}DirectoryScimService": ("admin-api",),
     f"{DIRECTORY}DirectoryCertificateService": ("admin-api",),
     f"{DIRECTORY}DirectorySecondFactorService": ("admin-api",),

@@ -15,6 +15,7 @@ from directory.adapters.lists import ListRecord, Lists, ListSettings
 from directory.adapters.tenants import Domains, Tenants
 from directory.core import names
 from directory.core.scram import SALT_OCTETS
+from directory.core.list_tokens import ListTokens
 from directory.edge.answers import mapped, order
 from directory.edge.finding import account_of
 from directory.edge.paging import page_size
@@ -34,6 +35,26 @@ REPLY_TO = {
 }
 POSTING_WORDS = {word: value for value, word in POSTING.items() if value}
 REPLY_TO_WORDS = {word: value for value, word in REPLY_TO.items() if value}
+SUBSCRIBING = {
+    wire.SUBSCRIBING_UNSPECIFIED: "closed",
+    wire.SUBSCRIBING_CLOSED: "closed",
+    wire.SUBSCRIBING_OPEN: "open",
+}
+VISIBLE_TO = {
+    wire.VISIBLE_TO_UNSPECIFIED: "owners",
+    wire.VISIBLE_TO_OWNERS: "owners",
+    wire.VISIBLE_TO_MEMBERS: "members",
+    wire.VISIBLE_TO_TENANT: "tenant",
+}
+BOUNCE_ACTION = {
+    wire.BOUNCE_ACTION_UNSPECIFIED: "suspend",
+    wire.BOUNCE_ACTION_SUSPEND: "suspend",
+    wire.BOUNCE_ACTION_REMOVE: "remove",
+}
+BOUNCE_LIMIT, BOUNCE_LIMIT_MOST = 5, 100
+SUBSCRIBING_WORDS = {word: value for value, word in SUBSCRIBING.items() if value}
+VISIBLE_TO_WORDS = {word: value for value, word in VISIBLE_TO.items() if value}
+BOUNCE_ACTION_WORDS = {word: value for value, word in BOUNCE_ACTION.items() if value}
 ADDRESSES = 1000
 OWNERS = 20
 NAME_CHARACTERS = 100
@@ -57,6 +78,10 @@ def _message(record: ListRecord) -> wire.MailingList:
         members=record.members,
     )
 
+        subscribing=SUBSCRIBING_WORDS[record.settings.subscribing],
+        visible_to=VISIBLE_TO_WORDS[record.settings.visible_to],
+        bounce_limit=record.settings.bounce_limit,
+        bounce_action=BOUNCE_ACTION_WORDS[record.settings.bounce_action],
 
 def _checked(settings: ListSettings) -> ListSettings:
     if len(settings.name) > NAME_CHARACTERS or len(settings.description) > DESCRIPTION_CHARACTERS:
@@ -65,6 +90,8 @@ def _checked(settings: ListSettings) -> ListSettings:
         raise names.NameInvalid(f"a list has 1 to {OWNERS} owners and at most {OWNERS} moderators")
     return settings
 
+    if not 0 <= settings.bounce_limit <= BOUNCE_LIMIT_MOST:
+        raise names.NameInvalid(f"a bounce limit is a number of days from 0 to {BOUNCE_LIMIT_MOST}")
 
 class ListOrders(DirectoryListServiceServicer):
     """Answers the operator and the mda."""
@@ -81,7 +108,9 @@ class ListOrders(DirectoryListServiceServicer):
     ) -> None:
         self._tenants = tenants
         self._domains = domains
+        tokens: ListTokens,
         self._accounts = accounts
+        self._tokens = tokens
         self._lists = lists
         self._deleted = deleted
         self._tell = tell
@@ -130,6 +159,10 @@ class ListOrders(DirectoryListServiceServicer):
         return wire.CreateListResponse(list=_message(await self._lists.get(list_id)))
 
     @order
+            SUBSCRIBING[request.subscribing],
+            VISIBLE_TO[request.visible_to],
+            request.bounce_limit if request.HasField("bounce_limit") else BOUNCE_LIMIT,
+            BOUNCE_ACTION[request.bounce_action],
     async def GetList(self, request: wire.GetListRequest, context: Context) -> wire.GetListResponse:
         return wire.GetListResponse(list=_message(await self._list(request.list)))
 
@@ -150,6 +183,10 @@ class ListOrders(DirectoryListServiceServicer):
         return wire.UpdateListResponse(list=_message(await self._lists.get(record.list_id)))
 
     @order
+            SUBSCRIBING[request.subscribing] if request.subscribing else old.subscribing,
+            VISIBLE_TO[request.visible_to] if request.visible_to else old.visible_to,
+            request.bounce_limit if request.HasField("bounce_limit") else old.bounce_limit,
+            BOUNCE_ACTION[request.bounce_action] if request.bounce_action else old.bounce_action,
     async def ListLists(self, request: wire.ListListsRequest, context: Context) -> wire.ListListsResponse:
         size = page_size(request.page_size)
         tenant_id = (await self._tenants.get(request.tenant)).tenant_id if request.tenant else None
@@ -192,10 +229,21 @@ class ListOrders(DirectoryListServiceServicer):
         token = request.page_token
         if token and not (token.isascii() and token.isdigit() and len(token) < 19):
             raise names.NameInvalid("that is no page of a list's members")
-        members = await self._lists.members(await self._list(request.list), int(token) if token else -1, size)
+        members = await self._lists.members(
+            await self._list(request.list), int(token) if token else -1, size, request.suspended
+        )
         return wire.ListMembersResponse(
-            addresses=[address for _, address in members],
-            next_page_token=str(members[-1][0]) if len(members) == size else "",
+            addresses=[each.address for each in members],
+            next_page_token=str(members[-1].number) if len(members) == size else "",
+            members=[
+                wire.Member(
+                    address=each.address,
+                    bounce_days=each.bounce_days,
+                    last_bounce=each.last_bounce,
+                    suspended=each.suspended,
+                )
+                for each in members
+            ],
         )
 
     # -- what the mda asks
@@ -213,8 +261,12 @@ class ListOrders(DirectoryListServiceServicer):
         self, request: wire.GetMemberPageRequest, context: Context
     ) -> wire.GetMemberPageResponse:
         _ids(request.tenant_id, request.list_id)
-        page, addresses = await self._lists.page(request.tenant_id, request.list_id, request.page)
-        return wire.GetMemberPageResponse(page=page, addresses=addresses)
+        page, members = await self._lists.page(request.tenant_id, request.list_id, request.page)
+        return wire.GetMemberPageResponse(
+            page=page,
+            addresses=[address for _, address in members],
+            tokens=[self._tokens.of_member(request.list_id, number) for number, _ in members],
+        )
 
     @mapped
     async def FindMembers(

@@ -59,6 +59,72 @@ REPLY_TO_LIST: ReplyTo.ValueType  # 2
 """A Reply-To of the list takes the place of the author's."""
 Global___ReplyTo: _TypeAlias = ReplyTo  # noqa: Y015
 
+class _Subscribing:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SubscribingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Subscribing.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUBSCRIBING_UNSPECIFIED: _Subscribing.ValueType  # 0
+    SUBSCRIBING_CLOSED: _Subscribing.ValueType  # 1
+    """Nobody: the owners add members."""
+    SUBSCRIBING_OPEN: _Subscribing.ValueType  # 2
+    """Whoever confirms it."""
+
+class Subscribing(_Subscribing, metaclass=_SubscribingEnumTypeWrapper):
+    """Who may become a member by mail."""
+
+SUBSCRIBING_UNSPECIFIED: Subscribing.ValueType  # 0
+SUBSCRIBING_CLOSED: Subscribing.ValueType  # 1
+"""Nobody: the owners add members."""
+SUBSCRIBING_OPEN: Subscribing.ValueType  # 2
+"""Whoever confirms it."""
+Global___Subscribing: _TypeAlias = Subscribing  # noqa: Y015
+
+class _VisibleTo:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VisibleToEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VisibleTo.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VISIBLE_TO_UNSPECIFIED: _VisibleTo.ValueType  # 0
+    VISIBLE_TO_OWNERS: _VisibleTo.ValueType  # 1
+    """Owners and moderators."""
+    VISIBLE_TO_MEMBERS: _VisibleTo.ValueType  # 2
+    """Members too."""
+    VISIBLE_TO_TENANT: _VisibleTo.ValueType  # 3
+    """All accounts of the tenant."""
+
+class VisibleTo(_VisibleTo, metaclass=_VisibleToEnumTypeWrapper):
+    """Who may see the members (EXPN)."""
+
+VISIBLE_TO_UNSPECIFIED: VisibleTo.ValueType  # 0
+VISIBLE_TO_OWNERS: VisibleTo.ValueType  # 1
+"""Owners and moderators."""
+VISIBLE_TO_MEMBERS: VisibleTo.ValueType  # 2
+"""Members too."""
+VISIBLE_TO_TENANT: VisibleTo.ValueType  # 3
+"""All accounts of the tenant."""
+Global___VisibleTo: _TypeAlias = VisibleTo  # noqa: Y015
+
+class _BounceAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BounceActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BounceAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BOUNCE_ACTION_UNSPECIFIED: _BounceAction.ValueType  # 0
+    BOUNCE_ACTION_SUSPEND: _BounceAction.ValueType  # 1
+    BOUNCE_ACTION_REMOVE: _BounceAction.ValueType  # 2
+
+class BounceAction(_BounceAction, metaclass=_BounceActionEnumTypeWrapper):
+    """What becomes of a member whose mail comes back too often."""
+
+BOUNCE_ACTION_UNSPECIFIED: BounceAction.ValueType  # 0
+BOUNCE_ACTION_SUSPEND: BounceAction.ValueType  # 1
+BOUNCE_ACTION_REMOVE: BounceAction.ValueType  # 2
+Global___BounceAction: _TypeAlias = BounceAction  # noqa: Y015
+
 @_typing.final
 class MailingList(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -74,6 +140,10 @@ class MailingList(_message.Message):
     OWNERS_FIELD_NUMBER: _builtins.int
     MODERATORS_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
+    SUBSCRIBING_FIELD_NUMBER: _builtins.int
+    VISIBLE_TO_FIELD_NUMBER: _builtins.int
+    BOUNCE_LIMIT_FIELD_NUMBER: _builtins.int
+    BOUNCE_ACTION_FIELD_NUMBER: _builtins.int
     list_id: _builtins.str
     """The id of the account that stands for it in the directory."""
     tenant_id: _builtins.str
@@ -84,6 +154,11 @@ class MailingList(_message.Message):
     posting: Global___Posting.ValueType
     reply_to: Global___ReplyTo.ValueType
     members: _builtins.int
+    subscribing: Global___Subscribing.ValueType
+    visible_to: Global___VisibleTo.ValueType
+    bounce_limit: _builtins.int
+    """On so many days mail to a member comes back before it gets none any more; 0: it is not counted."""
+    bounce_action: Global___BounceAction.ValueType
     @_builtins.property
     def owners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """They get what comes back, and are told of what is held; at least one."""
@@ -106,10 +181,14 @@ class MailingList(_message.Message):
         owners: _abc.Iterable[_builtins.str] | None = ...,
         moderators: _abc.Iterable[_builtins.str] | None = ...,
         members: _builtins.int = ...,
+        subscribing: Global___Subscribing.ValueType = ...,
+        visible_to: Global___VisibleTo.ValueType = ...,
+        bounce_limit: _builtins.int = ...,
+        bounce_action: Global___BounceAction.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "description", b"description", "list_id", b"list_id", "members", b"members", "moderators", b"moderators", "name", b"name", "owners", b"owners", "posting", b"posting", "reply_to", b"reply_to", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "bounce_action", b"bounce_action", "bounce_limit", b"bounce_limit", "description", b"description", "list_id", b"list_id", "members", b"members", "moderators", b"moderators", "name", b"name", "owners", b"owners", "posting", b"posting", "reply_to", b"reply_to", "subscribing", b"subscribing", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name", "visible_to", b"visible_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -127,6 +206,10 @@ class CreateListRequest(_message.Message):
     OWNERS_FIELD_NUMBER: _builtins.int
     MODERATORS_FIELD_NUMBER: _builtins.int
     EVEN_IF_CONFUSABLE_FIELD_NUMBER: _builtins.int
+    SUBSCRIBING_FIELD_NUMBER: _builtins.int
+    VISIBLE_TO_FIELD_NUMBER: _builtins.int
+    BOUNCE_LIMIT_FIELD_NUMBER: _builtins.int
+    BOUNCE_ACTION_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     name: _builtins.str
     description: _builtins.str
@@ -134,6 +217,11 @@ class CreateListRequest(_message.Message):
     reply_to: Global___ReplyTo.ValueType
     even_if_confusable: _builtins.bool
     """Also where it looks like another one of the domain."""
+    subscribing: Global___Subscribing.ValueType
+    visible_to: Global___VisibleTo.ValueType
+    bounce_limit: _builtins.int
+    """Not set: 5."""
+    bounce_action: Global___BounceAction.ValueType
     @_builtins.property
     def owners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -149,12 +237,18 @@ class CreateListRequest(_message.Message):
         owners: _abc.Iterable[_builtins.str] | None = ...,
         moderators: _abc.Iterable[_builtins.str] | None = ...,
         even_if_confusable: _builtins.bool = ...,
+        subscribing: Global___Subscribing.ValueType = ...,
+        visible_to: Global___VisibleTo.ValueType = ...,
+        bounce_limit: _builtins.int | None = ...,
+        bounce_action: Global___BounceAction.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bounce_limit", b"_bounce_limit", "bounce_limit", b"bounce_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "description", b"description", "even_if_confusable", b"even_if_confusable", "moderators", b"moderators", "name", b"name", "owners", b"owners", "posting", b"posting", "reply_to", b"reply_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bounce_limit", b"_bounce_limit", "address", b"address", "bounce_action", b"bounce_action", "bounce_limit", b"bounce_limit", "description", b"description", "even_if_confusable", b"even_if_confusable", "moderators", b"moderators", "name", b"name", "owners", b"owners", "posting", b"posting", "reply_to", b"reply_to", "subscribing", b"subscribing", "visible_to", b"visible_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__bounce_limit: _TypeAlias = _typing.Literal["bounce_limit"]  # noqa: Y015
+    _WhichOneofArgType__bounce_limit: _TypeAlias = _typing.Literal["_bounce_limit", b"_bounce_limit"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bounce_limit) -> _WhichOneofReturnType__bounce_limit | None: ...
 
 Global___CreateListRequest: _TypeAlias = CreateListRequest  # noqa: Y015
 
@@ -231,6 +325,10 @@ class UpdateListRequest(_message.Message):
     OWNERS_FIELD_NUMBER: _builtins.int
     MODERATORS_FIELD_NUMBER: _builtins.int
     NO_MODERATORS_FIELD_NUMBER: _builtins.int
+    SUBSCRIBING_FIELD_NUMBER: _builtins.int
+    VISIBLE_TO_FIELD_NUMBER: _builtins.int
+    BOUNCE_LIMIT_FIELD_NUMBER: _builtins.int
+    BOUNCE_ACTION_FIELD_NUMBER: _builtins.int
     list: _builtins.str
     name: _builtins.str
     description: _builtins.str
@@ -238,6 +336,10 @@ class UpdateListRequest(_message.Message):
     reply_to: Global___ReplyTo.ValueType
     no_moderators: _builtins.bool
     """Takes all moderators away where `moderators` is empty."""
+    subscribing: Global___Subscribing.ValueType
+    visible_to: Global___VisibleTo.ValueType
+    bounce_limit: _builtins.int
+    bounce_action: Global___BounceAction.ValueType
     @_builtins.property
     def owners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -253,15 +355,23 @@ class UpdateListRequest(_message.Message):
         owners: _abc.Iterable[_builtins.str] | None = ...,
         moderators: _abc.Iterable[_builtins.str] | None = ...,
         no_moderators: _builtins.bool = ...,
+        subscribing: Global___Subscribing.ValueType = ...,
+        visible_to: Global___VisibleTo.ValueType = ...,
+        bounce_limit: _builtins.int | None = ...,
+        bounce_action: Global___BounceAction.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "description", b"description", "name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bounce_limit", b"_bounce_limit", "_description", b"_description", "_name", b"_name", "bounce_limit", b"bounce_limit", "description", b"description", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "description", b"description", "list", b"list", "moderators", b"moderators", "name", b"name", "no_moderators", b"no_moderators", "owners", b"owners", "posting", b"posting", "reply_to", b"reply_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bounce_limit", b"_bounce_limit", "_description", b"_description", "_name", b"_name", "bounce_action", b"bounce_action", "bounce_limit", b"bounce_limit", "description", b"description", "list", b"list", "moderators", b"moderators", "name", b"name", "no_moderators", b"no_moderators", "owners", b"owners", "posting", b"posting", "reply_to", b"reply_to", "subscribing", b"subscribing", "visible_to", b"visible_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bounce_limit: _TypeAlias = _typing.Literal["bounce_limit"]  # noqa: Y015
+    _WhichOneofArgType__bounce_limit: _TypeAlias = _typing.Literal["_bounce_limit", b"_bounce_limit"]  # noqa: Y015
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bounce_limit) -> _WhichOneofReturnType__bounce_limit | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
     @_typing.overload
@@ -374,6 +484,8 @@ Global___DeleteListResponse: _TypeAlias = DeleteListResponse  # noqa: Y015
 
 @_typing.final
 class AddMembersRequest(_message.Message):
+    """Who is suspended is not any more."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LIST_FIELD_NUMBER: _builtins.int
@@ -466,19 +578,23 @@ class ListMembersRequest(_message.Message):
     LIST_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SUSPENDED_FIELD_NUMBER: _builtins.int
     list: _builtins.str
     page_size: _builtins.int
     page_token: _builtins.str
+    suspended: _builtins.bool
+    """Only those that get no mail because it came back too often."""
     def __init__(
         self,
         *,
         list: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        suspended: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["list", b"list", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list", b"list", "page_size", b"page_size", "page_token", b"page_token", "suspended", b"suspended"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -490,22 +606,57 @@ class ListMembersResponse(_message.Message):
 
     ADDRESSES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     @_builtins.property
     def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
+        """The same, with what is known of them."""
+
     def __init__(
         self,
         *,
         addresses: _abc.Iterable[_builtins.str] | None = ...,
         next_page_token: _builtins.str = ...,
+        members: _abc.Iterable[Global___Member] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "members", b"members", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListMembersResponse: _TypeAlias = ListMembersResponse  # noqa: Y015
+
+@_typing.final
+class Member(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    BOUNCE_DAYS_FIELD_NUMBER: _builtins.int
+    LAST_BOUNCE_FIELD_NUMBER: _builtins.int
+    SUSPENDED_FIELD_NUMBER: _builtins.int
+    address: _builtins.str
+    bounce_days: _builtins.int
+    """Lately."""
+    last_bounce: _builtins.str
+    suspended: _builtins.bool
+    def __init__(
+        self,
+        *,
+        address: _builtins.str = ...,
+        bounce_days: _builtins.int = ...,
+        last_bounce: _builtins.str = ...,
+        suspended: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "bounce_days", b"bounce_days", "last_bounce", b"last_bounce", "suspended", b"suspended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Member: _TypeAlias = Member  # noqa: Y015
 
 @_typing.final
 class FindListsRequest(_message.Message):
@@ -582,19 +733,25 @@ class GetMemberPageResponse(_message.Message):
 
     PAGE_FIELD_NUMBER: _builtins.int
     ADDRESSES_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
     page: _builtins.int
     """Which it is; meaningless without addresses: there are no more."""
     @_builtins.property
     def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of each of them: 24 small letters and digits by which only its mail and the directory know it."""
+
     def __init__(
         self,
         *,
         page: _builtins.int = ...,
         addresses: _abc.Iterable[_builtins.str] | None = ...,
+        tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "page", b"page"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "page", b"page", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
