@@ -296,9 +296,6 @@ mailing_list = Table(
     # Of the next member; nobody gets one twice.
     Column("next_number", BigInteger, nullable=False, server_default=text("0")),
     _created_at(),
-    Index("mailing_list_tenant_id", "tenant_id"),
-)
-
     # closed, open
     Column("subscribing", Text, nullable=False, server_default=text("'closed'")),
     # owners, members, tenant
@@ -306,6 +303,9 @@ mailing_list = Table(
     # 0: what comes back is not counted. suspend, remove
     Column("bounce_limit", Integer, nullable=False, server_default=text("5")),
     Column("bounce_action", Text, nullable=False, server_default=text("'suspend'")),
+    Index("mailing_list_tenant_id", "tenant_id"),
+)
+
 list_member = Table(
     "list_member",
     metadata,
@@ -319,14 +319,14 @@ list_member = Table(
     Column("tenant_id", UUID(as_uuid=True), nullable=False),
     Column("address", Text, nullable=False),
     _created_at(),
-    Index("list_member_address", "account_id", text("lower(address)"), unique=True),
-)
-
     # On how many days mail to it came back, lately; the last of them.
     Column("bounce_days", Integer, nullable=False, server_default=text("0")),
     Column("bounced_at", DateTime(timezone=True)),
     Column("last_bounce", Text, nullable=False, server_default=text("''")),
     Column("suspended_at", DateTime(timezone=True)),
+    Index("list_member_address", "account_id", text("lower(address)"), unique=True),
+)
+
 # What a tenant's own identity management shows.
 scim_token = Table(
     "scim_token",

@@ -14,8 +14,8 @@ from directory.adapters.deleted import DeletedAccounts
 from directory.adapters.lists import ListRecord, Lists, ListSettings
 from directory.adapters.tenants import Domains, Tenants
 from directory.core import names
-from directory.core.scram import SALT_OCTETS
 from directory.core.list_tokens import ListTokens
+from directory.core.scram import SALT_OCTETS
 from directory.edge.answers import mapped, order
 from directory.edge.finding import account_of
 from directory.edge.paging import page_size
@@ -33,8 +33,6 @@ REPLY_TO = {
     wire.REPLY_TO_AUTHOR: "author",
     wire.REPLY_TO_LIST: "list",
 }
-POSTING_WORDS = {word: value for value, word in POSTING.items() if value}
-REPLY_TO_WORDS = {word: value for value, word in REPLY_TO.items() if value}
 SUBSCRIBING = {
     wire.SUBSCRIBING_UNSPECIFIED: "closed",
     wire.SUBSCRIBING_CLOSED: "closed",
@@ -55,6 +53,8 @@ BOUNCE_LIMIT, BOUNCE_LIMIT_MOST = 5, 100
 SUBSCRIBING_WORDS = {word: value for value, word in SUBSCRIBING.items() if value}
 VISIBLE_TO_WORDS = {word: value for value, word in VISIBLE_TO.items() if value}
 BOUNCE_ACTION_WORDS = {word: value for value, word in BOUNCE_ACTION.items() if value}
+POSTING_WORDS = {word: value for value, word in POSTING.items() if value}
+REPLY_TO_WORDS = {word: value for value, word in REPLY_TO.items() if value}
 ADDRESSES = 1000
 OWNERS = 20
 NAME_CHARACTERS = 100
@@ -76,22 +76,22 @@ def _message(record: ListRecord) -> wire.MailingList:
         owners=record.settings.owners,
         moderators=record.settings.moderators,
         members=record.members,
-    )
-
         subscribing=SUBSCRIBING_WORDS[record.settings.subscribing],
         visible_to=VISIBLE_TO_WORDS[record.settings.visible_to],
         bounce_limit=record.settings.bounce_limit,
         bounce_action=BOUNCE_ACTION_WORDS[record.settings.bounce_action],
+    )
+
 
 def _checked(settings: ListSettings) -> ListSettings:
     if len(settings.name) > NAME_CHARACTERS or len(settings.description) > DESCRIPTION_CHARACTERS:
         raise names.NameInvalid("a list's name or description is too long")
     if not 1 <= len(settings.owners) <= OWNERS or len(settings.moderators) > OWNERS:
         raise names.NameInvalid(f"a list has 1 to {OWNERS} owners and at most {OWNERS} moderators")
-    return settings
-
     if not 0 <= settings.bounce_limit <= BOUNCE_LIMIT_MOST:
         raise names.NameInvalid(f"a bounce limit is a number of days from 0 to {BOUNCE_LIMIT_MOST}")
+    return settings
+
 
 class ListOrders(DirectoryListServiceServicer):
     """Answers the operator and the mda."""
@@ -105,12 +105,12 @@ class ListOrders(DirectoryListServiceServicer):
         deleted: DeletedAccounts,
         tell: Callable[[Change], None],
         clock: Callable[[], datetime],
+        tokens: ListTokens,
     ) -> None:
+        self._tokens = tokens
         self._tenants = tenants
         self._domains = domains
-        tokens: ListTokens,
         self._accounts = accounts
-        self._tokens = tokens
         self._lists = lists
         self._deleted = deleted
         self._tell = tell
@@ -153,16 +153,16 @@ class ListOrders(DirectoryListServiceServicer):
             REPLY_TO[request.reply_to],
             await self._addresses(request.owners),
             await self._addresses(request.moderators),
+            SUBSCRIBING[request.subscribing],
+            VISIBLE_TO[request.visible_to],
+            request.bounce_limit if request.HasField("bounce_limit") else BOUNCE_LIMIT,
+            BOUNCE_ACTION[request.bounce_action],
         )
         list_id = await self._lists.create(tenant_id, address, os.urandom(SALT_OCTETS), _checked(settings))
         self._tell(Change(tenant_id, list_id, (address,)))
         return wire.CreateListResponse(list=_message(await self._lists.get(list_id)))
 
     @order
-            SUBSCRIBING[request.subscribing],
-            VISIBLE_TO[request.visible_to],
-            request.bounce_limit if request.HasField("bounce_limit") else BOUNCE_LIMIT,
-            BOUNCE_ACTION[request.bounce_action],
     async def GetList(self, request: wire.GetListRequest, context: Context) -> wire.GetListResponse:
         return wire.GetListResponse(list=_message(await self._list(request.list)))
 
@@ -177,16 +177,16 @@ class ListOrders(DirectoryListServiceServicer):
             REPLY_TO[request.reply_to] if request.reply_to else old.reply_to,
             await self._addresses(request.owners) or old.owners,
             moderators if moderators or request.no_moderators else old.moderators,
+            SUBSCRIBING[request.subscribing] if request.subscribing else old.subscribing,
+            VISIBLE_TO[request.visible_to] if request.visible_to else old.visible_to,
+            request.bounce_limit if request.HasField("bounce_limit") else old.bounce_limit,
+            BOUNCE_ACTION[request.bounce_action] if request.bounce_action else old.bounce_action,
         )
         await self._lists.update(record, _checked(settings))
         self._tell(Change(record.tenant_id, record.list_id))
         return wire.UpdateListResponse(list=_message(await self._lists.get(record.list_id)))
 
     @order
-            SUBSCRIBING[request.subscribing] if request.subscribing else old.subscribing,
-            VISIBLE_TO[request.visible_to] if request.visible_to else old.visible_to,
-            request.bounce_limit if request.HasField("bounce_limit") else old.bounce_limit,
-            BOUNCE_ACTION[request.bounce_action] if request.bounce_action else old.bounce_action,
     async def ListLists(self, request: wire.ListListsRequest, context: Context) -> wire.ListListsResponse:
         size = page_size(request.page_size)
         tenant_id = (await self._tenants.get(request.tenant)).tenant_id if request.tenant else None
