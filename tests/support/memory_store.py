@@ -33,6 +33,7 @@ from mailstore import (
     MailboxHasInferiors,
     MailboxMissing,
     NewMessage,
+    Prepared,
     Snapshot,
     StoredMessage,
     TextAnswer,
@@ -124,6 +125,7 @@ class MemoryStore:
         self._accounts: dict[str, Account] = {}
         self._bodies: dict[str, bytes] = {}
         self._names = count(1)
+        self.prepared = Prepared()
 
     def of(self, account: AccountRef) -> Account:
         return self._accounts.setdefault(account.account_id, Account())
@@ -209,6 +211,9 @@ class MemoryStore:
         return sorted(self.of(account).subscribed)
 
     # -- messages in
+
+    def may_wait(self, contents: Sequence[bytes]) -> bool:
+        return all(len(content) < 1000 for content in contents)
 
     async def put_body(self, account: AccountRef, content: bytes) -> BodyReference:
         key = f"body-{next(self._names)}"

@@ -36,6 +36,7 @@ from mailstore import (
     upkeep,
 )
 from mailstore.appending import Appended, Appender
+from mailstore.prepared import Prepared
 from mailstore.quotas import AskLimits, Quotas, limits_of, unlimited
 from mailstore.scripts import ScriptStore
 from mailstore.sharing import SharedMailbox
@@ -81,6 +82,8 @@ class MailStore:
         self._tell = tell
         self._quotas = quotas
         self._appender = Appender(pool, quotas)
+        # Messages that sessions of this process have read ahead.
+        self.prepared = Prepared()
         # Told after a delivery what accounts that have a limit keep now.
         self.on_quota: Callable[[Quota], None] = lambda _quota: None
         # Told after a commit what users take messages for.
@@ -194,6 +197,10 @@ class MailStore:
             self.on_quota(quota)
         return filed.outcomes
 
+    def may_wait(self, contents: Sequence[bytes]) -> bool:
+        """Whether bodies that are appended together are so short that they are stored with their messages."""
+        return staging.may_wait(contents, self._staged_octets)
+
     async def put_body(self, account: AccountRef, content: bytes) -> BodyReference:
         """Of a message to be appended. A short one is stored with its message (`staging`)."""
         [reference] = await self.put_bodies(account, [content])
@@ -201,7 +208,7 @@ class MailStore:
 
     async def put_bodies(self, account: AccountRef, contents: Sequence[bytes]) -> list[BodyReference]:
         """The same of messages that are appended together: longer ones in few objects."""
-        if staging.may_wait(contents, self._staged_octets):
+        if self.may_wait(contents):
             return await staging.stage(self._blobs, account, contents)
         return await bodies.put(self._blobs, account, contents)
 

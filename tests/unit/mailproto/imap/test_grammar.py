@@ -252,3 +252,30 @@ def test_the_saved_result_stands_where_a_set_stands() -> None:
     assert isinstance(fetch, c.Fetch)
     assert fetch.numbers is SAVED
     assert fetch.numbers.encode() == b"$"
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        b"BODY.PEEK[]",
+        b"(UID FLAGS BODY[1.2]<0.10>)",
+        b"(BODY[HEADER.FIELDS (To Cc)])",
+        b"FAST",
+        b"(FLAGS) (CHANGEDSINCE 7)",
+        b'(BODY[HEADER.FIELDS ("a{3}b")])',
+        b"(" + b" ".join([b"BODY[%d]" % number for number in range(1, 60)]) + b")",
+        b"BODY[HEADER.FIELDS ({2+}\r\nTo)]",
+    ],
+)
+def test_items_asked_for_again_are_the_same(items: bytes) -> None:
+    line = b"a FETCH 3 " + items
+    first = parse(line).command
+    assert parse(line).command == first
+    other = parse(b"b UID FETCH 1:* " + items).command
+    assert isinstance(first, c.Fetch)
+    assert isinstance(other, c.Fetch)
+    assert other.items == first.items
+    for broken in (line + b")", line + b" ", line[:-1] + b"%"):
+        for _ in range(2):
+            with pytest.raises(CommandInvalid):
+                parse(broken)

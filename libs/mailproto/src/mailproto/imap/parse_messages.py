@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from mailproto.imap import commands as c
 from mailproto.imap.cursor import Cursor, ParseError
+from mailproto.imap.fetch_items import FetchItem
 from mailproto.imap.parse_fetch import parse_items
 from mailproto.imap.parse_search import parse_search
 from mailproto.imap.parse_sort import parse_sort, parse_thread
@@ -15,6 +17,8 @@ UTF8 = re.compile(rb"UTF8 \((?=~\{)", re.IGNORECASE)
 # Parts of one message.
 CATENATED = 200
 CATENATE = re.compile(rb"CATENATE \(", re.IGNORECASE)
+# Items of FETCH up to this length are remembered.
+LONGEST_KNOWN = 200
 STORE = re.compile(rb"([+-]?FLAGS)(\.SILENT)?", re.IGNORECASE)
 
 
@@ -89,9 +93,23 @@ def _search(cursor: Cursor, by: c.By) -> c.Command:
     return c.Search(key, by, returns)
 
 
+@lru_cache(maxsize=256)
+def _known_items(octets: bytes) -> tuple[FetchItem, ...] | None:
+    """None where more than items stands there."""
+    cursor = Cursor(octets)
+    items = parse_items(cursor)
+    return items if cursor.at_end() else None
+
+
 def _fetch(cursor: Cursor, by: c.By) -> c.Command:
     numbers = cursor.message_set()
     cursor.space()
+    # A client asks for the same items again and again; what is at the end of the command stands for itself.
+    rest = bytes(cursor.data[cursor.position : cursor.position + LONGEST_KNOWN + 1])
+    known = _known_items(rest) if len(rest) <= LONGEST_KNOWN and b"{" not in rest else None
+    if known is not None:
+        cursor.position = len(cursor.data)
+        return c.Fetch(numbers, known, by)
     items = parse_items(cursor)
     partial: Partial | None = None
     changed_since: int | None = None
