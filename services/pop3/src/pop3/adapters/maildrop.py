@@ -57,7 +57,7 @@ class StoreMaildrops:
         self._locks = locks
         self._settings_of = settings_of
         self._now = now
-        self._prepared = Prepared()
+        self._prepared = store.prepared
 
     async def open(self, account: AccountRef) -> StoreMaildrop | None:
         """See `ports.Maildrops`."""
