@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import cast
 
 from blobstore import BodyReference
-from mailmodel import Flags, MailboxInfo
+from mailmodel import Flags
 from mailmodel.flags import KEYWORD_OCTETS, KEYWORDS_A_MESSAGE
+from mailmodel.quota import Quota
 from mailmodel.rights import INSERT
 from mailmsg.facts import MessageFacts, examine
 from mailmsg.header import header_end
@@ -21,7 +22,7 @@ from imap.core.features import Feature, Utf8
 from imap.core.limits import refuse_more
 from imap.core.linking import catenate
 from imap.core.naming import say_normal_form
-from imap.core.places import Place, need
+from imap.core.places import Place, Reach, is_foreign, need
 from imap.core.quotas import warn
 from imap.core.session import Session
 from imap.ports import LongText
@@ -34,27 +35,57 @@ CREATE_FIRST = ("There is no such mailbox; create it first", "TRYCREATE")
 async def append(session: Session, command: Append) -> Answer:
     """The messages as the client sent them, all or none; nothing is put before them."""
     refuse_more(len(command.messages), session.limits.of_saving)
-    target = await target_mailbox(session, command.mailbox)
-    messages = await new_messages(session, command.messages)
     try:
-        if target.is_own:
-            uids = await session.store.append(session.account, target.info.mailbox_id, messages)
-        else:
-            uids = await session.store.append_to(target.reach.side, messages)
+        file = _file_short if _are_short(session, command) else _file_any
+        reach, uid_validity, uids, quota = await file(session, command)
     except MailboxMissing:
         raise No(*CREATE_FIRST) from None
-    await tell_saved(session, target.reach, uids, Cause.APPEND)
-    await warn(session, target.reach.owner)
+    await tell_saved(session, reach, uids, Cause.APPEND)
+    await warn(session, reach.owner, quota)
     await say_normal_form(session, command.mailbox)
-    if session.selected is not None and session.selected.mailbox_id == target.info.mailbox_id:
+    if session.selected is not None and session.selected.mailbox_id == reach.mailbox_id:
         session.is_stale = True
         session.put_there(uids)
-    return ok("APPEND completed", appended_code(target.info, uids))
+    return ok("APPEND completed", appended_code(uid_validity, uids))
 
 
-def appended_code(target: MailboxInfo, uids: list[int]) -> str:
+# Where they are, its UIDVALIDITY, their UIDs, and what its owner keeps now where that was counted.
+_Filed = tuple[Reach, int, list[int], Quota | None]
+
+
+def _are_short(session: Session, command: Append) -> bool:
+    """Whether they go into a mailbox of one's own, and their bodies with them: then all is one turn to the store."""
+    contents = [text.content for text in command.messages if isinstance(text.content, bytes)]
+    return (
+        len(contents) == len(command.messages)
+        and session.store.may_wait(contents)
+        and not is_foreign(command.mailbox)
+    )
+
+
+async def _file_short(session: Session, command: Append) -> _Filed:
+    messages = await new_messages(session, command.messages)
+    try:
+        filed = await session.store.append_named(session.account, command.mailbox, messages)
+    except MailboxNameInvalid as error:
+        raise No(str(error), "CANNOT") from None
+    return Reach(session.account, filed.mailbox_id), filed.uid_validity, filed.uids, filed.quota
+
+
+async def _file_any(session: Session, command: Append) -> _Filed:
+    """The mailbox is looked at before anything is put into the object storage."""
+    target = await target_mailbox(session, command.mailbox)
+    messages = await new_messages(session, command.messages)
+    if target.is_own:
+        uids = await session.store.append(session.account, target.info.mailbox_id, messages)
+    else:
+        uids = await session.store.append_to(target.reach.side, messages)
+    return target.reach, target.info.uid_validity, uids, None
+
+
+def appended_code(uid_validity: int, uids: list[int]) -> str:
     """APPENDUID (RFC 4315 §3). A mailbox keeps its UIDVALIDITY for life."""
-    return f"APPENDUID {target.uid_validity} {compact(uids).decode()}"
+    return f"APPENDUID {uid_validity} {compact(uids).decode()}"
 
 
 def check_text(session: Session, text: NewText, content: bytes | LongText) -> None:

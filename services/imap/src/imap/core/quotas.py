@@ -88,11 +88,13 @@ def _storage(used: int, limit: int) -> str:
     return f"STORAGE {-(-used // STORAGE_OCTETS)} {limit // STORAGE_OCTETS}"
 
 
-async def warn(session: Session, owner: AccountRef) -> None:
-    """After something was put into this account, or one of its mailboxes was selected."""
-    if not (await session.store.limits(owner)).is_limited:
+async def warn(session: Session, owner: AccountRef, counted: Quota | None = None) -> None:
+    """After something was put into this account, or one of its mailboxes was selected; `counted`: what it keeps, where that
+    is known already.
+    """
+    if counted is None and not (await session.store.limits(owner)).is_limited:
         return
-    quota = await session.store.quota(owner)
+    quota = counted or await session.store.quota(owner)
     if quota.free_octets == 0 or quota.used_percent >= SOFT_PERCENT:
         said = f"{quota.used_percent} % of what may be kept is used"
         await session.say(session.untagged("NO", said, "OVERQUOTA"))

@@ -35,7 +35,9 @@ async def replace(session: Session, command: Replace) -> Answer:
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     await tell_saved(session, target.reach, [uid], Cause.APPEND)
-    await session.say(session.untagged("OK", "The new message is there", appended_code(target.info, [uid])))
+    await session.say(
+        session.untagged("OK", "The new message is there", appended_code(target.info.uid_validity, [uid]))
+    )
     await say_normal_form(session, command.mailbox)
     await session.refresh(MayExpunge.YES)
     return ok("REPLACE completed", session.highest_told)
