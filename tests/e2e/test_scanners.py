@@ -32,7 +32,13 @@ VIRUS = message(
 def scanned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     domains = few_domains(tmp_path_factory.mktemp("domains"))
     domains.parent.chmod(0o755)
-    settings = {"RSPAMD_TOP_LEVEL_DOMAINS_FILE": str(domains), "MDA_RETRY_SECONDS": "0.2"}
+    settings = {
+        "RSPAMD_TOP_LEVEL_DOMAINS_FILE": str(domains),
+        "MDA_RETRY_SECONDS": "0.2",
+        "SMTP_GATEWAY_XCLIENT_NETWORKS": '["127.0.0.0/8"]',
+        "SMTP_GATEWAY_SENDER_CHECKS": "off",
+        "SMTP_GATEWAY_OFFENCE_POINTS": '{"virus": 40}',
+    }
     folder = tmp_path_factory.mktemp("scanned")
     with Platform.start(folder, settings=settings, scanners=("clamav", "rspamd")) as running:
         yield running
@@ -154,6 +160,31 @@ def test_the_scanner_learns_from_what_a_user_moves_into_junk_and_out(
     letter = tmp_path / "letter"
     letter.write_bytes(clean("told") + words[::-1])
     assert posthouse(scanned, "learn", "spam", str(letter)).strip() == "learned"
+
+
+def test_who_brings_viruses_is_banned_though_they_were_accepted(scanned: Platform) -> None:
+    def bring(client: str, name: bytes) -> int:
+        """The answer to the client, or to its message."""
+        with smtplib.SMTP("127.0.0.1", scanned.ports.smtp, timeout=20) as session:
+            session.ehlo()
+            code, _ = session.docmd("XCLIENT", f"ADDR={client} NAME=[UNAVAILABLE]")
+            if code != 220:
+                return code
+            session.ehlo("mx.peer.test")
+            session.sendmail(
+                "eve@peer.invalid", [scanned.account("bob").address], VIRUS.replace(b"<virus@", name)
+            )
+            return 250
+
+    before = counter(scanned, "mda_messages_quarantined_total")
+    # Two weigh more than is forgiven in an hour.
+    assert [bring("192.0.2.66", b"<worm-%d@" % number) for number in range(2)] == [250, 250]
+    wait_for(lambda: counter(scanned, "mda_messages_quarantined_total") == before + 2)
+    wait_for(lambda: bring("192.0.2.66", b"<again@") == 554)
+    assert bring("192.0.2.67", b"<other@") == 250
+    wait_for(lambda: len(quarantined(scanned)) >= 3)
+    for kept in json.loads(posthouse(scanned, "list", "demo", "--json")):
+        posthouse(scanned, "delete", "demo", kept["queue_id"])
 
 
 def test_who_wants_its_mail_judged_first_refuses_and_need_not_bounce(scanned: Platform) -> None:

@@ -22,7 +22,7 @@ from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.rooms import Rooms
 from smtp_gateway.edge.screens import Screens
 from smtp_gateway.edge.session import Session
-from smtp_gateway.ports import KeyRing, Policies
+from smtp_gateway.ports import Judge, KeyRing, Policies
 from smtp_gateway.settings import Settings
 from spool import Letter
 
@@ -198,6 +198,7 @@ def converse(
     screens: Screens | None = None,
     hooks: tuple[Hooked, ...] = (),
     rooms: Rooms | None = None,
+    judge: Judge | None = None,
     **values: object,
 ) -> tuple[bytes, FakeGate, FakeConnection]:
     """Play what a client sends, chunk by chunk; what the gateway said, and what it accepted.
@@ -230,6 +231,7 @@ def converse(
             screens=screens,
             hooks=hooks,
             rooms=rooms,
+            judge=judge,
         )
         await Session(needs, role, connection).run()  # type: ignore[arg-type]
         return connection

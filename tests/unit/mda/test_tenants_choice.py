@@ -1,5 +1,7 @@
 """What tenants choose of scanning: thresholds, lists of senders, what happens while a scanner is down."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,7 +11,7 @@ from mda.core.standing import Lists, Standing
 from mda.edge.screening import Screening
 from mda.ports import ScannerUnavailable
 from senderauth import Result
-from spool import Speaker, SpooledLetter
+from spool import Source, Speaker, SpooledLetter
 
 from tests.support.mda_world import Says, World, letter_of
 from tests.support.viruses import clean
@@ -172,7 +174,9 @@ def test_the_installations_choice_holds_where_the_tenant_has_none() -> None:
     assert decide([Finding("x", Verdict.UNSCANNED)], WAIT) is Disposition.WAIT
 
 
-def screening_of(world: World, *scanners: Says) -> Screening:
+def screening_of(
+    world: World, *scanners: Says, tell: Callable[[str, bytes], None] | None = None
+) -> Screening:
     return Screening(
         scanners,
         world,
@@ -181,6 +185,7 @@ def screening_of(world: World, *scanners: Says) -> Screening:
         tries=3,
         pause_seconds=0.0,
         policies=world,
+        tell=tell,
     )
 
 
@@ -217,3 +222,31 @@ async def test_a_virus_is_refused_before_and_would_be_kept_after() -> None:
     # It came in all the same, for somebody else's sake: it is kept whole.
     screened = await screening.screen(letter)
     assert (screened.disposition, screened.content) == (Disposition.QUARANTINE, worm)
+
+
+async def test_doors_are_told_of_strangers_who_bring_what_is_not_wanted() -> None:
+    world = World()
+    told: list[tuple[str, bytes]] = []
+    scanner = Says(buy=Verdict.SPAM, worm=Verdict.VIRUS)
+    screening = screening_of(world, scanner, tell=lambda subject, payload: told.append((subject, payload)))
+
+    async def brought(text: bytes, **values: object) -> None:
+        letter = letter_of(CLEAN + text)
+        letter = replace(
+            letter, envelope=replace(letter.envelope, **{"client_address": "192.0.2.7", **values})
+        )  # type: ignore[arg-type]
+        world.bodies[letter.body.object_key] = CLEAN + text
+        await screening.screen(letter)
+
+    await brought(b"buy!\r\n")
+    await brought(b"worm!\r\n")
+    assert [(subject, json.loads(payload)) for subject, payload in told] == [
+        ("mail-judged", {"address": "192.0.2.7", "verdict": "spam"}),
+        ("mail-judged", {"address": "192.0.2.7", "verdict": "virus"}),
+    ]
+    told.clear()
+    await brought(b"nothing\r\n")
+    await brought(b"buy!\r\n", source=Source.SUBMISSION)
+    await brought(b"buy!\r\n", source=Source.SIEVE)
+    await brought(b"buy!\r\n", client_address="")
+    assert told == []

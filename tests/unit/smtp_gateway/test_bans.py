@@ -1,14 +1,17 @@
 """Offences, the tarpit, bans: counted by prefix and over processes, growing, never for our own, never against an owner."""
 
 import asyncio
+import json
 import math
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_network
 
 import pytest
+from directoryclient.policies import TenantPolicy
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from smtp_gateway.core import bans
 from smtp_gateway.core.bans import Ban, BannedBy, Bans
 from smtp_gateway.core.limits import Limited
@@ -18,8 +21,10 @@ from smtp_gateway.core.prefixes import prefix_of
 from smtp_gateway.core.roles import Role
 from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.banning import Banning
+from smtp_gateway.edge.judged import Judged
 from smtp_gateway.edge.screens import Screens
 from smtp_gateway.edge.sharing import Sharing
+from smtp_gateway.ports import Asked, Judgement
 
 from tests.support.fake_gateway import FakeLedger, converse, settings
 
@@ -27,6 +32,7 @@ START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 STRANGER = "192.0.2.7"
 HELLO = b"EHLO c.test\r\n"
 MAIL = b"MAIL FROM:<x@peer.test>\r\n"
+RCPT = b"RCPT TO:<jones@foo.com>\r\n"
 UNKNOWN = b"RCPT TO:<nobody@foo.com>\r\n"
 LOGIN = b"AUTH PLAIN AGpvbmVzQGZvby5jb20AcmlnaHQ=\r\n"
 WRONG = b"AUTH PLAIN AGpvbmVzQGZvby5jb20Ad3Jvbmc=\r\n"
@@ -305,3 +311,106 @@ def test_an_entry_is_read_back(reason: str, since: int, until: int | None, times
     end = None if until is None else datetime.fromtimestamp(until, UTC)
     ban = Ban("2001:db8::/64", BannedBy.OFFENCES, reason, datetime.fromtimestamp(since, UTC), end, times)
     assert bans.decode(ban.network, ban.by, bans.encode(ban)) == ban
+
+
+# -- what was found in mail
+
+
+class Found:
+    """A judge that finds everything to be the same, for tenants that want to hear it before 250."""
+
+    def __init__(self, judgement: Judgement) -> None:
+        self._judgement = judgement
+
+    async def of(self, tenant_id: str) -> TenantPolicy:
+        return TenantPolicy(scan_before_accepting=True)
+
+    async def judge(self, asked: Asked, content: bytes) -> Judgement:
+        return self._judgement
+
+
+@pytest.mark.parametrize(
+    ("judgement", "points", "level"),
+    [
+        (Judgement.REFUSE, {}, 3),
+        (Judgement.INFECTED, {}, 10),
+        (Judgement.REFUSE, {"spam": 7}, 7),
+        (Judgement.INFECTED, {"virus": 0}, 0),
+        (Judgement.INFECTED, {"unwanted_content": 9, "virus": 4}, 4),
+    ],
+)
+def test_spam_and_viruses_refused_at_the_door_weigh_what_the_operator_wants(
+    judgement: Judgement, points: dict[str, int], level: int
+) -> None:
+    world = World(offence_points=points)
+    controls, screens = world.process()
+    found = Found(judgement)
+    said, gate, _ = converse(
+        Role.MX,
+        [HELLO, MAIL, RCPT, *MESSAGE],
+        controls=controls,
+        screens=screens,
+        client=STRANGER,
+        clock=lambda: world.now,
+        policies=found,
+        judge=found,
+    )
+    assert said.splitlines()[-1].startswith(b"550 5.7.1 ")
+    assert not gate.letters
+    assert controls.limits.level(Limited.CLIENT_OFFENCES, f"{STRANGER}/32", world.now) == level
+
+
+@pytest.mark.parametrize("points", [{"nonsense": 1}, {"spam": -1}, {"spam": "x"}])
+def test_offences_that_there_are_not_are_refused_at_the_start(points: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        settings(offence_points=points)
+
+
+def hear(world: World, *payloads: bytes) -> tuple[Controls, Screens]:
+    process = world.process()
+
+    async def listening() -> None:
+        passing_on = (Networks(("198.51.100.0/24",)), Networks(("::1",)))
+        judged = Judged(process[1].banning, passing_on, lambda: world.now)
+        for payload in payloads:
+            judged.heard("mail-judged", payload)
+        draining = asyncio.Event()
+        draining.set()
+        await judged.run(draining)
+
+    asyncio.run(listening())
+    return process
+
+
+def told(address: str, verdict: str) -> bytes:
+    return json.dumps({"address": address, "verdict": verdict}).encode()
+
+
+def test_what_was_found_in_accepted_mail_is_held_against_who_brought_it() -> None:
+    world = World()
+    here = hear(world, told(STRANGER, "spam"), told(STRANGER, "spam"), told("192.0.2.8", "virus"))
+    level = here[0].limits.level
+    assert level(Limited.CLIENT_OFFENCES, f"{STRANGER}/32", world.now) == 6
+    assert level(Limited.CLIENT_OFFENCES, "192.0.2.8/32", world.now) == 10
+    hear(world, *[told(STRANGER, "virus")] * 2)
+    # A fact: the first process knows of it too.
+    assert world.say(here).startswith(b"554 5.7.1 Your network is banned")
+
+
+def test_nothing_is_held_against_those_who_pass_on_what_others_wrote() -> None:
+    world = World()
+    clients = ("198.51.100.7", "::1", "127.0.0.1")
+    controls, _ = hear(world, *[told(client, "virus") for client in clients] * 5)
+    for prefix in ("198.51.100.7/32", "::/64", "127.0.0.1/32"):
+        assert not controls.limits.level(Limited.CLIENT_OFFENCES, prefix, world.now)
+    assert not world.automatic.kept
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"[]", b"{}", b'{"address": "x"}', b'{"address": "192.0.2.7", "verdict": "ham"}', b"[" * 5000],
+)
+def test_what_nobody_of_ours_found_changes_nothing(payload: bytes) -> None:
+    world = World()
+    controls, _ = hear(world, payload)
+    assert not controls.limits.level(Limited.CLIENT_OFFENCES, f"{STRANGER}/32", world.now)

@@ -10,6 +10,7 @@ from mailproto.smtp.body import BodyType
 from mailproto.smtp.dsn_request import MESSAGE_DEFAULT
 from mailproto.smtp.reply import Charset, Reply
 from smtp_gateway.core.roles import Transaction
+from smtp_gateway.edge import scanning
 from smtp_gateway.edge.judging import Judged
 from smtp_gateway.edge.scanning import LATER, UNWANTED, scan
 from smtp_gateway.ports import Asked, Judgement, JudgeUnavailable
@@ -17,7 +18,7 @@ from spool import Recipient
 
 WANTS = TenantPolicy(scan_before_accepting=True)
 MARKED = TenantPolicy(scan_before_accepting=True, scanner_down="deliver_marked")
-ACCEPT, REFUSE, RETRY = Judgement
+ACCEPT, REFUSE, INFECTED, RETRY = Judgement
 
 
 class World:
@@ -59,6 +60,7 @@ class World:
     [
         (WANTS, ACCEPT, None),
         (WANTS, REFUSE, UNWANTED),
+        (WANTS, INFECTED, scanning.INFECTED),
         (WANTS, RETRY, LATER),
         (WANTS, None, LATER),
         (MARKED, None, None),
@@ -72,6 +74,12 @@ def test_what_the_judge_says_is_the_answer(
     assert world.scan(("a", "1"), ("a", "2")) is reply
     [asked] = world.asked
     assert asked.recipients == ("r0@a.test", "r1@a.test")
+
+
+def test_a_virus_for_one_and_spam_for_the_other_is_refused_as_a_virus() -> None:
+    world = World(a=(WANTS, REFUSE), b=(WANTS, INFECTED), c=(WANTS, ACCEPT))
+    assert world.scan(("a", "1"), ("b", "2")) is scanning.INFECTED
+    assert world.scan(("a", "1"), ("b", "2"), ("c", "3")) is None
 
 
 def test_who_did_not_ask_for_it_is_not_judged_nor_what_goes_out() -> None:

@@ -80,6 +80,7 @@ SERVICES: dict[str, Permissions] = {
         subscribe=(
             *_HEARS_DIRECTORY,
             subjects.LIMITS_SPENT,
+            subjects.MAIL_JUDGED,
             *(f"ledger.{ledger}.*" for ledger in _DOOR_LEDGERS),
         ),
     ),
@@ -100,6 +101,7 @@ SERVICES: dict[str, Permissions] = {
             *_pulls(subjects.ACTED_STREAM, "mda-scripts", subjects.ALL_ACTED),
             *_CHANGES_MAILBOXES,
             subjects.MAIL_RETURNED,
+            subjects.MAIL_JUDGED,
             *_keeps("full"),
         ),
         subscribe=(

@@ -9,6 +9,7 @@
 | mailbox.read.<account> | JSON: tenant_id, account_id, mailbox_id, uids | imap, of accounts whose senders may know | mda, for return receipts | not |
 | mailbox.acted.<account> | JSON (imap.core.acting): what a user did to messages of a mailbox that has a script | imap | mda, to run it | JetStream ACTED, until acknowledged, a day at most |
 | limits.spent | JSON: who, and what it let through | smtp-gateway, once a second | the other gateways | not |
+| mail-judged | JSON: the client's address, and what its message was found to be (spam or virus) | mda, of what came by the mx door | one smtp-gateway | not |
 | dmarc.result | JSON: the policy that was found, and what the message came to | smtp-gateway | one mta-queue | not |
 | sending.suspended | JSON: account, tenant, reason, at | smtp-gateway | whoever watches over accounts | not |
 | ledger.<name>.<key> | the value; none: removed | smtp-gateway, mda (full) | smtp-gateway, mda (full) | JetStream LEDGER_<NAME>, the last one of each key, bounded |
@@ -25,6 +26,7 @@ MAIL_LOCAL = "mail.local.*"
 MAIL_RELAY = "mail.relay.*"
 ALL_MAIL = "mail.>"
 MAIL_RETURNED = "mail-returned"
+MAIL_JUDGED = "mail-judged"
 EVENTS_STREAM = "EVENTS"
 ALL_EVENTS = "events.*"
 MAILBOX_CHANGED = "mailbox.changed"

@@ -3,6 +3,7 @@
 import time
 
 from blobstore import BlobStore
+from directoryclient.data_keys import sealed
 from directoryclient.policies import TenantPolicies
 from directoryclient.signing import SigningKeys
 from dnslookup import Resolver, parse_servers
@@ -46,9 +47,9 @@ async def wire(service: Service[Settings]) -> None:
         read_secret(settings.s3_access_key_file),
         read_secret(settings.s3_secret_key_file),
     )
-    spool = Spool(blobs, bus)
     channel = rpc.channel(settings.directory_target, "directory", service.identity)
     service.on_close(lambda: channel.close(None))
+    spool = Spool(await sealed(blobs, channel, bus), bus)
     returns = read_secrets(settings.srs_secret_file) if settings.srs_secret_file is not None else []
     directory = ReturningDirectory(
         channel, hears_changes=lambda: bus.connected, secrets=[each.encode() for each in returns]

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, IPvAnyNetwork, field_validator
 
 from smtp_gateway.core import blocklists
-from smtp_gateway.core.offences import Rules
+from smtp_gateway.core.offences import Rules, chosen_weights
 
 Choice = Literal["off", "mark", "reject"]
 
@@ -20,6 +20,10 @@ class GuardSettings(BaseModel):
     )
     offence_points_per_hour: int = Field(
         60, description="points of offences of one client until it is banned; 0: nobody is", ge=0
+    )
+    offence_points: dict[str, int] = Field(
+        {},
+        description='what offences weigh where that is not as usual, by their names, e.g. {"virus": 60, "spam": 0}; 0: is none',
     )
     ban_seconds: float = Field(600.0, description="a first ban; each further one is four times as long", gt=0)
     ban_longest_seconds: float = Field(604_800.0, description="the longest ban", gt=0)
@@ -76,8 +80,18 @@ class GuardSettings(BaseModel):
             blocklists.parse(each)
         return lists
 
+    @field_validator("offence_points")
+    @classmethod
+    def _known(cls, points: dict[str, int]) -> dict[str, int]:
+        chosen_weights(points)
+        return points
+
     def offence_rules(self) -> Rules:
         """The same for core."""
         return Rules(
-            self.offence_points_per_hour, self.ban_seconds, self.ban_longest_seconds, self.tarpit_seconds
+            self.offence_points_per_hour,
+            self.ban_seconds,
+            self.ban_longest_seconds,
+            self.tarpit_seconds,
+            chosen_weights(self.offence_points),
         )

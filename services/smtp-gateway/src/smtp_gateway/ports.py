@@ -80,10 +80,13 @@ class Policies(Protocol):
 
 
 class Judgement(Enum):
-    """What is to become of a message that was looked at. RETRY: somebody must look who is not there."""
+    """What is to become of a message that was looked at. REFUSE: it is spam, INFECTED: it holds a virus; RETRY: somebody must
+    look who is not there.
+    """
 
     ACCEPT = "accept"
     REFUSE = "refuse"
+    INFECTED = "infected"
     RETRY = "retry"
 
 

@@ -23,6 +23,7 @@ from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.banning import Banning
 from smtp_gateway.edge.callers import ALLOWED
 from smtp_gateway.edge.greylisting import Greylisting
+from smtp_gateway.edge.judged import Judged
 from smtp_gateway.edge.orders import Orders
 from smtp_gateway.edge.remembering import Remembering
 from smtp_gateway.edge.screens import Screens
@@ -58,6 +59,13 @@ async def screens_of(
     async for entry, value in ledgers["sender_use"].entries():
         parts.remembering.restore(entry, value)
     service.spawn(keep_reading(followed, service.draining), name="ledgers")
+    passing_on = (
+        Networks(map(str, settings.sender_checks_exempt)),
+        Networks(map(str, settings.lmtp_networks)),
+    )
+    judged = Judged(parts.banning, passing_on, time.monotonic)
+    await judged.listen(bus)
+    service.spawn(judged.run(service.draining), name="judged")
     service.spawn(_keep_house(parts, service.draining), name="remembering")
     service.on_close(parts.remembering.write)
     if settings.grpc_port:

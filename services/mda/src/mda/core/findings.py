@@ -116,5 +116,11 @@ def refusal(findings: Sequence[Finding], policy: TenantPolicy, standing: Standin
     return "spam" if any(finding.action in REFUSED for finding in findings) else ""
 
 
+def against_client(findings: Sequence[Finding]) -> str:
+    """What is held against the client that brought it: "virus", "spam", or ""."""
+    found = {finding.verdict for finding in findings}
+    return "virus" if Verdict.VIRUS in found else "spam" if Verdict.SPAM in found else ""
+
+
 def _reaches(findings: Sequence[Finding], score: float | None) -> bool:
     return score is not None and any(each.score is not None and each.score >= score for each in findings)

@@ -7,6 +7,7 @@ asked again, and no body is read, until a pause is over.
 """
 
 import asyncio
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -14,11 +15,21 @@ from dataclasses import dataclass
 
 from blobstore import BlobMissing, BlobUnavailable
 from directoryclient import Unavailable
+from eventbus.subjects import MAIL_JUDGED
 from servicekit import logs
-from spool import SpooledLetter
+from spool import Source, SpooledLetter
 
 from mda import metrics
-from mda.core.findings import Disposition, Finding, Verdict, WhenUnscanned, decide, judged, refusal
+from mda.core.findings import (
+    Disposition,
+    Finding,
+    Verdict,
+    WhenUnscanned,
+    against_client,
+    decide,
+    judged,
+    refusal,
+)
 from mda.core.standing import Lists, Standing
 from mda.core.suspects import Suspects
 from mda.ports import NOBODY_CHOSE, Bodies, Policies, Scanner, ScannerBroke, ScannerUnavailable
@@ -31,6 +42,7 @@ LARGE_AT_ONCE = 2
 # Between the judgement and the filing of what was accepted then.
 REMEMBERED_SECONDS = 600.0
 REMEMBERED_MOST = 10_000
+UNWANTED = (Disposition.JUNK, Disposition.QUARANTINE)
 Remembered = tuple[bytes, str, str, str]
 
 
@@ -142,7 +154,9 @@ class Screening:
         pause_seconds: float,
         policies: Policies = NOBODY_CHOSE,
         clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str, bytes], None] | None = None,
     ) -> None:
+        self._tell = tell
         self._policies = policies
         self._lists = Lists()
         self._clock = clock
@@ -183,6 +197,7 @@ class Screening:
             findings = judged(known or await self._ask(letter, content), policy)
         standing = self._lists.standing(letter, policy)
         disposition = decide(findings, when_unscanned, policy, standing)
+        self._tell_doors(letter, findings, disposition)
         if disposition is Disposition.QUARANTINE and known is not None:
             try:
                 content = await self._read(letter)
@@ -209,6 +224,16 @@ class Screening:
         findings, standing = judged(found, policy), self._lists.standing(letter, policy)
         when_unscanned = self._when_unscanned.chosen(policy.scanner_down)
         return decide(findings, when_unscanned, policy, standing), refusal(findings, policy, standing)
+
+    def _tell_doors(
+        self, letter: SpooledLetter, findings: Sequence[Finding], disposition: Disposition
+    ) -> None:
+        """What strangers brought is held against them, where it is not wanted."""
+        envelope = letter.envelope
+        found = against_client(findings) if disposition in UNWANTED else ""
+        if self._tell is not None and found and envelope.source is Source.MX and envelope.client_address:
+            told = {"address": envelope.client_address, "verdict": found}
+            self._tell(MAIL_JUDGED, json.dumps(told).encode())
 
     def _remember(self, letter: SpooledLetter, findings: tuple[Finding, ...]) -> None:
         while len(self._remembered) >= REMEMBERED_MOST:

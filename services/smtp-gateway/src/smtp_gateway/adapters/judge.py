@@ -31,6 +31,8 @@ class MdaJudge:
             answer = await self._stub.Judge(_parts(asked, content), timeout=self._answer_seconds)
         except grpc.aio.AioRpcError as error:
             raise JudgeUnavailable(f"no scanner answers: {error.code().name}") from error
+        if answer.judgement == wire.JUDGEMENT_REFUSE and answer.reason == "virus":
+            return Judgement.INFECTED
         return JUDGEMENTS.get(answer.judgement, Judgement.RETRY)
 
 

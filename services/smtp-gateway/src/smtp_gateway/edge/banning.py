@@ -85,11 +85,12 @@ class Banning:
     async def offended(self, host: str, offence: Offence, now: float) -> None:
         """A client did this; it may be banned for it."""
         network = network_of(host)
-        if network is None or not self.rules.points or host in self._exempt:
+        weight = self.rules.weight_of(offence)
+        if network is None or not weight or not self.rules.points or host in self._exempt:
             return
         metrics.OFFENCES.labels(offence.label).inc()
         keys = [(Limited.CLIENT_OFFENCES, str(network))]
-        over = self._limits.take(keys, offence.weight, now)
+        over = self._limits.take(keys, weight, now)
         if over is None or self._bans.holding(host, BannedBy.OFFENCES, self._today()) is not None:
             return
         today = self._today()

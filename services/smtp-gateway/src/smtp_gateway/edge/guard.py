@@ -20,11 +20,13 @@ from smtp_gateway.edge.allowance import Allowance
 from smtp_gateway.edge.client import Client
 from smtp_gateway.edge.hooking import Hooking
 from smtp_gateway.edge.needs import Needs
+from smtp_gateway.edge.scanning import INFECTED, UNWANTED
 from smtp_gateway.edge.screens import Screens
 from smtp_gateway.edge.stranger import Stranger
 
 LOG = logs.logger("smtp_gateway.guard")
 LAST_CHANCE = Reply.of(421, "4.7.0", "Too many wrong passwords from your network")
+FOUND = {UNWANTED: Offence.SPAM, INFECTED: Offence.VIRUS}
 # Sessions that wait now, in this process.
 _waiting = 0
 
@@ -181,7 +183,7 @@ class Guard:
         if reply.is_positive:
             self._screens.banning.forgive(self._host, self._needs.clock())
         elif reply.code >= 500 and reply.enhanced.startswith("5.7."):
-            await self.offended(Offence.UNWANTED_CONTENT)
+            await self.offended(FOUND.get(reply, Offence.UNWANTED_CONTENT))
 
 
 def _refusal(until: datetime | None) -> Reply:

@@ -17,6 +17,8 @@ from smtp_gateway.ports import Asked, Judgement, JudgeUnavailable
 
 LOG = logs.logger("smtp_gateway.scanning")
 UNWANTED = Reply.of(550, "5.7.1", "The content of this message is not wanted here")
+INFECTED = Reply.of(550, "5.7.1", "There is a virus in this message")
+REFUSING = {Judgement.REFUSE: UNWANTED, Judgement.INFECTED: INFECTED}
 LATER = Reply.of(451, "4.7.1", "The message cannot be looked at now; try again later")
 DELIVER_MARKED = "deliver_marked"
 
@@ -55,7 +57,7 @@ async def scan(needs: Needs, visit: Visit, transaction: Transaction, judged: Jud
             LOG.warning("judge_unavailable", connection=visit.connection.id, error=str(error))
             marked = policies[tenant_id].scanner_down == DELIVER_MARKED
             judgements.append(Judgement.ACCEPT if marked else Judgement.RETRY)
-    if all(each is Judgement.REFUSE for each in judgements):
+    if all(each in REFUSING for each in judgements):
         LOG.info("content_refused", connection=visit.connection.id, client=visit.client.host)
-        return UNWANTED
+        return INFECTED if Judgement.INFECTED in judgements else UNWANTED
     return LATER if Judgement.RETRY in judgements else None
