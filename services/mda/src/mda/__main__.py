@@ -91,6 +91,7 @@ async def wire(service: Service[Settings]) -> None:
             tries=settings.poison_tries,
             pause_seconds=settings.retry_seconds,
             policies=policies,
+            tell=bus.tell,
         )
     if (learner := learner_of(scanners, settings)) is not None:
         learning = Learning(learner, mailboxes, service.draining)
