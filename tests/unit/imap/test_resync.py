@@ -70,7 +70,7 @@ def test_resync_tells_what_changed_and_what_vanished(imap: Imap) -> None:
     two = imap.client()
     two.say("ENABLE QRESYNC")
     # Six messages came with MODSEQ 2 to 7.
-    told = two.say(f"SELECT INBOX (QRESYNC ({valid} 7))")[9:-1]
+    told = two.say(f"SELECT INBOX (QRESYNC ({valid} 7))")[10:-1]
     assert told == [
         "* VANISHED (EARLIER) 2,5",
         "* 1 FETCH (UID 1 FLAGS (\\Flagged) MODSEQ (10))",
@@ -78,10 +78,10 @@ def test_resync_tells_what_changed_and_what_vanished(imap: Imap) -> None:
     ]
     told = two.say(f"SELECT INBOX (QRESYNC ({valid} 7 3:6))")
     assert told[0] == "* OK [CLOSED] The mailbox before is closed"
-    assert told[10:-1] == ["* VANISHED (EARLIER) 5"]
+    assert told[11:-1] == ["* VANISHED (EARLIER) 5"]
     # Numbers 1 and 2 are UIDs 1 and 3: the client knows what went before 3.
     told = two.say(f"SELECT INBOX (QRESYNC ({valid} 7 1:9 (1:2,4 1,3,5)))")
-    assert told[10] == "* VANISHED (EARLIER) 5"
+    assert told[11] == "* VANISHED (EARLIER) 5"
     told = two.say("SELECT INBOX (QRESYNC (17 7))")
     assert not [line for line in told if "VANISHED" in line or "FETCH" in line]
     assert two.say(f"SELECT INBOX (QRESYNC ({valid} 7 1:*))")[-1].startswith("BAD")
