@@ -58,7 +58,7 @@ def test_the_dialogue_of_managesieve(platform: Platform) -> None:
         wrong = client.put("bad", 'require "fileinto";\r\nkeep;\r\nfileinto 42;\r\n')
         assert wrong.startswith(b"NO")
         assert b"line 3" in wrong
-        assert client.put("unknown", 'require "extlists";').startswith(b"NO")
+        assert client.put("unknown", 'require "convert";').startswith(b"NO")
         assert client.say(b"LISTSCRIPTS") == b'OK "That is all"\r\n'
         client.run("keep;")
         assert client.put("other", "# nothing\r\n").startswith(b"OK")

@@ -80,9 +80,11 @@ class World:
         self.is_away = False
         self.noted: set[bytes] = set()
         self.bodies: dict[str, bytes] = {}
+        self.members = ["one@far.test", "two@far.test"]
+        self.lists = self
         self.scripts = self
         anything = cast(Any, self)
-        running = Running(anything, anything)
+        running = Running(anything, anything, anything)
         outgoing = Outgoing("mail.a.test", anything, anything)
         self.acting = Acting(
             anything,
@@ -182,6 +184,15 @@ class World:
         words = " ".join(change.flags.to_wire())
         self.done.append(f"{NAMES[mailbox_id]} {list(uids)} {sign}{words}")
 
+    # lists
+
+    async def exists(self, account: AccountRef, owner: str, name: str) -> bool:
+        return name == ":addrbook:team"
+
+    async def addresses(self, account: AccountRef, owner: str, name: str) -> list[str]:
+        assert (account, owner) == (OWNER, "bob@a.test")
+        return self.members
+
     # the directory and the gate
 
     async def resolve(self, addresses: Sequence[str]) -> list[Resolution]:
@@ -280,6 +291,16 @@ def test_what_is_sent_on_comes_from_the_owner_and_is_the_message_as_it_came() ->
     assert [each.address for each in letter.recipients] == ["else@where.test"]
     assert letter.trace_prefix == b"Delivered-To: bob@a.test\r\n"
     assert world.done == []
+
+
+@pytest.mark.parametrize("count", [0, 2, 101])
+def test_a_list_gets_it_unless_nobody_or_too_many_are_in_it(count: int) -> None:
+    world = World('require "extlists"; redirect :list ":addrbook:team";')
+    world.members = [f"{number}@far.test" for number in range(count)]
+    world.hear()
+    sent = [each.address for letter in world.letters.values() for each in letter.recipients]
+    assert sent == (world.members if count == 2 else [])
+    assert bool(world.done) is (count == 2), "what nobody got is kept"
 
 
 def test_what_is_not_kept_once_it_was_sent_on_is_marked() -> None:

@@ -64,6 +64,9 @@ CHANGES_READING = frozenset({"encoded-character", "variables"})
 NOTIFY_METHODS = ("mailto",)
 """The URI schemes that "notify" knows (RFC 5804 §1.7)."""
 
+LIST_SCHEMES = ("mailto", "urn")
+"""The URI schemes of the external lists that are offered (RFC 6134)."""
+
 
 def advertised(capabilities: frozenset[str]) -> tuple[str, ...]:
     """The extensions to tell clients about, in order (RFC 5804 §1.7)."""

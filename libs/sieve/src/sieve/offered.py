@@ -22,6 +22,7 @@ OFFERED = BUILT_IN | {
     "enotify",
     "environment",
     "ereject",
+    "extlists",
     "fcc",
     "extracttext",
     "fileinto",

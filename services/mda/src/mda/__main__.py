@@ -5,6 +5,7 @@ from datetime import timedelta
 import grpc
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
+from directoryclient.data_keys import sealed
 from directoryclient.policies import TenantPolicies
 from directoryclient.quotas import QuotaBook
 from eventbus import EventBus, Followed, subjects
@@ -16,7 +17,7 @@ from mailwire.script.v1.script_pb2_grpc import add_ScriptAdminServiceServicer_to
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
-from spool import Spool, Unpacking
+from spool import Spool
 
 from mda.adapters.configured import learner_of, scanners_of
 from mda.adapters.holdings import QueueHoldings
@@ -28,6 +29,7 @@ from mda.edge.acting import Acting
 from mda.edge.callers import ALLOWED
 from mda.edge.disclosing import Disclosing
 from mda.edge.distributing import Distributing
+from mda.edge.ext_lists import KnownLists
 from mda.edge.filing import Filing
 from mda.edge.fullness import Fullness
 from mda.edge.housekeeping import Housekeeping
@@ -43,6 +45,7 @@ from mda.edge.scripting import Scripting
 from mda.edge.sealing import Sealing
 from mda.edge.settling import Settling
 from mda.edge.sorting import Sorting
+from mda.edge.wishing import Wishing
 from mda.ports import Removals
 from mda.settings import Settings
 
@@ -63,6 +66,7 @@ async def wire(service: Service[Settings]) -> None:
     )
     channel = rpc.channel(settings.directory_target, "directory", service.identity)
     service.on_close(lambda: channel.close(None))
+    blobs = await sealed(blobs, channel, bus)
     quotas = QuotaBook(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, quotas.changed)
     mailboxes = await MailStore.open(
@@ -106,7 +110,10 @@ async def wire(service: Service[Settings]) -> None:
     quarantine = BlobQuarantine(blobs)
     fullness = await _fullness(service, bus, mailboxes, spool)
     receipts = Receipts(settings.hostname, spool, directory)
-    running = Running(mailboxes, blobs)
+    sealing = Sealing(policies, blobs, mailboxes)
+    lists = DirectoryLists(channel, hears_changes=lambda: bus.connected)
+    await bus.listen(subjects.DIRECTORY_CHANGED, lists.changed)
+    running = Running(mailboxes, blobs, KnownLists(mailboxes, directory, lists))
     outgoing, placing = Outgoing(settings.hostname, spool, directory), Placing(mailboxes, running)
     await bus.ensure_acted()
     acted = await bus.consume(
@@ -120,12 +127,9 @@ async def wire(service: Service[Settings]) -> None:
         acted, mailboxes, running, outgoing, placing, service.draining, retry_seconds=settings.retry_seconds
     )
     service.spawn(acting.run(), name="acting")
-    sealing = Sealing(policies, blobs, mailboxes)
-    lists = DirectoryLists(channel, hears_changes=lambda: bus.connected)
-    await bus.listen(subjects.DIRECTORY_CHANGED, lists.changed)
     distributing = Distributing(settings.hostname, lists, running, spool, directory, quarantine)
     filing = Filing(
-        Unpacking(source),
+        source,
         mailboxes,
         quarantine,
         receipts,
@@ -134,7 +138,9 @@ async def wire(service: Service[Settings]) -> None:
         retry_seconds=settings.retry_seconds,
         poison_tries=settings.poison_tries,
         screening=screening,
-        sorting=Sorting(mailboxes, running, outgoing, placing),
+        sorting=Sorting(
+            mailboxes, running, outgoing, placing, Wishing(policies, running, directory)
+        ),
         sealing=sealing,
         hold_seconds=min(2.0, settings.ack_wait_seconds / 4),
         fullness=fullness,

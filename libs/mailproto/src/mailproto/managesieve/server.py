@@ -44,6 +44,8 @@ class Offer:
     script_octets: int
     most_redirects: int
     notify: tuple[str, ...] = ()
+    # Schemes of the names of external lists (RFC 6134 §2.7).
+    ext_lists: tuple[str, ...] = ()
     mechanisms: tuple[bytes, ...] = MECHANISMS
 
 
@@ -226,6 +228,8 @@ class ManageSieveServer:
         ]
         if offer.notify:
             lines.append((b"NOTIFY", " ".join(offer.notify)))
+        if offer.ext_lists:
+            lines.append((b"EXTLISTS", " ".join(offer.ext_lists)))
         if self._tls_offered:
             lines.append((b"STARTTLS", None))
         if self._user is not None:

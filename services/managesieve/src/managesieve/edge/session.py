@@ -25,7 +25,7 @@ from mailstore import ScriptActive, ScriptExists, ScriptMissing, ScriptStore, St
 from servicekit.addresses import is_loopback
 from servicekit.tcp import Connection
 from sieve import ScriptError, compile_script
-from sieve.capabilities import NOTIFY_METHODS, advertised
+from sieve.capabilities import LIST_SCHEMES, NOTIFY_METHODS, advertised
 from sieve.limits import DEFAULT_LIMITS
 from sieve.offered import OFFERED
 from structlog.typing import FilteringBoundLogger
@@ -93,6 +93,7 @@ class Session:
                 script_octets=settings.script_octets,
                 most_redirects=DEFAULT_LIMITS.redirects,
                 notify=NOTIFY_METHODS,
+                ext_lists=LIST_SCHEMES,
                 mechanisms=_mechanisms(settings),
             ),
             tls_offered=needs.tls is not None,

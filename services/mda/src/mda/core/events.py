@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailmodel import AccountRef, Flags
-from sieve.actions import Action, FileInto, Keep, Notify, Redirect
+from sieve.actions import Action, FileInto, Keep, Notify, Redirect, RedirectToList
 
 ENTRY = "/shared/imapsieve/script"
 CAUSES = ("APPEND", "COPY", "FLAG")
@@ -98,7 +98,7 @@ def base_queue_id(event: Event, uid: int) -> str:
     return letters + "".join(ALPHABET[octet & 31] for octet in digest[:16])
 
 
-Sending = Redirect | Notify
+Sending = Redirect | RedirectToList | Notify
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +127,8 @@ def plan_event(actions: Sequence[Action], *, is_looping: bool) -> EventPlan:
             is_kept, flags = True, Flags.from_wire(action.flags)
         elif isinstance(action, FileInto):
             copies.append(action)
-        elif isinstance(action, Notify) or (isinstance(action, Redirect) and not is_looping):
+        elif isinstance(action, Notify) or (isinstance(action, Redirect | RedirectToList) and not is_looping):
             sendings.append(action)
-        elif isinstance(action, Redirect):
+        elif isinstance(action, Redirect | RedirectToList):
             is_kept = True
     return EventPlan(sendings, copies, is_kept, flags)

@@ -27,13 +27,17 @@ from sieve.actions import (
     Vacation,
 )
 
+from mda.core.ext_lists import MOST_ADDRESSES
 from mda.core.findings import Finding, Verdict
 from mda.core.plan import INBOX
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-Sending = Redirect | Reject | Vacation | Notify
+Sending = Redirect | RedirectToList | Reject | Vacation | Notify
 UNCHANGED: Mapping[Edition, NewMessage] = MappingProxyType({})
+# The addresses in lists, by their names.
+Lists = Mapping[str, Sequence[str]]
+NO_LISTS: Lists = MappingProxyType({})
 # What a script may have put above our own fields.
 MOST_ADDED = 1 << 20
 # RFC 5235 §3.3.1: 1 is found clean, 5 is infected.
@@ -59,11 +63,13 @@ def carry_out(
     *,
     is_looping: bool,
     editions: Mapping[Edition, NewMessage] = UNCHANGED,
+    lists: Lists = NO_LISTS,
 ) -> Plan:
     """The plan for one recipient's message. `is_looping`: it was redirected by this recipient before.
 
     What is kept goes where it would go without a script (Junk for spam, else INBOX). A mailbox that is missing becomes INBOX (RFC 5228 §4.1 leaves that to us): nothing is lost by a typing error.
-    `editions`: what scripts have changed, as it is stored.
+    `editions`: what scripts have changed, as it is stored. `lists`: who is in those that are redirected to; nobody, or
+    too many: it is kept.
     """
     assert delivery.new is not None
     flags_by_mailbox: dict[str, Flags] = {}
@@ -81,14 +87,20 @@ def carry_out(
             case Redirect() if is_looping:
                 # RFC 5228 §4.2: break the loop, and lose nothing.
                 _put(flags_by_mailbox, INBOX, ())
-            case Redirect() | Reject() | Vacation() | Notify():
+            case RedirectToList(list_name=name) if is_looping or not may_send_to(lists.get(name, ())):
+                _put(flags_by_mailbox, INBOX, ())
+            case Redirect() | RedirectToList() | Reject() | Vacation() | Notify():
                 sendings.append(action)
-            case Discard() | NotSent() | RedirectToList():
-                # Lists are not offered (sieve.offered): no script that runs here has a RedirectToList.
+            case Discard() | NotSent():
                 pass
             case _:
                 assert_never(action)
     return Plan(_deliveries(delivery, flags_by_mailbox, news), sendings, tracks)
+
+
+def may_send_to(addresses: Sequence[str]) -> bool:
+    """Whether a message is sent on to a list: to somebody, and not to too many."""
+    return 0 < len(addresses) <= MOST_ADDRESSES
 
 
 def _put(flags_by_mailbox: dict[str, Flags], mailbox: str, names: Sequence[str]) -> None:
@@ -159,6 +171,8 @@ def sent_queue_id(queue_id: str, recipient: str, sending: Sending) -> str:
     what = [type(sending).__name__, str(sending.place)]
     if isinstance(sending, Redirect):
         what.append(sending.address)
+    elif isinstance(sending, RedirectToList):
+        what.append(sending.list_name)
     digest = hashlib.sha256("\0".join([queue_id, recipient, *what]).encode()).digest()
     return queue_id[:10] + "".join(ALPHABET[octet & 31] for octet in digest[:16])
 

@@ -28,7 +28,7 @@ from mailstore import (
 )
 from servicekit import logs
 from sieve import Situation, Stage
-from sieve.actions import Edition, FileInto, Notify, Redirect
+from sieve.actions import Edition, FileInto, Notify, Redirect, RedirectToList
 from sieve.replies import build_notification
 from spool import OutcomeUnknown, SpoolUnavailable
 
@@ -45,7 +45,7 @@ from mda.core.events import (
     read_event,
     script_name,
 )
-from mda.core.sieving import memory_handle, sent_queue_id, was_redirected_by, without_prefix
+from mda.core.sieving import may_send_to, memory_handle, sent_queue_id, was_redirected_by, without_prefix
 from mda.edge.outgoing import Outgoing
 from mda.edge.placing import Placing
 from mda.edge.running import Input, Running
@@ -169,12 +169,18 @@ class Acting:
     async def _carry_out(
         self, event: Event, message: StoredMessage, header: bytes, plan: EventPlan, handle: bytes
     ) -> None:
+        is_kept = plan.is_kept
         for sending in plan.sendings:
-            await self._send(event, message, sending)
+            members: list[str] = []
+            if isinstance(sending, RedirectToList):
+                members = await self._running.lists.addresses(event.account, event.owner, sending.list_name)
+                if not may_send_to(members):
+                    is_kept = True
+                    continue
+            await self._send(event, message, sending, members)
         targets = [(copy, await self._target(event, copy)) for copy in plan.copies]
         if not await self._mailboxes.scripts.remember(event.account, handle, NOTED_SECONDS):
             return
-        is_kept = plan.is_kept
         for copy, target_id in targets:
             if target_id is None or not await self._copy(event, message, copy, target_id):
                 # Nothing is lost by a typing error, or for want of room.
@@ -237,11 +243,13 @@ class Acting:
             if change.flags != Flags():
                 await self._mailboxes.store_flags(event.account, event.mailbox_id, [message.uid], change)
 
-    async def _send(self, event: Event, message: StoredMessage, sending: Sending) -> None:
+    async def _send(
+        self, event: Event, message: StoredMessage, sending: Sending, members: Sequence[str]
+    ) -> None:
         account, owner = event.account, event.owner
         queue_id = sent_queue_id(base_queue_id(event, message.uid), owner, sending)
         match sending:
-            case Redirect():
+            case Redirect() | RedirectToList():
                 begin = len(message.prefix)
                 if sending.edition is None:
                     content = await self._mailboxes.read(message, begin, message.size_octets - begin)
@@ -249,7 +257,8 @@ class Acting:
                     content = await self._edited(message, sending.edition)
                     content = without_prefix(content, message.prefix) if message.prefix else content
                 prefix = f"Delivered-To: {owner}\r\n".encode()
-                await self._outgoing.accept(account, queue_id, owner, [sending.address], content, prefix)
+                addresses = [sending.address] if isinstance(sending, Redirect) else members
+                await self._outgoing.accept(account, queue_id, owner, addresses, content, prefix)
             case Notify():
                 now = datetime.now(UTC)
                 message_id = f"<{queue_id}@{self._outgoing.hostname}>"

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import assert_never
 
 from blobstore import BlobStore
 from mailmodel import AccountRef
@@ -32,6 +33,8 @@ from sieve.offered import AT_EVENTS, OFFERED
 from sieve.scripts import Location, ScriptNamed
 from sieve.world import (
     BodyWanted,
+    ListContains,
+    ListExists,
     MailboxExists,
     MailboxIdExists,
     Metadata,
@@ -43,6 +46,7 @@ from spool import SpooledLetter
 
 from mda import metrics
 from mda.core.sieving import memory_handle
+from mda.edge.ext_lists import ExtLists
 
 LOG = logs.logger("mda.running")
 PROGRAMS_KEPT = 500
@@ -65,8 +69,9 @@ class Input:
 class Running:
     """Compiled scripts, remembered by their digest."""
 
-    def __init__(self, mailboxes: MailStore, blobs: BlobStore) -> None:
+    def __init__(self, mailboxes: MailStore, blobs: BlobStore, lists: ExtLists) -> None:
         self._mailboxes = mailboxes
+        self.lists = lists
         self._blobs = blobs
         self._programs: OrderedDict[bytes, Program | ScriptError] = OrderedDict()
 
@@ -143,7 +148,7 @@ class Running:
         self, account: AccountRef | None, stages: list[Stage], message: Input, situation: Situation
     ) -> Outcome:
         """What the chain asks for; without an account there are no mailboxes but INBOX, and no other scripts."""
-        notebook, body = Notebook(), None
+        notebook, body, owner = Notebook(), None, owner_of(situation)
         # What is included may use what the first may.
         available = stages[0].program.available if stages else OFFERED
         for _ in range(MOST_QUESTIONS):
@@ -155,13 +160,14 @@ class Running:
                 if isinstance(question, BodyWanted):
                     body = await message.body()
                 else:
-                    await self._answer(account, question, notebook, available)
+                    await self._answer(account, owner, question, notebook, available)
         LOG.info("script_asked_too_much", account_id=account.account_id if account is not None else "")
         return Outcome((Keep(Place(0)),), (), (), None, 0)
 
     async def _answer(
         self,
         account: AccountRef | None,
+        owner: str,
         question: Question,
         notebook: Notebook,
         available: frozenset[str],
@@ -196,8 +202,12 @@ class Running:
                 notebook.yes_or_no[question] = await self._mailboxes.scripts.remembers(
                     account, memory_handle("seen", handle, unique_id)
                 )
+            case ListExists(name):
+                notebook.yes_or_no[question] = await self.lists.exists(account, owner, name)
+            case ListContains(name, value):
+                notebook.yes_or_no[question] = await self.lists.contains(account, owner, name, value)
             case _:
-                notebook.yes_or_no[question] = False
+                assert_never(question)
 
     async def _named(
         self, account: AccountRef, location: Location, name: str, available: frozenset[str]
@@ -237,6 +247,11 @@ class Running:
             if object_id == f"F{each.mailbox_id}":
                 return each.name
         return None
+
+
+def owner_of(situation: Situation) -> str:
+    """The address of the script's owner, without a detail."""
+    return next(iter(situation.own_addresses), situation.forward_path)
 
 
 async def compiled(content: bytes, available: frozenset[str] = OFFERED) -> Program | ScriptError:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import grpc
 from blobstore import BlobUnavailable
+from directoryclient import Unavailable
 from google.protobuf.timestamp_pb2 import Timestamp
 from mailmodel import AccountRef
 from mailmsg.header import header_end
@@ -39,6 +40,7 @@ CODES: tuple[tuple[type[Exception], grpc.StatusCode, str], ...] = (
     (Invalid, grpc.StatusCode.INVALID_ARGUMENT, ""),
     (StoreUnavailable, grpc.StatusCode.UNAVAILABLE, ""),
     (BlobUnavailable, grpc.StatusCode.UNAVAILABLE, ""),
+    (Unavailable, grpc.StatusCode.UNAVAILABLE, ""),
 )
 
 
