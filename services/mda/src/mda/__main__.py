@@ -5,7 +5,6 @@ from datetime import timedelta
 import grpc
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
-from directoryclient.data_keys import sealed
 from directoryclient.policies import TenantPolicies
 from directoryclient.quotas import QuotaBook
 from eventbus import EventBus, Followed, subjects
@@ -17,7 +16,7 @@ from mailwire.script.v1.script_pb2_grpc import add_ScriptAdminServiceServicer_to
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
-from spool import Spool
+from spool import Spool, Unpacking
 
 from mda.adapters.configured import learner_of, scanners_of
 from mda.adapters.holdings import QueueHoldings
@@ -45,7 +44,6 @@ from mda.edge.scripting import Scripting
 from mda.edge.sealing import Sealing
 from mda.edge.settling import Settling
 from mda.edge.sorting import Sorting
-from mda.edge.wishing import Wishing
 from mda.ports import Removals
 from mda.settings import Settings
 
@@ -66,7 +64,6 @@ async def wire(service: Service[Settings]) -> None:
     )
     channel = rpc.channel(settings.directory_target, "directory", service.identity)
     service.on_close(lambda: channel.close(None))
-    blobs = await sealed(blobs, channel, bus)
     quotas = QuotaBook(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, quotas.changed)
     mailboxes = await MailStore.open(
@@ -129,7 +126,7 @@ async def wire(service: Service[Settings]) -> None:
     service.spawn(acting.run(), name="acting")
     distributing = Distributing(settings.hostname, lists, running, spool, directory, quarantine)
     filing = Filing(
-        source,
+        Unpacking(source),
         mailboxes,
         quarantine,
         receipts,
@@ -138,9 +135,7 @@ async def wire(service: Service[Settings]) -> None:
         retry_seconds=settings.retry_seconds,
         poison_tries=settings.poison_tries,
         screening=screening,
-        sorting=Sorting(
-            mailboxes, running, outgoing, placing, Wishing(policies, running, directory)
-        ),
+        sorting=Sorting(mailboxes, running, outgoing, placing),
         sealing=sealing,
         hold_seconds=min(2.0, settings.ack_wait_seconds / 4),
         fullness=fullness,
