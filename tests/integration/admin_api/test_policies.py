@@ -1,6 +1,9 @@
 """What tenants and accounts choose, over REST and by the command."""
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.support.reader_keys import new_openpgp
 
@@ -79,3 +82,58 @@ def test_settings_of_an_account(stage: Stage, tenant: str, tmp_path: Path) -> No
     problem(stage.call("GET", f"/v1/accounts/nobody@{domain}/settings"), 404)
     stage.call("DELETE", f"/v1/accounts/carol@{domain}")
     problem(stage.call("GET", path), 404)
+
+
+AWAY: dict[str, Any] = {
+    "forward_to": ["Else@Peer.example"],
+    "forward_without_copy": True,
+    "vacation": True,
+    "vacation_subject": "away",
+    "vacation_text": "Two lines.\r\nAnd a\ttab.",
+    "vacation_from": "2026-12-24T00:00:00+01:00",
+    "vacation_until": "2027-01-02T00:00:00+01:00",
+    "vacation_days": 3,
+    "vacation_addresses": ["sales@peer.example"],
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"forward_to": ["no address"]},
+        {"forward_to": ['"x y"@peer.example']},
+        {"forward_to": [f"a{number}@peer.example" for number in range(5)]},
+        {"forward_to": ["SELF"]},
+        {"vacation": True, "vacation_text": " \n"},
+        {"vacation_from": "tomorrow"},
+        {"vacation_from": "2026-12-24T00:00:00"},
+        {"vacation_until": "2026-12-23T23:00:00Z"},
+        {"vacation_days": 91},
+        {"vacation_text": "a\u0000b"},
+        {"vacation_text": "x" * 10_001},
+        {"vacation_subject": "two\r\nlines"},
+        {"vacation_addresses": ["<script>"]},
+    ],
+)
+def test_what_an_account_can_wish_of_its_mail(stage: Stage, tenant: str, wrong: dict[str, Any]) -> None:
+    address = f"alice@{tenant}.example"
+    stage.call("POST", "/v1/accounts", {"address": address, "password": "right password"})
+    path = f"/v1/accounts/{address}/settings"
+    set_ = stage.call("PUT", path, AWAY)
+    assert set_.status_code == 200, set_.text
+    assert {name: set_.json()[name] for name in AWAY} == AWAY
+    bad = {name: [address.upper()] if value == ["SELF"] else value for name, value in wrong.items()}
+    refused = stage.call("PATCH", path, bad)
+    assert refused.status_code == 422, refused.text
+    assert {name: stage.call("GET", path).json()[name] for name in AWAY} == AWAY
+
+
+def test_forwarding_by_the_command(stage: Stage, tenant: str) -> None:
+    address = f"alice@{tenant}.example"
+    stage.call("POST", "/v1/accounts", {"address": address, "password": "right password"})
+    command = Command(stage.url)
+    of = ("account", "settings")
+    chosen = command.json(*of, "set", address, "forward_to=a@peer.example,b@peer.example", "vacation=no")
+    assert chosen["forward_to"] == ["a@peer.example", "b@peer.example"]
+    assert "a@peer.example, b@peer.example" in command(*of, "show", address).stdout
+    assert command.json(*of, "set", address, "forward_to=")["forward_to"] == []

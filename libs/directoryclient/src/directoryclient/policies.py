@@ -70,6 +70,15 @@ class AccountSettings:
     encryption_key: str = ""
     locale: str = ""
     pop_keep_days: int = 0
+    forward_to: tuple[str, ...] = ()
+    forward_without_copy: bool = False
+    vacation: bool = False
+    vacation_subject: str = ""
+    vacation_text: str = ""
+    vacation_from: str = ""
+    vacation_until: str = ""
+    vacation_days: int = 0
+    vacation_addresses: tuple[str, ...] = ()
 
 
 class _Kept(Generic[C]):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from admin_api.models import Wire
+from admin_api.models import Address, Wire
 
 DmarcLimit = Literal["default", "mark", "quarantine", "reject"]
 Count = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -108,3 +108,27 @@ class AccountSettings(Wire):
     pop_keep_days: Annotated[
         Count, Field(description="at QUIT POP3 removes what was read and is older; 0: nothing")
     ] = 0
+    forward_to: Annotated[
+        list[Address],
+        Field(max_length=4, description="mail goes on to these addresses", default_factory=list),
+    ]
+    forward_without_copy: Annotated[bool, Field(description="what goes on to them is not kept here")] = False
+    vacation: Annotated[bool, Field(description="senders are told vacation_text")] = False
+    vacation_subject: Annotated[str, Field(max_length=200, description="nothing: one is made")] = ""
+    vacation_text: Annotated[str, Field(max_length=10_000)] = ""
+    vacation_from: Annotated[
+        str,
+        Field(max_length=40, description="an instant; nothing: now", examples=["2026-12-24T00:00:00+01:00"]),
+    ] = ""
+    vacation_until: Annotated[str, Field(max_length=40, description="an instant; nothing: no end")] = ""
+    vacation_days: Annotated[
+        Count, Field(le=90, description="one answer to a sender in so many days; 0: in 7")
+    ] = 0
+    vacation_addresses: Annotated[
+        list[Address],
+        Field(
+            max_length=50,
+            description="further addresses of the account: mail to them is answered too",
+            default_factory=list,
+        ),
+    ]

@@ -12,7 +12,7 @@ from mailwire.directory.v1.policy_pb2_grpc import DirectoryPolicyServiceServicer
 from directory.adapters.accounts import Accounts
 from directory.adapters.policies import Policies
 from directory.adapters.tenants import Tenants
-from directory.core.choices import check
+from directory.core.choices import check, check_together
 from directory.core.data_keys import KeyProvider
 from directory.core.names import NameInvalid
 from directory.edge.answers import order
@@ -85,7 +85,9 @@ class TenantPolicies(DirectoryPolicyServiceServicer):
         settings = wire.AccountSettings()
 
         def change(chosen: str) -> str:
-            return _changed(_read(chosen, settings), request.settings, request.only)
+            text = _changed(_read(chosen, settings), request.settings, request.only)
+            check_together(account.address, settings)
+            return text
 
         await self._policies.change_account(account.tenant_id, account.account_id, change)
         self._tell(Change(account.tenant_id, account_id=account.account_id))

@@ -323,7 +323,10 @@ class Filing:
                     )
                 }
             return replace(
-                job, deliveries=await sorting.sort(job.letter, job.deliveries, active, job.findings)
+                job,
+                deliveries=await sorting.sort(
+                    job.letter, job.deliveries, active, job.findings, is_junk=job.is_junk
+                ),
             )
         except (StoreUnavailable, BlobUnavailable, SpoolUnavailable, OutcomeUnknown, Unavailable) as error:
             metrics.POSTPONED.inc()

@@ -212,7 +212,7 @@ class AccountSettings(_message.Message):
 
     @_builtins.property
     def vacation_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Addresses of the account's that are others' to the directory: mail to them is answered too."""
+        """Further addresses of the account: mail to them is answered too."""
 
     def __init__(
         self,
