@@ -4,6 +4,8 @@ import grpc
 import pytest
 from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1 import identity_pb2 as identity
+from mailwire.directory.v1 import lists_pb2 as lists
+from mailwire.directory.v1 import sharing_pb2 as sharing
 
 from .conftest import PASSWORD, House
 from .test_questions import DELIVER, DENIED, DISABLED, LOOP, REMOTE, UNKNOWN, places
@@ -84,6 +86,31 @@ async def test_an_address_that_looks_like_another_is_refused_unless_it_is_wanted
         assert await refused(house.identity.AddAddress(more)) is grpc.StatusCode.ALREADY_EXISTS
     wanted = wire.CreateAccountRequest(address=house.at("paypa1"), password=PASSWORD, even_if_confusable=True)
     assert (await house.order.CreateAccount(wanted)).account.address == house.at("paypa1")
+
+
+async def test_lists_shared_mailboxes_and_domains_that_look_like_others_are_refused_too(house: House) -> None:
+    await house.account(house.at("paypal"))
+    like = house.at("paypa1")
+    shared = sharing.CreateSharedAccountRequest(address=like)
+    assert await refused(house.sharing.CreateSharedAccount(shared)) is grpc.StatusCode.ALREADY_EXISTS
+    new_list = lists.CreateListRequest(address=like, owners=[house.at("paypal")])
+    assert await refused(house.lists.CreateList(new_list)) is grpc.StatusCode.ALREADY_EXISTS
+    shared.even_if_confusable = new_list.even_if_confusable = True
+    made = await house.sharing.CreateSharedAccount(shared)
+    await house.order.DeleteAccount(wire.DeleteAccountRequest(account=made.account.account_id))
+    assert (await house.lists.CreateList(new_list)).list.address == like
+    # A domain is compared with those of all tenants, in the letters that people see.
+    await domain(house, "pay")
+    for name in ("\u0440\u0430\u0443", "p\u0430y"):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await domain(house, name, house.other)
+    wanted = wire.CreateDomainRequest(name=f"\u0440\u0430\u0443.{house.domain}", tenant=house.other)
+    assert await refused(house.order.CreateDomain(wanted)) is grpc.StatusCode.ALREADY_EXISTS
+    wanted.even_if_confusable = True
+    assert (await house.order.CreateDomain(wanted)).domain.name.startswith("xn--")
+    # Latin and Cyrillic letters in one word are nobody's wish.
+    wanted.name = f"p\u0430y.{house.domain}"
+    assert await refused(house.order.CreateDomain(wanted)) is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_names_in_any_script_have_one_form(house: House) -> None:

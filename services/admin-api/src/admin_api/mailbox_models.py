@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from admin_api.models import Address, Wire
+from admin_api.models import Address, Confusable, Wire
 
 ADDRESS_OR_ID = "the account's address or id"
 Name = Annotated[str, Field(max_length=1000, description="its name in the account", examples=["INBOX"])]
@@ -13,6 +13,7 @@ Name = Annotated[str, Field(max_length=1000, description="its name in the accoun
 class NewShared(Wire):
     address: Address
     display_name: Annotated[str, Field(max_length=200, examples=["Sales"])] = ""
+    even_if_confusable: Confusable = False
 
 
 class Mailbox(BaseModel):

@@ -58,6 +58,9 @@ domain = Table(
     Column("alias_of", Text),
     # Where mail goes that no address here is for.
     Column("catch_all", ARRAY(Text), nullable=False, server_default="{}"),
+    # What it looks like (core/confusable.py).
+    Column("skeleton", Text),
+    Index("domain_skeleton", "skeleton"),
     UniqueConstraint("name", "tenant_id", name="domain_of_tenant"),
     ForeignKeyConstraint(
         ["alias_of", "tenant_id"], ["domain.name", "domain.tenant_id"], name="domain_alias_of"

@@ -231,7 +231,9 @@ def build(
             tenants, accounts, addresses, deleted, Provisioning(pool), orders.hashed, tell, clock
         ),
         ldap=LdapOrders(tenants, sources, tell),
-        lists=ListOrders(tenants, domains, accounts, Lists(pool), deleted, tell, clock, list_tokens),
+        lists=ListOrders(
+            tenants, domains, accounts, Lists(pool), addresses, deleted, tell, clock, list_tokens
+        ),
         members=Members(Lists(pool), Membership(pool), list_tokens, clock),
         certificates=CertificateOrders(tenants, accounts, certificates, tell, clock),
         second_factors=SecondFactorOrders(accounts, factors, sealer, site, tell, clock),
@@ -241,7 +243,7 @@ def build(
         signing=DkimQuestions(dkim_keys, sealer),
         policies=TenantPolicies(Tenants(pool), accounts, Policies(pool), tell, provider),
         quotas=Quotas(Policies(pool)),
-        sharing=Sharing(Descriptions(pool), accounts, domains, tell),
+        sharing=Sharing(Descriptions(pool), accounts, domains, addresses, tell),
         data_keys=DataKeyQuestions(data_keys, provider, maker),
         key_orders=KeyOrders(tenants, data_keys, provider, maker, tell),
         journal=journal,

@@ -20,6 +20,9 @@ Name = Annotated[str, typer.Argument(help="The domain, e.g. example.org.")]
 def create(
     name: Name,
     tenant: Annotated[str, typer.Option(help="The tenant that it belongs to.")],
+    even_if_confusable: Annotated[
+        bool, typer.Option("--even-if-confusable", help="Also where it looks like another one that is here.")
+    ] = False,
     data: Data = None,
     url: Url = None,
     token: Token = None,
@@ -27,7 +30,8 @@ def create(
     json: Json = False,
 ) -> None:
     """Give a domain to a tenant."""
-    made = client(data, url, token, token_file).call("POST", "/v1/domains", {"name": name, "tenant": tenant})
+    body = {"name": name, "tenant": tenant, "even_if_confusable": even_if_confusable}
+    made = client(data, url, token, token_file).call("POST", "/v1/domains", body)
     as_json(made) if json else console.print(f"domain {made['name']} created for tenant {made['tenant']}")
 
 

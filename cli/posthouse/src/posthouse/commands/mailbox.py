@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import typer
 
+from posthouse.commands.addresses import Confusable
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.output import as_json, console, guarded, table
 
@@ -20,6 +21,7 @@ def create(
     address: Address,
     name: Name = "",
     display_name: Annotated[str, typer.Option(help="Of a shared account: a name for people.")] = "",
+    even_if_confusable: Confusable = False,
     data: Data = None,
     url: Url = None,
     token: Token = None,
@@ -32,7 +34,8 @@ def create(
         api.call("POST", "/v1/mailboxes", {"account": address, "name": name})
         made = {"account": address, "name": name}
     else:
-        made = api.call("POST", "/v1/shared-mailboxes", {"address": address, "display_name": display_name})
+        body = {"address": address, "display_name": display_name, "even_if_confusable": even_if_confusable}
+        made = api.call("POST", "/v1/shared-mailboxes", body)
     as_json(made) if json else console.print(f"mailbox {address} {name}".rstrip() + " created")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from posthouse.api import named
+from posthouse.commands.addresses import Confusable
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.errors import Problem
 from posthouse.output import as_json, console, guarded, table
@@ -41,6 +42,7 @@ def create(
     description: Description = None,
     posting: Posting = None,
     reply_to: ReplyTo = None,
+    even_if_confusable: Confusable = False,
     data: Data = None,
     url: Url = None,
     token: Token = None,
@@ -52,7 +54,9 @@ def create(
         name=name, description=description, posting=posting, reply_to=reply_to, moderators=moderator
     )
     made = client(data, url, token, token_file).call(
-        "POST", "/v1/lists", {"address": address, "owners": owner or [], **body}
+        "POST",
+        "/v1/lists",
+        {"address": address, "owners": owner or [], "even_if_confusable": even_if_confusable, **body},
     )
     as_json(made) if json else console.print(f"list {made['address']} created")
 

@@ -8,7 +8,7 @@ from mailwire.directory.v1.lists_pb2_grpc import DirectoryListServiceStub
 from pydantic import BaseModel, Field
 
 from admin_api.adapters.directory import SECONDS
-from admin_api.models import Page, Wire
+from admin_api.models import Confusable, Page, Wire
 
 router = APIRouter(prefix="/v1", tags=["mailing lists"])
 Posting = Literal["anyone", "members", "moderators"]
@@ -50,6 +50,7 @@ class NewList(Wire):
     reply_to: ReplyTo = "author"
     owners: Addresses
     moderators: Addresses = Field(default_factory=list)
+    even_if_confusable: Confusable = False
 
 
 class ListChange(Wire):
@@ -105,6 +106,7 @@ async def create_list(new: NewList, request: Request) -> MailingList:
             reply_to=REPLY_TO[new.reply_to],
             owners=new.owners,
             moderators=new.moderators,
+            even_if_confusable=new.even_if_confusable,
         ),
         timeout=SECONDS,
     )

@@ -25,7 +25,11 @@ def attach(app: FastAPI, stub: Any, sharing: Any) -> None:
 async def create_shared(new: NewShared, request: Request) -> Account:
     """An address with mailboxes and without a password: whom it is shared with get rights to its mailboxes."""
     made = await request.app.state.sharing.CreateSharedAccount(
-        sharing_pb2.CreateSharedAccountRequest(address=new.address, display_name=new.display_name),
+        sharing_pb2.CreateSharedAccountRequest(
+            address=new.address,
+            display_name=new.display_name,
+            even_if_confusable=new.even_if_confusable,
+        ),
         timeout=directory.SECONDS,
     )
     return directory.account(made.account)

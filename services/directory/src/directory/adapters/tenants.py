@@ -6,6 +6,7 @@ import asyncpg
 from pgkit import OPERATOR, Pool, transaction
 
 from directory.adapters.deleted import remove_deleted_of
+from directory.core.confusable import domain_skeleton
 from directory.ports import DomainRecord, InUse, Missing, Taken, TenantRecord
 
 DOMAIN = "SELECT d.*, t.name AS tenant_name FROM domain d JOIN tenant t ON t.tenant_id = d.tenant_id"
@@ -94,7 +95,10 @@ class Domains:
         async with transaction(self._pool, OPERATOR) as connection:
             try:
                 await connection.execute(
-                    "INSERT INTO domain (name, tenant_id) VALUES ($1, $2::uuid)", name, tenant_id
+                    "INSERT INTO domain (name, tenant_id, skeleton) VALUES ($1, $2::uuid, $3)",
+                    name,
+                    tenant_id,
+                    domain_skeleton(name),
                 )
             except asyncpg.UniqueViolationError as error:
                 raise Taken(f"the domain {name} is in use already") from error
@@ -103,6 +107,16 @@ class Domains:
             row = await connection.fetchrow(DOMAIN + " WHERE d.name = $1", name)
         assert row is not None
         return _domain(row)
+
+    async def look_alike(self, name: str) -> str | None:
+        """Another domain, of any tenant, that looks like this one; or None."""
+        async with transaction(self._pool, OPERATOR) as connection:
+            found = await connection.fetchval(
+                "SELECT name FROM domain WHERE skeleton = $1 AND name <> $2 ORDER BY name LIMIT 1",
+                domain_skeleton(name),
+                name,
+            )
+        return None if found is None else str(found)
 
     async def ours(self, names: Collection[str]) -> set[str]:
         """Those that are here, of any tenant."""

@@ -1,10 +1,12 @@
-"""What an address looks like (Unicode TS #39 §4): two local parts with one skeleton are taken for each other.
+"""What a name looks like (Unicode TS #39 §4): two local parts, or domains, with one skeleton are taken for each other.
 
 Of Unicode's table only that is here which a local part of ours can have: it is in lower case and in one normal form
 already (core/names.py). What differs in a mark only, such as e and é, is told apart by people and stays apart here.
 """
 
 import unicodedata
+
+import idna
 
 # Letters of other scripts, and figures, by the Latin letters that they are taken for.
 _ALIKE = {
@@ -64,3 +66,19 @@ def skeleton(local_part: str) -> str:
     for pair, letter in _PAIRS:
         seen = seen.replace(pair, letter)
     return unicodedata.normalize("NFD", seen)
+
+
+def domain_skeleton(name: str) -> str:
+    """Of a domain in A-label form: what it looks like where its labels are shown in their own letters."""
+    return ".".join(skeleton(label) for label in shown_labels(name))
+
+
+def shown_labels(name: str) -> list[str]:
+    """The U-labels of a domain (RFC 5890 §2.3.2.1); what only looks like an A-label stays as it is."""
+    labels = []
+    for label in name.split("."):
+        try:
+            labels.append(idna.ulabel(label) if label.startswith("xn--") else label)
+        except idna.IDNAError:
+            labels.append(label)
+    return labels

@@ -13,7 +13,7 @@ import idna
 from precis_i18n import get_profile
 from precis_i18n.profile import Profile
 
-from directory.core.confusable import mixes_scripts
+from directory.core.confusable import mixes_scripts, shown_labels
 
 TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # RFC 5321 §4.1.2 Dot-string, without what needs quoting.
@@ -107,6 +107,8 @@ def own_domain(text: str) -> str:
                 raise NameInvalid(f"{name} is not a domain: {error}") from error
             if not fitting:
                 raise NameInvalid(f"{name} is not a domain: {label} is not the A-label of any name")
+    if any(mixes_scripts(label) for label in shown_labels(name)):
+        raise NameInvalid(f"{name} mixes letters of scripts that look alike")
     return name
 
 

@@ -20,10 +20,11 @@ from directory.adapters.tenants import Domains, Tenants
 from directory.core import names
 from directory.edge.answers import order
 from directory.edge.finding import account_of
+from directory.edge.looking_alike import refuse_look_alike
 from directory.edge.orders import account_message
 from directory.edge.paging import page_size
 from directory.edge.targets import targets_of
-from directory.ports import AccountRecord, Change, Missing, Taken
+from directory.ports import AccountRecord, Change, Missing
 
 Context = grpc.aio.ServicerContext[Any, Any]
 RIGHTS = {
@@ -251,13 +252,6 @@ class Removals(DirectoryRemovalServiceServicer):
     ) -> wire.SettleRemovedAccountsResponse:
         await self._deleted.settle([_id(each) for each in request.account_ids])
         return wire.SettleRemovedAccountsResponse()
-
-
-async def refuse_look_alike(addresses: Addresses, tenant_id: str, address: str) -> None:
-    """Raises Taken where another address of the domain looks like this one."""
-    other = await addresses.look_alike(tenant_id, address)
-    if other is not None:
-        raise Taken(f"{address} looks like {other}, which is here already; say that you want it all the same")
 
 
 def _id(text: str) -> str:

@@ -10,6 +10,7 @@ from mailwire.directory.v1 import lists_pb2 as wire
 from mailwire.directory.v1.lists_pb2_grpc import DirectoryListServiceServicer
 
 from directory.adapters.accounts import Accounts
+from directory.adapters.addresses import Addresses
 from directory.adapters.deleted import DeletedAccounts
 from directory.adapters.lists import ListRecord, Lists, ListSettings
 from directory.adapters.tenants import Domains, Tenants
@@ -18,6 +19,7 @@ from directory.core.list_tokens import ListTokens
 from directory.core.scram import SALT_OCTETS
 from directory.edge.answers import mapped, order
 from directory.edge.finding import account_of
+from directory.edge.looking_alike import refuse_look_alike
 from directory.edge.paging import page_size
 from directory.ports import Change, Missing
 
@@ -102,6 +104,7 @@ class ListOrders(DirectoryListServiceServicer):
         domains: Domains,
         accounts: Accounts,
         lists: Lists,
+        look_alikes: Addresses,
         deleted: DeletedAccounts,
         tell: Callable[[Change], None],
         clock: Callable[[], datetime],
@@ -112,6 +115,7 @@ class ListOrders(DirectoryListServiceServicer):
         self._domains = domains
         self._accounts = accounts
         self._lists = lists
+        self._look_alikes = look_alikes
         self._deleted = deleted
         self._tell = tell
         self._clock = clock
@@ -146,6 +150,8 @@ class ListOrders(DirectoryListServiceServicer):
             tenant_id = (await self._domains.get(domain)).tenant_id
         except Missing as error:
             raise Missing(f"the domain {domain} is not here; create it first") from error
+        if not request.even_if_confusable:
+            await refuse_look_alike(self._look_alikes, tenant_id, address)
         settings = ListSettings(
             request.name,
             request.description,

@@ -20,9 +20,10 @@ from directory.core.scram import SALT_OCTETS, ScramKeys
 from directory.edge.answers import order
 from directory.edge.finding import account_of
 from directory.edge.hashing import ORDER_RANK, Hashing
+from directory.edge.looking_alike import refuse_look_alike, refuse_look_alike_domain
 from directory.edge.paging import page_size
 from directory.edge.targets import targets_of
-from directory.ports import AccountRecord, AliasRecord, Change, DomainRecord, Missing, Taken, TenantRecord
+from directory.ports import AccountRecord, AliasRecord, Change, DomainRecord, Missing, TenantRecord
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -184,7 +185,10 @@ class Orders(DirectoryAdminServiceServicer):
         self, request: wire.CreateDomainRequest, context: Context
     ) -> wire.CreateDomainResponse:
         tenant = await self._tenants.get(request.tenant)
-        record = await self._domains.create(names.own_domain(request.name), tenant.tenant_id)
+        name = names.own_domain(request.name)
+        if not request.even_if_confusable:
+            await refuse_look_alike_domain(self._domains, name)
+        record = await self._domains.create(name, tenant.tenant_id)
         self._tell(Change(record.tenant_id, domains=(record.name,)))
         return wire.CreateDomainResponse(domain=_domain(record))
 
@@ -232,7 +236,7 @@ class Orders(DirectoryAdminServiceServicer):
         address = names.address(request.address)
         tenant_id = await self._tenant_of(address)
         if not request.even_if_confusable:
-            await self._refuse_look_alike(tenant_id, address)
+            await refuse_look_alike(self._addresses, tenant_id, address)
         wanted, salt = roles.checked(request.roles), os.urandom(SALT_OCTETS)
         verifier, keys = await self.hashed(request.password, salt)
         record = await self._accounts.create(
@@ -306,13 +310,6 @@ class Orders(DirectoryAdminServiceServicer):
     async def _targets(self, targets: Sequence[str]) -> list[str]:
         return await targets_of(self._domains, targets)
 
-    async def _refuse_look_alike(self, tenant_id: str, address: str) -> None:
-        other = await self._addresses.look_alike(tenant_id, address)
-        if other is not None:
-            raise Taken(
-                f"{address} looks like {other}, which is here already; say that you want it all the same"
-            )
-
     @order
     async def CreateAlias(
         self, request: wire.CreateAliasRequest, context: Context
@@ -321,7 +318,7 @@ class Orders(DirectoryAdminServiceServicer):
         targets = await self._targets(request.targets)
         tenant_id = await self._tenant_of(address)
         if not request.even_if_confusable:
-            await self._refuse_look_alike(tenant_id, address)
+            await refuse_look_alike(self._addresses, tenant_id, address)
         record = await self._aliases.create(tenant_id, address, targets)
         self._tell(Change(record.tenant_id, addresses=(address,)))
         return wire.CreateAliasResponse(alias=_alias(record))

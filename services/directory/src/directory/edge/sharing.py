@@ -9,11 +9,13 @@ from mailwire.directory.v1 import sharing_pb2 as wire
 from mailwire.directory.v1.sharing_pb2_grpc import DirectorySharingServiceServicer
 
 from directory.adapters.accounts import Accounts, Scram
+from directory.adapters.addresses import Addresses
 from directory.adapters.sharing import Descriptions
 from directory.adapters.tenants import Domains
 from directory.core import names
 from directory.core.scram import SALT_OCTETS
 from directory.edge.answers import mapped, order
+from directory.edge.looking_alike import refuse_look_alike
 from directory.edge.orders import account_message
 from directory.ports import Change, Missing
 
@@ -25,8 +27,14 @@ class Sharing(DirectorySharingServiceServicer):
     """Answers doors (within a tenant) and the operator."""
 
     def __init__(
-        self, descriptions: Descriptions, accounts: Accounts, domains: Domains, tell: Callable[[Change], None]
+        self,
+        descriptions: Descriptions,
+        accounts: Accounts,
+        domains: Domains,
+        addresses: Addresses,
+        tell: Callable[[Change], None],
     ) -> None:
+        self._addresses = addresses
         self._descriptions = descriptions
         self._accounts = accounts
         self._domains = domains
@@ -70,6 +78,8 @@ class Sharing(DirectorySharingServiceServicer):
             tenant_id = (await self._domains.get(domain)).tenant_id
         except Missing as error:
             raise Missing(f"the domain {domain} is not here; create it first") from error
+        if not request.even_if_confusable:
+            await refuse_look_alike(self._addresses, tenant_id, address)
         record = await self._accounts.create(
             tenant_id,
             address,
