@@ -6,7 +6,7 @@ from eventbus.permissions import OPERATOR, SERVICES, configuration
 
 from posthouse.stack import probes
 from posthouse.stack.layout import Layout
-from posthouse.stack.part import Part
+from posthouse.stack.part import Part, go_environment
 from posthouse.stack.ports import Ports
 from posthouse.stack.programs import program
 
@@ -62,6 +62,7 @@ jetstream {{
         return Part(
             name="nats",
             argv=[self._program, "-c", str(self._layout.root / "nats" / "nats.conf")],
+            environment=go_environment(),
             ready=self._ready,
             port=self._ports.nats,
         )

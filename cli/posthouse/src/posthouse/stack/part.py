@@ -1,5 +1,6 @@
 """What the supervisor needs to know of a process: how to start it, when it is ready, how to end it."""
 
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -26,3 +27,10 @@ class Part:
     ready_seconds: float = 60.0
     port: int = 0
     status_port: int = 0
+
+
+def go_environment() -> dict[str, str]:
+    """For parts written in Go: half of the machine's cores. Their idle threads look for work on all of them otherwise,
+    and where a dozen processes share the machine that costs a third more than the work itself.
+    """
+    return {"GOMAXPROCS": str(max(1, (os.cpu_count() or 2) // 2))}

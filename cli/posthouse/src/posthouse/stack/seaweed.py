@@ -14,7 +14,7 @@ from blobstore import BlobStore
 
 from posthouse.errors import Problem
 from posthouse.stack.layout import Layout
-from posthouse.stack.part import Part
+from posthouse.stack.part import Part, go_environment
 from posthouse.stack.ports import Ports
 from posthouse.stack.programs import program
 
@@ -139,7 +139,7 @@ connection_max_lifetime_seconds = 0
                 *(f"-{name}={value}" for name, value in options.items()),
             ],
             # filer.toml is looked for in the working folder; nothing of the user's is to be found instead.
-            environment={"HOME": str(self._folder)},
+            environment={"HOME": str(self._folder), **go_environment()},
             folder=self._folder,
             ready=self._ready,
             stop_seconds=20.0,
