@@ -1,6 +1,6 @@
 """Packing: messages of one tenant that arrive together share one object.
 
-While a write is under way, what arrives meanwhile waits and becomes the next
+While a write is under way and told, what arrives meanwhile waits and becomes the next
 object. There is no timer: an idle gate writes a message at once, a busy one
 packs by itself. A large message has an object of its own and waits for nobody.
 
@@ -126,8 +126,8 @@ class Packer:
             elif not pending.done.done():
                 pending.done.set_result((key, place))
         if told:
-            # The next write need not wait until these are told.
-            self._spawn(self._tell_of(key, told))
+            # The next write could begin before these are told; it waits, and is so much larger.
+            await self._tell_of(key, told)
 
     async def _tell_of(self, key: str, told: Sequence[tuple[_Pending, int]]) -> None:
         payloads = [pending.payload_of(key, place, pending.encoded) for pending, place in told]  # type: ignore[misc]
