@@ -195,18 +195,8 @@ async def _deliver_to_tenant(
     deliveries: Sequence[Delivery],
 ) -> Filed:
     wanted = [_key(d) for d in deliveries]
-    places = await _lock_places(connection, tenant_id, sorted(set(wanted)))
     keys = [(d.account.account_id, d.queue_id, d.recipient) for d in deliveries]
-    inserted = await connection.fetch(
-        """INSERT INTO delivery (account_id, queue_id, recipient, tenant_id)
-           SELECT a, q, r, $1 FROM unnest($2::uuid[], $3::text[], $4::text[]) AS t(a, q, r)
-           ON CONFLICT DO NOTHING RETURNING account_id, queue_id, recipient""",
-        UUID(tenant_id),
-        [UUID(key[0]) for key in keys],
-        [key[1] for key in keys],
-        [key[2] for key in keys],
-    )
-    new = {(str(row[0]), row[1], row[2]) for row in inserted}
+    places, new = await _open(connection, tenant_id, sorted(set(wanted)), keys)
     outcomes = [Outcome.REPEATED] * len(deliveries)
     filed: list[tuple[int, Place, NewMessage]] = []
     for number, (key, place, delivery) in enumerate(zip(keys, wanted, deliveries, strict=True)):
@@ -246,42 +236,45 @@ async def _unsettle(connection: Connection, keys: Sequence[tuple[str, str, str]]
     )
 
 
-async def _lock_places(
-    connection: Connection, tenant_id: str, wanted: Sequence[tuple[str, str]]
-) -> dict[tuple[str, str], Place]:
-    """Lock the accounts of (account, mailbox name) pairs in their order, then look where the mailboxes stand."""
+async def _open(
+    connection: Connection,
+    tenant_id: str,
+    wanted: Sequence[tuple[str, str]],
+    keys: Sequence[tuple[str, str, str]],
+) -> tuple[dict[tuple[str, str], Place], set[tuple[str, str, str]]]:
+    """Lock the accounts of (account, mailbox name) pairs and look where the mailboxes stand.
+
+    And note the deliveries (account, queue id, recipient): those that were not known.
+    """
     accounts = sorted({account_id for account_id, _ in wanted})
-    locked = await connection.fetch(
-        """WITH locked AS (
-               SELECT account_id FROM account WHERE account_id = ANY($1::uuid[]) ORDER BY account_id FOR UPDATE)
-           UPDATE account a SET modseq = modseq + 1 FROM locked l WHERE a.account_id = l.account_id
-           RETURNING a.account_id, a.modseq""",
-        [UUID(account_id) for account_id in accounts],
-    )
-    modseqs = {str(row["account_id"]): int(row["modseq"]) for row in locked}
-    if len(modseqs) < len(accounts):
-        raise _NotProvisioned(tenant_id, [each for each in accounts if each not in modseqs])
-    # A statement of its own: one that waited for the lock would see the mailboxes as they were before.
     found = await connection.fetch(
-        """SELECT m.* FROM unnest($1::uuid[], $2::text[]) AS wanted(account_id, name)
-           CROSS JOIN LATERAL (SELECT account_id, name, mailbox_id, uid_next FROM mailbox
-               WHERE mailbox.account_id = wanted.account_id AND mailbox.name = wanted.name OFFSET 0) m""",
+        "SELECT * FROM open_delivery_1($1, $2, $3, $4, $5, $6, $7)",
+        UUID(tenant_id),
+        [UUID(account_id) for account_id in accounts],
         [UUID(account_id) for account_id, _ in wanted],
         [name for _, name in wanted],
+        [UUID(account_id) for account_id, _, _ in keys],
+        [queue_id for _, queue_id, _ in keys],
+        [recipient for _, _, recipient in keys],
     )
-    places = {
-        (str(row["account_id"]), row["name"]): Place(
-            AccountRef(tenant_id, str(row["account_id"])),
-            row["mailbox_id"],
-            row["uid_next"],
-            modseqs[str(row["account_id"])],
-        )
-        for row in found
-    }
+    modseqs: dict[str, int] = {}
+    places: dict[tuple[str, str], Place] = {}
+    new: set[tuple[str, str, str]] = set()
+    for kind, owner, name, recipient, number, uid_next in found:
+        account_id = str(owner)
+        if kind == "account":
+            modseqs[account_id] = number
+        elif kind == "mailbox":
+            account = AccountRef(tenant_id, account_id)
+            places[account_id, name] = Place(account, number, uid_next, modseqs[account_id])
+        else:
+            new.add((account_id, name, recipient))
+    if len(modseqs) < len(accounts):
+        raise _NotProvisioned(tenant_id, [each for each in accounts if each not in modseqs])
     for key in wanted:
         if key not in places:
             raise MailboxMissing(key[1])
-    return places
+    return places, new
 
 
 async def append(

@@ -11,7 +11,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from mailmodel import AccountRef
-from pgkit import OPERATOR, Connection, Pool, transaction
+from pgkit import Connection, Pool, transaction
+from pgkit.single import call
 
 from mailstore import rows
 from mailstore.errors import ScriptActive, ScriptExists, ScriptMissing, TooManyScripts
@@ -140,16 +141,12 @@ class ScriptStore:
 
     async def active_digests(self, accounts: Sequence[AccountRef]) -> dict[str, ActiveScripts]:
         """What runs for each of these accounts, of any tenant; those for whom nothing runs are left out."""
-        async with transaction(self._pool, OPERATOR) as connection:
-            found = await connection.fetch(
-                """SELECT account_id AS owner, '' AS name, digest FROM sieve_script
-                   WHERE account_id = ANY($1::uuid[]) AND active
-                   UNION ALL
-                   SELECT tenant_id, name, digest FROM tenant_script
-                   WHERE tenant_id = ANY($2::uuid[]) AND active AND name IN ('before', 'after')""",
-                [UUID(account.account_id) for account in accounts],
-                [UUID(tenant_id) for tenant_id in {account.tenant_id for account in accounts}],
-            )
+        found = await call(
+            self._pool,
+            "SELECT * FROM active_scripts_1($1, $2)",
+            [UUID(account.account_id) for account in accounts],
+            [UUID(tenant_id) for tenant_id in {account.tenant_id for account in accounts}],
+        )
         digests = {(str(row["owner"]), row["name"]): bytes(row["digest"]) for row in found}
         active = {
             account.account_id: ActiveScripts(
