@@ -5,6 +5,7 @@ from datetime import timedelta
 import grpc
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
+from directoryclient.data_keys import sealed
 from directoryclient.policies import TenantPolicies
 from directoryclient.quotas import QuotaBook
 from eventbus import EventBus, Followed, subjects
@@ -44,6 +45,7 @@ from mda.edge.scripting import Scripting
 from mda.edge.sealing import Sealing
 from mda.edge.settling import Settling
 from mda.edge.sorting import Sorting
+from mda.edge.wishing import Wishing
 from mda.ports import Removals
 from mda.settings import Settings
 
@@ -64,6 +66,7 @@ async def wire(service: Service[Settings]) -> None:
     )
     channel = rpc.channel(settings.directory_target, "directory", service.identity)
     service.on_close(lambda: channel.close(None))
+    blobs = await sealed(blobs, channel, bus)
     quotas = QuotaBook(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, quotas.changed)
     mailboxes = await MailStore.open(
@@ -135,7 +138,7 @@ async def wire(service: Service[Settings]) -> None:
         retry_seconds=settings.retry_seconds,
         poison_tries=settings.poison_tries,
         screening=screening,
-        sorting=Sorting(mailboxes, running, outgoing, placing),
+        sorting=Sorting(mailboxes, running, outgoing, placing, Wishing(policies, running, directory)),
         sealing=sealing,
         hold_seconds=min(2.0, settings.ack_wait_seconds / 4),
         fullness=fullness,

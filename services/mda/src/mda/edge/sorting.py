@@ -1,7 +1,7 @@
 """Users' Sieve scripts at delivery: run, send what they ask to send, and say where the message is filed.
 
 A batch costs one look-up of who has an active script; who has none pays nothing more. A tenant's scripts run before
-and after its users' own. A script that fails files into INBOX (RFC 5228 §2.10.6). What is sent goes through the one gate before the message is filed, under queue ids that
+and after its users' own; what an account wishes without a script (`wishing.py`) comes last. A script that fails files into INBOX (RFC 5228 §2.10.6). What is sent goes through the one gate before the message is filed, under queue ids that
 are made of the message and the action: a process that dies in between sends again what is then known already.
 """
 
@@ -14,6 +14,7 @@ from directoryclient import Unavailable
 from mailmodel import AccountRef
 from mailmsg.facts import examine
 from mailstore import ActiveScripts, Delivery, MailStore, NewMessage
+from mailstore.scripts import NO_SCRIPTS
 from servicekit import logs
 from sieve import Situation
 from sieve.actions import (
@@ -46,9 +47,11 @@ from mda.core.sieving import (
     was_redirected_by,
     without_prefix,
 )
+from mda.core.wishes import NOTHING_SAID
 from mda.edge.outgoing import Outgoing
 from mda.edge.placing import Placing
 from mda.edge.running import Input, Running
+from mda.edge.wishing import Wishing
 
 LOG = logs.logger("mda.sorting")
 RUNS_AT_ONCE = 8
@@ -63,7 +66,9 @@ class Sorting:
         running: Running,
         outgoing: Outgoing,
         placing: Placing,
+        wishing: Wishing | None = None,
     ) -> None:
+        self._wishing = wishing
         self._hostname = outgoing.hostname
         self._mailboxes = mailboxes
         self._running = running
@@ -72,8 +77,13 @@ class Sorting:
         self._room = asyncio.Semaphore(RUNS_AT_ONCE)
 
     async def active(self, accounts: Sequence[AccountRef]) -> dict[str, ActiveScripts]:
-        """For whom scripts run, and their digests. Raises StoreUnavailable."""
-        return await self._mailboxes.scripts.active_digests(accounts)
+        """For whom scripts run, and their digests; none for who only wishes something. Raises StoreUnavailable."""
+        found = await self._mailboxes.scripts.active_digests(accounts)
+        if self._wishing is not None:
+            others = [account for account in accounts if account.account_id not in found]
+            for account in await self._wishing.may_be(others, datetime.now(UTC)):
+                found[account.account_id] = NO_SCRIPTS
+        return found
 
     async def sort(
         self,
@@ -81,6 +91,8 @@ class Sorting:
         deliveries: Sequence[Delivery],
         active: dict[str, ActiveScripts],
         findings: Sequence[Finding] = (),
+        *,
+        is_junk: bool = False,
     ) -> list[Delivery]:
         """The deliveries as the scripts want them; what they send is accepted by the gate when this returns.
 
@@ -95,7 +107,7 @@ class Sorting:
                 sorted_.append(delivery)
                 continue
             async with self._room:
-                sorted_ += await self._sort_one(letter, delivery, scripts, findings)
+                sorted_ += await self._sort_one(letter, delivery, scripts, findings, is_junk)
         return sorted_
 
     async def _sort_one(
@@ -104,10 +116,17 @@ class Sorting:
         delivery: Delivery,
         scripts: ActiveScripts,
         findings: Sequence[Finding],
+        is_junk: bool,
     ) -> list[Delivery]:
         envelope = letter.envelope
-        stages = await self._running.stages(delivery.account, scripts)
-        if not stages:
+        stages, now, wishes = (
+            await self._running.stages(delivery.account, scripts),
+            datetime.now(UTC),
+            None,
+        )
+        if self._wishing is not None and not is_junk:
+            wishes = await self._wishing.of(delivery.account, now)
+        if not stages and wishes is None:
             return [delivery]
         assert delivery.new is not None
         received = await self._running.header(letter)
@@ -118,7 +137,7 @@ class Sorting:
             # With the detail that it was written with (RFC 5233 §4).
             forward_path=detailed(letter).get(delivery.account.account_id, delivery.recipient),
             own_addresses=frozenset({delivery.recipient}),
-            now=datetime.now(UTC),
+            now=now,
             environment=environment(delivery.recipient, self._hostname, envelope.client_address),
             spam_percent=spam_percent,
             spam_text=spam_text,
@@ -130,7 +149,11 @@ class Sorting:
             return (await self._running.content(letter))[letter.facts.header_octets :]
 
         size = len(header) - letter.facts.header_octets + letter.body.length
-        outcome = await self._running.run(delivery.account, stages, Input(header, size, body), situation)
+        message, outcome = Input(header, size, body), NOTHING_SAID
+        if stages:
+            outcome = await self._running.run(delivery.account, stages, message, situation)
+        if self._wishing is not None and wishes is not None:
+            outcome = await self._wishing.added(delivery.account, wishes, outcome, message, situation)
         if outcome.error is not None:
             metrics.SCRIPTS.labels("failed").inc()
             LOG.info(
@@ -139,7 +162,7 @@ class Sorting:
                 account_id=delivery.account.account_id,
                 reason=str(outcome.error),
             )
-        else:
+        elif stages:
             metrics.SCRIPTS.labels("run").inc()
         targets = await self._targets(delivery.account, outcome)
         lists = {
