@@ -8,6 +8,7 @@ import zlib
 from io import BufferedRWPair
 from pathlib import Path
 from typing import cast
+from urllib.parse import quote
 
 import pytest
 
@@ -31,6 +32,7 @@ def test_dialogue(platform: Platform, path: Path) -> None:
             substitutions={
                 "login": account.address,
                 "password": account.password,
+                "user": quote(account.address, safe=""),
                 "kilobyte": "x" * 1025,
             },
         )

@@ -42,6 +42,8 @@ class Wire:
         self.draining = asyncio.Event()
         self.sent = bytearray()
         self.is_over = False
+        # Whether each read gives one octet, as if it had come by itself.
+        self.splits = False
         self._arrived: list[bytes] = []
         self._waiting: asyncio.Future[None] | None = None
 
@@ -61,8 +63,9 @@ class Wire:
             self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
         data = b"".join(self._arrived)
-        self._arrived.clear()
-        return data
+        kept = data[1:] if self.splits else b""
+        self._arrived = [kept] if kept else []
+        return data[:1] if self.splits else data
 
     def write(self, data: bytes) -> None:
         self.sent += data
@@ -227,9 +230,10 @@ class Imap:
 
         return self._loop.run_until_complete(done())
 
-    def connect(self, *, is_tls: bool = False, certificate: bytes = b"") -> Client:
+    def connect(self, *, is_tls: bool = False, certificate: bytes = b"", splits: bool = False) -> Client:
         """A session that has not logged in; the greeting waits."""
         wire = Wire(len(self._wires) + 1, is_tls=is_tls)
+        wire.splits = splits
         wire.peer_certificate = certificate
         self._wires.append(wire)
 

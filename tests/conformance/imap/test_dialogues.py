@@ -12,19 +12,21 @@ HERE = Path(__file__).parent
 ELSEWHERE = ("rfc3501-section-8.txt",)
 
 
+@pytest.mark.parametrize("splits", [False, True], ids=["", "octet by octet"])
 @pytest.mark.parametrize(
     "path", [path for path in sorted(HERE.glob("*.txt")) if path.name not in ELSEWHERE], ids=lambda p: p.stem
 )
-def test_dialogue(path: Path) -> None:
+def test_dialogue(path: Path, splits: bool) -> None:
     imap = Imap()
     try:
-        client = imap.connect()
+        client = imap.connect(splits=splits)
         dialogue.play(
             dialogue.load(path),
             client.exchange,
             substitutions={
                 "login": "alice",
                 "password": PASSWORD,
+                "user": "alice%40example.test",
                 "flood": "x" * 70_000,
                 "kilobyte": "x" * 1025,
             },
