@@ -265,3 +265,28 @@ async def test_threads_are_kept_and_worked_out_where_a_version_before_filed(
     finally:
         await connection.close()
     assert await threads() == kept
+
+
+async def test_many_messages_come_in_pieces_the_first_of_them_soon(
+    store: MailStore, account: AccountRef
+) -> None:
+    found = await store.get_mailbox(account, "INBOX")
+    assert found is not None
+    flags = Flags(SystemFlag.SEEN, frozenset({"$a"}))
+    for start in range(0, 1200, 400):
+        await store.append(
+            account, found.mailbox_id, [replace(new(), flags=flags) for _ in range(start, start + 400)]
+        )
+    pieces = [part async for part in store.fetch(account, found.mailbox_id, range(1, 1300), Columns.BODY)]
+    assert [len(part) for part in pieces] == [100, 500, 500, 100]
+    messages = [message for part in pieces for message in part]
+    assert [message.uid for message in messages] == list(range(1, 1201))
+    assert [part async for part in store.fetch(account, found.mailbox_id, [], Columns.BODY)] == []
+    # By position the same comes out as by name.
+    [others] = [
+        part
+        async for part in store.fetch(account, found.mailbox_id, range(1, 101), Columns.BODY | Columns.SENT)
+    ]
+    assert [replace(message, sent_at=None) for message in others] == messages[:100]
+    assert messages[0].flags == flags
+    assert messages[0].reference is not None

@@ -18,6 +18,8 @@ from mailstore.errors import MailboxMissing
 from mailstore.types import Changes, Columns, EntryCounts, Snapshot, StoredMessage
 
 FETCH_ROWS = 500
+# Of many the first come soon, and something can be said while the others are read.
+FIRST_ROWS = 100
 
 CLAIM = """UPDATE mailbox SET recent_from_uid = greatest(recent_from_uid, $3)
 WHERE account_id = $1 AND mailbox_id = $2"""
@@ -173,7 +175,7 @@ def entry_of(row: asyncpg.Record) -> Entry:
 async def fetch(
     pool: Pool, account: AccountRef, mailbox_id: int, uids: Sequence[int], columns: Columns
 ) -> AsyncIterator[list[StoredMessage]]:
-    """Messages in UID order, at most FETCH_ROWS at a time; UIDs that are gone are left out."""
+    """Messages in UID order, FIRST_ROWS and then at most FETCH_ROWS at a time; UIDs that are gone are left out."""
     names = ", ".join(text for column, text in COLUMN_NAMES.items() if columns & column)
     # The fence again: without it the planner may read all messages of the account, headers and all.
     join = """CROSS JOIN LATERAL (SELECT * FROM message
@@ -183,23 +185,23 @@ async def fetch(
                     {"," if names else ""} {names}
                     FROM ({rows.CHOSEN}) e {join if names else ""} ORDER BY e.uid"""  # noqa: S608
     ordered = sorted(set(uids))
+    if not ordered:
+        return
     make = _maker(columns)
 
-    async def read(start: int) -> list[asyncpg.Record]:
+    async def read(start: int, end: int) -> list[asyncpg.Record]:
         # A transaction for each piece: a slow reader must not hold one open.
         async with transaction(pool, account.tenant_id) as connection:
-            return await connection.fetch(
-                statement, UUID(account.account_id), mailbox_id, ordered[start : start + FETCH_ROWS]
-            )
+            return await connection.fetch(statement, UUID(account.account_id), mailbox_id, ordered[start:end])
 
     # While one piece is being used the next is read; a piece alone needs no task.
-    following = None if len(ordered) <= FETCH_ROWS else asyncio.ensure_future(read(0))
+    following: asyncio.Task[list[asyncpg.Record]] | None = None
+    end = FETCH_ROWS if len(ordered) <= FETCH_ROWS else FIRST_ROWS
     try:
-        for start in range(0, len(ordered), FETCH_ROWS):
-            found = await (read(start) if following is None else following)
-            following = (
-                asyncio.ensure_future(read(start + FETCH_ROWS)) if start + FETCH_ROWS < len(ordered) else None
-            )
+        for start in (0, *range(end, len(ordered), FETCH_ROWS)):
+            found = await (read(start, end) if following is None else following)
+            following = asyncio.create_task(read(end, end + FETCH_ROWS)) if end < len(ordered) else None
+            end += FETCH_ROWS
             if found:
                 yield [make(row) for row in found]
     finally:
@@ -210,6 +212,8 @@ async def fetch(
 
 def _maker(columns: Columns) -> Callable[[asyncpg.Record], StoredMessage]:
     """What makes messages of rows: which columns there are is asked once, not for each row."""
+    if columns == Columns.BODY:
+        return _with_body
     names: list[str] = []
     if columns & Columns.ENVELOPE:
         names.append("envelope")
@@ -243,3 +247,25 @@ def _maker(columns: Columns) -> Callable[[asyncpg.Record], StoredMessage]:
         )
 
     return make
+
+
+def _with_body(row: asyncpg.Record) -> StoredMessage:
+    """The same with Columns.BODY alone, which is what whole mailboxes are downloaded with: by position, in half the time."""
+    (
+        uid, modseq, system_flags, keywords, internal_date, size_octets, message_id, saved_at,
+        prefix, header_octets, parts, object_key, body_offset, body_length, digest,
+    ) = row  # fmt: skip
+    return StoredMessage(
+        uid,
+        modseq,
+        flags_of(system_flags, keywords),
+        internal_date,
+        size_octets,
+        message_id.hex,
+        prefix,
+        b"",
+        header_octets,
+        parts=parts,
+        reference=BodyReference(object_key, body_offset, body_length, digest),
+        saved_at=saved_at,
+    )

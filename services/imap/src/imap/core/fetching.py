@@ -24,11 +24,12 @@ from imap.core.features import Feature
 from imap.core.limits import last_ones
 from imap.core.opening import tell_opened
 from imap.core.passing import Piece, say_pieces
-from imap.core.reading_ahead import messages
+from imap.core.reading_ahead import messages, read_ahead
 from imap.core.rendering import render
 from imap.core.resyncing import tell_vanished
 from imap.core.runs import read_run, runs
 from imap.core.session import Session
+from imap.core.wholes import Made, wholes
 
 # Runs of messages whose bodies are read ahead.
 AHEAD = 4
@@ -136,6 +137,7 @@ async def _from_store(
     selected = session.need_selected()
     simple = compiled(session, items)
     reads_bodies = any(_reads_body(item) for item in items)
+    made = wholes(session, items, marked) if reads_bodies else None
     async for stored in messages(
         session.store,
         selected.reach.owner,
@@ -147,8 +149,14 @@ async def _from_store(
     ):
         if simple is not None:
             await session.say(simple(stored))
+        elif reads_bodies and len(stored) == 1:
+            whole = await read_ahead(session.store, selected.ahead, stored[0])
+            if whole is not None and made is not None:
+                await say_pieces(session, made(stored, [whole]))
+            else:
+                await say_pieces(session, await render(session, stored[0], items, marked, whole))
         elif reads_bodies:
-            async for pieces in _ahead(session, stored, items, marked):
+            async for pieces in _ahead(session, stored, items, marked, made):
                 await say_pieces(session, pieces)
         else:
             answers: list[Piece] = []
@@ -164,15 +172,19 @@ def _reads_body(item: FetchItem) -> bool:
 
 
 async def _ahead(
-    session: Session, stored: Sequence[StoredMessage], items: Sequence[FetchItem], marked: set[int]
-) -> AsyncIterator[list[Piece]]:
+    session: Session,
+    stored: Sequence[StoredMessage],
+    items: Sequence[FetchItem],
+    marked: set[int],
+    made: Made | None,
+) -> AsyncIterator[Sequence[Piece]]:
     """The answers in order, with the bodies of the next few runs being read meanwhile."""
-    tasks: list[asyncio.Task[list[Piece]]] = []
+    tasks: list[asyncio.Task[Sequence[Piece]]] = []
     try:
         following = runs(stored)
         while True:
             while len(tasks) < AHEAD and (run := next(following, None)) is not None:
-                tasks.append(asyncio.create_task(_render_run(session, run, items, marked)))
+                tasks.append(asyncio.create_task(_render_run(session, run, items, marked, made)))
             if not tasks:
                 return
             yield await tasks.pop(0)
@@ -183,10 +195,17 @@ async def _ahead(
 
 
 async def _render_run(
-    session: Session, run: Sequence[StoredMessage], items: Sequence[FetchItem], marked: set[int]
-) -> list[Piece]:
-    wholes = await read_run(session, run)
+    session: Session,
+    run: Sequence[StoredMessage],
+    items: Sequence[FetchItem],
+    marked: set[int],
+    made: Made | None,
+) -> Sequence[Piece]:
+    octets = await read_run(session.store, run)
+    read = [whole for whole in octets if whole is not None]
+    if made is not None and len(read) == len(run):
+        return made(run, read)
     pieces: list[Piece] = []
-    for message, whole in zip(run, wholes, strict=True):
+    for message, whole in zip(run, octets, strict=True):
         pieces += await render(session, message, items, marked, whole)
     return pieces

@@ -109,7 +109,7 @@ class Filler:
         self._done[job.mailbox_id] = job.uid_next
 
     async def _texts(self, run: Sequence[StoredMessage]) -> list[BodyText]:
-        wholes = await read_run(self, run)
+        wholes = await read_run(self.store, run)
         texts = []
         for message, whole in zip(run, wholes, strict=True):
             # Sessions come first.

@@ -183,7 +183,7 @@ async def _read_texts(session: Session, candidates: Sequence[Candidate]) -> None
 
     async def read(run: Sequence[StoredMessage]) -> None:
         async with room:
-            wholes = await read_run(session, run)
+            wholes = await read_run(session.store, run)
             for message, whole in zip(run, wholes, strict=True):
                 by_uid[message.uid].text = await whole_text(session, message, whole)
 

@@ -1,4 +1,5 @@
-"""Who fetches one message a command, one after the other, is given the next ones from memory: their rows are read ahead.
+"""Who fetches one message a command, one after the other, is given the next ones from memory: their rows are read ahead,
+and with the octets of a small message those of the small ones behind it, by one request where they lie together.
 
 What a row holds never changes. A message that another session expunges meanwhile may still be told of until that is
 announced (RFC 2180 §4.1); once this session has heard of it, what was read ahead is forgotten.
@@ -11,18 +12,22 @@ from mailmodel import AccountRef
 from mailmodel.view import SessionView
 from mailstore import Columns, MailStore, StoredMessage
 
+from imap.core.runs import read_run, runs
+
 # Rows have up to some kilobytes.
 AHEAD = 32
 NOTHING = Columns(0)
 
 
-@dataclass
+@dataclass(eq=False)
 class Ahead:
     """Rows of a selected mailbox."""
 
     columns: Columns = NOTHING
     rows: dict[int, StoredMessage] = field(default_factory=dict)
     last_uid: int = 0
+    # The last message whose octets were wanted.
+    whole_uid: int = 0
 
     def forget(self) -> None:
         """Something is gone, or the client waits."""
@@ -61,3 +66,30 @@ async def messages(
     ahead.last_uid = uid
     if uid in ahead.rows:
         yield [ahead.rows[uid]]
+
+
+async def read_ahead(store: MailStore, ahead: Ahead, message: StoredMessage) -> bytes | None:
+    """All of a small message that was read with those before it, or is now with those behind it.
+
+    None for one that is to be read by itself, as far as it is wanted. Raises StoreUnavailable.
+    """
+    if message.uid == ahead.whole_uid:
+        # Another part of the same.
+        return None
+    ahead.whole_uid = message.uid
+    whole = store.prepared.take((ahead, message.uid))
+    if whole is not None:
+        return whole
+    run = next(runs([row for uid, row in ahead.rows.items() if uid >= message.uid]), [])
+    octets = sum(row.size_octets for row in run[1:])
+    if not octets or run[0].uid != message.uid or not store.prepared.reserve(octets):
+        return None
+    try:
+        read = await read_run(store, run)
+        for row, each in zip(run[1:], read[1:], strict=True):
+            if each is not None and len(each) <= octets:
+                octets -= len(each)
+                store.prepared.put((ahead, row.uid), each)
+        return read[0]
+    finally:
+        store.prepared.release(octets)

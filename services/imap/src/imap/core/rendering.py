@@ -80,7 +80,7 @@ async def render(
                 # RFC 8970 §4.1: it would have to be read from the object storage.
                 pieces.append(b"PREVIEW NIL")
     if message.uid in marked:
-        pieces += [b" " + viewed(session, item, message.uid) for item in _news(session) if item not in items]
+        pieces += [b" " + viewed(session, item, message.uid) for item in news(session) if item not in items]
     pieces.append(b")\r\n")
     return pieces
 
@@ -89,7 +89,7 @@ def _saved(message: StoredMessage) -> bytes:
     return b"NIL" if message.saved_at is None else responses.internal_date(message.saved_at.astimezone(UTC))
 
 
-def _news(session: Session) -> tuple[Attribute, ...]:
+def news(session: Session) -> tuple[Attribute, ...]:
     """What a change that was not asked for is told with (RFC 7162 §3.2.4, RFC 9051 §7.5.2)."""
     if session.is_uid_only:
         return (Attribute.FLAGS, Attribute.MODSEQ) if session.tells_modseqs else (Attribute.FLAGS,)

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from mailstore import BodyCorrupt, StoredMessage
-
-from imap.core.texts import Reads
+from mailstore import BodyCorrupt, MailStore, StoredMessage
 
 # Messages up to this size are read in runs of up to that size.
 SMALL_OCTETS = 64 * 1024
@@ -29,11 +27,11 @@ def runs(stored: Sequence[StoredMessage]) -> Iterator[list[StoredMessage]]:
         yield run
 
 
-async def read_run(session: Reads, run: Sequence[StoredMessage]) -> Sequence[bytes | None]:
+async def read_run(store: MailStore, run: Sequence[StoredMessage]) -> Sequence[bytes | None]:
     """Whole messages that were fetched with Columns.BODY; None for those that are to be asked for by themselves."""
     if len(run) > 1:
         try:
-            return await session.store.read_whole(run)
+            return await store.read_whole(run)
         except BodyCorrupt:
             # Which of them it is, they tell one by one.
             pass
