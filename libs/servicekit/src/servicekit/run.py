@@ -10,6 +10,7 @@ with exit code 1: a half-dead process is worse than a restarted one.
 
 import asyncio
 import contextlib
+import gc
 import signal
 import ssl
 import sys
@@ -28,6 +29,8 @@ from servicekit.tcp import Handler, Listener
 
 S = TypeVar("S", bound=ServiceSettings)
 Closer = Callable[[], Awaitable[None]]
+# The collector looks for cycles after so many more objects: what a message makes dies by itself when it is done.
+GC_OBJECTS = 20_000
 BUGS = (TypeError, AttributeError, LookupError, AssertionError, NameError, ImportError)
 
 
@@ -119,6 +122,7 @@ class Service(Generic[S]):
                 wiring.cancel()
                 await asyncio.gather(wiring, return_exceptions=True)
             else:
+                _settle_memory()
                 self._pages.started = True
                 self.log.info("service_started")
                 await self._until_told()
@@ -178,6 +182,13 @@ class Service(Generic[S]):
 
 class StartRefused(Exception):
     """The service must not start like this; the text says what to set."""
+
+
+def _settle_memory() -> None:
+    """What was made until now stays: the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS, 10, 10)
 
 
 def run(name: str, settings: type[S], wire: Callable[[Service[S]], Awaitable[None]]) -> None:
