@@ -101,6 +101,7 @@ def stage(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     (folder / "dsn").write_text(engines.dsn("directory", "app") + "\n")
     (folder / "token").write_text(TOKEN + "\n")
     (folder / "dkim-secret").write_text("a secret that keeps private keys\n")
+    (folder / "keyring").write_text("a secret that wraps keys of tenants\n")
     grpc_port, port = free_port(), free_port()
     directory = Process(
         "directory",
@@ -110,6 +111,7 @@ def stage(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "DIRECTORY_NATS_URL": engines.nats.url,
             "DIRECTORY_DATABASE_DSN_FILE": str(folder / "dsn"),
             "DIRECTORY_DKIM_SECRET_FILE": str(folder / "dkim-secret"),
+            "DIRECTORY_KEY_ENCRYPTION_FILE": str(folder / "keyring"),
             "DIRECTORY_ARGON2_MEMORY_KIB": "8",
             "DIRECTORY_ARGON2_PASSES": "1",
         },

@@ -11,6 +11,7 @@ from posthouse.commands import (
     doctor,
     domain,
     egress,
+    keys,
     login,
     mailbox,
     mailing_list,
@@ -52,6 +53,7 @@ app.command()(running.logs)
 app.command()(send.send)
 app.command()(respool.respool)
 app.add_typer(tenant.app, name="tenant")
+app.add_typer(keys.app, name="keys")
 app.add_typer(domain.app, name="domain")
 app.add_typer(account.app, name="account")
 app.add_typer(alias.app, name="alias")

@@ -110,6 +110,10 @@ class SealedBlobStore(BlobStore):
             raise BlobAltered(f"{key} has not the length that it was put with")
         return await _opened(key, cipher, data, 0, sealed.octets)
 
+    async def is_sealing(self, tenant_id: str) -> bool:
+        """Whether what is put for this tenant now is encrypted. Raises KeysUnavailable."""
+        return await self._keys.current(tenant_id) is not None
+
     async def seal_piece(self, tenant_id: str, place: str, content: bytes) -> Piece:
         """As of the bucket. Raises KeysUnavailable."""
         key = await self._keys.current(tenant_id)

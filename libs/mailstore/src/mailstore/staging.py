@@ -180,6 +180,10 @@ class StagedBlobs(BlobStore):
         """As of the bucket."""
         return await self._below.put_mail_file(tenant_id, object_id, at, file, octets)
 
+    async def is_sealing(self, tenant_id: str) -> bool:
+        """As of the bucket."""
+        return await self._below.is_sealing(tenant_id)
+
     async def seal_piece(self, tenant_id: str, place: str, content: bytes) -> Piece:
         """As of the bucket."""
         return await self._below.seal_piece(tenant_id, place, content)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import IO
 
-from blobstore import BlobStore, BodyReference
+from blobstore import BlobStore, BlobUnavailable, BodyReference
 from mailmodel import AccountRef, Entry, FlagAction, FlagChange, MailboxInfo
 from mailmodel.quota import Quota, QuotaLimits
 from mailmodel.rights import Rights
@@ -36,6 +36,7 @@ from mailstore import (
     upkeep,
 )
 from mailstore.appending import Appended, Appender
+from mailstore.errors import StoreUnavailable
 from mailstore.prepared import Prepared
 from mailstore.quotas import AskLimits, Quotas, limits_of, unlimited
 from mailstore.scripts import ScriptStore
@@ -523,14 +524,25 @@ class MailStore:
         return await texts.ask_of(self._pool, tenant_id, language, given, question)
 
     async def keep_texts(self, account: AccountRef, language: str, kept: Sequence[BodyText]) -> None:
-        """Of messages that are gone nothing is kept."""
+        """Of messages that are gone nothing is kept, nor of a tenant that encrypts its bodies."""
+        if await self._is_sealed(account):
+            return
         await texts.keep(self._pool, account, language, kept)
 
     async def without_text(
         self, account: AccountRef, mailbox_id: int, below_uid: int, limit: int
     ) -> list[int]:
-        """UIDs of messages whose text is not kept, the newest first."""
+        """UIDs of messages whose text is not kept and may be, the newest first."""
+        if await self._is_sealed(account):
+            return []
         return await texts.unkept(self._pool, account, mailbox_id, below_uid, limit)
+
+    async def _is_sealed(self, account: AccountRef) -> bool:
+        """Whether what is put for its tenant now is encrypted. Raises StoreUnavailable."""
+        try:
+            return await self._blobs.is_sealing(account.tenant_id)
+        except BlobUnavailable as error:
+            raise StoreUnavailable(str(error)) from error
 
     # -- upkeep
 

@@ -27,6 +27,8 @@ from spool.envelope import Envelope
 from spool.gate import PUBLISH_SECONDS, VOID_PREFIX, to_publish
 from spool.record import Record, read_records
 
+# What clients append is no record: only mailboxes know of it.
+APPENDED = "append-"
 # Which (queue id, recipient) of these queue ids need nothing more.
 Settled = Callable[[Sequence[str]], Awaitable[AbstractSet[tuple[str, str]]]]
 Told = Callable[["Findings"], None]
@@ -133,5 +135,7 @@ class Recovery:
 
 
 def _may_hold(item: ObjectInfo, span: Span) -> bool:
+    if item.key.rpartition("/")[2].startswith(APPENDED):
+        return False
     # A pack is written at once: no record of it is younger than the object, nor much older.
     return span.since <= item.modified_at <= span.until + timedelta(days=1)

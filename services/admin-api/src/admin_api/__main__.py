@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 from mailwire.directory.v1.certificate_pb2_grpc import DirectoryCertificateServiceStub
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryServiceStub
+from mailwire.directory.v1.keys_pb2_grpc import DirectoryKeyServiceStub
 from mailwire.directory.v1.ldap_pb2_grpc import DirectoryLdapServiceStub
 from mailwire.directory.v1.lists_pb2_grpc import DirectoryListServiceStub
 from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
@@ -38,6 +39,7 @@ from admin_api.edge.certificates import attach as attach_certificates
 from admin_api.edge.dkim import attach as attach_dkim
 from admin_api.edge.gateway import attach as attach_gateway
 from admin_api.edge.identity import attach as attach_identity
+from admin_api.edge.keys import attach as attach_keys
 from admin_api.edge.ldap import attach as attach_ldap
 from admin_api.edge.lists import attach as attach_lists
 from admin_api.edge.mailboxes import attach as attach_mailboxes
@@ -81,6 +83,7 @@ async def wire(service: Service[Settings]) -> None:
     attach_identity(app, identity.stub(channel))
     attach_second_factors(app, DirectorySecondFactorServiceStub(channel))
     attach_certificates(app, DirectoryCertificateServiceStub(channel))
+    attach_keys(app, DirectoryKeyServiceStub(channel))
     attach_ldap(app, DirectoryLdapServiceStub(channel))
     attach_lists(app, DirectoryListServiceStub(channel))
     attach_scim(app, DirectoryScimServiceStub(channel))

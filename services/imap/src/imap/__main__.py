@@ -2,11 +2,12 @@
 
 from blobstore import BlobStore, CachedBlobStore, RingCache
 from directoryclient import DirectoryClient
+from directoryclient.data_keys import sealed
 from directoryclient.policies import TenantPolicies
 from directoryclient.quotas import QuotaBook
 from directoryclient.sharing import People
 from eventbus import EventBus, subjects
-from mailstore import MailStore, bus_notifier, sorted_notifier
+from mailstore import MailboxChange, MailStore, bus_notifier, sorted_notifier
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
@@ -27,7 +28,7 @@ async def wire(service: Service[Settings]) -> None:
     """Connect, then listen."""
     settings = service.settings
     bus = await EventBus.connect(
-        settings.nats_url, name=service.name, monitor_url=settings.nats_monitor_url or None
+        settings.nats_url, name=service.name, monitor_url=settings.nats_monitor_url or None, hears_itself=False
     )
     service.on_close(bus.close)
     blobs = BlobStore.open(
@@ -40,12 +41,20 @@ async def wire(service: Service[Settings]) -> None:
         blobs = CachedBlobStore(blobs, RingCache(settings.body_cache_folder, settings.body_cache_octets))
     channel = rpc.channel(settings.directory_target, "directory", service.identity)
     service.on_close(lambda: channel.close(None))
+    # Above the cache: what lies on a disk is sealed.
+    blobs = await sealed(blobs, channel, bus)
     quotas = QuotaBook(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, quotas.changed)
+    changes, publish = BusChanges(bus), bus_notifier(bus)
+
+    def tell(change: MailboxChange) -> None:
+        changes.told(change)
+        publish(change)
+
     store = await MailStore.open(
         read_secret(settings.database_dsn_file),
         blobs,
-        bus_notifier(bus),
+        tell,
         pool_size=settings.database_pool_size,
         limits=quotas.limits,
         staged_octets=settings.staged_octets,
@@ -73,7 +82,7 @@ async def wire(service: Service[Settings]) -> None:
             settings,
             directory,
             store,
-            BusChanges(bus),
+            changes,
             tls,
             service.log,
             people,

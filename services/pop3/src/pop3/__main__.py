@@ -2,6 +2,7 @@
 
 from blobstore import BlobStore, CachedBlobStore, RingCache
 from directoryclient import DirectoryClient
+from directoryclient.data_keys import sealed
 from directoryclient.policies import TenantPolicies
 from eventbus import EventBus, subjects
 from mailstore import MailStore, bus_notifier
@@ -31,13 +32,15 @@ async def wire(service: Service[Settings]) -> None:
     )
     if settings.body_cache_octets:
         blobs = CachedBlobStore(blobs, RingCache(settings.body_cache_folder, settings.body_cache_octets))
+    channel = rpc.channel(settings.directory_target, "directory", service.identity)
+    service.on_close(lambda: channel.close(None))
+    # Above the cache: what lies on a disk is sealed.
+    blobs = await sealed(blobs, channel, bus)
     dsn = read_secret(settings.database_dsn_file)
     store = await MailStore.open(dsn, blobs, bus_notifier(bus), pool_size=settings.database_pool_size)
     service.on_close(store.close)
     locks = MaildropLocks(dsn)
     service.on_close(locks.close)
-    channel = rpc.channel(settings.directory_target, "directory", service.identity)
-    service.on_close(lambda: channel.close(None))
     directory = DirectoryClient(
         channel,
         door="pop3",

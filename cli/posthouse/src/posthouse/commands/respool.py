@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from blobstore import BlobStore, BlobUnavailable
+from directoryclient.data_keys import sealed
 from eventbus import BusMisconfigured, BusUnavailable, EventBus, OutcomeUnknown
 from mailstore import MailStore
 from mailstore.upkeep import DELIVERY_KEPT
@@ -16,6 +17,8 @@ from mta_queue.adapters.known import known_of
 from pgkit import DatabaseUnavailable, open_pool
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from servicekit import rpc
+from servicekit.identity import Identity, IdentityIncomplete
 from servicekit.settings import BlobSettings, BusSettings, read_secret
 from spool import Findings, Recovery, Span
 
@@ -23,11 +26,14 @@ from posthouse.api import DEFAULT_DATA
 from posthouse.commands.options import Json
 from posthouse.errors import Problem, Unreachable
 from posthouse.output import as_json, console, errors, guarded
+from posthouse.stack.authority import Authority
 from posthouse.stack.layout import Layout
 from posthouse.stack.nats import Nats
 from posthouse.stack.ports import Ports
 from posthouse.stack.seaweed import BUCKET, Seaweed
 from posthouse.supervisor import state
+
+OPERATOR = "operator"
 
 
 class Stores(BaseSettings, BusSettings, BlobSettings):
@@ -37,6 +43,19 @@ class Stores(BaseSettings, BusSettings, BlobSettings):
 
     store_dsn_file: Path
     queue_dsn_file: Path
+    # Mail of tenants that encrypt it is read with their keys; who asks for these is `operator` in its certificate.
+    directory_target: str = ""
+    identity_certificate_file: Path | None = None
+    identity_key_file: Path | None = None
+    identity_authority_file: Path | None = None
+
+    def identity(self) -> Identity | None:
+        """Raises IdentityIncomplete, OSError."""
+        files = self.identity_certificate_file, self.identity_key_file, self.identity_authority_file
+        certificate, key, authority = files
+        if certificate is None or key is None or authority is None:
+            return None
+        return Identity.read(certificate, key, authority)
 
 
 @guarded
@@ -47,7 +66,8 @@ def respool(
         typer.Option(
             "--from-environment",
             help="The stores are elsewhere: POSTHOUSE_NATS_URL, _S3_URL, _S3_BUCKET, _S3_ACCESS_KEY_FILE, "
-            "_S3_SECRET_KEY_FILE, _STORE_DSN_FILE and _QUEUE_DSN_FILE say where.",
+            "_S3_SECRET_KEY_FILE, _STORE_DSN_FILE and _QUEUE_DSN_FILE say where; where tenants encrypt their mail also "
+            "_DIRECTORY_TARGET and _IDENTITY_CERTIFICATE_FILE, _IDENTITY_KEY_FILE, _IDENTITY_AUTHORITY_FILE.",
         ),
     ] = False,
     hours: Annotated[
@@ -76,7 +96,7 @@ def respool(
         findings = asyncio.run(_run(stores, span, publish=not dry_run, quiet=json))
     except (BlobUnavailable, BusUnavailable, DatabaseUnavailable, OutcomeUnknown) as error:
         raise Unreachable(f"{error}; run it again when that is mended.") from error
-    except BusMisconfigured as error:
+    except (BusMisconfigured, IdentityIncomplete) as error:
         raise Problem(str(error)) from error
     if json:
         as_json({"dry_run": dry_run, **asdict(findings)})
@@ -97,6 +117,9 @@ def _from_environment() -> Stores:
 def _of_installation(layout: Layout) -> Stores:
     ports = Ports.at(state.read_running(layout).port_base)
     nats = Nats(layout, ports)
+    authority = Authority(layout)
+    authority.ensure([OPERATOR])
+    certificate, key = authority.files(OPERATOR)
     return Stores(
         nats_url=nats.url,
         nats_monitor_url=nats.monitor_url,
@@ -106,11 +129,15 @@ def _of_installation(layout: Layout) -> Stores:
         s3_secret_key_file=layout.secrets / "s3-secret-key",
         store_dsn_file=layout.secrets / "dsn-store_app",
         queue_dsn_file=layout.secrets / "dsn-queue_app",
+        directory_target=f"127.0.0.1:{ports.directory_grpc}",
+        identity_certificate_file=certificate,
+        identity_key_file=key,
+        identity_authority_file=authority.certificate_file,
     )
 
 
 async def _run(stores: Stores, span: Span, *, publish: bool, quiet: bool) -> Findings:
-    blobs = BlobStore.open(
+    blobs: BlobStore = BlobStore.open(
         stores.s3_url,
         stores.s3_bucket,
         read_secret(stores.s3_access_key_file),
@@ -119,6 +146,10 @@ async def _run(stores: Stores, span: Span, *, publish: bool, quiet: bool) -> Fin
     bus = await EventBus.connect(
         stores.nats_url, name="posthouse-respool", monitor_url=stores.nats_monitor_url
     )
+    channel = None
+    if stores.directory_target:
+        channel = rpc.channel(stores.directory_target, "directory", stores.identity())
+        blobs = await sealed(blobs, channel, bus)
     mailboxes = await MailStore.open(read_secret(stores.store_dsn_file), blobs, lambda _change: None)
     queue = await open_pool(read_secret(stores.queue_dsn_file))
 
@@ -140,6 +171,8 @@ async def _run(stores: Stores, span: Span, *, publish: bool, quiet: bool) -> Fin
     finally:
         await queue.close()
         await mailboxes.close()
+        if channel is not None:
+            await channel.close(None)
         await bus.close()
 
 

@@ -1,11 +1,11 @@
-"""posthouse tenant: create, list, show, suspend, restore, delete; policy, script."""
+"""posthouse tenant: create, list, show, suspend, restore, delete; policy, script, key."""
 
 from typing import Annotated
 
 import typer
 
 from posthouse.api import named
-from posthouse.commands import certificate, ldap, openid, policy, scim, script
+from posthouse.commands import certificate, ldap, openid, policy, scim, script, tenant_key
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.output import as_json, console, guarded, table
 
@@ -16,6 +16,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(script.app, name="script")
 app.add_typer(openid.app, name="openid")
 app.add_typer(scim.app, name="scim-token")
+app.add_typer(tenant_key.app, name="key")
 app.add_typer(ldap.app, name="ldap")
 app.add_typer(certificate.tenant_app, name="authority")
 COLUMNS = ("name", "display_name", "suspended", "created_at", "tenant_id")

@@ -259,6 +259,11 @@ class Pop3Server:
         self._answered(Retrieve)
         self._error("The message can't be read now", code="SYS/TEMP")
 
+    def retrieve_gone(self) -> None:
+        """The message can't be had any more (RFC 3206 §4)."""
+        self._answered(Retrieve)
+        self._error("The message can't be read any more", code="SYS/PERM")
+
     def updated(self) -> None:
         """All deleted messages are gone."""
         self._answered(Update)

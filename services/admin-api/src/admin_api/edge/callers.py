@@ -34,6 +34,9 @@ TENANTS_OWN: Mapping[str, tuple[str, ...]] = {
     "/v1/tenants/{tenant}": READ,
     # But for the limits that the operator has set: OPERATORS_CHOICES.
     "/v1/tenants/{tenant}/policy": ("GET", "PATCH"),
+    # To delete them is the operator's.
+    "/v1/tenants/{tenant}/keys": READ,
+    "/v1/tenants/{tenant}/keys/rotate": ("POST",),
     "/v1/tenants/{tenant}/openid-providers": ANY,
     "/v1/tenants/{tenant}/scim-tokens": ANY,
     "/v1/tenants/{tenant}/scim-tokens/{token_id}": ANY,

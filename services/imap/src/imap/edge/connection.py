@@ -18,7 +18,14 @@ from mailproto.imap import reader as r
 from mailproto.imap import responses
 from mailproto.imap.parse import CommandInvalid, parse
 from mailproto.imap.parse_search import CharsetUnknown
-from mailstore import BodyCorrupt, MailboxNameInvalid, MailStore, QuotaExceeded, StoreUnavailable
+from mailstore import (
+    BodyCorrupt,
+    BodyShredded,
+    MailboxNameInvalid,
+    MailStore,
+    QuotaExceeded,
+    StoreUnavailable,
+)
 from servicekit.tcp import Connection
 from structlog.typing import FilteringBoundLogger
 
@@ -341,6 +348,9 @@ class Imap:
         except StoreUnavailable as error:
             self._log.warning("command_postponed", command=_name(command), error=str(error))
             return Answer("NO", "That cannot be done now, try again later", "UNAVAILABLE")
+        except BodyShredded as error:
+            self._log.info("body_shredded", command=_name(command), reason=str(error))
+            return Answer("NO", "The key that the message was encrypted with was deleted", "CONTACTADMIN")
         except BodyCorrupt as error:
             self._log.error("body_corrupt", command=_name(command), error=str(error))
             return Answer("NO", "The message is damaged in our storage", "CORRUPTION")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from blobstore import BlobMissing, BlobUnavailable
+from blobstore import BlobMissing, BlobShredded, BlobUnavailable
 from mailproto.smtp.reply import Reply
 from pgkit import DatabaseUnavailable
 from servicekit import logs
@@ -88,6 +88,9 @@ class Attempts:
         started_at = datetime.now(UTC)
         try:
             return await self._outbound.deliver(letter, domain, recipients, route, passage)
+        except BlobShredded:
+            LOG.warning("body_shredded", queue_id=letter.envelope.queue_id)
+            reply = Reply.of(554, "5.3.0", "The key that the message was encrypted with was deleted")
         except BlobMissing:
             # Accepted and gone: nothing can be sent, and the sender must know.
             LOG.error("body_missing", queue_id=letter.envelope.queue_id, object_key=letter.body.object_key)

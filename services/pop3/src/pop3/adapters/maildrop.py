@@ -20,6 +20,7 @@ from mailmodel import AccountRef, FlagAction, FlagChange, Flags, MailboxInfo, Sy
 from mailproto.pop3.maildrop import Maildrop
 from mailstore import (
     BodyCorrupt,
+    BodyShredded,
     Columns,
     MailboxMissing,
     MailStore,
@@ -134,6 +135,8 @@ class StoreMaildrop:
             async with aclosing(self._chunks(row, first_chunk_octets)) as chunks:
                 async for chunk in chunks:
                     yield chunk
+        except BodyShredded as error:
+            raise MessageGone(str(error)) from error
         except _UNWELL as error:
             raise Unavailable(str(error)) from error
 

@@ -279,7 +279,10 @@ class Session:
                 # Half a message is out: only a broken connection says that the rest is missing.
                 self._connection.abort()
                 raise ConnectionAbortedError("a message could not be read to its end") from error
-            machine.retrieve_failed()
+            if isinstance(error, MessageGone):
+                machine.retrieve_gone()
+            else:
+                machine.retrieve_failed()
             return
         if not started:
             machine.message_started()  # An empty message has no chunk.
