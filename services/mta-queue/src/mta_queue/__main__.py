@@ -5,6 +5,7 @@ from datetime import timedelta
 import grpc
 from blobstore import BlobStore
 from directoryclient import DirectoryClient
+from directoryclient.data_keys import sealed
 from directoryclient.policies import TenantPolicies
 from dnslookup import Resolver, parse_servers
 from eventbus import EventBus, subjects
@@ -88,6 +89,7 @@ async def wire(service: Service[Settings]) -> None:
     )
     channel = rpc.channel(settings.directory_target, "directory", service.identity)
     service.on_close(lambda: channel.close(None))
+    blobs = await sealed(blobs, channel, bus)
     directory = DirectoryClient(channel, door="smtp", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
     await bus.ensure_events()

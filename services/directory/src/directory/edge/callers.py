@@ -36,8 +36,8 @@ ALLOWED = {
     f"{DIRECTORY}DirectorySharingService/CreateSharedAccount": ("admin-api",),
     f"{DIRECTORY}DirectorySharingService": ("imap", "mda", "admin-api"),
     f"{DIRECTORY}DirectoryQuotaService": ("mda", "imap", "pop3"),
-    # Data keys leave only for who puts or reads bodies.
-    f"{DIRECTORY}DirectoryDataKeyService": ("smtp-gateway", "mda", "mta-queue", "imap", "pop3"),
+    # Data keys leave only for who puts or reads bodies; `posthouse respool` is the operator.
+    f"{DIRECTORY}DirectoryDataKeyService": ("smtp-gateway", "mda", "mta-queue", "imap", "pop3", "operator"),
     f"{DIRECTORY}DirectoryKeyService": ("admin-api",),
     f"{DIRECTORY}DirectoryPolicyService/GetTenantPolicy": (*DOORS, "mda", "mta-queue", "admin-api"),
     f"{DIRECTORY}DirectoryPolicyService/GetAccountSettings": (*DOORS, "mda", "mta-queue", "admin-api"),
