@@ -1,0 +1,261 @@
+"""A tenant that encrypts its bodies: its mail flows as ever, nothing that rests can be read, and a deleted key ends it."""
+
+import asyncio
+import imaplib
+import poplib
+import smtplib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from posthouse.stack.seaweed import Seaweed
+
+from tests.e2e.letters import after_trace, plain
+from tests.e2e.test_forwarding import eventually
+from tests.e2e.test_respool import respool
+from tests.e2e.test_sieve import mailbox, sieve
+from tests.support.dnsserver import DnsServer
+from tests.support.platform import Account, Platform
+from tests.support.sink import SmtpSink
+
+# Of every body here, and of no header.
+MARK = b"the-stork-lands-at-dawn"
+LONG = MARK + b" and goes on and on and on.\r\n"
+
+
+@dataclass
+class House:
+    """An installation whose tenant encrypts its bodies; the rest of the world is a sink."""
+
+    platform: Platform
+    sink: SmtpSink
+
+    def api(self, method: str, path: str, **values: Any) -> Any:
+        with self.platform._api() as api:
+            answer = api.request(method, f"/v1/{path}", **values)
+            answer.raise_for_status()
+            return answer.json() if answer.content else None
+
+    def bring(self, account: Account, name: str, text: bytes) -> bytes:
+        """A stranger brings it."""
+        letter = plain(name, "eve@peer.invalid", account.address, text)
+        with smtplib.SMTP("127.0.0.1", self.platform.ports.smtp) as session:
+            session.sendmail("eve@peer.invalid", [account.address], letter.content)
+        return letter.content
+
+    def send(self, account: Account, recipient: str, name: str, text: bytes) -> bytes:
+        letter = plain(name, account.address, recipient, text)
+        with smtplib.SMTP("127.0.0.1", self.platform.ports.submission) as session:
+            session.login(account.address, account.password)
+            session.sendmail(account.address, [recipient], letter.content)
+        return letter.content
+
+    def imap(self, account: Account) -> imaplib.IMAP4:
+        session = imaplib.IMAP4("127.0.0.1", self.platform.ports.imap)
+        session.login(account.address, account.password)
+        return session
+
+    def newest(self, account: Account, uid: int) -> bytes:
+        """The message with this UID, once it is there."""
+
+        def found() -> bytes:
+            with self.imap(account) as session:
+                session.select("INBOX", readonly=True)
+                _, data = session.uid("FETCH", str(uid), "(BODY.PEEK[])")
+                return next((bytes(item[1]) for item in data if isinstance(item, tuple)), b"")
+
+        return bytes(eventually(found))
+
+    def objects(self) -> dict[str, bytes]:
+        """All that is in the bucket."""
+
+        async def read() -> dict[str, bytes]:
+            store = Seaweed(self.platform.layout, self.platform.ports).store()
+            return {item.key: await store.get(item.key) async for item in store.list("")}
+
+        return asyncio.run(read())
+
+    def rows(self, query: str) -> list[Any]:
+        dsn = (self.platform.layout.secrets / "dsn-store_app").read_text().strip()
+
+        async def read() -> list[Any]:
+            connection = await asyncpg.connect(dsn)
+            try:
+                async with connection.transaction():
+                    await connection.execute("SELECT set_config('posthouse.scope', 'operator', true)")
+                    return list(await connection.fetch(query))
+            finally:
+                await connection.close()
+
+        return asyncio.run(read())
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with DnsServer() as dns, SmtpSink() as sink:
+        dns.mx("far.test", "mx.far.test")
+        with Platform.start(
+            tmp_path_factory.mktemp("keys"), dns_server=dns.address, relay_port=sink.port
+        ) as platform:
+            platform.choose("tenants/demo/policy", encrypt_bodies=True)
+            yield House(platform, sink)
+
+
+def fetched(session: imaplib.IMAP4, uid: str, what: str = "BODY.PEEK[]") -> bytes:
+    answer, data = session.uid("FETCH", uid, f"({what})")
+    assert answer == "OK", data
+    return next(item[1] for item in data if isinstance(item, tuple))
+
+
+def test_mail_flows_and_nothing_that_rests_can_be_read(house: House) -> None:
+    reader, friend = house.platform.create_account("reader"), house.platform.create_account("friend")
+    # From outside, short and over many chunks, and one that is in an object of its own.
+    texts = {"short": LONG, "chunks": LONG * 1_500, "alone": LONG * 12_000}
+    contents = {name: house.bring(reader, name, text) for name, text in texts.items()}
+    found = [content for _, content in mailbox(house.platform, reader, "INBOX", len(texts))]
+    for name, content in contents.items():
+        [arrived] = [each for each in found if f"Subject: {name}\r\n".encode() in each]
+        assert after_trace(arrived, content) == content
+
+    # Among ourselves, and out.
+    sent = house.send(reader, friend.address, "inside", LONG)
+    [(_, arrived)] = mailbox(house.platform, friend, "INBOX", 1)
+    assert after_trace(arrived, sent) == sent
+    sent = house.send(reader, "joe@far.test", "outside", LONG)
+    taken = eventually(lambda: house.sink.taken)[0]
+    assert after_trace(taken.content, sent) == sent
+
+    # A script that reads the body, and sends it on.
+    with sieve(house.platform, friend) as client:
+        client.run(
+            'require ["body", "copy"];\r\n'
+            f'if body :contains "stork" {{ redirect :copy "{reader.address}"; }}\r\n'
+        )
+    house.bring(friend, "onward", LONG)
+    assert len(mailbox(house.platform, reader, "INBOX", 4)) == 4
+
+    # What a client appends: short (it waits in the database), long, put together from others; ranges; copies.
+    with house.imap(reader) as session:
+        session.select("INBOX")
+        for name, times in (("appended", 1), ("appended-long", 60_000)):
+            content = plain(name, reader.address, reader.address, LONG * times).content
+            answer, data = session.append("Drafts", "", "", content)
+            assert answer == "OK", data
+        tag = session._new_tag().decode()
+        session.send(
+            f'{tag} APPEND Drafts CATENATE (URL "/INBOX/;UID=1/;SECTION=HEADER" URL "/INBOX/;UID=1/;SECTION=TEXT")\r\n'.encode()
+        )
+        assert session.readline().startswith(f"{tag} OK".encode())
+        assert session.uid("COPY", "1:*", "Archive")[0] == "OK"
+        session.select("Archive")
+        [uids] = session.uid("SEARCH", "SUBJECT", "chunks")[1]
+        assert fetched(session, uids.decode(), "BODY.PEEK[TEXT]<16300.200>") == (LONG * 1_500)[16_300:16_500]
+        assert session.uid("SEARCH", "BODY", '"lands-at-dawn"')[1][0].count(b" ") == 3
+        session.select("Drafts")
+        for uid, times in (("1", 1), ("2", 60_000), ("3", 1)):
+            assert fetched(session, uid).endswith(LONG * times)
+
+    client = poplib.POP3("127.0.0.1", house.platform.ports.pop3)
+    client.user(reader.address)
+    client.pass_(reader.password)
+    assert MARK in b"\r\n".join(client.retr(1)[1])
+    client.quit()
+
+    objects = house.objects()
+    assert sum(MARK in content for content in objects.values()) == 0
+    mail = [key for key in objects if key.startswith("mail/")]
+    assert len(mail) >= 5
+    assert all(".k1." in key for key in mail)
+    # Nor can it be read where it waits for the object storage, nor after that.
+    assert not any(MARK in (row["content"] or b"") for row in house.rows("SELECT content FROM staged_body"))
+    eventually(lambda: not house.rows("SELECT FROM staged_body WHERE content IS NOT NULL") and "packed")
+    with house.imap(reader) as session:
+        session.select("Drafts")
+        assert fetched(session, "1").endswith(b"\r\n\r\n" + LONG)
+    assert house.rows("SELECT FROM message_text") == []
+    assert list(leaking(house.platform.folder)) == []
+    # The records say who they are for, to who has the key.
+    report = respool(house.platform, "--dry-run")
+    assert (report["unreadable"], report["altered"], report["put_back"]) == ([], [], 0)
+    assert report["settled"] == report["records"] >= 6
+
+
+def leaking(folder: Path) -> Iterator[Path]:
+    """Files of the stores that hold a body: logs of the database and of the bus too."""
+    for path in folder.rglob("*"):
+        if path.is_file() and MARK in path.read_bytes():
+            yield path
+
+
+def test_rotation_and_the_end(house: House) -> None:
+    user, platform = house.platform.create_account("shredded"), house.platform
+    old = house.bring(user, "before", LONG)
+    mailbox(platform, user, "INBOX", 1)
+    made = house.api("POST", "tenants/demo/keys/rotate")
+    new = house.bring(user, "after", LONG * 2_000)
+    found = [content for _, content in mailbox(platform, user, "INBOX", 2)]
+    assert [after_trace(*pair) for pair in zip(found, (old, new), strict=True)] == [old, new]
+    versions = {key.rpartition(".k")[2].partition(".")[0] for key in house.objects() if ".k" in key}
+    assert str(made["version"]) in versions
+    assert len(versions) == 2
+
+    # It waits for another system, and one waits in the database.
+    house.sink.script["RCPT"] = "451 4.7.1 later"
+    house.send(user, "late@far.test", "waits", LONG)
+    with house.imap(user) as session:
+        session.append("Drafts", "", "", plain("draft", user.address, user.address, LONG).content)
+
+    def waiting() -> Any:
+        return house.api("GET", "queue/items")["items"]
+
+    [item] = eventually(waiting)
+    assert house.api("POST", "tenants/demo/keys/delete", json={"confirm_name": "demo"})["deleted"] == 2
+
+    def refused() -> Any:
+        with house.imap(user) as session:
+            session.select("INBOX", readonly=True)
+            answer, data = session.uid("FETCH", "1", "(BODY.PEEK[])")
+            return data[0] if answer == "NO" else None
+
+    assert b"key" in eventually(refused)
+    with house.imap(user) as session:
+        session.select("INBOX", readonly=True)
+        # What is not the body is there as ever; what every FETCH of a body says is no bug of ours.
+        assert fetched(session, "2", "BODY.PEEK[HEADER.FIELDS (SUBJECT)]") == b"Subject: after\r\n\r\n"
+        for uid in ("1", "2"):
+            answer, data = session.uid("FETCH", uid, "(BODY.PEEK[TEXT])")
+            assert answer == "NO"
+            assert b"SERVERBUG" not in data[0]
+        session.select("Drafts", readonly=True)
+        assert session.uid("FETCH", "1", "(BODY.PEEK[])")[0] == "NO"
+
+    def told() -> Any:
+        client = poplib.POP3("127.0.0.1", platform.ports.pop3)
+        client.user(user.address)
+        client.pass_(user.password)
+        try:
+            client.retr(1)
+        except poplib.error_proto as error:
+            return bytes(error.args[0])
+        finally:
+            client.quit()
+
+    assert eventually(told).startswith(b"-ERR")
+
+    # What was under way fails, and its sender is told without it.
+    house.sink.script["RCPT"] = "250 2.1.5 ok"
+    retry = {"action": "retry", "filter": {"queue_ids": [item["queue_id"]]}}
+    assert house.api("POST", "queue/changes", json=retry)["changed"] == 1
+    notice = house.newest(user, 3)
+    assert b"5.3.0" in notice
+    assert MARK not in notice
+    assert len(house.sink.taken) == 1
+    # The tenant lives on: what comes now has a new key.
+    letter = house.bring(user, "again", LONG)
+    assert after_trace(house.newest(user, 4), letter) == letter
+    assert [key["version"] for key in house.api("GET", "tenants/demo/keys")["items"] if key["encrypts"]] == [
+        3
+    ]
