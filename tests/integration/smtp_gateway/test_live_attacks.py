@@ -62,7 +62,7 @@ def test_what_comes_in_a_second_segment_is_no_command_either(role: Role, pieces:
 
 
 def test_a_crowd_that_says_nothing_keeps_nobody_out() -> None:
-    """300 of the 5,000 that tests/bench/crowd.py holds open."""
+    """300 of the 5,000 that `make soak` holds open (tests/e2e/test_crowd.py)."""
     with LiveGateway(Role.MX) as gateway, contextlib.ExitStack() as crowd:
         slow = []
         for number in range(300):
