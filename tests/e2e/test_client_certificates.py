@@ -9,6 +9,7 @@ import smtplib
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.support.certificates import client_pem
+from tests.support.certificates import client_pem, revocations
 from tests.support.managesieve import ManageSieve
 from tests.support.platform import Account, Platform
 
@@ -58,7 +59,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     # The services are somebody else, where these tests run as root.
     folder.chmod(0o755)
     authority.chmod(0o644)
+    taken_back = folder / "crl.pem"
+    taken_back.write_bytes(revocations(people))
+    taken_back.chmod(0o644)
     settings = {f"{door}_TLS_CLIENT_AUTHORITIES_FILE": str(authority) for door in DOORS}
+    settings |= {f"{door}_TLS_CLIENT_REVOCATIONS_FILE": str(taken_back) for door in DOORS}
     settings["IMAP_CERTIFICATE_LOGIN"] = "preauth"
     with Platform.start(Path(tmp_path_factory.mktemp("platform")), settings=settings) as platform:
         yield House(platform, people, folder)
@@ -220,3 +225,27 @@ def test_a_strangers_certificate_does_not_come_through_the_handshake(house: Hous
         with pytest.raises(CUT_OFF):
             door(house.platform, way, stranger, person.address)
     assert house.command("login", "log", person.address) == []
+
+
+def test_one_that_its_authority_takes_back_is_refused_without_a_restart(house: House) -> None:
+    person = house.person()
+    lost, kept = house.people.issue_cert("lost.invalid"), house.people.issue_cert("kept.invalid")
+    for laptop in (lost, kept):
+        house.add(person, laptop)
+    doors = ((smtp, "tls"), (pop3, "tls"), (managesieve, "starttls"))
+    for door, way in doors:
+        assert door(house.platform, way, shows(lost), person.address) == "in"
+    (house.folder / "crl.pem").write_bytes(revocations(house.people, lost))
+    for door, way in doors:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                door(house.platform, way, shows(lost), person.address)
+            except CUT_OFF:
+                break
+            time.sleep(0.2)
+        else:
+            raise AssertionError(f"{door.__name__} still takes it")
+        assert door(house.platform, way, shows(kept), person.address) == "in"
+    said = b"".join(log.read_bytes() for log in house.platform.layout.logs.glob("managesieve*.log*"))
+    assert b"certificate revoked" in said

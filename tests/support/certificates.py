@@ -79,3 +79,27 @@ def client_pem(authority: trustme.CA, address: str) -> bytes:
     )
     own = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return own + made.public_bytes(Encoding.PEM)
+
+
+def _serial(leaf: trustme.LeafCert) -> int:
+    return x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes()).serial_number
+
+
+def revocations(authority: trustme.CA, *taken_back: trustme.LeafCert, days: int = 7) -> bytes:
+    """Its list, good for so many days from now."""
+    key = load_pem_private_key(authority.private_key_pem.bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    now = datetime.now(UTC)
+    issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    made = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer.subject)
+        .last_update(now - timedelta(days=30))
+        .next_update(now + timedelta(days=days))
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), False)
+        .add_extension(x509.CRLNumber(1), False)
+    )
+    for leaf in taken_back:
+        entry = x509.RevokedCertificateBuilder().serial_number(_serial(leaf)).revocation_date(now).build()
+        made = made.add_revoked_certificate(entry)
+    return made.sign(key, SHA256()).public_bytes(Encoding.PEM)

@@ -6,6 +6,9 @@ certificate's, half a file) is logged and what was there before stays.
 
 The certificate for a name is one of the folder whose subject alternative names have it, exactly or by a wildcard for one
 label (RFC 6125 §6.4.3); for no name, or one that nobody has, it is the default pair.
+
+Whose certificates clients may show, and which of them were taken back, is read again in the same way. Where lists of
+those are wanted nothing is believed without a list that holds: no list, or an old one, is a refusal.
 """
 
 import asyncio
@@ -22,7 +25,7 @@ from cryptography.x509.oid import ExtensionOID
 
 from servicekit import logs
 from servicekit.settings import TlsSettings
-from servicekit.tls import END_POINTS, server_context
+from servicekit.tls import END_POINTS, REVOKED, Revoked, server_context
 
 LOG = logs.logger("servicekit.certificates")
 LOOK_SECONDS = 5.0
@@ -31,6 +34,11 @@ PAIRS_MOST = 10_000
 UNUSABLE = (OSError, ssl.SSLError, ValueError)
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 Stamp = tuple[int, int, int]
+
+
+def _stamp_of(path: Path) -> Stamp:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +50,7 @@ class Pair:
 
     def stamp(self) -> tuple[Stamp, ...]:
         """Changes when a file does. Raises OSError."""
-        found = (path.stat() for path in (self.certificate, self.key))
-        return tuple((each.st_mtime_ns, each.st_size, each.st_ino) for each in found)
+        return tuple(_stamp_of(path) for path in (self.certificate, self.key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +68,15 @@ class Certificates:
     """Of one process. Raises OSError, ssl.SSLError or ValueError where the default pair cannot be used at first."""
 
     def __init__(
-        self, default: Pair, folder: Path | None = None, client_authorities: Path | None = None
+        self,
+        default: Pair,
+        folder: Path | None = None,
+        client_authorities: Path | None = None,
+        client_revocations: Path | None = None,
     ) -> None:
         self._pair = default
         self._client_authorities = client_authorities
+        self._client_revocations = client_revocations
         self._folder = folder
         self._default = self._read(default)
         self._shown: dict[Path, Shown] = {}
@@ -81,6 +93,7 @@ class Certificates:
             Pair(settings.tls_certificate_file, settings.tls_key_file),
             settings.tls_certificates_folder,
             settings.tls_client_authorities_file,
+            settings.tls_client_revocations_file,
         )
 
     def context(self, minimum: str = "1.2") -> ssl.SSLContext:
@@ -137,7 +150,7 @@ class Certificates:
     def _again(self, pair: Pair, before: Shown | None) -> Shown | None:
         stamp: tuple[Stamp, ...] | None = None
         try:
-            stamp = pair.stamp()
+            stamp = self._stamp(pair)
             if before is not None and before.stamp == stamp:
                 return before
             if pair.certificate in self._refused and self._refused[pair.certificate] == stamp:
@@ -154,7 +167,7 @@ class Certificates:
 
     def _read(self, pair: Pair) -> Shown:
         """Raises OSError, ssl.SSLError, ValueError."""
-        stamp = pair.stamp()
+        stamp = self._stamp(pair)
         context, asking = server_context(pair.certificate, pair.key), self._asking_context(pair)
         certificate = x509.load_pem_x509_certificates(pair.certificate.read_bytes())[0]
         END_POINTS[context] = END_POINTS[asking] = _end_point(certificate)
@@ -166,7 +179,16 @@ class Certificates:
         if self._client_authorities is not None:
             context.load_verify_locations(self._client_authorities)
             context.verify_mode = ssl.CERT_OPTIONAL
+            if self._client_revocations is not None:
+                REVOKED[context] = Revoked.read(self._client_revocations.read_bytes())
+                context.load_verify_locations(self._client_revocations)
+                context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
         return context
+
+    def _stamp(self, pair: Pair) -> tuple[Stamp, ...]:
+        """Of a pair, and of what says whom to believe. Raises OSError."""
+        files = (each for each in (self._client_authorities, self._client_revocations) if each is not None)
+        return (*pair.stamp(), *map(_stamp_of, files))
 
     async def watch(self, draining: asyncio.Event) -> None:
         """Look again and again, until the drain."""

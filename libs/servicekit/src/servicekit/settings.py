@@ -81,6 +81,11 @@ class TlsSettings(BaseModel):
         description="authorities, in PEM, whose certificates clients may show; the doors that know how (EXTERNAL) let them in"
         " with those",
     )
+    tls_client_revocations_file: Path | None = Field(
+        None,
+        description="certificate revocation lists, in PEM: one of each of those authorities, or none of its certificates "
+        "is believed; nor is one by a list that is out of date",
+    )
     tls_minimum: Literal["1.2", "1.3"] = Field("1.2", description="the oldest TLS that is spoken")
 
 

@@ -14,14 +14,17 @@ import itertools
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import TypeVar, cast
 
 import structlog
 from prometheus_client import Counter, Gauge
 
-from servicekit.tls import END_POINTS
+from servicekit import logs
+from servicekit.tls import END_POINTS, REVOKED
 
+LOG = logs.logger("servicekit.tcp")
 HIGH_WATER = 256 * 1024
+T = TypeVar("T")
 
 CONNECTIONS_OPEN = Gauge("servicekit_connections_open", "Connections open now", ["listener"])
 CONNECTIONS_TOTAL = Counter("servicekit_connections_total", "Connections accepted", ["listener"])
@@ -95,7 +98,15 @@ class Connection(asyncio.Protocol):
     def peer_certificate(self) -> bytes:
         """The client's certificate (DER), where it showed one that we believe; else b"". Of no listener that asks for none."""
         tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
-        return (tls.getpeercert(binary_form=True) or b"") if tls is not None else b""
+        shown = (tls.getpeercert(binary_form=True) or b"") if tls is not None else b""
+        if (
+            shown
+            and tls is not None
+            and (revoked := REVOKED.get(tls.context)) is not None
+            and revoked.has(shown)
+        ):
+            return b""
+        return shown
 
     def data_received(self, data: bytes) -> None:
         self._chunks.append(data)
@@ -232,11 +243,11 @@ class Connection(asyncio.Protocol):
             # next octets of the peer.
             await asyncio.sleep(0)
             loop.call_soon(_hand_over, plain, handshake)
-            transport = await securing
+            transport = await _refusals_told(securing, self)
         else:
             # At once, not a turn of the loop later: the peer's handshake may come with the next octets, and would be
             # taken for what came in clear.
-            transport = await starting
+            transport = await _refusals_told(starting, self)
         if transport is None:
             raise ConnectionError("the TLS handshake failed")
         self._transport = transport
@@ -263,6 +274,20 @@ class Connection(asyncio.Protocol):
         """Close now, dropping what is queued."""
         if self._transport is not None:
             self._transport.abort()
+
+
+async def _refusals_told(securing: Awaitable[T], connection: Connection) -> T:
+    """The client hears an alert (RFC 8446 §6.2); why its certificate is not believed is said here."""
+    try:
+        return await securing
+    except ssl.SSLCertVerificationError as error:
+        LOG.info(
+            "client_certificate_refused",
+            connection=connection.id,
+            client_address=connection.peer_host,
+            reason=error.verify_message,
+        )
+        raise
 
 
 def _hand_over(transport: asyncio.Transport, data: bytes) -> None:
