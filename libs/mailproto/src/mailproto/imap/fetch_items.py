@@ -21,6 +21,9 @@ class Attribute(Enum):
     PREVIEW = "PREVIEW"
     LAZY_PREVIEW = "PREVIEW (LAZY)"
 
+    # A member is one of a kind; the hash of its name, which an Enum has, is made anew each time.
+    __hash__ = object.__hash__
+
 
 class Text(Enum):
     """What of a part is meant."""
@@ -32,12 +35,18 @@ class Text(Enum):
     TEXT = "TEXT"
     MIME = "MIME"
 
+    # As `Attribute` has it.
+    __hash__ = object.__hash__
+
 
 class Seen(Enum):
     """Whether fetching marks the message as seen."""
 
     MARK = "mark"
     PEEK = "peek"
+
+    # As `Attribute` has it.
+    __hash__ = object.__hash__
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ that is slow.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import lru_cache
 
 from mailmodel import FlagAction, FlagChange, Flags, SystemFlag
 from mailmodel.rights import KEEP_SEEN
@@ -24,12 +25,12 @@ from imap.core.features import Feature
 from imap.core.limits import last_ones
 from imap.core.opening import tell_opened
 from imap.core.passing import Piece, say_pieces
-from imap.core.reading_ahead import messages, read_ahead
+from imap.core.reading_ahead import Made, messages, read_ahead
 from imap.core.rendering import render
 from imap.core.resyncing import tell_vanished
 from imap.core.runs import read_run, runs
 from imap.core.session import Session
-from imap.core.wholes import Made, wholes
+from imap.core.wholes import wholes
 
 # Runs of messages whose bodies are read ahead.
 AHEAD = 4
@@ -119,6 +120,12 @@ async def _from_view(session: Session, uids: Sequence[int], items: Sequence[Fetc
         await session.say(made(uids[start : start + GROUP]))
 
 
+@lru_cache(maxsize=256)
+def _needed(items: tuple[FetchItem, ...]) -> tuple[Columns, bool]:
+    """What these are made of: columns, and whether also bodies."""
+    return _columns(items), any(_reads_body(item) for item in items)
+
+
 def _columns(items: Sequence[FetchItem]) -> Columns:
     columns = Columns(0)
     for item in items:
@@ -136,7 +143,7 @@ async def _from_store(
 ) -> None:
     selected = session.need_selected()
     simple = compiled(session, items)
-    reads_bodies = any(_reads_body(item) for item in items)
+    columns, reads_bodies = _needed(tuple(items))
     made = wholes(session, items, marked) if reads_bodies else None
     async for stored in messages(
         session.store,
@@ -145,7 +152,7 @@ async def _from_store(
         selected.view,
         selected.ahead,
         uids,
-        _columns(items),
+        columns,
     ):
         if simple is not None:
             await session.say(simple(stored))

@@ -5,7 +5,7 @@ What a row holds never changes. A message that another session expunges meanwhil
 announced (RFC 2180 §4.1); once this session has heard of it, what was read ahead is forgotten.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from mailmodel import AccountRef
@@ -17,6 +17,8 @@ from imap.core.runs import read_run, runs
 # Rows have up to some kilobytes.
 AHEAD = 32
 NOTHING = Columns(0)
+# What makes the responses of messages and their octets, in pieces.
+Made = Callable[[Sequence[StoredMessage], Sequence[bytes]], list[bytes]]
 
 
 @dataclass(eq=False)
@@ -28,6 +30,9 @@ class Ahead:
     last_uid: int = 0
     # The last message whose octets were wanted.
     whole_uid: int = 0
+    # What was made ready for a command, and of what (`wholes`).
+    made_of: object = None
+    made: Made | None = None
 
     def forget(self) -> None:
         """Something is gone, or the client waits."""

@@ -2,17 +2,16 @@
 they download a mailbox. Everything else that reads bodies is for `rendering`.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from operator import itemgetter
 
 from mailproto.imap.fetch_items import FetchItem, Section, Text
 from mailstore import StoredMessage
 
 from imap.core.compiling import STORED, VIEW_WORDS, VIEWED, Value
+from imap.core.reading_ahead import Made
 from imap.core.rendering import news
 from imap.core.session import Session, flag_words
-
-Made = Callable[[Sequence[StoredMessage], Sequence[bytes]], list[bytes]]
 
 
 def is_whole(item: FetchItem) -> bool:
@@ -21,10 +20,21 @@ def is_whole(item: FetchItem) -> bool:
 
 
 def wholes(session: Session, items: Sequence[FetchItem], marked: Collection[int]) -> Made | None:
-    """What makes the responses of messages and their octets, in pieces; None where an item is not that simple."""
+    """What makes the responses of messages and their octets, in pieces; None where an item is not that simple.
+
+    A client that fetches one message a command asks for the same again: it is kept with the selected mailbox.
+    """
     if marked and not all(item in items for item in news(session)):
         # Their new flags are told too, and others' are not.
         return None
+    ahead = session.need_selected().ahead
+    key = (tuple(items), session.is_uid_only, session.is_rev2)
+    if ahead.made_of != key:
+        ahead.made_of, ahead.made = key, _ready(session, items)
+    return ahead.made
+
+
+def _ready(session: Session, items: Sequence[FetchItem]) -> Made | None:
     body = [item for item in items if is_whole(item)]
     if len(body) != 1 or not all(item in STORED or item in VIEWED or item is body[0] for item in items):
         return None
@@ -42,10 +52,11 @@ def wholes(session: Session, items: Sequence[FetchItem], marked: Collection[int]
     before = head + b" ".join(forms_before)
     after = b"".join(b" " + form for form in forms_after) + b")\r\n"
     view = session.need_selected().view
-    recent_from_uid = 1 << 33 if session.is_rev2 else view.recent_from_uid
+    shows_recent = not session.is_rev2
 
     def make(messages: Sequence[StoredMessage], octets: Sequence[bytes]) -> list[bytes]:
         known = {row[1]: row for row in view.rows_of([message.uid for message in messages])}
+        recent_from_uid = view.recent_from_uid if shows_recent else 1 << 33
         pieces: list[bytes] = []
         for message, whole in zip(messages, octets, strict=True):
             row = known.get(message.uid)

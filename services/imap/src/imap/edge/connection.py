@@ -286,8 +286,8 @@ class Imap:
             self._session.progress.end()
         await self._overhear(self._session.owners)
         name = _name(tagged.command)
-        metrics.COMMANDS.labels(name, answer.status).inc()
-        metrics.COMMAND_SECONDS.labels(name).observe(time.perf_counter() - started)
+        metrics.commands(name, answer.status).inc()
+        metrics.command_seconds(name).observe(time.perf_counter() - started)
         if answer.status == "OK" and self._session.who is not None:
             answer = await self._tell_changes(tagged.command, answer)
         await self._wire.say(
