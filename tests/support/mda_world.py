@@ -107,6 +107,7 @@ class World:
         self.folders: list[str] = []
         self.policy = TenantPolicy()
         self.refused: list[tuple[str, str]] = []
+        self.told_late: list[str] = []
         self.draining = asyncio.Event()
         # Called before each fetch: a test's hand on the world between two batches.
         self.between: Callable[[], None] = lambda: None
@@ -197,6 +198,12 @@ class World:
 
     async def tell(self, letter: SpooledLetter, refusals: Mapping[str, Refusal] = {}) -> None:
         self.refused += [(address, refusal.status) for address, refusal in refusals.items()]
+
+    async def settled(self, queue_ids: Sequence[str]) -> set[tuple[str, str]]:
+        return {(each.queue_id, each.recipient) for each in self.deliveries if each.queue_id in queue_ids}
+
+    async def tell_late(self, letter: SpooledLetter) -> None:
+        self.told_late.append(letter.envelope.queue_id)
 
     # -- bodies, quarantine
 

@@ -119,17 +119,17 @@ def build_delay(
     subject: Subject,
     recipients: Sequence[RecipientStatus],
     *,
-    retry_until: datetime,
+    retry_until: datetime | None,
     message_id: str,
     sent_at: datetime,
 ) -> bytes:
-    """The notification that the message still waits, and until when it will be tried."""
+    """The notification that the message still waits, and until when it will be tried; None: nobody gives up."""
     said = [
         "Your message could not be delivered yet to:",
         "",
         *_listed(recipients),
         "",
-        f"It will be tried until {format_date(retry_until).decode()}. You need not send it again.",
+        f"{_until(retry_until)} You need not send it again.",
     ]
     return _build(
         subject,
@@ -141,6 +141,12 @@ def build_delay(
         message_id=message_id,
         sent_at=sent_at,
     )
+
+
+def _until(retry_until: datetime | None) -> str:
+    if retry_until is None:
+        return "It will be delivered as soon as possible."
+    return f"It will be tried until {format_date(retry_until).decode()}."
 
 
 def _listed(recipients: Sequence[RecipientStatus]) -> list[str]:

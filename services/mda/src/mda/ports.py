@@ -139,6 +139,9 @@ class Receipts(Protocol):
     async def tell(self, letter: SpooledLetter, refusals: Mapping[str, Refusal] = {}) -> None:
         """`refusals` by recipient's address. Raises directoryclient.Unavailable, SpoolUnavailable or OutcomeUnknown: it is to be tried again."""
 
+    async def tell_late(self, letter: SpooledLetter) -> None:
+        """That it takes longer than its sender wants. Raises the same."""
+
 
 class Quarantine(Protocol):
     """Where a message goes that cannot be filed."""

@@ -27,6 +27,7 @@ from spool import Handling, Malformed, OutcomeUnknown, SpooledLetter, SpoolUnava
 from mda import metrics
 from mda.core.allowing import wants_receipt, without_asking
 from mda.core.findings import Disposition, Finding, Verdict
+from mda.core.lateness import TOO_LATE, is_late, is_too_late
 from mda.core.lists import MailingList
 from mda.core.marks import marks
 from mda.core.plan import INBOX, local_recipients, over_quota, plan, subaddresses
@@ -65,6 +66,8 @@ class Job:
     is_junk: bool = False
     # Their readers' keys cannot be used.
     unsealable: tuple[Delivery, ...] = ()
+    # Their sender does not want them delivered any more.
+    late: tuple[Delivery, ...] = ()
 
 
 class Filing:
@@ -209,8 +212,8 @@ class Filing:
             header = marks(findings, standing)
             mailboxes = await self._junk(letter) if is_junk else await self._folders(letter)
             deliveries = await self._without_asking(letter, plan(letter, header, mailboxes))
-            job = Job(arrived.item, letter, deliveries, findings)
-        except (StoreUnavailable, Unavailable) as error:
+            job = await self._in_time(Job(arrived.item, letter, deliveries, findings))
+        except (StoreUnavailable, Unavailable, SpoolUnavailable, OutcomeUnknown) as error:
             metrics.POSTPONED.inc()
             self._log.warning("filing_postponed", messages=1, error=str(error))
             await arrived.item.retry_later(self._retry_seconds)
@@ -225,6 +228,18 @@ class Filing:
             metrics.SCANNER_DOWN.inc()
             self._log.warning("message_filed_unscanned", queue_id=letter.envelope.queue_id)
         return job
+
+    async def _in_time(self, job: Job) -> Job:
+        """What its sender wants by a time (RFC 2852) is not filed after it, or its sender is told. Raises as `Receipts` does."""
+        envelope, now = job.letter.envelope, datetime.now(UTC)
+        if is_late(envelope, now):
+            await self._receipts.tell_late(job.letter)
+        if not is_too_late(envelope, now):
+            return job
+        # What was filed in time stays so.
+        known = await self._mailboxes.settled([envelope.queue_id]) if job.item.deliveries > 1 else set()
+        late = tuple(each for each in job.deliveries if (envelope.queue_id, each.recipient) not in known)
+        return replace(job, deliveries=[each for each in job.deliveries if each not in late], late=late)
 
     async def _without_asking(self, letter: SpooledLetter, deliveries: list[Delivery]) -> list[Delivery]:
         """Where a return receipt is asked for: what its readers chose is heeded. Raises Unavailable."""
@@ -482,7 +497,7 @@ class Filing:
             refused = over_quota(job.deliveries, outcomes[place : place + len(job.deliveries)])
             place += len(job.deliveries)
             try:
-                if refused or job.unsealable:
+                if refused or job.unsealable or job.late:
                     await self._bounce(job, refused)
                 else:
                     await self._receipts.tell(job.letter)
@@ -500,6 +515,7 @@ class Filing:
     async def _bounce(self, job: Job, refused: Sequence[Delivery]) -> None:
         """Tell the sender, then count these deliveries as settled."""
         refusals = {each.recipient: KEY_UNUSABLE for each in job.unsealable}
+        refusals |= {each.recipient: TOO_LATE for each in job.late}
         if refused:
             refusals |= {each.recipient: OVER_QUOTA for each in refused}
             metrics.OVER_QUOTA.inc(len(refused))
@@ -509,7 +525,8 @@ class Filing:
                 account_ids=[each.account.account_id for each in refused],
             )
         await self._receipts.tell(job.letter, refusals)
-        await self._mailboxes.deliver([replace(each, new=None) for each in (*refused, *job.unsealable)])
+        settled = (*refused, *job.unsealable, *job.late)
+        await self._mailboxes.deliver([replace(each, new=None) for each in settled])
 
     async def _poison(self, item: Item, reason: str) -> None:
         try:

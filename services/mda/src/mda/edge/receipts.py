@@ -8,16 +8,19 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from directoryclient import DirectoryClient, Disposition
-from mailmsg.dsn import Action, RecipientStatus, Subject, build_final
+from mailmsg.dsn import Action, RecipientStatus, Subject, build_delay, build_final
 from mailproto.smtp.dsn_request import Notify
 from servicekit import logs
 from spool import EnvelopeRecipient, Letter, Recipient, Source, Spool, SpooledLetter
 
 from mda import metrics
+from mda.core.lateness import who_waits
 from mda.core.told import Refusal, notice_queue_id, who_asked
 
 LOG = logs.logger("mda.receipts")
 FILED = Refusal("2.1.5", "")
+# RFC 3463 X.4.7; it is not over.
+DELAYED = Refusal("4.4.7", "")
 NOBODY: Mapping[str, Refusal] = MappingProxyType({})
 
 
@@ -46,6 +49,14 @@ class Receipts:
             if await self._send(letter, "refused", refused, Action.FAILED, statuses):
                 metrics.BOUNCED.inc()
 
+    async def tell_late(self, letter: SpooledLetter) -> None:
+        """That it takes longer than its sender wants (RFC 2852), once. Raises the same."""
+        waiting = who_waits(letter.envelope)
+        if waiting:
+            statuses = [_status(each, DELAYED) for each in waiting]
+            if await self._send(letter, "late", waiting, Action.DELAYED, statuses):
+                metrics.LATE.inc()
+
     async def _send(
         self,
         letter: SpooledLetter,
@@ -61,20 +72,19 @@ class Receipts:
             LOG.info("receipt_dropped", queue_id=envelope.queue_id, kind=kind)
             return False
         now, queue_id = datetime.now(UTC), notice_queue_id(envelope, kind, about)
-        content = build_final(
-            Subject(
-                reporting_mta=self._hostname,
-                reverse_path=envelope.reverse_path,
-                arrived_at=envelope.arrived_at,
-                header=envelope.trace_prefix + letter.facts.header,
-                queue_id=envelope.queue_id,
-                envelope_id=envelope.request.shown_envelope_id,
-            ),
-            statuses,
-            action,
-            message_id=f"<{queue_id}@{self._hostname}>",
-            sent_at=now,
+        subject = Subject(
+            reporting_mta=self._hostname,
+            reverse_path=envelope.reverse_path,
+            arrived_at=envelope.arrived_at,
+            header=envelope.trace_prefix + letter.facts.header,
+            queue_id=envelope.queue_id,
+            envelope_id=envelope.request.shown_envelope_id,
         )
+        message_id = f"<{queue_id}@{self._hostname}>"
+        if action is Action.DELAYED:
+            content = build_delay(subject, statuses, retry_until=None, message_id=message_id, sent_at=now)
+        else:
+            content = build_final(subject, statuses, action, message_id=message_id, sent_at=now)
         await self._spool.accept(
             Letter(
                 queue_id=queue_id,
