@@ -154,6 +154,9 @@ class FakeConnection:
     async def drain(self) -> None:
         return
 
+    async def start_tls(self, context: object) -> None:
+        self.is_tls, self.tls_version = True, "TLSv1.3"
+
     def abort(self) -> None:
         self.aborted = True
 

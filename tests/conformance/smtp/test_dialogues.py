@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mailproto.smtp.server_commands import PARSERS
 from smtp_gateway.core.roles import Role
 
 from tests.support.dialogue import Who, load, play
@@ -38,6 +39,14 @@ def test_dialogue(path: Path) -> None:
 
     play(dialogue, exchange)
     assert any(line.who is Who.CLIENT for line in dialogue.lines)
+
+
+@pytest.mark.parametrize("door", ["", "submission-", "lmtp-"])
+@pytest.mark.parametrize("state", ["start", "greeted", "mail", "rcpt", "chunks"])
+def test_every_command_is_said_in_every_state(door: str, state: str) -> None:
+    lines = load(HERE / f"{door}commands-{state}.txt").lines
+    said = {line.text.partition(" ")[0].upper().encode() for line in lines if line.who is Who.CLIENT}
+    assert PARSERS.keys() - said == set()
 
 
 def test_what_appendix_d1_accepted_is_what_was_typed() -> None:
