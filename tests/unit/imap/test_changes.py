@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from imap.adapters.changes import BusChanges
 from mailmodel import AccountRef
+from mailstore import MailboxChange
 from mailwire.mailbox.v1 import mailbox_pb2 as wire
 
 ACCOUNT = AccountRef("tenant", "account")
@@ -68,3 +69,12 @@ async def test_it_ends_when_nobody_comes_back() -> None:
     assert bus.callbacks == []
     await changes.listen(ACCOUNT, lambda *_: None)
     assert bus.asked == 2
+
+
+async def test_what_this_process_has_done_itself_is_told_without_the_bus() -> None:
+    changes = BusChanges(cast(Any, Bus()))
+    heard: list[tuple[int, int]] = []
+    await changes.listen(ACCOUNT, lambda number, modseq: heard.append((number, modseq)))
+    changes.told(MailboxChange(ACCOUNT, 7, 12))
+    changes.told(MailboxChange(AccountRef(ACCOUNT.tenant_id, "another"), 7, 12))
+    assert heard == [(7, 12)]

@@ -45,9 +45,18 @@ class EventBus:
 
     @classmethod
     async def connect(
-        cls, url: str, *, name: str, monitor_url: str | None = None, replicas: int = 1
+        cls,
+        url: str,
+        *,
+        name: str,
+        monitor_url: str | None = None,
+        replicas: int = 1,
+        hears_itself: bool = True,
     ) -> "EventBus":
-        """Connect. Raises BusUnavailable when NATS cannot be reached at first."""
+        """Connect. Raises BusUnavailable when NATS cannot be reached at first.
+
+        Who does not hear itself is not called back for what it tells: it knows.
+        """
         client = Client()
         bus = cls.__new__(cls)
 
@@ -74,6 +83,7 @@ class EventBus:
                 ping_interval=10,
                 pending_size=64 * 1024 * 1024,
                 allow_reconnect=True,
+                no_echo=not hears_itself,
                 # Where users have permissions, each may listen to its own inboxes only.
                 inbox_prefix=inbox_prefix(user) if (user := urlsplit(url).username) else "_INBOX",
             )

@@ -36,10 +36,15 @@ from mailstore.types import NewMessage
 UNDER_WAY = 2
 MOST_ITEMS = 64
 MOST_OCTETS = 2 * 1024 * 1024
-ITEM_VALUES = 8
-MESSAGE_VALUES = 19
-VALUES = ", ".join(f"${n + 1}" for n in range(1 + ITEM_VALUES + MESSAGE_VALUES))
-STATEMENT = f"SELECT * FROM append_1({VALUES})"  # noqa: S608
+OF_ITEM = ("uuid", "uuid", "text", "int", "int", "bigint", "bigint", "bigint")
+OF_MESSAGE = (
+    *("int", "int", "uuid", "uuid", "bytea", "text", "bigint", "bytea", "bytea", "int"),
+    *("bytea", "bytea", "bytea", "bytea", "timestamptz", "bytea", "smallint", "text", "timestamptz"),
+)
+TYPES = OF_ITEM + OF_MESSAGE
+STATEMENT = f"SELECT * FROM append_1($1, {', '.join(f'${n}' for n, _ in enumerate(TYPES, 2))})"  # noqa: S608
+# Of one message: what are arrays there need not be sent as such.
+OF_ONE = f"SELECT * FROM append_1($1, {', '.join(f'ARRAY[${n}::{t}]' for n, t in enumerate(TYPES, 2))})"  # noqa: S608
 
 
 class _Outcome(IntEnum):
@@ -245,6 +250,8 @@ class Appender:
                 future.set_exception(error)
 
     async def _call(self, items: Sequence[Item], *, waits: bool) -> list[asyncpg.Record]:
+        if len(items) == 1 and len(items[0].messages) == 1:
+            return await self._call_one(items[0], waits=waits)
         tenants = [item.account.tenant_id for item in items]
         messages = [
             (number, place, *values)
@@ -264,6 +271,24 @@ class Appender:
             [item.limits.octets for item in items],
             [item.limits.messages for item in items],
             *(list(column) for column in zip(*messages, strict=True)),
+        )
+
+    async def _call_one(self, item: Item, *, waits: bool) -> list[asyncpg.Record]:
+        return await call(
+            self._pool,
+            OF_ONE,
+            waits,
+            item.account.tenant_id,
+            item.account.account_id,
+            item.name,
+            1,
+            item.unseen,
+            item.octets,
+            item.limits.octets,
+            item.limits.messages,
+            1,
+            0,
+            *item.messages[0],
         )
 
 

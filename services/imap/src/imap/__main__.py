@@ -1,5 +1,7 @@
 """`python -m imap`: the wiring."""
 
+import asyncio
+
 from blobstore import BlobStore, CachedBlobStore, RingCache
 from directoryclient import DirectoryClient
 from directoryclient.data_keys import sealed
@@ -28,7 +30,10 @@ async def wire(service: Service[Settings]) -> None:
     """Connect, then listen."""
     settings = service.settings
     bus = await EventBus.connect(
-        settings.nats_url, name=service.name, monitor_url=settings.nats_monitor_url or None, hears_itself=False
+        settings.nats_url,
+        name=service.name,
+        monitor_url=settings.nats_monitor_url or None,
+        hears_itself=False,
     )
     service.on_close(bus.close)
     blobs = BlobStore.open(
@@ -48,7 +53,8 @@ async def wire(service: Service[Settings]) -> None:
     changes, publish = BusChanges(bus), bus_notifier(bus)
 
     def tell(change: MailboxChange) -> None:
-        changes.told(change)
+        # In a moment: who has made the change must know of it first.
+        asyncio.get_running_loop().call_soon(changes.told, change)
         publish(change)
 
     store = await MailStore.open(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from eventbus import EventBus, Subscription, subjects
 from mailmodel import AccountRef
+from mailstore import MailboxChange
 from mailwire.mailbox.v1 import mailbox_pb2 as wire
 
 Told = Callable[[int, int], None]
@@ -25,7 +26,9 @@ class _Shared:
 
     def came(self, _subject: str, payload: bytes) -> None:
         change = wire.MailboxChanged.FromString(payload)
-        mailbox_id, modseq = change.mailbox_id, change.highest_modseq
+        self.changed(change.mailbox_id, change.highest_modseq)
+
+    def changed(self, mailbox_id: int, modseq: int) -> None:
         for told in list(self.listeners):
             told(mailbox_id, modseq)
 
@@ -67,6 +70,12 @@ class BusChanges:
                 shared.expiry.cancel()
                 shared.expiry = None
         return _Listening(self, account.account_id, told)
+
+    def told(self, change: MailboxChange) -> None:
+        """By this process itself; the bus does not tell it again."""
+        shared = self._shared.get(change.account.account_id)
+        if shared is not None:
+            shared.changed(change.mailbox_id, change.highest_modseq)
 
     async def leave(self, account_id: str, told: Told) -> None:
         """One session less."""

@@ -75,7 +75,7 @@ async def tell_flagged(session: Session, reach: Reach, change: FlagChange, entri
     """The flags of these have changed in the selected mailbox; its view is as it was before. One event for each set of
     changed flags.
     """
-    if session.scripted is None or not entries:
+    if session.scripted is None or not entries or not await session.scripted.has(session, reach):
         return
     view = session.need_selected().view
     by_flags: dict[tuple[str, ...], list[int]] = {}
