@@ -11,7 +11,6 @@ from blobstore import (
     BlobShredded,
     BlobStore,
     CachedBlobStore,
-    DataKey,
     KeysUnavailable,
     Piece,
     RingCache,
@@ -19,34 +18,10 @@ from blobstore import (
 )
 from obstore.store import MemoryStore
 
+from tests.support.drawer import BLUE, PLAIN, RED, Drawer
+
 AT = datetime(2026, 11, 21, tzinfo=UTC)
-RED, BLUE, PLAIN = "red", "blue", "plain"
 MARK = b"a marked sentence that nobody else is to read. "
-
-
-class Drawer:
-    """Keys in memory."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, dict[int, DataKey]] = {
-            RED: {1: DataKey(1, b"r" * 32)},
-            BLUE: {1: DataKey(1, b"b" * 32)},
-        }
-        self.away = False
-
-    async def current(self, tenant_id: str) -> DataKey | None:
-        if self.away:
-            raise KeysUnavailable("away")
-        kept = self.kept.get(tenant_id)
-        return kept[max(kept)] if kept else None
-
-    async def of(self, tenant_id: str, version: int) -> DataKey:
-        if self.away:
-            raise KeysUnavailable("away")
-        try:
-            return self.kept[tenant_id][version]
-        except KeyError:
-            raise BlobShredded(tenant_id) from None
 
 
 @pytest.fixture
@@ -106,7 +81,7 @@ async def test_what_came_before_the_choice_is_read_as_ever(store: SealedBlobStor
 
 async def test_an_older_key_opens_what_it_sealed(store: SealedBlobStore, drawer: Drawer) -> None:
     old = await store.put_mail(RED, "01J", AT, [MARK])
-    drawer.kept[RED][2] = DataKey(2, b"R" * 32)
+    drawer.add(RED, 2, b"R" * 32)
     new = await store.put_mail(RED, "01K", AT, [MARK])
     assert ".k1." in old
     assert ".k2." in new

@@ -1,0 +1,214 @@
+"""Mailboxes of a tenant that encrypts its bodies: in the object storage and in the database nothing can be read."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from io import BytesIO
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from blobstore import BlobStore, SealedBlobStore
+from mailmodel import AccountRef, Flags
+from mailmsg.facts import examine
+from mailstore import (
+    BodyCorrupt,
+    BodyShredded,
+    BodyText,
+    Columns,
+    MailStore,
+    NewMessage,
+    StoredMessage,
+    StoreUnavailable,
+)
+from mailstore.staging import LONGEST_OCTETS, PREFIX, StagedBody
+
+from tests.support.drawer import Drawer
+from tests.support.engines import Engines
+
+MARK = b"a marked sentence that nobody else is to read"
+SHORT = b"Subject: short\r\n\r\n" + MARK + b"\r\n"
+LONG = b"Subject: long\r\n\r\n" + (MARK + b"\r\n") * 3_000
+
+
+@dataclass
+class Vault:
+    """A store, and an account of a tenant that encrypts."""
+
+    engines: Engines
+    drawer: Drawer
+    bucket: BlobStore
+    store: MailStore
+    account: AccountRef
+
+    async def append(self, *contents: bytes, account: AccountRef | None = None) -> list[StoredMessage]:
+        account = account or self.account
+        bodies = await self.store.put_bodies(account, contents)
+        found = await self.store.get_mailbox(account, "INBOX")
+        assert found is not None
+        new = [
+            NewMessage(body, b"", examine(content), datetime.now(UTC), Flags())
+            for body, content in zip(bodies, contents, strict=True)
+        ]
+        await self.store.append(account, found.mailbox_id, new)
+        return await self.stored(account)
+
+    async def stored(self, account: AccountRef | None = None) -> list[StoredMessage]:
+        account = account or self.account
+        found = await self.store.get_mailbox(account, "INBOX")
+        assert found is not None
+        pieces = [p async for p in self.store.fetch(account, found.mailbox_id, range(1, 50), Columns.BODY)]
+        return [message for piece in pieces for message in piece]
+
+    async def whole(self, message: StoredMessage) -> bytes:
+        return await self.store.read(message, 0, message.size_octets)
+
+    async def rows(self) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(self.engines.postgres.dsn("store", "postgres", "postgres"))
+        try:
+            return list(
+                await connection.fetch(
+                    "SELECT * FROM staged_body WHERE tenant_id = $1::uuid", self.account.tenant_id
+                )
+            )
+        finally:
+            await connection.close()
+
+    async def is_anywhere(self) -> bool:
+        """Whether what nobody is to read can be read where it rests."""
+        keys = [item.key async for item in self.bucket.list(f"mail/{self.account.tenant_id}/")]
+        objects = [await self.bucket.get(key) for key in keys]
+        contents = [row["content"] or b"" for row in await self.rows()]
+        return any(MARK in each for each in (*objects, *contents))
+
+
+@pytest.fixture
+async def vault(engines: Engines) -> AsyncIterator[Vault]:
+    drawer, bucket = Drawer(), engines.seaweed.store()
+    account = AccountRef(str(uuid4()), str(uuid4()))
+    drawer.add(account.tenant_id, 1, b"1" * 32)
+    store = await MailStore.open(
+        engines.dsn("store", "app"), SealedBlobStore(bucket, drawer), lambda change: None
+    )
+    while await store.pack():
+        pass
+    yield Vault(engines, drawer, bucket, store, account)
+    await store.close()
+
+
+async def test_a_short_body_waits_sealed_and_is_moved_sealed(vault: Vault) -> None:
+    contents = [SHORT, SHORT + b"x" * (LONGEST_OCTETS - len(SHORT)), b"\r\n"]
+    before = await vault.append(*contents)
+    assert len(await vault.rows()) == 3
+    assert all(each.reference is not None and each.reference.object_key.startswith(PREFIX) for each in before)
+    assert not await vault.is_anywhere()
+    assert [await vault.whole(each) for each in before] == contents
+    assert await vault.store.read(before[1], 18, 8) == b"a marked"
+    assert await vault.store.pack() == 3
+    assert not await vault.is_anywhere()
+    after = await vault.stored()
+    assert [await vault.whole(each) for each in after] == contents
+    assert await vault.store.read_whole(after) == contents
+    # Who had read where it was finds it all the same.
+    assert [await vault.whole(each) for each in before] == contents
+    assert {key.partition(".k")[2][:2] for key in keys(after)} == {"1."}
+
+
+def keys(messages: list[StoredMessage]) -> list[str]:
+    return [message.reference.object_key for message in messages if message.reference is not None]
+
+
+async def test_a_long_body_is_sealed_in_memory_and_from_a_file(vault: Vault) -> None:
+    [one] = await vault.append(LONG)
+    file = BytesIO(LONG)
+    reference = await vault.store.put_file(vault.account, file, len(LONG), one.reference.digest)  # type: ignore[union-attr]
+    assert await vault.whole(one) == LONG
+    assert await vault.whole(replace(one, reference=reference)) == LONG
+    assert await vault.store.read(one, 16_000, 900) == LONG[16_000:16_900]
+    assert not await vault.is_anywhere()
+
+
+async def test_each_piece_says_which_key_it_needs(vault: Vault) -> None:
+    await vault.append(SHORT)
+    vault.drawer.add(vault.account.tenant_id, 2, b"2" * 32)
+    messages = await vault.append(SHORT)
+    assert [await vault.whole(each) for each in messages] == [SHORT, SHORT]
+    assert await vault.store.pack() == 2
+    assert {key.partition(".k")[2][:2] for key in keys(await vault.stored())} == {"2."}
+
+
+async def test_a_script_reads_what_it_has_staged(vault: Vault) -> None:
+    [body] = await vault.store.put_bodies(vault.account, [SHORT])
+    assert isinstance(body, StagedBody)
+    assert body.plain == SHORT
+    assert MARK not in body.content
+
+
+async def test_after_the_key_is_gone_nothing_reads_and_nothing_is_in_the_way(vault: Vault) -> None:
+    await vault.append(LONG)
+    messages = await vault.append(SHORT)
+    other = AccountRef(str(uuid4()), str(uuid4()))
+    del vault.drawer.kept[vault.account.tenant_id]
+    for message in messages:
+        with pytest.raises(BodyShredded):
+            await vault.whole(message)
+    with pytest.raises(BodyShredded):
+        await vault.store.read_whole(messages)
+    # What waited cannot be moved any more: others' can.
+    await vault.append(SHORT, account=other)
+    assert await vault.store.pack() == 1
+    assert await vault.rows() == []
+    with pytest.raises(BodyCorrupt):
+        await vault.whole(messages[1])
+
+
+async def test_while_keys_are_away_nothing_is_stored_and_others_are_moved(vault: Vault) -> None:
+    messages = await vault.append(SHORT)
+    other = AccountRef(str(uuid4()), str(uuid4()))
+    await vault.append(SHORT, account=other)
+    vault.drawer.missing.add(vault.account.tenant_id)
+    for content in (SHORT, LONG):
+        with pytest.raises(StoreUnavailable):
+            await vault.store.put_bodies(vault.account, [content])
+    with pytest.raises(StoreUnavailable):
+        await vault.store.put_file(vault.account, BytesIO(LONG), len(LONG), b"")
+    with pytest.raises(StoreUnavailable):
+        await vault.whole(messages[0])
+    assert await vault.store.pack() == 1
+    vault.drawer.missing.clear()
+    assert await vault.store.pack() == 1
+    assert await vault.whole(messages[0]) == SHORT
+
+
+async def test_an_altered_body_is_no_body(vault: Vault) -> None:
+    [message] = await vault.append(SHORT)
+    connection = await asyncpg.connect(vault.engines.postgres.dsn("store", "postgres", "postgres"))
+    await connection.execute(
+        "UPDATE staged_body SET content = set_byte(content, 40, get_byte(content, 40) # 1) WHERE tenant_id = $1::uuid",
+        vault.account.tenant_id,
+    )
+    await connection.close()
+    with pytest.raises(BodyCorrupt):
+        await vault.whole(message)
+    assert await vault.store.pack() == 0
+    assert len(await vault.rows()) == 1
+    await vault.store.remove_account(vault.account)
+
+
+async def test_texts_for_searches_are_not_kept(vault: Vault) -> None:
+    [message] = await vault.append(SHORT)
+    found = await vault.store.get_mailbox(vault.account, "INBOX")
+    assert found is not None
+    assert await vault.store.without_text(vault.account, found.mailbox_id, 1 << 33, 10) == []
+    await vault.store.keep_texts(vault.account, "english", [BodyText(message.message_id, MARK.decode())])
+    del vault.drawer.kept[vault.account.tenant_id]
+    # Nor were they.
+    assert len(await vault.store.without_text(vault.account, found.mailbox_id, 1 << 33, 10)) == 1
+
+
+async def test_who_encrypts_no_more_reads_what_was_and_stores_plain(vault: Vault) -> None:
+    await vault.append(SHORT)
+    plain = AccountRef(str(uuid4()), str(uuid4()))
+    [message] = await vault.append(SHORT, account=plain)
+    assert await vault.whole(message) == SHORT
+    assert not any(".k" in key for key in keys([message]))
