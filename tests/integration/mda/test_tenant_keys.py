@@ -19,7 +19,7 @@ from tests.support.mda_world import letter_of
 
 from .test_housekeeping import CONTENT, House
 
-FOUND = (Finding("rspamd", Verdict.SPAM, score=20.0),)
+FOUND = (Finding("rspamd", Verdict.SPAM, "much of it"),)
 MARK = b"a marked sentence that nobody else is to read"
 HELD = b"Subject: held\r\n\r\n" + MARK + b"\r\n"
 
