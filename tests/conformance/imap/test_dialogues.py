@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import dialogue
+from tests.support.imap_answers import read, split, written
 from tests.support.imap_memory import PASSWORD, Imap
 
 HERE = Path(__file__).parent
@@ -18,11 +19,18 @@ ELSEWHERE = ("rfc3501-section-8.txt",)
 )
 def test_dialogue(path: Path, splits: bool) -> None:
     imap = Imap()
+    said = bytearray()
     try:
         client = imap.connect(splits=splits)
+
+        def exchange(octets: bytes) -> bytes:
+            answer = client.exchange(octets)
+            said.extend(answer)
+            return answer
+
         dialogue.play(
             dialogue.load(path),
-            client.exchange,
+            exchange,
             substitutions={
                 "login": "alice",
                 "password": PASSWORD,
@@ -33,3 +41,7 @@ def test_dialogue(path: Path, splits: bool) -> None:
         )
     finally:
         imap.close()
+    # Whatever was said is a response of the grammar, and is written as it was read.
+    for response in split(bytes(said).replace(b"+ Go ahead\r\n", b"")):
+        if not response.startswith(b"+ "):
+            assert written(read(response)) == response
