@@ -66,14 +66,24 @@ def by_pop3(platform: Platform, login: str, password: str) -> str:
         client.close()
 
 
-DOORS: dict[str, Callable[[Platform, str, str], str]] = {"smtp": by_smtp, "imap": by_imap, "pop3": by_pop3}
+def by_sieve(platform: Platform, login: str, password: str) -> str:
+    with ManageSieve(platform.ports.managesieve, login, password) as session:
+        return "in" if session.logged_in.startswith(b"OK") else session.logged_in.decode()
+
+
+DOORS: dict[str, Callable[[Platform, str, str], str]] = {
+    "smtp": by_smtp,
+    "imap": by_imap,
+    "pop3": by_pop3,
+    "sieve": by_sieve,
+}
 WRONG = {
     "smtp": "535 5.7.8",
     "imap": "[AUTHENTICATIONFAILED]",
     "pop3": "-ERR [AUTH]",
     "sieve": 'NO "Authentication failed"',
 }
-LATER = {"smtp": "454 4.7.0", "imap": "[UNAVAILABLE]", "pop3": "-ERR [SYS/TEMP]"}
+LATER = {"smtp": "454 4.7.0", "imap": "[UNAVAILABLE]", "pop3": "-ERR [SYS/TEMP]", "sieve": "NO (TRYLATER)"}
 
 
 @pytest.fixture(scope="module")

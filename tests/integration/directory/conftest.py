@@ -50,6 +50,7 @@ from pgkit import open_pool
 from tests.support.engines import Engines
 
 PASSWORD = "right password"
+DEFAULT_RULES = Rules()
 DKIM_SECRET = "a secret that keeps private keys"
 
 
@@ -147,6 +148,7 @@ async def opened(
     issuers: Issuers | None = None,
     ldap_servers: LdapServers | None = None,
     key_provider: KeyProvider | None = None,
+    rules: Rules = DEFAULT_RULES,
 ) -> AsyncIterator[House]:
     """A directory on these stores."""
     pool = await open_pool(engines.dsn("directory", "app"))
@@ -159,7 +161,7 @@ async def opened(
         Hasher(8, passes),
         Verdicts(60.0),
         hashing,
-        Rules(),
+        rules,
         secret,
         scram_iterations,
         clock,
@@ -195,7 +197,7 @@ async def opened(
         DirectoryWebLoginServiceStub(channel),
         wiring.journal,
         wiring.housekeeping,
-        Limits(pool, Rules()),
+        Limits(pool, rules),
         clock,
         hashes,
         DirectoryKeyServiceStub(channel),

@@ -51,6 +51,11 @@ async def test_it_opens_the_doors_that_it_is_meant_for_without_a_hash(house: Hou
         assert not answer.HasField("remember_seconds")
     assert (await house.log_in(address, other.password, "pop3")).granted
     assert house.hashes == []
+    every = await make(house, address, "everything")
+    for door in ("smtp", "imap", "pop3", "sieve", "jmap"):
+        assert (await house.log_in(address, every.password, door)).granted, door
+    for door in ("admin", "web", "telnet", ""):
+        assert not (await house.log_in(address, every.password, door, "192.0.2.200")).granted, door
     # The account's own password is not replaced by it.
     assert (await house.log_in(address, PASSWORD, "pop3")).granted
 

@@ -128,6 +128,34 @@ async def test_all_processes_count_together(house: House, engines: Engines) -> N
             assert await guess(each, login, client, PASSWORD) == [THROTTLED]
 
 
+async def test_while_very_many_fail_everywhere_little_is_free_and_whom_we_know_comes_in(
+    house: House, engines: Engines
+) -> None:
+    """Counted over all processes, by the minute."""
+    few = Rules(everywhere_a_minute=12)
+    known, other = house.at("alice"), house.at("bob")
+    for address in (known, other):
+        await house.account(address)
+    assert await guess(house, known, somewhere(house, 500), PASSWORD) == [GRANTED]
+    async with (
+        opened(engines, [], clock=house.clock, rules=few) as first,
+        opened(engines, [], clock=house.clock, rules=few) as second,
+    ):
+        for number in range(few.everywhere_a_minute - 1):
+            login = house.at(f"nobody{number}")
+            asked = (first, second)[number % 2]
+            assert await guess(asked, login, somewhere(house, number), "guess") == [DENIED]
+        # Until then two failures of a prefix are a person's.
+        assert await guess(first, other, somewhere(house, 600), "one") == [DENIED]
+        assert await guess(second, other, somewhere(house, 601), "one", "two") == [DENIED, DENIED]
+        for each in (first, second):
+            assert await guess(each, other, somewhere(house, 601), PASSWORD) == [THROTTLED]
+            assert await guess(each, known, somewhere(house, 500), PASSWORD) == [GRANTED]
+            assert await guess(each, other, somewhere(house, 700), PASSWORD) == [GRANTED]
+        house.clock.advance(180)
+        assert await guess(first, other, somewhere(house, 601), PASSWORD) == [GRANTED]
+
+
 async def test_guessing_in_parallel_gains_nothing(house: House) -> None:
     login, client = house.at("alice"), somewhere(house)
     await house.account(login)
