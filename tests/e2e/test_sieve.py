@@ -162,6 +162,33 @@ def test_a_refusal_tells_the_sender_why(platform: Platform, command: str) -> Non
         assert session.select("INBOX")[1] == [b"0"]
 
 
+def test_answers_are_copied_and_lists_are_known(platform: Platform) -> None:
+    [friend, user] = platform.create_accounts(["friendly", "listing"])
+    with imap(platform, user) as session:
+        book = f"Friend <{friend.address}>"
+        entry = "/private/vendor/posthouse/addrbook/default"
+        assert session.xatom("SETMETADATA", '""', f'({entry} "{book}")')[0] == "OK"
+    with sieve(platform, user) as client:
+        assert b'"EXTLISTS" "mailto urn"' in client.capabilities
+        client.run(
+            'require ["extlists", "fcc", "vacation", "fileinto", "imap4flags", "special-use"];\r\n'
+            'if address :list "from" ":addrbook:default" {\r\n'
+            '  vacation :subject "away" :fcc "Somewhere" :specialuse "\\\\Sent" :flags "\\\\Seen" "At the sea.";\r\n'
+            '  redirect :list ":addrbook:default"; fileinto "Archive"; }\r\n'
+        )
+    send(platform, "x@peer.invalid", user.address, "from a stranger")
+    sent = send(platform, friend.address, user.address, "from a friend")
+    wait_for_subject(platform, user.address, user.password, "from a stranger")
+    assert len(mailbox(platform, user, "Archive", 1)) == 1
+    [(flags, copy)] = mailbox(platform, user, "Sent", 1)
+    answer = wait_for_subject(platform, friend.address, friend.password, "away")
+    assert b"\\Seen" in flags
+    assert answer.endswith(copy)
+    redirected = wait_for_subject(platform, friend.address, friend.password, "from a friend")
+    assert after_trace(redirected, sent) == sent
+    assert len(mailbox(platform, user, "INBOX", 1)) == 1
+
+
 def test_a_script_that_fails_keeps(platform: Platform) -> None:
     user = platform.create_account("failing")
     with sieve(platform, user) as client:
