@@ -2,8 +2,11 @@
 
 import asyncio
 import imaplib
+import json
 import poplib
 import smtplib
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -259,3 +262,33 @@ def test_rotation_and_the_end(house: House) -> None:
     assert [key["version"] for key in house.api("GET", "tenants/demo/keys")["items"] if key["encrypts"]] == [
         3
     ]
+
+
+def posthouse(house: House, *words: str, code: int = 0) -> str:
+    line = [sys.executable, "-m", "posthouse", *words, "--data", str(house.platform.folder)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, (done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+def test_a_new_key_encryption_key_takes_over(house: House) -> None:
+    user = house.platform.create_account("rewrapped")
+    letter = house.bring(user, "kept", LONG)
+    assert after_trace(house.newest(user, 1), letter) == letter
+    old = json.loads(posthouse(house, "keys", "status", "--json"))
+    [use] = old["uses"]
+    assert (use["wrapped_with"], use["keys"] >= 1) == (old["current"], True)
+    new = json.loads(posthouse(house, "keys", "begin", "--json"))["current"]
+    assert new != old["current"]
+    assert "rewrap` comes first" in posthouse(house, "keys", "retire", code=1)
+    assert json.loads(posthouse(house, "keys", "rewrap", "--json")) == {
+        "rewrapped": use["keys"],
+        "unopened": 0,
+    }
+    assert json.loads(posthouse(house, "keys", "retire", "--json")) == {"current": new, "retired": 1}
+    assert json.loads(posthouse(house, "keys", "status", "--json"))["uses"] == [
+        {"wrapped_with": new, "keys": use["keys"]}
+    ]
+    # Every process forgets what it has, and gets the older key by the new key-encryption key.
+    posthouse(house, "tenant", "key", "rotate", "demo")
+    assert after_trace(house.newest(user, 1), letter) == letter
