@@ -18,6 +18,7 @@ from mta_queue.core.schedule import Schedule
 from mta_queue.core.shaping import OPEN, NotNow, Passage
 from mta_queue.core.turns import Caps, Lane
 from mta_queue.edge.attempts import Attempts
+from mta_queue.edge.copies import Copies
 from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.firsts import Firsts
 from mta_queue.edge.laters import Laters
@@ -454,6 +455,8 @@ def copies(*names: str) -> Item:
 
 async def test_copies_of_their_own_are_sent_one_by_one_and_each_is_written_down_before_the_next() -> None:
     world = World()
+    # No room for several at once.
+    world.slots = world.laters._slots = Slots(8, Caps(a_destination=1, a_tenant=1))
     world.answers = {
         "b@many.test": Reply.of(450, "4.2.2", "full"),
         "c@many.test": Reply.of(550, "5.1.1", "no"),
@@ -461,23 +464,38 @@ async def test_copies_of_their_own_are_sent_one_by_one_and_each_is_written_down_
     world.due.append(copies("a", "b", "c", "d"))
     await world.laters.run()
     assert world.tried == [("many.test", (f"{name}@many.test",)) for name in "abcd"]
-    assert world.parts == [
-        (("b@many.test", "c@many.test", "d@many.test"), True),
-        (("b@many.test", "c@many.test", "d@many.test"), True),
-        (("b@many.test", "d@many.test"), True),
-    ]
+    b, c, d = (f"{name}@many.test" for name in "bcd")
+    assert world.parts == [((b, c, d), True), ((b, c, d), True), ((b, d), True), ((b,), True)]
     [(_, next_attempt_at)] = world.retried
     assert next_attempt_at is not None, "b waits on"
     assert [each.address[0] for each in world.settled] == ["a", "c", "d"]
+    assert world.slots.room_for_laters == 8
+
+
+async def test_where_there_is_room_several_copies_are_under_way_and_written_together() -> None:
+    world = World()
+    world.stuck = {"many.test"}
+    world.due.append(copies(*"abcdefgh"))
+    running = asyncio.create_task(world.laters.run())
+    while len(world.tried) < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    assert world.slots.room_for_laters == 6, "two at a destination"
+    world.go.set()
+    await running
+    assert sorted(each.address[0] for each in world.settled) == list("abcdefgh")
+    assert world.parts[-1] == ((), True), "the item has ended"
+    assert world.retried == []
+    assert world.slots.room_for_laters == 8
 
 
 async def test_a_system_that_is_unwell_is_not_asked_for_each_copy() -> None:
     world = World()
     world.answers = {"b@many.test": Reply.of(421, "4.3.2", "closing")}
-    world.due.append(copies("a", "b", "c", "d"))
+    world.due.append(copies(*"abcdefgh"))
     await world.laters.run()
-    assert world.tried == [("many.test", ("a@many.test",)), ("many.test", ("b@many.test",))]
-    assert [each.address for each in world.settled] == ["a@many.test"]
+    tried = {each[0][0] for _, each in world.tried}
+    assert {"a", "b"} <= tried <= {"a", "b", "c"}
+    assert {each.address[0] for each in world.settled} == tried - {"b"}
     [(_, next_attempt_at)] = world.retried
     assert next_attempt_at is not None
 
@@ -485,9 +503,9 @@ async def test_a_system_that_is_unwell_is_not_asked_for_each_copy() -> None:
 async def test_a_lost_lease_ends_the_copies_and_a_site_that_has_enough_gives_the_rest_back() -> None:
     world = World()
     world.lease_lost = True
-    world.due.append(copies("a", "b", "c"))
+    world.due.append(copies(*"abcdefgh"))
     await world.laters.run()
-    assert [each for _, each in world.tried] == [("a@many.test",)]
+    assert len(world.tried) <= 3
     assert world.retried == []
     world = World()
     world.full = {"many.test": NOW + timedelta(minutes=1)}
@@ -496,17 +514,39 @@ async def test_a_lost_lease_ends_the_copies_and_a_site_that_has_enough_gives_the
     assert (world.tried, world.put_backs) == ([], [("many.test", NOW + timedelta(minutes=1))])
 
 
+async def test_a_fault_of_one_copy_breaks_no_other_off() -> None:
+    world = World()
+    sent: list[str] = []
+
+    async def send(address: str) -> Delivery:
+        await asyncio.sleep(0)
+        if address[0] == "a":
+            raise DatabaseUnavailable("away")
+        sent.append(address[0])
+        return Delivery(all_alike((address,), OK, "mx"), [])
+
+    async def write(part: Part) -> bool:
+        return await world.record_part(cast(Any, None), part, NOW)
+
+    item = copies(*"abcd")
+    with pytest.raises(DatabaseUnavailable):
+        await Copies(item, send, write, lambda: NOW, asyncio.Event()).attempt(2)
+    assert sent == [each.address[0] for each in world.settled] == ["b"]
+    assert world.parts[-1][0] == ("a@many.test", "c@many.test", "d@many.test")
+
+
 async def test_the_drain_ends_between_two_copies() -> None:
     world = World()
     world.stuck = {"many.test"}
-    world.due.append(copies("a", "b", "c"))
+    world.due.append(copies(*"abcde"))
     running = asyncio.create_task(world.laters.run())
-    while not world.tried:  # noqa: ASYNC110
+    while len(world.tried) < 2:  # noqa: ASYNC110
         await asyncio.sleep(0)
     world.draining.set()
     world.go.set()
     await running
-    assert world.parts == [(("b@many.test", "c@many.test"), False)]
+    rest = tuple(f"{name}@many.test" for name in "cde")
+    assert world.parts[-1] == (rest, False), "given back"
     assert world.retried == []
 
 

@@ -3,19 +3,18 @@
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from blobstore import BlobUnavailable
-from mailproto.smtp.reply import Reply
 from pgkit import DatabaseUnavailable
 from servicekit import logs
 
 from mta_queue.core.attempt import Delivery
-from mta_queue.core.outcome import Outcome, Verdict, all_alike, expired, is_of_the_system
+from mta_queue.core.outcome import Verdict, expired
 from mta_queue.core.shaping import NotNow
 from mta_queue.core.turns import Lane
 from mta_queue.edge.attempts import Attempts
+from mta_queue.edge.copies import Copies
 from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.slots import Slots
 from mta_queue.ports import Item, Lanes, Part, Queue
@@ -26,7 +25,8 @@ SPACING_SECONDS = 0.02
 BUSY_SECONDS = 0.05
 # Where many lanes have their turn and no place: so many looks at the next ones, then a pause.
 IN_VAIN_MOST = 64
-NEXT = Reply.of(451, "4.3.0", "Its copy comes after others of this domain")
+# Of one item, where there is room for more than one.
+COPIES_AT_ONCE = 5
 
 
 class Laters:
@@ -168,33 +168,28 @@ class Laters:
         """An attempt for all its recipients; None: it is written down already. Raises as Attempts.make does."""
         if item.letter.envelope.own_copies is None or len(item.recipients) == 1:
             return await self._attempts.make(item.letter, item.domain, item.recipients, item.route)
-        # Each copy is written down before the next is sent: a process that dies has sent one at most in vain.
-        waiting: list[Outcome] = []
-        rest = item.recipients
-        while True:
-            address, rest = rest[0], rest[1:]
-            made = await self._attempts.make(item.letter, item.domain, (address,), item.route)
-            settled = [each for each in made.outcomes if each.verdict is not Verdict.DEFERRED]
-            put_off = [each for each in made.outcomes if each.verdict is Verdict.DEFERRED]
-            if put_off and is_of_the_system(put_off[0].reply):
-                put_off += all_alike(rest, put_off[0].reply, put_off[0].host)
-                rest = ()
-            waiting += put_off
-            if not rest:
-                return replace(made, outcomes=[*settled, *waiting])
-            kept_until = self._clock() + timedelta(seconds=self._lease_seconds)
-            part = Part(
-                settled=settled,
-                waiting=[*waiting, *all_alike(rest, NEXT)],
-                attempts=made.attempts,
-                kept_until=None if self._draining.is_set() else kept_until,
-            )
-            if not await self._queue.record_part(item, part, self._clock()):
-                LOG.warning("lease_lost", queue_id=item.letter.envelope.queue_id, domain=item.domain)
-                return None
-            await self._attempts.tell(item.letter.envelope, item.payload, settled, put_off)
-            if part.kept_until is None:
-                return None
+        lane, places = _lane(item), 1
+        while places < COPIES_AT_ONCE and self._slots.enter_more(lane):
+            places += 1
+        try:
+            return await Copies(
+                item,
+                lambda address: self._attempts.make(item.letter, item.domain, (address,), item.route),
+                lambda part: self._write(item, part),
+                lambda: self._clock() + timedelta(seconds=self._lease_seconds),
+                self._draining,
+            ).attempt(places)
+        finally:
+            for _ in range(places - 1):
+                self._slots.leave_later(lane)
+
+    async def _write(self, item: Item, part: Part) -> bool:
+        """A part of it; False: another process has it."""
+        if not await self._queue.record_part(item, part, self._clock()):
+            LOG.warning("lease_lost", queue_id=item.letter.envelope.queue_id, domain=item.domain)
+            return False
+        await self._attempts.tell(item.letter.envelope, item.payload, part.settled, ())
+        return True
 
     async def _put_back(self, item: Item, refused: NotNow) -> None:
         try:

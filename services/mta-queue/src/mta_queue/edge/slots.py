@@ -62,6 +62,13 @@ class Slots:
         self._later_count += 1
         metrics.UNDER_WAY.inc()
 
+    def enter_more(self, lane: Lane) -> bool:
+        """Take one more place for an item that is under way, if there is one that nobody needs now."""
+        if self._free <= self._total // 4 or not self.firsts.plus(self._laters).has_room(lane, self.caps):
+            return False
+        self.enter_later(lane)
+        return True
+
     def leave_first(self, lane: Lane) -> None:
         """It is over."""
         self.firsts.leave(lane)
