@@ -18,6 +18,7 @@ from smtp_gateway.core.roles import Role
 from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.checking import Checker
 from smtp_gateway.edge.hooking import Hooked
+from smtp_gateway.edge.load import Load
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.rooms import Rooms
 from smtp_gateway.edge.screens import Screens
@@ -202,6 +203,7 @@ def converse(
     hooks: tuple[Hooked, ...] = (),
     rooms: Rooms | None = None,
     judge: Judge | None = None,
+    load: Load | None = None,
     **values: object,
 ) -> tuple[bytes, FakeGate, FakeConnection]:
     """Play what a client sends, chunk by chunk; what the gateway said, and what it accepted.
@@ -235,6 +237,7 @@ def converse(
             hooks=hooks,
             rooms=rooms,
             judge=judge,
+            load=load or Load(),
         )
         await Session(needs, role, connection).run()  # type: ignore[arg-type]
         return connection

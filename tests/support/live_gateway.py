@@ -13,6 +13,7 @@ from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.roles import Role
 from smtp_gateway.edge.allowance import Controls
+from smtp_gateway.edge.load import Load
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.session import handler
 
@@ -22,9 +23,10 @@ from tests.support.fake_gateway import FakeDirectory, FakeGate, settings
 class LiveGateway:
     """Listens on `port` while in the context; `gate` keeps what was accepted, `authority` signed its certificate."""
 
-    def __init__(self, role: Role, **values: object) -> None:
-        self.gate = FakeGate()
+    def __init__(self, role: Role, gate: FakeGate | None = None, **values: object) -> None:
+        self.gate = gate or FakeGate()
         self.authority = trustme.CA()
+        self.load = Load(int(str(values.get("messages_at_once", 0))))
         self._role = role
         self._values = values
         self._ready: Future[int] = Future()
@@ -50,6 +52,7 @@ class LiveGateway:
             proxies=Networks(()),
             introducers=Networks(()),
             controls=Controls.of(configured),
+            load=self.load,
         )
         listener = Listener(
             "test",

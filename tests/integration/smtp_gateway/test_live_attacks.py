@@ -1,13 +1,17 @@
 """Attacks that need a socket: commands between STARTTLS and TLS, and a crowd that says nothing. What counts is what is stored."""
 
+import asyncio
 import contextlib
 import smtplib
 import socket
 import ssl
+import threading
 
 import pytest
 from smtp_gateway.core.roles import Role
+from spool import Letter
 
+from tests.support.fake_gateway import FakeGate
 from tests.support.live_gateway import LiveGateway
 
 INJECTED = (
@@ -76,3 +80,44 @@ def test_a_crowd_that_says_nothing_keeps_nobody_out() -> None:
         assert len(gateway.gate.letters) == 20
         # And none of the crowd was hurt by it.
         assert all(each.recv(10).startswith(b"220 ") for each in slow)
+
+
+class Slow(FakeGate):
+    """Stores nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_go = threading.Event()
+        self.waiting = threading.Semaphore(0)
+
+    async def accept(self, letter: Letter) -> None:
+        self.waiting.release()
+        await asyncio.to_thread(self.may_go.wait, 30)
+        await super().accept(letter)
+
+
+def test_while_the_stores_are_slow_senders_are_told_early_and_nothing_accepted_is_lost() -> None:
+    gate = Slow()
+    with LiveGateway(Role.MX, gate, messages_at_once=3) as gateway, contextlib.ExitStack() as sessions:
+
+        def send(session: socket.socket, number: int) -> bytes:
+            """The answer to MAIL; where it is positive the message is sent, and nobody waits for its answer."""
+            session.sendall(b"MAIL FROM:<x@peer.test>\r\n")
+            said = session.recv(1000)
+            if said.startswith(b"250"):
+                session.sendall(b"RCPT TO:<jones@foo.com>\r\nDATA\r\n")
+                while b"354" not in said:
+                    said += session.recv(1000)
+                session.sendall(b"From: x@peer.test\r\n\r\n%d\r\n.\r\n" % number)
+                assert gate.waiting.acquire(timeout=30)
+            return said
+
+        connections = [sessions.enter_context(connect(gateway)) for _ in range(5)]
+        said = [send(connection, number) for number, connection in enumerate(connections)]
+        assert [each[:9] for each in said] == [b"250 2.1.0"] * 3 + [b"451 4.3.2"] * 2
+        assert not gate.letters
+        gate.may_go.set()
+        assert [connection.recv(1000)[:9] for connection in connections[:3]] == [b"250 2.0.0"] * 3
+        assert send(connections[3], 3).startswith(b"250")
+        assert connections[3].recv(1000).startswith(b"250 2.0.0")
+        assert len(gate.letters) == 4

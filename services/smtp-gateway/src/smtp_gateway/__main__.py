@@ -23,6 +23,7 @@ from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.roles import Role
 from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.checking import Checker
+from smtp_gateway.edge.load import Load
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.rooms import follow_rooms
 from smtp_gateway.edge.session import handler
@@ -68,6 +69,8 @@ async def wire(service: Service[Settings]) -> None:
     service.spawn(sharing.run(service.draining), name="sharing")
     rooms, followed = await follow_rooms(bus, policies)
     service.spawn(keep_reading([followed], service.draining), name="rooms")
+    load = Load(settings.messages_at_once, settings.lag_seconds)
+    service.spawn(load.run(service.draining), name="load")
     needs = Needs(
         settings,
         directory,
@@ -87,6 +90,7 @@ async def wire(service: Service[Settings]) -> None:
         rooms=rooms,
         judge=_judge(service),
         local_mtas=Networks(map(str, settings.lmtp_networks)),
+        load=load,
         tell=bus.tell,
     )
     listeners = (

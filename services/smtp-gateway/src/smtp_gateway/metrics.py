@@ -48,4 +48,6 @@ GREYLISTED = Counter(
 CLIENTS_REFUSED = Counter(
     "smtp_gateway_clients_refused_total", "Clients refused for what they are or say of themselves", ["reason"]
 )
+BUSY = Counter("smtp_gateway_busy_total", "Sent away early because there was too much to do", ["what"])
+LAG_SECONDS = Gauge("smtp_gateway_loop_lag_seconds", "How late the event loop came to what was due")
 HOOKS = Counter("smtp_gateway_hooks_total", "Answers of operators' hooks", ["hook", "stage", "act"])

@@ -111,5 +111,15 @@ class Settings(
         (), description="addresses that may say with XCLIENT for whom they speak"
     )
     max_connections: int = Field(10_000, ge=1)
+    messages_at_once: int = Field(
+        1000,
+        description="messages that have come and are not answered yet; beyond it MAIL is 451. 0: no limit",
+        ge=0,
+    )
+    lag_seconds: float = Field(
+        5.0,
+        description="how late the process may come to what is due before connections are 421 and MAIL is 451. 0: no limit",
+        ge=0,
+    )
     grpc_host: str = Field("127.0.0.1", description="address for the operator's orders")
     grpc_port: int = Field(0, description="port for the operator's orders (gRPC); 0: none", ge=0, le=65535)

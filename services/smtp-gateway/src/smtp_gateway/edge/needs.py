@@ -3,13 +3,14 @@
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.edge.allowance import Controls
 from smtp_gateway.edge.checking import Checker
 from smtp_gateway.edge.hooking import Hooked
+from smtp_gateway.edge.load import Load
 from smtp_gateway.edge.rooms import Rooms
 from smtp_gateway.edge.screens import Screens
 from smtp_gateway.ports import Directory, Gate, Health, Judge, KeyRing, Policies
@@ -48,5 +49,6 @@ class Needs:
     rooms: Rooms | None = None
     judge: Judge | None = None
     local_mtas: Networks = LOOPBACK
+    load: Load = field(default_factory=Load)
     # Tells on the bus what others count; nobody waits for it.
     tell: Callable[[str, bytes], None] | None = None

@@ -137,7 +137,7 @@ class Session:
         self._who = None
         self._transaction = None
         self._machine.offers_auth = self._role is Role.MSA and self._may_log_in()
-        return self._allowance.connect(client.host, self._needs.clock())
+        return self._needs.load.session_refusal() or self._allowance.connect(client.host, self._needs.clock())
 
     async def _send(self) -> None:
         if output := self._machine.output():
@@ -262,6 +262,8 @@ class Session:
         """A user may only send as himself: otherwise one tenant could speak for another."""
         if not self._needs.health.connected:
             return roles.UNWELL
+        if (busy := self._needs.load.message_refusal()) is not None:
+            return busy
         if self._role is not Role.MSA:
             return roles.SENDER_OK
         if self._who is None:
@@ -326,9 +328,11 @@ class Session:
         visit = Visit(
             self._role, self._connection, self._client, hello, self._who, guard.marks, guard.hooking
         )
+        self._needs.load.begin()
         try:
             reply = await accept(self._needs, visit, transaction, content)
         finally:
+            self._needs.load.end()
             self._intake.release()
             self._sender_domain.release()
         await self._guard.answered(reply)
