@@ -10,7 +10,7 @@ from posthouse.output import as_json, console, guarded, table
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Keys that a tenant's bodies are encrypted with (tenant policy set NAME --set encrypt_bodies=true).",
+    help="Keys that a tenant's bodies are encrypted with (posthouse tenant policy set NAME encrypt_bodies=true).",
 )
 COLUMNS = ("version", "encrypts", "wrapped_with", "created_at", "deleted_at")
 Name = Annotated[str, typer.Argument(help="The tenant's name.")]
