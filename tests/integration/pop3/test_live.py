@@ -126,7 +126,7 @@ async def test_a_removal_elsewhere_does_not_renumber(
 
     def session() -> None:
         assert client.stat()[0] == 3
-        with pytest.raises(poplib.error_proto, match="SYS/TEMP"):
+        with pytest.raises(poplib.error_proto, match="SYS/PERM"):
             client.retr(1)
         assert client.retr(2)[1][1] == MESSAGES[1].split(b"\r\n")[0]
         client.dele(1)

@@ -176,3 +176,112 @@ async def test_a_failing_handler_costs_only_its_own_connection(start: Start) -> 
     assert await other_reader.read() == b"fine"
     writer.close()
     other.close()
+
+
+async def test_who_attends_is_given_what_comes_until_it_wants_no_more(start: Start) -> None:
+    outcome: asyncio.Future[list[object]] = asyncio.get_running_loop().create_future()
+
+    async def handler(connection: Connection) -> None:
+        task = asyncio.current_task()
+        seen: list[object] = []
+
+        def take(data: bytes) -> bool:
+            # Not the handler's task: that waits.
+            seen.append((data, asyncio.current_task() is task))
+            connection.write(data.upper())
+            return data != b"enough\n"
+
+        connection.write(b"ready\n")
+        seen.append(await connection.attend(take, 5))
+        # What comes after that is read as ever.
+        connection.write(b"more?\n")
+        seen.append(await connection.read(5))
+        outcome.set_result(seen)
+
+    listener = await start(handler)
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    assert await reader.readline() == b"ready\n"
+    for line in (b"one\n", b"two\n", b"enough\n"):
+        writer.write(line)
+        assert await reader.readline() == line.upper()
+    assert await reader.readline() == b"more?\n"
+    writer.write(b"after\n")
+    expected = [(b"one\n", False), (b"two\n", False), (b"enough\n", False), True, b"after\n"]
+    assert await asyncio.wait_for(outcome, 5) == expected
+    writer.close()
+
+
+async def test_what_waits_already_is_given_first_and_the_end_is_told(start: Start) -> None:
+    outcome: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    async def handler(connection: Connection) -> None:
+        seen = bytearray()
+
+        def take(data: bytes) -> bool:
+            seen.extend(data)
+            return True
+
+        connection.data_received(b"early")
+        ended = await connection.attend(take, 5)
+        outcome.set_result((bytes(seen), ended))
+
+    listener = await start(handler)
+    _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write_eof()
+    assert await asyncio.wait_for(outcome, 5) == (b"early", False)
+    writer.close()
+
+
+async def test_what_goes_wrong_in_taking_is_the_handlers(start: Start) -> None:
+    outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def take(data: bytes) -> bool:
+        raise LookupError(data.decode())
+
+    async def handler(connection: Connection) -> None:
+        try:
+            await connection.attend(take, 5)
+        except LookupError as error:
+            outcome.set_result(str(error))
+
+    listener = await start(handler)
+    _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(b"x")
+    assert await asyncio.wait_for(outcome, 5) == "x"
+    writer.close()
+
+
+async def test_silence_ends_attention_and_what_comes_puts_it_off(start: Start) -> None:
+    outcome: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+
+    async def handler(connection: Connection) -> None:
+        events: list[str] = []
+        heard = asyncio.Event()
+
+        def take(data: bytes) -> bool:
+            events.append("heard")
+            heard.set()
+            return True
+
+        connection.write(b"ready\n")
+        waiting = asyncio.ensure_future(connection.attend(take, 1000))
+        await heard.wait()
+        reader = connection._reader
+        assert reader is not None
+        # The timer goes off, and something came meanwhile.
+        connection._look(reader, 1000)
+        assert not reader.done()
+        connection._heard -= 1000
+        connection._look(reader, 1000)
+        try:
+            await waiting
+        except TimeoutError:
+            events.append("silent")
+        outcome.set_result(events)
+
+    listener = await start(handler)
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    assert await reader.readline() == b"ready\n"
+    writer.write(b"x")
+    assert await asyncio.wait_for(outcome, 5) == ["heard", "silent"]
+    writer.close()

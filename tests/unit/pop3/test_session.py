@@ -42,6 +42,7 @@ class Wire:
         self.aborted = False
         self.closed = False
         self.tls_started = 0
+        self.is_full = False
         self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
         self.answered = asyncio.Event()
 
@@ -52,11 +53,17 @@ class Wire:
         self.answered.set()
         return await self._arrived.get()
 
+    async def attend(self, take: Callable[[bytes], bool], timeout_seconds: float) -> bool:
+        while data := await self.read(timeout_seconds):
+            if not take(data):
+                return True
+        return False
+
     def write(self, data: bytes) -> None:
         self.sent += data
+        self.writes.append(data)
 
     async def drain(self, timeout_seconds: float | None = None) -> None:
-        self.writes.append(bytes(self.sent[sum(map(len, self.writes)) :]))
         await asyncio.sleep(0)
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
@@ -249,12 +256,21 @@ async def test_a_failed_update_is_told_and_frees_the_maildrop() -> None:
     assert not house.drops.locked
 
 
-@pytest.mark.parametrize("failure", [Unavailable("away"), MessageGone()])
-async def test_a_message_that_can_not_be_read_leaves_the_session_alive(failure: Exception) -> None:
+@pytest.mark.parametrize(
+    ("failure", "answer"),
+    [
+        (Unavailable("away"), b"-ERR [SYS/TEMP] The message can't be read now\r\n"),
+        # RFC 3206 §4: asking again does not help.
+        (MessageGone(), b"-ERR [SYS/PERM] The message can't be read any more\r\n"),
+    ],
+)
+async def test_a_message_that_can_not_be_read_leaves_the_session_alive(
+    failure: Exception, answer: bytes
+) -> None:
     house = House()
     house.drops.fail_read_at, house.drops.read_failure = 0, failure
     said = await house.play(LOGIN + b"RETR 1\r\nNOOP\r\n")
-    assert said.endswith(b"-ERR [SYS/TEMP] The message can't be read now\r\n+OK done\r\n")
+    assert said.endswith(answer + b"+OK done\r\n")
 
 
 async def test_half_a_message_is_never_ended_with_a_dot() -> None:

@@ -59,6 +59,10 @@ class Connection(asyncio.Protocol):
         self._at_eof = False
         self._error: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
+        # While the handler attends: what takes the octets, and when some came last.
+        self._take: Callable[[bytes], bool] | None = None
+        self._heard = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._writer: asyncio.Future[None] | None = None
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._write_paused = False
@@ -109,6 +113,16 @@ class Connection(asyncio.Protocol):
         return shown
 
     def data_received(self, data: bytes) -> None:
+        if self._take is not None and self._reader is not None and not self._reader.done():
+            self._heard = asyncio.get_running_loop().time()
+            try:
+                if self._take(data):
+                    return
+            except Exception as error:
+                self._reader.set_exception(error)
+            self._take = None
+            self._wake_reader()
+            return
         self._chunks.append(data)
         self._waiting_octets += len(data)
         if self._waiting_octets > HIGH_WATER and not self._read_paused and self._transport is not None:
@@ -174,6 +188,48 @@ class Connection(asyncio.Protocol):
                 self._reader = None
             if not self._chunks:
                 return await self.read(timeout_seconds)
+        return self._arrived()
+
+    async def attend(self, take: Callable[[bytes], bool], timeout_seconds: float) -> bool:
+        """Give what arrives to `take`, as it arrives and without waking this task, until it says False: then True.
+
+        For handlers that can mostly answer at once. `take` may write; it says False as soon as there is something to
+        wait for. False at the end of the stream. Raises TimeoutError when nothing came for so long, ConnectionError
+        when the connection broke, and what `take` raises.
+        """
+        while self._chunks:
+            if not take(self._arrived()):
+                return True
+        if self._at_eof:
+            if self._error is not None:
+                raise ConnectionError(str(self._error)) from self._error
+            return False
+        loop = asyncio.get_running_loop()
+        self._take, self._heard = take, loop.time()
+        self._reader = reader = loop.create_future()
+        timer = loop.call_later(timeout_seconds, self._look, reader, timeout_seconds)
+        try:
+            await reader
+            if self._take is None:
+                return True
+        finally:
+            self._take = self._reader = None
+            (self._timer or timer).cancel()
+            self._timer = None
+        # The end has come.
+        return await self.attend(take, timeout_seconds)
+
+    def _look(self, reader: "asyncio.Future[None]", timeout_seconds: float) -> None:
+        """Whether an attending handler has heard nothing for so long; one timer for however many octets come."""
+        loop = asyncio.get_running_loop()
+        left = self._heard + timeout_seconds - loop.time()
+        if left <= 0:
+            _expire(reader)
+        else:
+            self._timer = loop.call_later(left, self._look, reader, timeout_seconds)
+
+    def _arrived(self) -> bytes:
+        """What waits; it has been read then."""
         data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
         self._waiting_octets = 0
@@ -186,6 +242,11 @@ class Connection(asyncio.Protocol):
         """Queue octets for the peer; without effect on a connection that is gone."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether `drain` would wait."""
+        return self._write_paused
 
     async def drain(self, timeout_seconds: float | None = None) -> None:
         """Wait until there is room to write. Raises ConnectionError when the connection is gone, TimeoutError."""

@@ -92,6 +92,8 @@ class Session:
         self._idle = False
         self._retrieved: set[int] = set()
         self._removed = 0
+        # What came while the client was attended to and has to be waited for.
+        self._left: Event | None = None
         # Messages that were at hand, until they are counted, and their octets.
         self._given = 0
         self._given_octets = 0
@@ -120,11 +122,10 @@ class Session:
     async def _converse(self) -> None:
         machine = self._machine
         connection = self._connection
+        settings = self._needs.settings
         await self._send()
         while True:
-            while (event := machine.next_event()) is not None:
-                if isinstance(event, Retrieve) and self._give(event):
-                    continue
+            while (event := self._next()) is not None:
                 await self._do(event)
                 if isinstance(event, Close):
                     return
@@ -134,7 +135,11 @@ class Session:
                 continue
             try:
                 self._idle = True
-                data = await connection.read(self._patience_seconds())
+                if machine.state is State.TRANSACTION:
+                    if not await connection.attend(self._take, settings.idle_seconds):
+                        return
+                    continue
+                data = await connection.read(max(0.0, self._login_until - time.monotonic()))
             except TimeoutError:
                 machine.say_goodbye("Autologout; idle for too long")
                 continue
@@ -144,13 +149,31 @@ class Session:
                 return
             machine.receive(data)
 
-    def _patience_seconds(self) -> float:
-        if self._machine.state is State.TRANSACTION:
-            return self._needs.settings.idle_seconds
-        return max(0.0, self._login_until - time.monotonic())
+    def _take(self, data: bytes) -> bool:
+        """Commands of a client that is in; False as soon as there is something to wait for."""
+        self._machine.receive(data)
+        self._left = self._next()
+        if self._left is not None:
+            return False
+        self._write()
+        return not self._connection.is_full
+
+    def _next(self) -> Event | None:
+        """The next thing that has to be waited for; what can be answered at once is."""
+        left, self._left = self._left, None
+        if left is not None:
+            return left
+        while isinstance(event := self._machine.next_event(), Retrieve) and self._give(event):
+            pass
+        return event
 
     async def _send(self) -> None:
         """Send what waits; a client that does not read for too long is cut off (TimeoutError)."""
+        if self._write():
+            await self._connection.drain(self._needs.settings.idle_seconds)
+
+    def _write(self) -> bool:
+        """The same without waiting; whether there was something, or there may be more to send than goes."""
         data = self._machine.data_to_send()
         if data:
             self._connection.write(data)
@@ -158,7 +181,7 @@ class Session:
                 metrics.RETRIEVED.inc(self._given)
                 metrics.RETRIEVED_OCTETS.inc(self._given_octets)
                 self._given = self._given_octets = 0
-            await self._connection.drain(self._needs.settings.idle_seconds)
+        return bool(data) or self._connection.is_full
 
     async def _do(self, event: Event) -> None:
         match event:
