@@ -7,6 +7,7 @@ from typing import Any, cast
 import grpc
 import pytest
 from blobstore import BlobShredded, DataKey, KeysUnavailable
+from directoryclient import data_keys
 from directoryclient.data_keys import FRESH_SECONDS, HOLDS_SECONDS, SILENT_SECONDS, TenantKeys
 from mailwire.directory.v1 import directory_pb2 as directory
 from mailwire.directory.v1 import keys_pb2 as wire
@@ -19,6 +20,7 @@ class Stub:
         self.asked: list[int] = []
         self.error: grpc.StatusCode | None = None
         self.answers: dict[int, wire.GetDataKeyResponse] = {}
+        self.hangs: asyncio.Event | None = None
         self.meanwhile: Callable[[], None] = lambda: None
 
     def hold(self, version: int) -> None:
@@ -28,6 +30,8 @@ class Stub:
     async def GetDataKey(self, request: Any, timeout: float, wait_for_ready: bool) -> Any:
         self.asked.append(request.version)
         await asyncio.sleep(0)
+        if self.hangs is not None:
+            await self.hangs.wait()
         self.meanwhile()
         if self.error is not None:
             raise grpc.aio.AioRpcError(self.error, grpc.aio.Metadata(), grpc.aio.Metadata(), None, None)
@@ -121,6 +125,24 @@ async def test_while_the_directory_is_away_the_last_answer_holds_for_a_while() -
     setting.now = HOLDS_SECONDS + 1
     with pytest.raises(KeysUnavailable):
         await setting.keys.current("t")
+
+
+async def test_a_directory_that_says_nothing_holds_up_nobody_who_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(data_keys, "HURRY_SECONDS", 0.01)
+    setting = Setting()
+    await setting.keys.current("t")
+    setting.stub.hangs = asyncio.Event()
+    setting.now = FRESH_SECONDS + 1
+    assert await setting.keys.current("t") == DataKey(1, SECRET)
+    # What it says at last is taken.
+    setting.stub.hold(2)
+    setting.stub.hangs.set()
+    monkeypatch.setattr(data_keys, "HURRY_SECONDS", 30.0)
+    setting.now += SILENT_SECONDS + 1
+    assert await setting.keys.current("t") == DataKey(2, SECRET)
+    assert setting.stub.asked == [0, 0]
 
 
 @pytest.mark.parametrize("lost", ["bus", "connection", "change"])

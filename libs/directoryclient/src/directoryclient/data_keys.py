@@ -22,7 +22,8 @@ ANSWER_SECONDS = 4.0
 FRESH_SECONDS = 60.0
 HOLDS_SECONDS = 600.0
 # After no answer nobody waits for the next for so long.
-SILENT_SECONDS = 2.0
+SILENT_SECONDS = 5.0
+HURRY_SECONDS = 0.5
 MOST_KEPT = 20_000
 CURRENT = 0
 # Tenant and number of the key; CURRENT: the one that encrypts.
@@ -111,11 +112,16 @@ class TenantKeys:
             asking = self._asking[wanted] = asyncio.create_task(self._ask(wanted))
             asking.add_done_callback(lambda done: self._asked(wanted, done))
         try:
-            return await asyncio.shield(asking)
-        except grpc.aio.AioRpcError as error:
+            # Who has an answer that still holds waits for a better one for a moment only.
+            async with asyncio.timeout(HURRY_SECONDS if holds else None):
+                return await asyncio.shield(asking)
+        except (grpc.aio.AioRpcError, TimeoutError) as error:
             if kept is not None and holds and kept is self._kept.get(wanted):
                 self._silent_until = self._clock() + SILENT_SECONDS
                 return kept
+            if isinstance(error, TimeoutError):
+                # A change came meanwhile: what held does so no more.
+                raise KeysUnavailable("the directory does not say which key to use") from error
             raise KeysUnavailable(
                 f"the directory does not say which key to use: {error.code().name}"
             ) from error
