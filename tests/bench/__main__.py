@@ -21,6 +21,7 @@ from tests.bench import imap, pop3_beside
 from tests.bench.cpu import tree_seconds
 from tests.bench.delivered import Watcher
 from tests.bench.peer import Peer, missing
+from tests.bench.peer_filter import PeerFilter
 from tests.support.platform import Platform
 
 USERS = 20
@@ -138,6 +139,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="2048,65536")
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--workers", default="", help="as for `posthouse up`")
+    parser.add_argument("--rspamd", action="store_true", help="both ask rspamd, with the same rules")
     parser.add_argument("--parts", default="mail,imap,pop3", help="some of mail, imap, pop3")
     parser.add_argument("--imap-messages", type=int, default=5000)
     parser.add_argument("--imap-only", default="", help="only figures with this in their name")
@@ -147,7 +149,9 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="posthouse-bench-"))
     peer: Peer | None = None
     print("starting Posthouse ...", flush=True)
-    with Platform.start(folder / "ours", workers=options.workers) as platform:
+    scanners = ("rspamd",) if options.rspamd else ()
+    spam: PeerFilter | None = None
+    with Platform.start(folder / "ours", workers=options.workers, scanners=scanners) as platform:
         try:
             platform.create_domain("bench.test")
             accounts = [(f"u{n:03d}@bench.test", PASSWORD) for n in range(USERS)]
@@ -162,12 +166,16 @@ def main() -> None:
                 print(f"without the peer: {reason}")
             else:
                 print("starting Postfix and Dovecot ...", flush=True)
-                peer = Peer(folder / "peer", 21525)
                 folder.chmod(0o755)
+                if options.rspamd:
+                    spam = PeerFilter(folder / "peer-filter")
+                    spam.start()
+                peer = Peer(folder / "peer", 21525, main_cf="" if spam is None else spam.main_cf)
                 (folder / "peer").mkdir()
                 peer.start(USERS, PASSWORD, platform.layout.tls)
+                roots = peer.roots + ([spam.process.pid] if spam is not None and spam.process else [])
                 systems.append(
-                    System("Postfix + Dovecot", peer.smtp_port, peer.roots, Watcher(peer.imap_port, accounts))
+                    System("Postfix + Dovecot", peer.smtp_port, roots, Watcher(peer.imap_port, accounts))
                 )
             written: dict[str, object] = {}
             parts = options.parts.split(",")
@@ -204,6 +212,8 @@ def main() -> None:
         finally:
             if peer is not None:
                 peer.stop()
+            if spam is not None:
+                spam.stop()
     shutil.rmtree(folder, ignore_errors=True)
 
 
