@@ -57,10 +57,11 @@ def measure(system: System, options: argparse.Namespace, size: int, count: int, 
             *("--sessions", str(options.sessions), "--per-connection", str(options.per_connection)),
             *("--tag", tag),
         ],
-        check=True,
         capture_output=True,
         text=True,
     )
+    if done.returncode:
+        raise RuntimeError(f"{system.name}: {done.stderr.strip().splitlines()[-1]}")
     load = json.loads(done.stdout)
     arrived = system.watcher.wait(before, count - int(load["refused"]), 300)
     time.sleep(0.3)

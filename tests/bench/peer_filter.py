@@ -40,6 +40,8 @@ class PeerFilter:
 
     def start(self) -> None:
         """Raises RuntimeError when it does not answer."""
+        self._layout.root.mkdir()
+        self._layout.root.chmod(0o755)
         self._rspamd.prepare()
         local = self._layout.root / "rspamd" / "local.d"
         (local / "worker-proxy.inc").write_text(PROXY.format(port=self._ports.rspamd))
