@@ -201,7 +201,7 @@ class Imap:
             self.store = self.wait_for(store(self.changes.tell))
         # Works when it is told to: `imap.wait_for(imap.filler.work())`.
         self.filler = Filler(self.store, policies, structlog.get_logger()) if keeps_texts else None
-        values = {"allow_plaintext_login": "loopback", **settings}
+        values = {"allow_plaintext_login": "loopback", "login_penalty_seconds": 0.0, **settings}
         needs = Needs(
             Settings.model_construct(
                 **{name: field.default for name, field in Settings.model_fields.items()} | values
@@ -230,10 +230,18 @@ class Imap:
 
         return self._loop.run_until_complete(done())
 
-    def connect(self, *, is_tls: bool = False, certificate: bytes = b"", splits: bool = False) -> Client:
+    def connect(
+        self,
+        *,
+        is_tls: bool = False,
+        certificate: bytes = b"",
+        splits: bool = False,
+        peer_host: str = "127.0.0.1",
+    ) -> Client:
         """A session that has not logged in; the greeting waits."""
         wire = Wire(len(self._wires) + 1, is_tls=is_tls)
         wire.splits = splits
+        wire.peer_host = peer_host
         wire.peer_certificate = certificate
         self._wires.append(wire)
 

@@ -46,6 +46,12 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         1800.0, description="silence that ends a session; RFC 3501 §5.4 asks for 30 minutes at least", ge=1800
     )
     login_failures: int = Field(5, description="wrong passwords before a session is ended", ge=1)
+    login_penalty_seconds: float = Field(
+        0.5,
+        description="how long the answer to a wrong password is held back, twice as long each time in one session; 0: not",
+        ge=0,
+        le=15,
+    )
     errors: int = Field(50, description="BAD answers before a session is ended", ge=1)
     literal_octets: int = Field(
         64 * 1024, description="literals of one command together, APPEND aside", ge=1024
@@ -107,6 +113,12 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         description="sieve://host[:port] of the ManageSieve server, for scripts that run when users append, copy and flag"
         " messages (RFC 6785); empty: none do",
         pattern=r"^(sieve://[A-Za-z0-9.:\[\]-]+)?$",
+    )
+    connections_an_address: int = Field(
+        1000,
+        description="connections of one address (of IPv6: one /64) to one process; 0: any number. Those of the same machine"
+        " are not counted",
+        ge=0,
     )
     submission_logins: str = Field(
         "",

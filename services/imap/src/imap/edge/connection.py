@@ -39,6 +39,7 @@ from imap.core.mailboxes import namespaces
 from imap.core.notifying import tell_news, tell_others, tell_unasked
 from imap.core.progress import Progress
 from imap.core.session import Session
+from imap.edge.crowding import TOO_MANY, Crowd
 from imap.edge.entering import Entrance, limits_of
 from imap.edge.idling import idle
 from imap.edge.waiting import octets_or_news
@@ -86,14 +87,20 @@ class Connections:
         self._needs = needs
         self._open: set[Imap] = set()
         self.by_account: dict[str, int] = {}
+        self._crowd = Crowd(needs.settings.connections_an_address)
 
     async def serve(self, connection: Connection) -> None:
         """Live one connection to its end."""
+        if not self._crowd.enter(connection.peer_host):
+            self._needs.log.info("connection_refused_crowd", peer_host=connection.peer_host)
+            connection.write(TOO_MANY)
+            return
         imap = Imap(connection, self._needs, self.by_account)
         self._open.add(imap)
         try:
             await imap.live()
         finally:
+            self._crowd.leave(connection.peer_host)
             self._open.discard(imap)
             await imap.leave()
 

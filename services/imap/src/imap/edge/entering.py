@@ -37,6 +37,7 @@ from imap.settings import Settings
 
 UTF8_WORDS = {"accept": "UTF8=ACCEPT", "strict": "UTF8=ACCEPT", "only": "UTF8=ONLY"}
 LATER = ("That cannot be checked now, try again later", "UNAVAILABLE")
+LONGEST_PENALTY_SECONDS = 15.0
 WRONG = ("The login or the password is wrong", "AUTHENTICATIONFAILED")
 
 
@@ -260,12 +261,15 @@ class Entrance:
         return self._enter(await self._known(None))
 
     async def _known(self, who: Identity | None) -> Identity:
-        """Raises No, and ends the session of one who has guessed too often."""
+        """Raises No, each time later than the last, and ends the session of one who has guessed too often."""
         if who is not None:
             return who
         metrics.LOGINS.labels("denied").inc()
         self._failures += 1
         self._log.info("login_denied")
+        if self._settings.login_penalty_seconds:
+            seconds = self._settings.login_penalty_seconds * 2.0 ** (self._failures - 1)
+            await self._wire.pause(min(seconds, LONGEST_PENALTY_SECONDS))
         if self._failures >= self._settings.login_failures:
             await self._wire.end("Too many wrong passwords")
         raise No(*WRONG)

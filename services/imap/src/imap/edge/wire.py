@@ -134,6 +134,15 @@ class Wire:
         self.notice(self._farewell(farewell))
         raise Over
 
+    async def pause(self, seconds: float) -> None:
+        """Say nothing for a while; not while the process is about to end."""
+        self._send()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._connection.draining.wait()
+        except TimeoutError:
+            return
+
     def event_at_hand(self) -> r.Event | None:
         """The client's next whole command, or what is wrong with it, where it has come."""
         return self._reader.next_event()
