@@ -10,6 +10,7 @@ ROUNDS ?= 20
 FORGED ?= 10000
 FUZZ ?= tests/unit
 SECONDS ?= 3600
+KILLS ?= 1000
 
 .PHONY: install up test check bench fuzz chaos soak proto lock clean debian
 
@@ -39,11 +40,12 @@ check: install
 fuzz: install
 	@$(PY) -m pytest $(FUZZ) --hypothesis-profile=fuzz $(ARGS)
 
-# ROUNDS times: every process killed in turn, in an order of chance that is printed, while messages flow. Then two
+# Processes of the mda killed KILLS times while they deliver. ROUNDS times: every process killed in turn, in an order of chance that is printed, while messages flow. Then two
 # processes of the mta-queue killed again and again while they relay 20,000 messages, and one tenant's 100,000 messages
 # to a silent host beside another tenant's single ones. Then FORGED messages in the name of others, refused and taken for every
 # reason that there is: nobody whose name was used hears of one.
 chaos: install debian
+	DELIVERY_KILLS=$(KILLS) $(PY) -m pytest -s -o timeout=3600 tests/integration/mda/test_killed.py
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
 		$(PY) -m pytest -s tests/e2e/test_kill.py $(ARGS) || exit 1; done
 	KILLED_MESSAGES=20000 FAIRNESS_BURST=100000 $(PY) -m pytest -s -o timeout=3600 \
