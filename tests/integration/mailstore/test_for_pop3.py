@@ -79,6 +79,21 @@ async def test_sizes_are_those_of_the_messages_in_uid_order(store: MailStore, ac
     assert await store.sizes(stranger, mailbox_id) == ([], [])
 
 
+async def test_places_of_bodies_say_the_same_as_whole_rows(store: MailStore, account: AccountRef) -> None:
+    mailbox_id = await inbox(store, account)
+    uids = await packed(store, account, f"mail/none/{uuid4()}", CONTENTS, 0)
+    await store.remove(account, mailbox_id, [uids[2]])
+    places = await store.body_places(account, mailbox_id, uids)
+    rows = await stored(store, account, uids)
+    assert [each.uid for each in places] == [uid for uid in uids if uid != uids[2]]
+    assert [
+        (each.uid, each.size_octets, each.message_id.hex, each.prefix, each.reference) for each in places
+    ] == [(each.uid, each.size_octets, each.message_id, each.prefix, each.reference) for each in rows]
+    stranger = AccountRef(str(uuid4()), account.account_id)
+    assert await store.body_places(stranger, mailbox_id, uids) == []
+    assert await store.body_places(account, mailbox_id, []) == []
+
+
 @pytest.mark.parametrize(("gap", "requests"), [(0, 1), (500, 1), (70_000, 6)])
 async def test_neighbours_are_read_together(
     store: MailStore, account: AccountRef, engines: Engines, gap: int, requests: int

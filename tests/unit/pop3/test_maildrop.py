@@ -2,17 +2,18 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import cast
+from uuid import UUID
 
 import pytest
 from blobstore import BlobUnavailable, BodyReference
 from mailmodel import AccountRef, Entry, FlagAction, FlagChange, Flags, MailboxInfo, SystemFlag
 from mailproto.pop3.maildrop import DropMessage, Maildrop
-from mailstore import Columns, MailStore, Prepared, StoredMessage
+from mailstore import BodyPlace, MailStore, Prepared
 from pop3.adapters import maildrop as maildrop_module
 from pop3.adapters.maildrop import StoreMaildrop
 from pop3.adapters.maildrop_lock import MaildropLock
@@ -39,32 +40,22 @@ class Store:
         self.seen: list[list[int]] = []
         self.looked_before: list[datetime] = []
 
-    async def fetch(
-        self, account: AccountRef, mailbox_id: int, uids: Sequence[int], columns: Columns
-    ) -> AsyncIterator[list[StoredMessage]]:
+    async def body_places(self, account: AccountRef, mailbox_id: int, uids: Sequence[int]) -> list[BodyPlace]:
         self.rows_read.append(list(uids))
-        yield [
-            StoredMessage(
-                uid=uid,
-                modseq=1,
-                flags=Flags(SystemFlag(0), frozenset()),
-                internal_date=datetime(2026, 11, 21, tzinfo=UTC),
-                size_octets=len(PREFIX) + len(CONTENT),
-                message_id="m",
-                prefix=PREFIX,
-                reference=BodyReference("key", 0, len(CONTENT), hashlib.sha256(CONTENT).digest()),
-            )
+        reference = BodyReference("key", 0, len(CONTENT), hashlib.sha256(CONTENT).digest())
+        return [
+            BodyPlace(uid, len(PREFIX) + len(CONTENT), UUID(int=uid), PREFIX, reference)
             for uid in uids
             if uid not in self.gone
         ]
 
-    async def read(self, message: StoredMessage, offset: int, length: int) -> bytes:
+    async def read(self, message: BodyPlace, offset: int, length: int) -> bytes:
         if self.failure is not None:
             raise self.failure
         self.read_alone.append(message.uid)
         return self.octets[offset : offset + length]
 
-    async def read_whole(self, messages: Sequence[StoredMessage]) -> list[bytes]:
+    async def read_whole(self, messages: Sequence[BodyPlace]) -> list[bytes]:
         if self.failure is not None:
             raise self.failure
         self.read_together.append([message.uid for message in messages])

@@ -26,6 +26,7 @@ from mailstore.store import MailStore
 from mailstore.tenant_scripts import ScriptVersion, TenantScriptStore
 from mailstore.texts import BodyText, TextAnswer, TextQuestion
 from mailstore.types import (
+    BodyPlace,
     Changes,
     Columns,
     CopyResult,
@@ -36,6 +37,7 @@ from mailstore.types import (
     MailboxChange,
     NewMessage,
     Outcome,
+    Readable,
     Side,
     Snapshot,
     Sorted,
@@ -47,6 +49,7 @@ __all__ = [
     "ActiveScripts",
     "AnnotationsFull",
     "BodyCorrupt",
+    "BodyPlace",
     "BodyShredded",
     "BodyText",
     "Changes",
@@ -68,6 +71,7 @@ __all__ = [
     "Outcome",
     "Prepared",
     "QuotaExceeded",
+    "Readable",
     "RightsFull",
     "ScriptActive",
     "ScriptExists",

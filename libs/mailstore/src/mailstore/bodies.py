@@ -11,7 +11,7 @@ from blobstore import BlobMissing, BlobShredded, BlobStore, BlobUnavailable, Bod
 from mailmodel import AccountRef
 
 from mailstore.errors import BodyCorrupt, BodyShredded, StoreUnavailable
-from mailstore.types import StoredMessage
+from mailstore.types import Readable
 
 # Between two bodies that are read together: less than another request costs.
 FAR_OCTETS = 64 * 1024
@@ -63,7 +63,7 @@ async def put_file(
     return BodyReference(key, 0, octets, digest)
 
 
-async def read(blobs: BlobStore, message: StoredMessage, offset: int, length: int) -> bytes:
+async def read(blobs: BlobStore, message: Readable, offset: int, length: int) -> bytes:
     """`length` octets from `offset` of prefix and body; fewer where the message ends.
 
     `message` was fetched with Columns.BODY. Raises StoreUnavailable, BodyCorrupt
@@ -95,7 +95,7 @@ async def read(blobs: BlobStore, message: StoredMessage, offset: int, length: in
     return prefix[offset:end] + data
 
 
-async def read_whole(blobs: BlobStore, messages: Sequence[StoredMessage]) -> list[bytes]:
+async def read_whole(blobs: BlobStore, messages: Sequence[Readable]) -> list[bytes]:
     """Prefix and body of several messages, in their order.
 
     Bodies that lie close together in one object are read by one request: what was delivered together was packed
@@ -111,7 +111,7 @@ async def read_whole(blobs: BlobStore, messages: Sequence[StoredMessage]) -> lis
     return made
 
 
-async def _read_group(blobs: BlobStore, group: Sequence[StoredMessage]) -> list[bytes]:
+async def _read_group(blobs: BlobStore, group: Sequence[Readable]) -> list[bytes]:
     """Messages of one object, by one request."""
     references = [_reference(message) for message in group]
     start = references[0].offset
@@ -133,9 +133,9 @@ async def _read_group(blobs: BlobStore, group: Sequence[StoredMessage]) -> list[
     return made
 
 
-def _neighbours(messages: Sequence[StoredMessage]) -> Iterator[list[StoredMessage]]:
+def _neighbours(messages: Sequence[Readable]) -> Iterator[list[Readable]]:
     """Runs of messages in one object, each behind the one before it and not far away."""
-    run: list[StoredMessage] = []
+    run: list[Readable] = []
     end = 0
     for message in messages:
         reference = _reference(message)
@@ -150,7 +150,7 @@ def _neighbours(messages: Sequence[StoredMessage]) -> Iterator[list[StoredMessag
         yield run
 
 
-def _reference(message: StoredMessage) -> BodyReference:
+def _reference(message: Readable) -> BodyReference:
     if message.reference is None:
         raise ValueError("fetched without Columns.BODY")
     return message.reference

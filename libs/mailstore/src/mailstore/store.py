@@ -45,6 +45,7 @@ from mailstore.staging import StagedBlobs
 from mailstore.tenant_scripts import TenantScriptStore
 from mailstore.texts import BodyText, TextAnswer, TextQuestion
 from mailstore.types import (
+    BodyPlace,
     Changes,
     Columns,
     CopyResult,
@@ -55,6 +56,7 @@ from mailstore.types import (
     MailboxChange,
     NewMessage,
     Outcome,
+    Readable,
     Side,
     Snapshot,
     Sorted,
@@ -273,11 +275,15 @@ class MailStore:
         """Messages in UID order, in pieces."""
         return reading.fetch(self._pool, account, mailbox_id, uids, columns)
 
-    async def read(self, message: StoredMessage, offset: int, length: int) -> bytes:
+    async def body_places(self, account: AccountRef, mailbox_id: int, uids: Sequence[int]) -> list[BodyPlace]:
+        """Where the octets of these messages are, in UID order; UIDs that are gone are left out."""
+        return await reading.body_places(self._pool, account, mailbox_id, uids)
+
+    async def read(self, message: Readable, offset: int, length: int) -> bytes:
         """Octets of prefix and body of a message that was fetched with Columns.BODY."""
         return await bodies.read(self._blobs, message, offset, length)
 
-    async def read_whole(self, messages: Sequence[StoredMessage]) -> list[bytes]:
+    async def read_whole(self, messages: Sequence[Readable]) -> list[bytes]:
         """Several whole messages that were fetched with Columns.BODY; neighbours in one object cost one request."""
         return await bodies.read_whole(self._blobs, messages)
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntFlag
+from typing import NamedTuple, Protocol
+from uuid import UUID
 
 from blobstore import BodyReference
 from mailmodel import AccountRef, Entry, Flags, MailboxInfo, SystemFlag
@@ -156,6 +158,36 @@ class StoredMessage:
     saved_at: datetime | None = None
     # mailmodel.thread_id
     thread_id: bytes = b""
+
+
+class BodyPlace(NamedTuple):
+    """Where the octets of one message are, and nothing else of it."""
+
+    uid: int
+    size_octets: int
+    message_id: UUID
+    prefix: bytes
+    reference: BodyReference
+
+
+class Readable(Protocol):
+    """What `read` and `read_whole` need of a message; a `StoredMessage` has it with Columns.BODY."""
+
+    @property
+    def size_octets(self) -> int:
+        """RFC822.SIZE."""
+
+    @property
+    def message_id(self) -> object:
+        """As it is told of."""
+
+    @property
+    def prefix(self) -> bytes:
+        """What comes before the body."""
+
+    @property
+    def reference(self) -> BodyReference | None:
+        """Where the body is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,11 @@ from mailmodel import AccountRef, FlagAction, FlagChange, Flags, MailboxInfo, Sy
 from mailproto.pop3.maildrop import Maildrop
 from mailstore import (
     BodyCorrupt,
+    BodyPlace,
     BodyShredded,
-    Columns,
     MailboxMissing,
     MailStore,
     Prepared,
-    StoredMessage,
     StoreUnavailable,
 )
 
@@ -114,7 +113,7 @@ class StoreMaildrop:
         self._mailbox_id = info.mailbox_id
         self._uids = uids
         self._lock = lock
-        self._rows: dict[int, StoredMessage] = {}
+        self._rows: dict[int, BodyPlace] = {}
         self._ahead = ReadAhead(store, prepared, sizes_octets, self._rows_of)
 
     def at_hand(self, number: int) -> bytes | None:
@@ -140,7 +139,7 @@ class StoreMaildrop:
         except _UNWELL as error:
             raise Unavailable(str(error)) from error
 
-    async def _chunks(self, row: StoredMessage, first_chunk_octets: int) -> AsyncGenerator[bytes, None]:
+    async def _chunks(self, row: BodyPlace, first_chunk_octets: int) -> AsyncGenerator[bytes, None]:
         """A message that is not read whole, checked at its end."""
         digest = hashlib.sha256()
         size_octets = row.size_octets
@@ -155,7 +154,7 @@ class StoreMaildrop:
                     # Who wanted a second chunk wants them all: the next one comes while this one is sent.
                     following = asyncio.create_task(self._store.read(row, offset, _CHUNK_OCTETS))
                 if offset >= size_octets:
-                    if row.reference is not None and digest.digest() != row.reference.digest:
+                    if digest.digest() != row.reference.digest:
                         # The last chunk is held back, so the client never takes the message for whole.
                         raise Unavailable("the stored octets are not those that came in")
                     yield chunk
@@ -170,7 +169,7 @@ class StoreMaildrop:
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)
 
-    async def _row(self, number: int) -> StoredMessage:
+    async def _row(self, number: int) -> BodyPlace:
         uid = self._uids[number - 1]
         if uid not in self._rows:
             self._rows = await self._fetch(self._uids[number - 1 : number - 1 + _ROWS_AHEAD])
@@ -178,7 +177,7 @@ class StoreMaildrop:
             raise MessageGone
         return row
 
-    async def _rows_of(self, numbers: Sequence[int]) -> dict[int, StoredMessage]:
+    async def _rows_of(self, numbers: Sequence[int]) -> dict[int, BodyPlace]:
         """The rows of these messages that are still there."""
         uids = [self._uids[number - 1] for number in numbers]
         known = self._rows
@@ -186,11 +185,9 @@ class StoreMaildrop:
             known = await self._fetch(uids)
         return {number: known[uid] for number, uid in zip(numbers, uids, strict=True) if uid in known}
 
-    async def _fetch(self, uids: Sequence[int]) -> dict[int, StoredMessage]:
-        rows: dict[int, StoredMessage] = {}
-        async for found in self._store.fetch(self._account, self._mailbox_id, uids, Columns.BODY):
-            rows.update((row.uid, row) for row in found)
-        return rows
+    async def _fetch(self, uids: Sequence[int]) -> dict[int, BodyPlace]:
+        found = await self._store.body_places(self._account, self._mailbox_id, uids)
+        return {place.uid: place for place in found}
 
     async def remove(self, numbers: Sequence[int], retrieved: Sequence[int]) -> int:
         """See `ports.OpenMaildrop`."""

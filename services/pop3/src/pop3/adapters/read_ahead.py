@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from blobstore import BlobMissing, BlobUnavailable
-from mailstore import BodyCorrupt, MailStore, Prepared, StoredMessage, StoreUnavailable
+from mailstore import BodyCorrupt, BodyPlace, MailStore, Prepared, StoreUnavailable
 
 BATCH_MESSAGES = 128
 FIRST_BATCH_OCTETS = 64 * 1024
@@ -26,7 +26,7 @@ class ReadAhead:
         store: MailStore,
         prepared: Prepared,
         sizes_octets: Sequence[int],
-        rows: Callable[[Sequence[int]], Awaitable[dict[int, StoredMessage]]],
+        rows: Callable[[Sequence[int]], Awaitable[dict[int, BodyPlace]]],
     ) -> None:
         self._store = store
         self._prepared = prepared
