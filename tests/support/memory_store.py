@@ -316,6 +316,26 @@ class MemoryStore:
         if found:
             yield found
 
+    async def headers_may_hold(
+        self,
+        account: AccountRef,
+        mailbox_id: int,
+        alternatives: Sequence[Sequence[str]],
+        uids: Sequence[int] | None,
+    ) -> list[int]:
+        def may_hold(header: bytes) -> bool:
+            if not header.isascii() or b"=?" in header:
+                return True
+            written = header.replace(b"\r", b"").replace(b"\n", b"").upper().decode("ascii")
+            return any(all(text in written for text in texts) for texts in alternatives)
+
+        rows = self.of(account).by_id(mailbox_id).rows
+        return [
+            uid
+            for uid, row in sorted(rows.items())
+            if (uids is None or uid in uids) and may_hold(row.new.prefix + row.new.facts.header)
+        ]
+
     async def read(self, message: StoredMessage, offset: int, length: int) -> bytes:
         assert message.reference is not None
         return (message.prefix + self._bodies[message.reference.object_key])[offset : offset + length]
@@ -506,7 +526,7 @@ def _stored(row: Row) -> StoredMessage:
         uid=row.uid,
         modseq=row.modseq,
         flags=row.flags,
-        internal_date=row.new.internal_date,
+        internal_date=row.new.internal_date.astimezone(UTC),
         size_octets=row.new.size_octets,
         message_id=row.message_id,
         saved_at=row.saved_at,
