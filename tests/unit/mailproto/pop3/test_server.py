@@ -1,6 +1,7 @@
 """The POP3 machine: every command in every state, TLS, SASL, pipelining, and every way to split the octets."""
 
 import base64
+import re
 
 import pytest
 from hypothesis import given
@@ -337,6 +338,14 @@ def test_stuffing_comes_back_whatever_the_chunks(message: bytes, step: int) -> N
     assert sent.count(b"\r\n.\r\n") <= 1
     expected = message if message.endswith(b"\r\n") or not message else message + b"\r\n"
     assert unstuff(sent) == expected
+
+
+@given(st.lists(PIECES, max_size=120).map(b"".join))
+def test_dots_are_doubled_at_the_start_of_every_line(message: bytes) -> None:
+    sent = stuffed_whole(message)
+    assert sent.removesuffix(b".\r\n").removesuffix(b"\r\n") == (
+        re.sub(rb"(?m)^\.", b"..", message).removesuffix(b"\r\n")
+    )
 
 
 @given(st.lists(PIECES, max_size=30).map(b"".join))

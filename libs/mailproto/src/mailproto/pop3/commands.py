@@ -6,8 +6,8 @@ more (RFC 5034 §4). Of a longer one nothing is kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 LONGEST_COMMAND_OCTETS = 255
 LONGEST_SASL_OCTETS = 12 * 1024
@@ -41,8 +41,7 @@ class Keyword(Enum):
 _KEYWORDS = {keyword.value: keyword for keyword in Keyword}
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One command. `keyword` is None for one that is unknown; `rest` is what follows the keyword and one blank."""
 
     keyword: Keyword | None

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")
+# Up to so many dots are looked for one by one, which is far cheaper than replacing where there are few.
+_FEW_DOTS = 16
 
 
 class DotStuffer:
@@ -27,8 +29,7 @@ class DotStuffer:
         """The octets to send for this chunk."""
         if not chunk:
             return b""
-        # Looking is far cheaper than replacing, and most messages have no such line.
-        stuffed = chunk.replace(b"\n.", b"\n..") if b"\n." in chunk else chunk
+        stuffed = _doubled(chunk)
         if self._tail.endswith(b"\n") and stuffed.startswith(b"."):
             stuffed = b"." + stuffed
         self._tail = (self._tail + chunk[-2:])[-2:]
@@ -41,11 +42,26 @@ class DotStuffer:
 
 def stuffed_whole(content: bytes) -> bytes:
     """What `DotStuffer` makes of a message that is at hand as a whole, its end included."""
-    if b"\n." in content:
-        content = content.replace(b"\n.", b"\n..")
     start = b"." if content.startswith(b".") else b""
     end = b".\r\n" if not content or content.endswith(b"\r\n") else b"\r\n.\r\n"
-    return b"".join((start, content, end))
+    return b"".join((start, _doubled(content), end))
+
+
+def _doubled(octets: bytes) -> bytes:
+    """With the dots doubled that come right after a LF."""
+    found = octets.find(b"\n.")
+    if found < 0:
+        return octets
+    pieces: list[bytes] = []
+    start = 0
+    while found >= 0 and len(pieces) < _FEW_DOTS:
+        # With the LF; the dot comes again with what follows.
+        pieces.append(octets[start : found + 2])
+        start = found + 1
+        found = octets.find(b"\n.", found + 2)
+    rest = octets[start:]
+    pieces.append(rest if found < 0 else rest.replace(b"\n.", b"\n.."))
+    return b"".join(pieces)
 
 
 class TopCutter:
