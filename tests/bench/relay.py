@@ -2,7 +2,7 @@
 
 Messages are put through the gate (S3, JetStream) before the mta-queue starts; then its process, with all stores real,
 sends them to a sink in a process of its own. Printed: messages a second from the first to the last that arrived,
-and the CPU time of the mta-queue and of all stores for each. With --peer a Postfix empties a queue of as many
+and the CPU time of the mta-queue (less what it takes to start) and of all stores for each. With --peer a Postfix empties a queue of as many
 messages into such a sink too.
 """
 
@@ -125,6 +125,30 @@ async def fill(engines: Engines, blobs: BlobStore, messages: int, domains: int) 
     await bus.close()
 
 
+def start(environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "mta_queue"],
+            env={"PATH": os.environ["PATH"]}
+            | {f"MTA_QUEUE_{key}": value for key, value in environment.items()},
+            stdout=file,
+            stderr=file,
+        )
+
+
+def to_start(environment: dict[str, str], log: Path) -> float:
+    """CPU seconds until it is ready with nothing to do."""
+    process = start(environment, log)
+    while b"service_started" not in log.read_bytes():
+        if process.poll() is not None:
+            raise RuntimeError(f"the mta-queue ended with {process.returncode}")
+        time.sleep(0.05)
+    used = tree_seconds([process.pid])
+    process.terminate()
+    process.wait()
+    return used
+
+
 async def main(messages: int, domains: int) -> None:
     with tempfile.TemporaryDirectory(prefix="relay-bench-") as name, DnsServer() as dns:
         folder = Path(name)
@@ -134,7 +158,9 @@ async def main(messages: int, domains: int) -> None:
         async with running(folder / "data", "nats", "seaweedfs") as engines:
             await engines.seaweed.make_durable()
             await asyncio.to_thread(mta_queue.migrate.migrate, engines.dsn("queue", "owner"), "queue_app")
-            await fill(engines, engines.seaweed.store(), messages, domains)
+            bus = await EventBus.connect(engines.nats.url, name="bench")
+            await bus.ensure_stream()
+            await bus.close()
             report = folder / "report"
             sinking = subprocess.Popen(
                 [sys.executable, "-m", "tests.bench.relay", "sink", str(messages), str(report)]
@@ -153,20 +179,15 @@ async def main(messages: int, domains: int) -> None:
                 "SMTP_PORT": port,
                 "ALLOW_PRIVATE_DESTINATIONS": "true",
             }
-            with (folder / "log").open("wb") as log:
-                working = subprocess.Popen(
-                    [sys.executable, "-m", "mta_queue"],
-                    env={"PATH": os.environ["PATH"]}
-                    | {f"MTA_QUEUE_{key}": value for key, value in environment.items()},
-                    stdout=log,
-                    stderr=log,
-                )
+            starting = await asyncio.to_thread(to_start, environment, folder / "start.log")
+            await fill(engines, engines.seaweed.store(), messages, domains)
+            working = start(environment, folder / "log")
             try:
                 others = {working.pid, sinking.pid}
                 stores = [p.pid for p in psutil.Process().children() if p.pid not in others]
                 before = tree_seconds(stores)
                 took, connections = (await asyncio.to_thread(wait_for, report, sinking)).split()
-                own, theirs = tree_seconds([working.pid]), tree_seconds(stores) - before
+                own, theirs = tree_seconds([working.pid]) - starting, tree_seconds(stores) - before
             finally:
                 working.terminate()
                 working.wait()
