@@ -23,6 +23,7 @@ from mailstore import (
     emptying,
     filing,
     flagging,
+    headers,
     keys,
     mailboxes,
     moving,
@@ -278,6 +279,18 @@ class MailStore:
     async def body_places(self, account: AccountRef, mailbox_id: int, uids: Sequence[int]) -> list[BodyPlace]:
         """Where the octets of these messages are, in UID order; UIDs that are gone are left out."""
         return await reading.body_places(self._pool, account, mailbox_id, uids)
+
+    async def headers_may_hold(
+        self,
+        account: AccountRef,
+        mailbox_id: int,
+        alternatives: headers.Alternatives,
+        uids: Sequence[int] | None,
+    ) -> list[int]:
+        """UIDs, in order, of those messages (None: of all) whose header may hold all texts of an alternative, which are in
+        upper case: none is left out that does.
+        """
+        return await headers.may_hold(self._pool, account, mailbox_id, alternatives, uids)
 
     async def read(self, message: Readable, offset: int, length: int) -> bytes:
         """Octets of prefix and body of a message that was fetched with Columns.BODY."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from mailmodel import AccountRef
 from mailmodel.view import SessionView
@@ -13,6 +14,7 @@ from mailstore import BodyText, Columns, MailboxMissing, StoredMessage
 from imap.core.answer import NO_MAILBOX, No
 from imap.core.asking import Asking, asking_of
 from imap.core.matching import Candidate, Context, matches, needed_columns
+from imap.core.narrowing import asks_headers_alone, required
 from imap.core.runs import read_run, runs
 from imap.core.session import Session
 from imap.core.texts import whole_text
@@ -20,6 +22,8 @@ from imap.core.texts import whole_text
 RUNS_AT_ONCE = 4
 # Candidates whose bodies are asked for together.
 GROUP = 200
+# So many headers are looked at rather than asked about.
+FEW = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +90,21 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
             found.append(Found(candidate.uid, candidate.number, candidate.modseq, relevancy))
         return result is not None
 
-    rows = view.rows() if where.only is None else view.rows_of(where.only)
+    alternatives = required(key)
+    narrow = partial(session.store.headers_may_hold, _owner(session, where), where.mailbox_id)
+    if where.only is not None:
+        rows = view.rows_of(where.only)
+    elif alternatives is not None and asks_headers_alone(key) and view.messages > FEW:
+        rows, alternatives = view.rows_of(await narrow(alternatives, None)), None
+    else:
+        rows = view.rows()
     for number, uid, system, keywords, modseq in rows:
         candidate = Candidate(number, uid, system, keywords, modseq, view.is_recent(uid))
         if not look(candidate):
             open_[uid] = candidate
+    if alternatives is not None and len(open_) > FEW:
+        kept = await narrow(alternatives, sorted(open_))
+        open_ = {uid: open_[uid] for uid in kept}
     if not open_:
         return found
     progress = session.progress

@@ -1,0 +1,149 @@
+"""SEARCH of header fields leaves most messages to PostgreSQL, and finds what a look at every message finds."""
+
+import random
+from collections.abc import Callable
+from email.header import Header
+from typing import Any
+
+import pytest
+
+from tests.support.imap_memory import Client, Imap
+
+SEED = 20261121
+WORDS = [
+    "Report",
+    "report",
+    "straße",
+    "STRASSE",
+    "Über",
+    "back\\slash",
+    "100%",
+    "under_score",
+    "a'b",
+    '"c"',
+    "=?x",
+]
+SOUGHT = [
+    *(
+        "report",
+        "REPORT",
+        "strasse",
+        "ß",
+        "über",
+        "uber",
+        "\\",
+        "%",
+        "_",
+        "'",
+        "=?",
+        "port Rep",
+        "t  r",
+        "x",
+        "zzz",
+    ),
+    *("", "anne", "@", "sub", "sla", "\\s", "port report", "r\tr"),
+]
+NAMES = ("Subject", "From", "X-Thing", "Received", "Nothing")
+
+
+def message(chance: random.Random, number: int) -> bytes:
+    """Fields plain, folded, encoded, raw, many; one in some is too long for its column."""
+    words = chance.choices(WORDS, k=3)
+    text = " ".join(words)
+    form = chance.choice(("plain", "folded", "encoded", "raw", "ascii", "ascii", "tabs"))
+    ascii_words = [word for word in chance.choices(WORDS, k=4) if word.isascii()] or ["report"]
+    subject = {
+        "plain": text.encode(),
+        "raw": text.encode("latin-1", "replace"),
+        "encoded": Header(text, "utf-8").encode().replace("\n", "\r\n").encode(),
+        "folded": "\r\n ".join(ascii_words).encode(),
+        "tabs": "\r\n\t".join(ascii_words).encode(),
+        "ascii": " ".join(ascii_words).encode(),
+    }[form]
+    lines = [b"Subject: " + subject, b"From: Anne <anne@a.test>", b"Message-ID: <%d@a.test>" % number]
+    if chance.random() < 0.5:
+        lines.append(b"X-Thing: " + chance.choice(ascii_words).encode())
+    if chance.random() < 0.1:
+        lines += [b"X-Long: " + b"y" * 900] * 80
+    chance.shuffle(lines)
+    return b"\r\n".join(lines) + b"\r\n\r\nreport in the body\r\n"
+
+
+def key_of(chance: random.Random, depth: int = 0) -> str:
+    """A search of header fields, among other things."""
+    kind = chance.choice(("field",) * 6 + ("or", "not", "and", "flag", "set") * (depth < 2))
+    if kind == "or":
+        return f"OR {key_of(chance, depth + 1)} {key_of(chance, depth + 1)}"
+    if kind == "not":
+        return f"NOT {key_of(chance, depth + 1)}"
+    if kind == "and":
+        return f"({key_of(chance, depth + 1)} {key_of(chance, depth + 1)})"
+    if kind == "flag":
+        return chance.choice(("FLAGGED", "UNSEEN", "UNFLAGGED"))
+    if kind == "set":
+        return chance.choice(("2:9", "5:*", "UID 1:30"))
+    sought = chance.choice(SOUGHT)
+    literal = f"{{{len(sought.encode())}+}}\r\n{sought}"
+    return f"HEADER {chance.choice(NAMES)} {literal}"
+
+
+def searched(client: Client, keys: str) -> str:
+    said = client.say(b"UID SEARCH CHARSET UTF-8 " + keys.encode())
+    assert said[-1].startswith("OK"), said
+    return said[0]
+
+
+@pytest.fixture
+def both(server: Callable[..., Imap]) -> tuple[Client, Client, Imap]:
+    """Two servers on one mailbox; the first looks at every message."""
+    chance = random.Random(SEED)
+    plain, narrowing = server(), server()
+
+    async def every(_account: object, _mailbox_id: int, _texts: object, uids: list[int] | None) -> list[int]:
+        return list(range(1, 1000)) if uids is None else uids
+
+    plain.store.headers_may_hold = every
+    client = plain.client("alice@a.test")
+    for number in range(60):
+        client.append(message(chance, number), flags="(\\Flagged)" if number % 3 else "(\\Seen)")
+    return client, narrowing.client("alice@a.test", select="INBOX"), narrowing
+
+
+def test_the_same_is_found(both: tuple[Client, Client, Imap]) -> None:
+    client, narrowing, _ = both
+    client.say("SELECT INBOX")
+    chance = random.Random(SEED + 1)
+    sizes = set()
+    for _ in range(120):
+        key = key_of(chance)
+        found = searched(client, key)
+        assert searched(narrowing, key) == found, key
+        sizes.add(len(found.split()) - 2)
+    # They were worth asking: none, some, all.
+    assert {0, 60} < sizes
+    assert len(sizes) > 10
+
+
+def test_most_headers_are_left_where_they_are(both: tuple[Client, Client, Imap]) -> None:
+    client, narrowing, imap = both
+    client.append(b"Subject: needle here\r\n\r\nx\r\n")
+    narrowing.say("NOOP")
+    read: list[int] = []
+    plain: Callable[..., Any] = imap.store.fetch
+
+    def fetch(account: object, mailbox_id: int, uids: list[int], columns: object) -> Any:
+        read.extend(uids)
+        return plain(account, mailbox_id, uids, columns)
+
+    imap.store.fetch = fetch
+    assert searched(narrowing, "SUBJECT needle") == "* SEARCH 61"
+    everything = list(range(1, 62))
+    assert 61 in read
+    assert len(read) < len(everything)
+    of_all, _ = list(read), read.clear()
+    # After what flags decide: of these only.
+    assert searched(narrowing, "UNFLAGGED SUBJECT needle") == "* SEARCH 61"
+    assert set(read) < set(of_all)
+    read.clear()
+    assert searched(narrowing, "SUBJECT needle UID 1:40") == "* SEARCH"
+    assert 61 not in read
