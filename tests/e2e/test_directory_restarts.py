@@ -1,9 +1,9 @@
-"""The directory goes away: logins wait for one that restarts, and while it stays away nobody comes in anywhere."""
+"""What doors know of logins: while the directory restarts, while it is away, and the moment that something is taken back."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.e2e.test_logins import DOORS, LATER
+from tests.e2e.test_logins import DOORS, LATER, WRONG
 from tests.support.platform import Account, Platform
 
 
@@ -38,3 +38,22 @@ def test_while_the_directory_is_away_nobody_comes_in(platform: Platform) -> None
     while not is_in_everywhere(platform, person):
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_what_is_taken_back_is_gone_at_every_door_at_once(platform: Platform) -> None:
+    person = platform.create_account("revoked")
+    # Now every door remembers a yes.
+    assert is_in_everywhere(platform, person)
+    platform.choose(f"accounts/{person.address}", suspended=True)
+    for (door, _), said in everywhere(platform, person, person.password).items():
+        assert said.startswith(WRONG[door]), (door, said)
+    platform.choose(f"accounts/{person.address}", suspended=False)
+    assert is_in_everywhere(platform, person)
+    platform.choose(f"accounts/{person.address}", password="another good password")
+    for (door, password), said in everywhere(
+        platform, person, "another good password", person.password
+    ).items():
+        if password == person.password:
+            assert said.startswith(WRONG[door]), (door, said)
+        else:
+            assert said == "in", (door, said)
