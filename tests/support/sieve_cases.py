@@ -187,7 +187,9 @@ def situation(facts: dict[str, list[str]]) -> Situation:
         now=datetime.fromisoformat(fact("now", NOW.isoformat())),
         own_addresses=frozenset(facts.get("own", [])),
         zone=timezone(timedelta(minutes=int(fact("zone", "0")))),
-        environment=dict(tuple(item.split("=", 1)) for item in facts.get("environment", [])),
+        environment={
+            name: value for name, _, value in (item.partition("=") for item in facts.get("environment", []))
+        },
         flags=tuple(facts.get("flag", [])),
         has_envelope="imap" not in facts,
         spam_percent=int(facts["spam"][0]) if "spam" in facts else None,

@@ -14,6 +14,8 @@ from mailmsg.header import Selection, fields, select_fields
 from mailmsg.parts import decode_parts
 from mailmsg.words import decode_words
 
+from tests.fuzz.mime_messages import check_wire
+
 
 def nested_multiparts(depth: int) -> bytes:
     return b"".join(
@@ -127,39 +129,14 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=80).map(b"".join))
 def test_nothing_raises_and_all_offsets_lie_inside(message: bytes) -> None:
     facts = examine(message)
-    _check_wire(facts.envelope)
-    _check_wire(facts.bodystructure)
-    _check_wire(facts.body)
+    check_wire(facts.envelope)
+    check_wire(facts.bodystructure)
+    check_wire(facts.body)
     for part in decode_parts(facts.parts).parts:
         assert 0 <= part.header_offset <= part.body_offset <= part.text_offset
         assert part.text_offset <= part.body_offset + part.body_octets <= len(message)
     parse_addresses(message)
     decode_words(message)
-
-
-def _check_wire(wire: bytes) -> None:
-    """One parenthesised list, its strings and literals well formed, and nothing after it."""
-    position = depth = 0
-    while position < len(wire):
-        octet = wire[position : position + 1]
-        if octet == b"(":
-            depth += 1
-        elif octet == b")":
-            depth -= 1
-        elif octet == b'"':
-            position += 1
-            while wire[position : position + 1] != b'"':
-                assert wire[position] not in b"\r\n\0"
-                assert wire[position] < 0x80
-                position += 2 if wire[position : position + 1] == b"\\" else 1
-        elif octet == b"{":
-            end = wire.index(b"}\r\n", position)
-            position = end + 2 + int(wire[position + 1 : end])
-        position += 1
-        if depth == 0:
-            break
-    assert depth == 0
-    assert position == len(wire)
 
 
 @given(st.lists(PIECES, max_size=60).map(b"".join))

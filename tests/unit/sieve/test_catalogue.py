@@ -3,24 +3,24 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from sieve import syntax
 from sieve.catalogue import COMMANDS, TESTS
 from sieve.errors import ScriptError
 from sieve.limits import DEFAULT_LIMITS
 from sieve.parser import parse
-from sieve.syntax import Argument, CommandNode, TagArgument, TestNode
 
 from tests.support.sieve_cases import load
 
 CASES = load(Path(__file__).parent / "golden")
 
 
-def _test(node: TestNode) -> Iterator[str]:
+def _test(node: syntax.TestNode) -> Iterator[str]:
     yield from _named(f"test {node.name}", node.arguments)
     for inner in node.tests:
         yield from _test(inner)
 
 
-def _command(node: CommandNode) -> Iterator[str]:
+def _command(node: syntax.CommandNode) -> Iterator[str]:
     yield from _named(f"command {node.name}", node.arguments)
     for test in node.tests:
         yield from _test(test)
@@ -28,10 +28,10 @@ def _command(node: CommandNode) -> Iterator[str]:
         yield from _command(inner)
 
 
-def _named(what: str, arguments: tuple[Argument, ...]) -> Iterator[str]:
+def _named(what: str, arguments: tuple[syntax.Argument, ...]) -> Iterator[str]:
     yield what
     for argument in arguments:
-        if isinstance(argument, TagArgument):
+        if isinstance(argument, syntax.TagArgument):
             yield f"{what} :{argument.name}"
 
 

@@ -10,7 +10,7 @@ from sieve.capabilities import IMAP_EVENTS
 
 from tests.support.sieve_cases import MESSAGES, World, situation
 
-_REQUIRE = "require [" + ", ".join(f'"{name}"' for name in sorted(DELIVERY)) + "];\r\n"
+REQUIRE = "require [" + ", ".join(f'"{name}"' for name in sorted(DELIVERY)) + "];\r\n"
 _TESTS = [
     "true",
     "false",
@@ -99,7 +99,7 @@ _STRINGS = (
 )  # fmt: skip
 _NAMES = ('"a"', '"a@example.com"', '"${v}"', '"X"')
 _HEADER = b"Received: x; Wed, 7 Dec 2005 05:08:02 -0500\r\nX: 1\r\nX: =?utf-8?q?=00=0D=0A?=\r\nTo: a+b@c.example\r\n"
-_HOSTILE = (
+HOSTILE = (
     b"",
     b"\r\n",
     b"\xff\xfe\x00",
@@ -137,6 +137,11 @@ def _hole(kind: str, choose: random.Random, depth: int) -> str:
     if depth < 4 and choose.random() < 0.3:
         return _fill(choose.choice(_BLOCKS), choose, depth + 1)
     return _fill(choose.choice(_COMMANDS), choose, depth + 1) + ";"
+
+
+def script_of(choose: random.Random, most: int = 8) -> str:
+    """Commands made of correct pieces, fewer than `most`."""
+    return "\r\n".join(_fill("%c", choose, 0) for _ in range(choose.randrange(1, most)))
 
 
 def check_compile(source: bytes) -> ScriptError | None:
@@ -194,11 +199,11 @@ _WORDS = st.sampled_from(
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(_WORDS, max_size=40))
 def test_words(words: list[str]) -> None:
-    check_compile((_REQUIRE + " ".join(words)).encode())
+    check_compile((REQUIRE + " ".join(words)).encode())
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
-@given(st.integers(min_value=0, max_value=2**32), st.sampled_from([*_HOSTILE, MESSAGES["A"].encode()]))
+@given(st.integers(min_value=0, max_value=2**32), st.sampled_from([*HOSTILE, MESSAGES["A"].encode()]))
 def test_running(seed: int, content: bytes) -> None:
     check_run(seed, content, DEFAULT_LIMITS)
 
@@ -206,7 +211,7 @@ def test_running(seed: int, content: bytes) -> None:
 def check_run(seed: int, content: bytes, limits: Limits) -> None:
     """A script made of correct pieces, over a message: it may fail, but as it should."""
     choose = random.Random(seed)
-    script = _REQUIRE + "\r\n".join(_fill("%c", choose, 0) for _ in range(choose.randrange(1, 8)))
+    script = REQUIRE + script_of(choose)
     try:
         program = compile_script(script.encode(), limits=limits)
     except ScriptError:
