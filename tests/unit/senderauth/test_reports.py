@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -79,10 +80,59 @@ def test_a_dmarc_report_comes_back_as_it_was() -> None:
 
 def test_a_namespace_and_what_is_not_known_are_passed_over() -> None:
     text = dmarc.build(DMARC).decode()
-    text = text.replace(
-        "<feedback>", '<feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0"><extra><x>1</x></extra>'
+    root = '<feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0">'
+    for other in (
+        f"{root}<extra><x>1</x></extra>",
+        "<feedback>",
+        '<d:feedback xmlns:d="urn:ietf:params:xml:ns:dmarc-2.0">',
+    ):
+        end = "</d:feedback>" if "d:" in other else "</feedback>"
+        changed = text.replace(root, other).replace("</feedback>", end)
+        assert changed != text
+        assert dmarc.parse(changed.encode()) == DMARC
+
+
+def test_what_is_written_is_of_today() -> None:
+    """RFC 9990: the elements that it has, none that it has no more, and a disposition of its own for what passed."""
+    published = dmarc.Published("y.test", "reject", "quarantine", nonexistent_policy="reject", testing="y")
+    passed = dmarc.Row("192.0.2.1", "none", "fail", "pass", "y.test", "y.test", "y.test", "pass")
+    failed = dmarc.Row("192.0.2.9", "quarantine", "fail", "fail", "y.test", override="policy_test_mode")
+    report = replace(DMARC, published=published, rows=((passed, 2), (failed, 1)))
+    data = dmarc.build(report)
+    assert dmarc.parse(data) == report
+    text = data.decode().replace("\n", "")
+    assert '<feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0">' in text
+    assert "</date_range><generator>Posthouse</generator></report_metadata>" in text
+    assert (
+        "<discovery_method>treewalk</discovery_method><p>reject</p><sp>quarantine</sp><np>reject</np>"
+        "<adkim>r</adkim><aspf>r</aspf><testing>y</testing></policy_published>"
+    ) in text
+    assert "<pct>" not in text
+    assert "<disposition>pass</disposition><dkim>fail</dkim><spf>pass</spf>" in text
+    assert "<disposition>quarantine</disposition>" in text
+    assert "<reason><type>policy_test_mode</type></reason>" in text
+    # A domain whose record still says pct is told so.
+    assert b"<pct>50</pct>" in dmarc.build(DMARC)
+
+
+def test_a_report_of_yesterday_is_read() -> None:
+    text = (
+        "<?xml version='1.0'?><feedback><report_metadata><org_name>o</org_name><email>e@o.test</email>"
+        "<report_id>7</report_id><date_range><begin>1700000000</begin><end>1700086399</end></date_range>"
+        "</report_metadata><policy_published><domain>y.test</domain><p>reject</p><sp>none</sp><pct>25</pct>"
+        "</policy_published><record><row><source_ip>192.0.2.1</source_ip><count>3</count><policy_evaluated>"
+        "<disposition>none</disposition><dkim>fail</dkim><spf>fail</spf><reason><type>sampled_out</type></reason>"
+        "</policy_evaluated></row><identifiers><header_from>y.test</header_from></identifiers></record></feedback>"
     )
-    assert dmarc.parse(text.encode()) == DMARC
+    report = dmarc.parse(text.encode())
+    assert isinstance(report, dmarc.DmarcReport)
+    assert (report.published.percent, report.published.nonexistent_policy, report.published.testing) == (
+        25,
+        "",
+        "n",
+    )
+    [(row, count)] = report.rows
+    assert (row.override, row.disposition, count) == ("sampled_out", "none", 3)
 
 
 @pytest.mark.parametrize(

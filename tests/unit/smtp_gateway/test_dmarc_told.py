@@ -66,6 +66,16 @@ async def test_what_fails_and_what_was_done(action: str, disposition: str) -> No
     assert (row["override"] == "") == (action == "refused")
 
 
+async def test_an_owner_who_tries_it_out_hears_that_it_was_not_followed_for_that() -> None:
+    text = "v=DMARC1; p=reject; np=quarantine; t=y; rua=mailto:d@bank.example"
+    found = await told(LETTER, client="192.0.2.66", names=REPORTED | {"_dmarc.bank.example": {"TXT": text}})
+    assert (found["published"]["nonexistent_policy"], found["published"]["testing"]) == ("quarantine", "y")
+    found = await told(
+        LETTER, "quarantined", client="192.0.2.66", names=REPORTED | {"_dmarc.bank.example": {"TXT": text}}
+    )
+    assert (found["row"]["disposition"], found["row"]["override"]) == ("quarantine", "policy_test_mode")
+
+
 async def test_a_domain_that_wants_no_reports_gets_none() -> None:
     assert await told(LETTER, names=NAMES) == {}
     assert await told(b"Subject: nobody\r\n\r\n") == {}

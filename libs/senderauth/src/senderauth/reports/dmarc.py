@@ -1,7 +1,8 @@
-"""DMARC aggregate reports (RFC 7489 §7.2, Appendix C): how they are written, what they say, who wants them.
+"""DMARC aggregate reports (RFC 9990, and RFC 7489 §7.2, Appendix C): how they are written, what they say, who wants them.
 
 Written from what the world's receivers send and take: one <feedback> with metadata, the policy that was found, and a
-<record> for each kind of result. Reading is done with expat and without a document type, so that no entity is ever
+<record> for each kind of result. What we write is RFC 9990's; what only RFC 7489 knows (pct, sampled_out) stands in it where the
+domain's record still says so, for readers of that time. Both are read. Reading is done with expat and without a document type, so that no entity is ever
 expanded.
 """
 
@@ -19,6 +20,8 @@ from senderauth.reports.envelope import ReportFault
 MAX_ROWS = 50_000
 MAX_DEPTH = 12
 MAX_TEXT = 1_000
+NAMESPACE = "urn:ietf:params:xml:ns:dmarc-2.0"
+GENERATOR = "Posthouse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,9 @@ class Published:
     dkim_alignment: str = "r"
     spf_alignment: str = "r"
     percent: int = 100
+    nonexistent_policy: str = ""
+    # y or n: whether the owner only tries it out (t=y).
+    testing: str = "n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class DkimAuth:
 class Row:
     """What messages have in common. `dkim` and `spf` say whether one that passed is aligned: pass or fail.
 
-    `override` is why the policy was not followed ("" where it was).
+    `disposition` is none, quarantine or reject; `override` is why the policy was not followed ("" where it was).
     """
 
     source_address: str
@@ -85,23 +91,30 @@ def is_authorized(records: Iterable[str]) -> bool:
 
 
 def build(report: DmarcReport) -> bytes:
-    """As XML (Appendix C)."""
+    """As XML (RFC 9990 Appendix A)."""
     policy = report.published
     parts = [
-        '<?xml version="1.0" encoding="UTF-8"?>\n<feedback>\n<version>1.0</version>\n<report_metadata>\n',
+        '<?xml version="1.0" encoding="UTF-8"?>\n<feedback xmlns="'
+        + NAMESPACE
+        + '">\n<version>1.0</version>\n<report_metadata>\n',
         _element("org_name", report.organization),
         _element("email", report.email),
         _element("report_id", report.report_id),
         "<date_range>",
         _element("begin", str(int(report.begin_at.timestamp()))),
         _element("end", str(int(report.end_at.timestamp()))),
-        "</date_range>\n</report_metadata>\n<policy_published>\n",
+        "</date_range>\n",
+        _element("generator", GENERATOR),
+        "</report_metadata>\n<policy_published>\n",
         _element("domain", policy.domain),
-        _element("adkim", policy.dkim_alignment),
-        _element("aspf", policy.spf_alignment),
+        _element("discovery_method", "treewalk"),
         _element("p", policy.policy),
         _element("sp", policy.subdomain_policy or policy.policy),
-        _element("pct", str(policy.percent)),
+        _element("np", policy.nonexistent_policy) if policy.nonexistent_policy else "",
+        _element("adkim", policy.dkim_alignment),
+        _element("aspf", policy.spf_alignment),
+        _element("testing", policy.testing),
+        _element("pct", str(policy.percent)) if policy.percent != 100 else "",
         "</policy_published>\n",
     ]
     parts += [_record(row, count) for row, count in report.rows]
@@ -132,8 +145,12 @@ def _element(name: str, text: str) -> str:
 
 
 def _record(row: Row, count: int) -> str:
+    # What passed was not a matter of policy.
+    passed = row.disposition == "none" and "pass" in (row.dkim, row.spf)
     evaluated = (
-        _element("disposition", row.disposition) + _element("dkim", row.dkim) + _element("spf", row.spf)
+        _element("disposition", "pass" if passed else row.disposition)
+        + _element("dkim", row.dkim)
+        + _element("spf", row.spf)
     )
     if row.override:
         evaluated += f"<reason>\n{_element('type', row.override)}</reason>\n"
@@ -217,9 +234,10 @@ class _Reader:
         count = int(found.get("row/count", "") or "0")
         if not 0 <= count < 2**53:
             raise ValueError("no count")
+        disposition = found.get("row/policy_evaluated/disposition", "none")
         row = Row(
             found.get("row/source_ip", ""),
-            found.get("row/policy_evaluated/disposition", "none"),
+            "none" if disposition == "pass" else disposition,
             found.get("row/policy_evaluated/dkim", "fail"),
             found.get("row/policy_evaluated/spf", "fail"),
             normal_name(found.get("identifiers/header_from", "")),
@@ -250,6 +268,8 @@ class _Reader:
                 head.get("policy_published/adkim", "r"),
                 head.get("policy_published/aspf", "r"),
                 int(percent) if percent.isascii() and percent.isdigit() else 100,
+                head.get("policy_published/np", ""),
+                head.get("policy_published/testing", "n"),
             ),
             tuple(self._rows),
         )

@@ -1,9 +1,9 @@
-"""What a message came to, for the report to the domain of its author (RFC 7489 §7.2): told to who collects it."""
+"""What a message came to, for the report to the domain of its author (RFC 9990, RFC 7489 §7.2): told to who collects it."""
 
 import json
 
 from senderauth import Result
-from senderauth.dmarc import Policy
+from senderauth.dmarc import DmarcRecord, Policy
 from senderauth.names import normal_name
 
 from smtp_gateway.core.verdicts import Findings, is_vouched_for
@@ -25,7 +25,7 @@ def payload(findings: Findings, action: str, trusted_sealers: frozenset[str]) ->
         if is_vouched_for(findings, trusted_sealers):
             override = "trusted_forwarder"
         elif disposition is dmarc.disposition:
-            override = "sampled_out"
+            override = "policy_test_mode" if record.is_test else "sampled_out"
     has_dkim = any(each.speaks_for_domain and normal_name(each.domain) in aligned for each in findings.dkim)
     has_spf = findings.spf.result is Result.PASS and normal_name(findings.spf.domain) in aligned
     told = {
@@ -36,6 +36,7 @@ def payload(findings: Findings, action: str, trusted_sealers: frozenset[str]) ->
             "dkim_alignment": record.dkim_alignment.value,
             "spf_alignment": record.spf_alignment.value,
             "percent": record.percent,
+            **_newer(record),
         },
         "row": {
             "source_address": str(findings.caller.address),
@@ -53,3 +54,9 @@ def payload(findings: Findings, action: str, trusted_sealers: frozenset[str]) ->
         },
     }
     return json.dumps(told, ensure_ascii=True).encode("ascii")
+
+
+def _newer(record: DmarcRecord) -> dict[str, str]:
+    """What the version before does not know; said only where there is something to say."""
+    found = {"nonexistent_policy": record.nonexistent_policy.value} if record.nonexistent_policy else {}
+    return found | ({"testing": "y"} if record.is_test else {})
