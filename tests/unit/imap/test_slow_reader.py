@@ -119,3 +119,36 @@ def test_a_large_body_is_read_as_the_client_reads(
     assert sum(reads[1:]) == BODY_OCTETS
     assert slow.received > BODY_OCTETS
     assert slow.most < 2 * 1024 * 1024
+
+
+def test_who_leaves_in_the_middle_of_a_large_body_leaves_no_read_behind(
+    imap: Imap, reads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = imap.client(select="INBOX")
+    slow = Slow(client, monkeypatch)
+
+    async def scenario() -> None:
+        before = asyncio.all_tasks()
+        slow.wire.feed(b"x FETCH 7 BODY.PEEK[]\r\n")
+        await slow.sleep()
+        client._task.cancel()
+        await asyncio.gather(client._task, return_exceptions=True)
+        assert asyncio.all_tasks() <= before
+
+    imap._loop.run_until_complete(scenario())
+    # One chunk is read while one waits to be taken.
+    assert len(reads) <= 1 + 3
+
+
+def test_no_more_of_a_body_is_read_than_is_wanted(
+    imap: Imap, reads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = imap.client(select="INBOX")
+    slow = Slow(client, monkeypatch)
+
+    async def scenario() -> None:
+        slow.wire.feed(b"x FETCH 7 BODY.PEEK[]<1000.1200000>\r\n")
+        await slow.read_until(b"x OK FETCH completed")
+
+    imap._loop.run_until_complete(scenario())
+    assert sum(reads[1:]) == 1_200_000

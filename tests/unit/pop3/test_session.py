@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, cast
 
@@ -477,3 +478,61 @@ async def test_a_token_in_place_of_the_password(mechanism: bytes) -> None:
 async def test_tokens_are_offered_only_where_the_installation_says_so() -> None:
     said = await House().play(b"AUTH OAUTHBEARER\r\n")
     assert said.endswith(b"-ERR Unknown mechanism\r\n")
+
+
+class SlowWire(Wire):
+    """A client that reads when it is told to; its connection is full beyond 256 KiB."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.room = asyncio.Event()
+        self.most = 0
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.sent) > 256 * 1024
+
+    @is_full.setter
+    def is_full(self, value: bool) -> None:
+        pass
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+        self.most = max(self.most, len(self.sent))
+
+    async def drain(self, timeout_seconds: float | None = None) -> None:
+        while self.is_full:
+            self.room.clear()
+            await self.room.wait()
+
+    def take_all(self) -> int:
+        taken = len(self.sent)
+        self.sent.clear()
+        self.room.set()
+        return taken
+
+
+async def test_messages_at_hand_wait_for_a_client_that_reads_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = b"Subject: x\r\n\r\n" + b"a line of some length\r\n" * 1000
+    monkeypatch.setattr(sys.modules[__name__], "MESSAGES", [large] * 2)
+    house = House()
+    house.drops.at_hand = {1, 2}
+    wire = SlowWire()
+    wire.feed(LOGIN)
+    task = asyncio.create_task(house.sessions.serve(cast(Connection, wire)))
+    await until(lambda: b"maildrop has" in wire.sent)
+    for _ in range(20):
+        wire.feed(b"RETR 1\r\nRETR 2\r\n" * 10)
+    wire.feed(b"")
+    for _ in range(300):
+        await asyncio.sleep(0)
+    # Of 9 MB no more is made than there is room for.
+    assert len(wire.sent) < 512 * 1024
+    received = 0
+    while not task.done():
+        received += wire.take_all()
+        for _ in range(5):
+            await asyncio.sleep(0)
+    received += wire.take_all()
+    assert received > 400 * len(large)
+    assert wire.most < 512 * 1024

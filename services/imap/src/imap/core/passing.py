@@ -1,6 +1,8 @@
-"""Pieces of an answer that are too large to be held: read from the object storage while they are said."""
+"""Pieces of an answer that are too large to be held: read from the object storage while they are said, one chunk ahead."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from mailstore import StoredMessage
@@ -50,30 +52,42 @@ async def say_pieces(session: Session, pieces: Sequence[Piece]) -> None:
 
 async def _pass_through(session: Session, large: Large) -> None:
     skip, left = large.first, large.octets
-    async for chunk in _decoded(session, large.message, large.place, large.make):
-        if skip:
-            dropped = min(skip, len(chunk))
-            skip -= dropped
-            chunk = chunk[dropped:]
-        await session.say(chunk[:left])
-        left -= min(left, len(chunk))
-        if not left:
-            return
+    async with aclosing(_decoded(session, large.message, large.place, large.make)) as chunks:
+        async for chunk in chunks:
+            if skip:
+                dropped = min(skip, len(chunk))
+                skip -= dropped
+                chunk = chunk[dropped:]
+            await session.say(chunk[:left])
+            left -= min(left, len(chunk))
+            if not left:
+                return
 
 
 async def _decoded(
     session: Session, message: StoredMessage, place: Inside, make: Callable[[], Decoder]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     decoder = make()
     end = place.offset + place.length
     position = place.offset
-    while position < end:
-        chunk = await session.store.read(message, position, min(CHUNK_OCTETS, end - position))
-        if not chunk:
-            break
-        position += len(chunk)
-        yield decoder.feed(chunk)
-    yield decoder.end()
+
+    async def read() -> bytes:
+        return await session.store.read(message, position, min(CHUNK_OCTETS, end - position))
+
+    following: asyncio.Task[bytes] | None = None
+    try:
+        while position < end:
+            chunk = await (following or read())
+            if not chunk:
+                break
+            position += len(chunk)
+            following = asyncio.create_task(read()) if position < end else None
+            yield decoder.feed(chunk)
+        yield decoder.end()
+    finally:
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
 
 async def measure(
@@ -81,8 +95,9 @@ async def measure(
 ) -> Measured:
     """Read the whole of it once."""
     octets, lines, has_nul = 0, 0, False
-    async for chunk in _decoded(session, message, place, make):
-        octets += len(chunk)
-        lines += chunk.count(b"\n")
-        has_nul = has_nul or b"\0" in chunk
+    async with aclosing(_decoded(session, message, place, make)) as chunks:
+        async for chunk in chunks:
+            octets += len(chunk)
+            lines += chunk.count(b"\n")
+            has_nul = has_nul or b"\0" in chunk
     return Measured(octets, has_nul, lines)
