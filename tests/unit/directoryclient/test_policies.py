@@ -24,6 +24,9 @@ class Stub:
             raise grpc.aio.AioRpcError(self.error, grpc.aio.Metadata(), grpc.aio.Metadata())
         return wire.GetTenantPolicyResponse(policy=wire.TenantPolicy(dmarc=self.dmarc))
 
+    async def GetAccountSettings(self, request: Any, timeout: float) -> Any:
+        return wire.GetAccountSettingsResponse(settings=wire.AccountSettings(locale="en"))
+
 
 class Setting:
     def __init__(self) -> None:
@@ -51,6 +54,18 @@ async def test_it_is_remembered_for_a_while() -> None:
     setting.now = KEPT_SECONDS + 1
     setting.stub.dmarc = wire.DMARC_LIMIT_UNSPECIFIED
     assert await setting.ask() == ""
+
+
+async def test_what_is_remembered_can_be_had_without_asking_and_goes_as_the_rest_does() -> None:
+    setting = Setting()
+    assert setting.policies.remembered_of_account("a") is None
+    chosen = await setting.policies.of_account("a")
+    assert setting.policies.remembered_of_account("a") == chosen
+    setting.tell(directory.DirectoryChanged(tenant_id="t", account_id="b"))
+    assert setting.policies.remembered_of_account("a") is None
+    await setting.policies.of_account("a")
+    setting.hears = False
+    assert setting.policies.remembered_of_account("a") is None
 
 
 async def test_a_change_of_a_tenant_forgets_it_and_others_do_not() -> None:

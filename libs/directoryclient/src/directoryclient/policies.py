@@ -103,12 +103,15 @@ class _Kept(Generic[C]):
         self._changes += 1
         self._kept.clear()
 
-    async def of(self, name: str) -> C:
+    def remembered(self, name: str) -> C | None:
         if not self._hears_changes():
             self._kept.clear()
         kept = self._kept.get(name)
-        if kept is not None and kept[0] > self._clock():
-            return kept[1]
+        return kept[1] if kept is not None and kept[0] > self._clock() else None
+
+    async def of(self, name: str) -> C:
+        if (kept := self.remembered(name)) is not None:
+            return kept
         changes = self._changes
         try:
             chosen = await self._ask(name)
@@ -157,6 +160,10 @@ class TenantPolicies:
     async def of_account(self, account_id: str) -> AccountSettings:
         """An account that is not there any more has chosen nothing. Raises Unavailable."""
         return await self._accounts.of(account_id)
+
+    def remembered_of_account(self, account_id: str) -> AccountSettings | None:
+        """Without asking; None where it would have to be asked for."""
+        return self._accounts.remembered(account_id)
 
     async def _ask_tenant(self, tenant_id: str) -> TenantPolicy:
         answer = await self._stub.GetTenantPolicy(

@@ -53,6 +53,8 @@ class Wishes:
 
 def wishes_of(chosen: Chosen, now: datetime) -> Wishes | None:
     """What holds now; None where nothing is wished."""
+    if not chosen.forward_to and not chosen.vacation:
+        return None
     lines = [f"redirect :copy {_quoted(address)};" for address in chosen.forward_to]
     if is_away(chosen, now):
         words = [f"vacation :days {chosen.vacation_days or DEFAULT_DAYS}"]

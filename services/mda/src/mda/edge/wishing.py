@@ -1,5 +1,6 @@
 """What accounts wish of their mail without scripts (`core/wishes.py`), asked of the directory and compiled once."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,6 +22,9 @@ PROGRAMS_KEPT = 500
 class Settings(Protocol):
     """directoryclient.policies.TenantPolicies."""
 
+    def remembered_of_account(self, account_id: str) -> Chosen | None:
+        """None where it would have to be asked for."""
+
     async def of_account(self, account_id: str) -> Chosen:
         """Raises Unavailable."""
 
@@ -36,16 +40,23 @@ class Wishing:
 
     async def may_be(self, accounts: Sequence[AccountRef], now: datetime) -> list[AccountRef]:
         """Those who wish something; and those of whom it cannot be said now, which is asked again one by one."""
-        found = []
+        found, unknown = [], []
         for account in accounts:
-            try:
-                wishes = wishes_of(await self._settings.of_account(account.account_id), now)
-            except Unavailable:
+            chosen = self._settings.remembered_of_account(account.account_id)
+            if chosen is None:
+                unknown.append(account)
+            elif wishes_of(chosen, now) is not None:
                 found.append(account)
-            else:
-                if wishes is not None:
-                    found.append(account)
+        if unknown:
+            answers = await asyncio.gather(*(self._may_be(account, now) for account in unknown))
+            found += [account for account, may_be in zip(unknown, answers, strict=True) if may_be]
         return found
+
+    async def _may_be(self, account: AccountRef, now: datetime) -> bool:
+        try:
+            return await self.of(account, now) is not None
+        except Unavailable:
+            return True
 
     async def of(self, account: AccountRef, now: datetime) -> Wishes | None:
         """Raises directoryclient.Unavailable."""
