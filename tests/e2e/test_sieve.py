@@ -196,3 +196,6 @@ def test_a_script_that_fails_keeps(platform: Platform) -> None:
         client.run(redirects)
     send(platform, "x@peer.invalid", user.address, "kept all the same")
     wait_for_subject(platform, user.address, user.password, "kept all the same")
+    told = wait_for_subject(platform, user.address, user.password, "Your mail filter failed")
+    assert b"a script may redirect to 4 addresses at most" in told
+    assert b"kept all the same" in told

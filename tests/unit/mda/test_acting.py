@@ -2,6 +2,8 @@
 twice however often an event comes."""
 
 import asyncio
+import email
+import email.policy
 import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -122,6 +124,10 @@ class World:
         is_new = handle not in self.noted
         self.noted.add(handle)
         return is_new
+
+    async def prolong(self, account: AccountRef, handle: bytes, seconds: int) -> None:
+        assert seconds == 0
+        self.noted.discard(handle)
 
     async def list_mailboxes(self, account: AccountRef) -> list[Any]:
         return [
@@ -280,7 +286,8 @@ def test_what_becomes_of_the_message(script: str, done: list[str]) -> None:
     world.flags = Flags(keywords=frozenset({"a"})) if "setflag" in script else Flags()
     assert world.hear() == "settled"
     assert world.done == done
-    assert not world.letters
+    # At most its owner hears that it failed.
+    assert all(letter.reverse_path == "" for letter in world.letters.values())
 
 
 def test_what_is_sent_on_comes_from_the_owner_and_is_the_message_as_it_came() -> None:
@@ -328,6 +335,28 @@ def test_a_notification_and_its_copy() -> None:
     assert world.done == ["file bob@a.test copy into INBOX \\Seen"]
 
 
+def test_the_owner_is_told_that_a_script_failed_once_a_day() -> None:
+    world = World('require ["envelope", "variables"];\nif envelope "from" "x" {}')
+    world.content = b"Subject: =?utf-8?q?f=C3=BCr_dich?=\r\n\r\nx\r\n"
+    world.hear(event(uids=[7, 8]))
+    [letter] = world.letters.values()
+    assert [(each.address, each.account_id) for each in letter.recipients] == [("bob@a.test", "bob")]
+    assert letter.reverse_path == ""
+    told = email.message_from_bytes(letter.content, policy=email.policy.default).get_content()
+    assert "line 2: a message that is not being delivered has no envelope" in told
+    assert "für dich" in told
+    assert world.done == []
+
+
+def test_who_could_not_be_told_is_told_the_next_time() -> None:
+    world = World('require "envelope"; if envelope "from" "x" {}')
+    world.is_away = True
+    assert world.hear() == "settled", "nothing waits for it"
+    world.is_away = False
+    world.hear(event(event_id="e2"))
+    assert len(world.letters) == 1
+
+
 def test_what_comes_again_does_nothing_twice() -> None:
     world = World('require ["fileinto", "copy"]; redirect :copy "else@where.test"; fileinto "INBOX";')
     world.is_away = True
@@ -358,7 +387,8 @@ def test_one_command_has_so_much_sent_and_no_more() -> None:
 def test_an_included_script_may_do_no_more_than_the_first() -> None:
     world = World('require "include"; include "other"; discard;', other='require "vacation"; vacation "x";')
     world.hear()
-    assert (world.letters, world.done) == ({}, [])
+    assert world.done == []
+    assert [letter.reverse_path for letter in world.letters.values()] == [""], "it failed, which is told"
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ from mda.core.events import (
     script_name,
 )
 from mda.core.sieving import may_send_to, memory_handle, sent_queue_id, was_redirected_by, without_prefix
+from mda.edge.failures import Failures
 from mda.edge.outgoing import Outgoing
 from mda.edge.placing import Placing
 from mda.edge.running import Input, Running
@@ -81,6 +82,7 @@ class Acting:
         self._mailboxes = mailboxes
         self._running = running
         self._outgoing = outgoing
+        self._failures = Failures(mailboxes, outgoing)
         self._placing = placing
         self._draining = draining
         self._retry_seconds = retry_seconds
@@ -162,6 +164,7 @@ class Acting:
         )
         if outcome.error is not None:
             LOG.info("script_failed", account_id=event.account.account_id, reason=str(outcome.error))
+            await self._failures.tell(event.account, event.owner, outcome.error, own)
         metrics.SCRIPTS.labels("run" if outcome.error is None else "failed").inc()
         # Our own Delivered-To says only that it was delivered here.
         return header, plan_event(outcome.actions, is_looping=was_redirected_by(own, event.owner))

@@ -55,6 +55,8 @@ MOST_QUESTIONS = 100
 # RFC 5490 §4.1: annotations of the server are those of the account.
 OF_ACCOUNT = 0
 OWN = ""
+# How the names of a tenant's scripts begin in the places of what they do.
+OF_TENANT = "tenant's "
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Running:
         found = []
         for name, digest in wanted:
             if digest is not None and (program := await self._program(account, name, digest)) is not None:
-                found.append(Stage(f"tenant's {name}" if name else "", program))
+                found.append(Stage(OF_TENANT + name if name else "", program))
         return found
 
     async def at_event(self, account: AccountRef, name: str) -> Stage | None:

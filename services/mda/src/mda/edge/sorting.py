@@ -48,6 +48,7 @@ from mda.core.sieving import (
     without_prefix,
 )
 from mda.core.wishes import NOTHING_SAID
+from mda.edge.failures import Failures
 from mda.edge.outgoing import Outgoing
 from mda.edge.placing import Placing
 from mda.edge.running import Input, Running
@@ -73,6 +74,7 @@ class Sorting:
         self._mailboxes = mailboxes
         self._running = running
         self._outgoing = outgoing
+        self._failures = Failures(mailboxes, outgoing)
         self._placing = placing
         self._room = asyncio.Semaphore(RUNS_AT_ONCE)
 
@@ -162,6 +164,7 @@ class Sorting:
                 account_id=delivery.account.account_id,
                 reason=str(outcome.error),
             )
+            await self._failures.tell(delivery.account, delivery.recipient, outcome.error, received)
         elif stages:
             metrics.SCRIPTS.labels("run").inc()
         targets = await self._targets(delivery.account, outcome)
