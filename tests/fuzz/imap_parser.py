@@ -90,7 +90,7 @@ def known() -> list[bytes]:
             if line.who in (dialogue.Who.CLIENT, dialogue.Who.CLIENT_RAW)
         ]
         pieces += said
-    return [piece for piece in pieces if len(piece) < 2000]
+    return [piece for piece in pieces if 0 < len(piece) < 2000]
 
 
 def altered(chance: random.Random, pieces: list[bytes]) -> bytes:
