@@ -13,7 +13,10 @@ from mailwire.directory.v1.ldap_pb2_grpc import DirectoryLdapServiceStub
 from mailwire.directory.v1.lists_pb2_grpc import DirectoryListServiceStub
 from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
 from mailwire.directory.v1.scim_pb2_grpc import DirectoryScimServiceStub
-from mailwire.directory.v1.second_factor_pb2_grpc import DirectorySecondFactorServiceStub
+from mailwire.directory.v1.second_factor_pb2_grpc import (
+    DirectorySecondFactorServiceStub,
+    DirectoryWebLoginServiceStub,
+)
 from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.settings import read_secret
@@ -51,6 +54,7 @@ from admin_api.edge.routes import attach as attach_relay
 from admin_api.edge.scim import attach as attach_scim
 from admin_api.edge.scripts import attach as attach_scripts
 from admin_api.edge.second_factors import attach as attach_second_factors
+from admin_api.edge.web_logins import attach as attach_web_logins
 from admin_api.settings import Settings
 
 
@@ -82,6 +86,7 @@ async def wire(service: Service[Settings]) -> None:
     attach_dkim(app, dkim.stub(channel))
     attach_identity(app, identity.stub(channel))
     attach_second_factors(app, DirectorySecondFactorServiceStub(channel))
+    attach_web_logins(app, DirectoryWebLoginServiceStub(channel))
     attach_certificates(app, DirectoryCertificateServiceStub(channel))
     attach_keys(app, DirectoryKeyServiceStub(channel))
     attach_ldap(app, DirectoryLdapServiceStub(channel))

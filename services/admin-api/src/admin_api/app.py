@@ -44,6 +44,8 @@ its front door.
 Every request but this page's own needs the operator's token: `Authorization: Bearer ...`. Accounts with the role
 administrator or auditor may order, or see, what is their tenant's: with `Authorization: Basic` (address and password, or
 an app password of the scope admin) or with a token of their tenant's OpenID provider.
+POST /login (`login`, `password`) gives people such an app password for an hour, with a second step (`totp_code`,
+`recovery_code` or `webauthn`, to /login/{challenge_id}) where they have a second factor.
 Errors are problem documents (RFC 9457) with a sentence in `detail`."""
 
 ERRORS = {
