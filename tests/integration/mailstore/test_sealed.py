@@ -16,11 +16,14 @@ from mailstore import (
     BodyShredded,
     BodyText,
     Columns,
+    Delivery,
     MailStore,
     NewMessage,
+    Side,
     StoredMessage,
     StoreUnavailable,
 )
+from mailstore.sealed_facts import MARK as MARK_OF_COLUMNS
 from mailstore.staging import LONGEST_OCTETS, PREFIX, StagedBody
 
 from tests.support.drawer import Drawer
@@ -212,3 +215,126 @@ async def test_who_encrypts_no_more_reads_what_was_and_stores_plain(vault: Vault
     [message] = await vault.append(SHORT, account=plain)
     assert await vault.whole(message) == SHORT
     assert not any(".k" in key for key in keys([message]))
+
+
+EVERYTHING = Columns.ENVELOPE | Columns.STRUCTURE | Columns.HEADER
+PRIVATE = b"Subject: the stork\r\nFrom: Eve <eve@peer.invalid>\r\nContent-Type: text/plain; name=nest.txt\r\n\r\nx\r\n"
+
+
+async def shown(vault: Vault, mailbox_id: int, account: AccountRef | None = None) -> list[StoredMessage]:
+    pieces = [
+        p async for p in vault.store.fetch(account or vault.account, mailbox_id, range(1, 50), EVERYTHING)
+    ]
+    return [message for piece in pieces for message in piece]
+
+
+async def kept(vault: Vault) -> bytes:
+    """All that the database has of this tenant's messages."""
+    connection = await asyncpg.connect(vault.engines.postgres.dsn("store", "postgres", "postgres"))
+    try:
+        rows = await connection.fetch(
+            "SELECT * FROM message WHERE tenant_id = $1::uuid", vault.account.tenant_id
+        )
+    finally:
+        await connection.close()
+    return b"".join(value for row in rows for value in row.values() if isinstance(value, bytes))
+
+
+def facts_of(message: StoredMessage) -> tuple[bytes, int, bytes, bytes, bytes]:
+    return (
+        message.header,
+        message.header_octets,
+        message.envelope,
+        message.bodystructure,
+        message.body,
+    )
+
+
+async def test_headers_envelopes_and_structures_are_sealed_whichever_way_they_come(vault: Vault) -> None:
+    store, account = vault.store, vault.account
+    inbox = await store.get_mailbox(account, "INBOX")
+    archive = await store.get_mailbox(account, "Archive")
+    assert inbox is not None
+    assert archive is not None
+    facts = examine(PRIVATE)
+    expected = (facts.header, facts.header_octets, facts.envelope, facts.bodystructure, facts.body)
+
+    async def new(content: bytes = PRIVATE) -> NewMessage:
+        [body] = await store.put_bodies(account, [content])
+        return NewMessage(body, b"", examine(content), datetime.now(UTC), Flags())
+
+    await store.append(account, inbox.mailbox_id, [await new(), await new()])
+    await store.append_named(account, "INBOX", [await new()])
+    await store.deliver([Delivery(account, "01J", "me@here.test", "INBOX", await new())])
+    await store.replace(account, inbox.mailbox_id, 1, inbox.mailbox_id, await new())
+    side = Side(account, inbox.mailbox_id)
+    await store.append_to(side, [await new()])
+    await store.replace_between(side, 2, side, await new())
+    found = await shown(vault, inbox.mailbox_id)
+    assert [facts_of(message) for message in found] == [expected] * 5
+    other = AccountRef(account.tenant_id, str(uuid4()))
+    target = await store.get_mailbox(other, "INBOX")
+    assert target is not None
+    uids = [message.uid for message in found]
+    await store.copy(account, inbox.mailbox_id, uids, archive.mailbox_id)
+    await store.copy_between(side, uids, Side(other, target.mailbox_id))
+    for place, owner in ((archive.mailbox_id, account), (target.mailbox_id, other)):
+        assert [facts_of(each) for each in await shown(vault, place, owner)] == [expected] * 5
+    database = await kept(vault)
+    for word in (b"stork", b"eve", b"nest.txt", b"STORK"):
+        assert word not in database
+    # They are of one conversation, or not, as ever.
+    threads = [p async for p in store.fetch(account, inbox.mailbox_id, uids, Columns.THREAD)]
+    assert len({message.thread_id for message in threads[0]}) == 5
+    # Some column at a time.
+    for columns in (Columns.ENVELOPE, Columns.STRUCTURE, Columns.HEADER | Columns.BODY):
+        [some] = [p async for p in store.fetch(account, inbox.mailbox_id, uids, columns)]
+        assert all(message.envelope in (b"", facts.envelope) for message in some)
+        assert all(message.header in (b"", facts.header) for message in some)
+
+
+async def test_a_search_by_header_leaves_none_out(vault: Vault) -> None:
+    found = await vault.append(PRIVATE)
+    inbox = await vault.store.get_mailbox(vault.account, "INBOX")
+    assert inbox is not None
+    uids = await vault.store.headers_may_hold(vault.account, inbox.mailbox_id, [["STORK"]], None)
+    assert uids == [message.uid for message in found]
+
+
+async def test_without_the_key_a_message_has_no_subject_and_no_people(vault: Vault) -> None:
+    await vault.append(PRIVATE)
+    inbox = await vault.store.get_mailbox(vault.account, "INBOX")
+    assert inbox is not None
+    vault.drawer.missing.add(vault.account.tenant_id)
+    with pytest.raises(StoreUnavailable):
+        await shown(vault, inbox.mailbox_id)
+    vault.drawer.missing.clear()
+    del vault.drawer.kept[vault.account.tenant_id]
+    [message] = await shown(vault, inbox.mailbox_id)
+    assert message.envelope == b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
+    assert (message.header, message.header_octets) == (b"", examine(PRIVATE).header_octets)
+    assert message.bodystructure.startswith(b'("APPLICATION" "OCTET-STREAM" NIL NIL NIL "BINARY" ')
+    assert message.body.endswith(b")")
+
+
+async def test_an_altered_column_is_noticed(vault: Vault) -> None:
+    await vault.append(PRIVATE)
+    inbox = await vault.store.get_mailbox(vault.account, "INBOX")
+    assert inbox is not None
+    connection = await asyncpg.connect(vault.engines.postgres.dsn("store", "postgres", "postgres"))
+    await connection.execute(
+        "UPDATE message SET envelope = header WHERE tenant_id = $1::uuid", vault.account.tenant_id
+    )
+    await connection.close()
+    with pytest.raises(BodyCorrupt):
+        await shown(vault, inbox.mailbox_id)
+
+
+async def test_a_header_that_looks_sealed_is_a_header(vault: Vault) -> None:
+    plain = AccountRef(str(uuid4()), str(uuid4()))
+    content = MARK_OF_COLUMNS + b"\0\0\0\1junk: x\r\n\r\n"
+    await vault.append(content, account=plain)
+    inbox = await vault.store.get_mailbox(plain, "INBOX")
+    assert inbox is not None
+    [message] = await shown(vault, inbox.mailbox_id, plain)
+    assert message.header == examine(content).header

@@ -22,7 +22,6 @@ import asyncpg
 from mailmodel import AccountRef, SystemFlag
 from mailmodel.mailbox_name import canonical
 from mailmodel.quota import Quota, QuotaLimits
-from mailmodel.thread_id import thread_id
 from pgkit import Pool
 from pgkit.single import call
 
@@ -132,7 +131,7 @@ def item_of(
                 facts.body,
                 facts.parts,
                 facts.sent_at,
-                thread_id(facts.header, key.bytes),
+                new.thread_id(key.bytes),
                 int(new.flags.system),
                 " ".join(sorted(new.flags.keywords)),
                 new.internal_date,

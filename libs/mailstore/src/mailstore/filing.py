@@ -18,7 +18,6 @@ from uuid import UUID, uuid4
 from mailmodel import INBOX, AccountRef, SystemFlag
 from mailmodel.mailbox_name import canonical
 from mailmodel.quota import Quota, QuotaLimits
-from mailmodel.thread_id import thread_id
 from pgkit import Connection, Pool, transaction
 from pgkit.tenancy import enter_tenant
 
@@ -109,7 +108,7 @@ async def insert(
         [new.facts.body for new in messages],
         [new.facts.parts for new in messages],
         [new.facts.sent_at for new in messages],
-        [thread_id(new.facts.header, key.bytes) for new, key in zip(messages, ids, strict=True)],
+        [new.thread_id(key.bytes) for new, key in zip(messages, ids, strict=True)],
         mailboxes,
         uids,
         modseqs,

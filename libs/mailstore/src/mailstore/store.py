@@ -31,6 +31,7 @@ from mailstore import (
     reading,
     removing,
     replacing,
+    sealed_facts,
     sharing,
     staging,
     texts,
@@ -195,6 +196,7 @@ class MailStore:
         """File a batch for any accounts in one transaction; what became of each."""
         if not deliveries:
             return []
+        deliveries = await sealed_facts.seal_deliveries(self._blobs, deliveries)
         filed = await filing.deliver(self._pool, self._quotas, deliveries)
         self._told(*filed.changes)
         for quota in filed.quotas:
@@ -224,12 +226,14 @@ class MailStore:
 
     async def append(self, account: AccountRef, mailbox_id: int, messages: Sequence[NewMessage]) -> list[int]:
         """File messages into one mailbox, all or none; their UIDs. Raises QuotaExceeded."""
+        messages = await sealed_facts.seal(self._blobs, account.tenant_id, messages)
         uids, change = await filing.append(self._pool, self._quotas, account, mailbox_id, messages)
         self._told(change)
         return uids
 
     async def append_named(self, account: AccountRef, name: str, messages: Sequence[NewMessage]) -> Appended:
         """The same, into a mailbox of the account's own by its name: one turn to PostgreSQL where they are short."""
+        messages = await sealed_facts.seal(self._blobs, account.tenant_id, messages)
         appended = await self._appender.append(account, name, messages)
         self._told(MailboxChange(account, appended.mailbox_id, appended.modseq))
         return appended
@@ -238,6 +242,7 @@ class MailStore:
         self, account: AccountRef, source_id: int, uid: int, target_id: int, new: NewMessage
     ) -> int:
         """File a message and remove another, both or neither; the new UID. Raises EntryMissing, QuotaExceeded."""
+        [new] = await sealed_facts.seal(self._blobs, account.tenant_id, [new])
         new_uid, told = await replacing.replace(
             self._pool, self._quotas, account, source_id, uid, target_id, new
         )
@@ -274,7 +279,10 @@ class MailStore:
         self, account: AccountRef, mailbox_id: int, uids: Sequence[int], columns: Columns
     ) -> AsyncIterator[list[StoredMessage]]:
         """Messages in UID order, in pieces."""
-        return reading.fetch(self._pool, account, mailbox_id, uids, columns)
+        found = reading.fetch(self._pool, account, mailbox_id, uids, columns)
+        if columns & sealed_facts.COLUMNS:
+            return sealed_facts.opened(self._blobs, account.tenant_id, found)
+        return found
 
     async def body_places(self, account: AccountRef, mailbox_id: int, uids: Sequence[int]) -> list[BodyPlace]:
         """Where the octets of these messages are, in UID order; UIDs that are gone are left out."""
@@ -504,6 +512,7 @@ class MailStore:
 
     async def append_to(self, target: Side, messages: Sequence[NewMessage]) -> list[int]:
         """File messages, all or none; their UIDs."""
+        messages = await sealed_facts.seal(self._blobs, target.owner.tenant_id, messages)
         uids, told = await across.append(self._pool, self._quotas, target, messages)
         self._told(told)
         return uids
@@ -524,6 +533,7 @@ class MailStore:
 
     async def replace_between(self, source: Side, uid: int, target: Side, new: NewMessage) -> int:
         """File a message and remove another, both or neither; the new UID. Raises EntryMissing."""
+        [new] = await sealed_facts.seal(self._blobs, target.owner.tenant_id, [new])
         new_uid, told = await across.replace(self._pool, self._quotas, source, uid, target, new)
         self._told(*told)
         return new_uid

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from blobstore import BodyReference
 from mailmodel import AccountRef, Entry, Flags, MailboxInfo, SystemFlag
+from mailmodel.thread_id import thread_id
 from mailmsg.facts import MessageFacts
 
 
@@ -20,11 +21,17 @@ class NewMessage:
     facts: MessageFacts
     internal_date: datetime
     flags: Flags
+    # Where `facts` are sealed (sealed_facts): the header itself, which says to which conversation it belongs.
+    thread_header: bytes | None = None
 
     @property
     def size_octets(self) -> int:
         """RFC822.SIZE."""
         return len(self.prefix) + self.body.length
+
+    def thread_id(self, own: bytes) -> bytes:
+        """Which conversation it belongs to; `own` is its message id."""
+        return thread_id(self.facts.header if self.thread_header is None else self.thread_header, own)
 
 
 @dataclass(frozen=True, slots=True)
