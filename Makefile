@@ -9,6 +9,7 @@ PACKAGES := $(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.t
 ROUNDS ?= 20
 FORGED ?= 10000
 FUZZ ?= tests/unit
+INPUTS ?= 1000000
 SECONDS ?= 3600
 KILLS ?= 1000
 
@@ -36,9 +37,12 @@ debian:
 check: install
 	@sh tests/check.sh
 
-# The property tests with EXAMPLES examples each (20,000), other ones on every run; FUZZ=tests/unit/mailmsg: only those.
+# The property tests with EXAMPLES examples each (20,000), other ones on every run; FUZZ=tests/unit/mailmsg: only those. Then
+# INPUTS altered inputs to each parser that strangers talk to; none may take a second.
 fuzz: install
 	@$(PY) -m pytest $(FUZZ) --hypothesis-profile=fuzz $(ARGS)
+	@for parser in $(basename $(notdir $(wildcard tests/fuzz/[a-z]*.py))); do \
+		echo "$$parser"; $(PY) -m tests.fuzz.$$parser $(INPUTS) || exit 1; done
 
 # Processes of the mda killed KILLS times while they deliver. ROUNDS times: every process killed in turn, in an order of chance that is printed, while messages flow. Then two
 # processes of the mta-queue killed again and again while they relay 20,000 messages, and one tenant's 100,000 messages
