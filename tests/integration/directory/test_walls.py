@@ -5,15 +5,21 @@ looks at them with no tenant set, as the other tenant and as the right one. All 
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
+import directory
 import pytest
-from pgkit import open_pool, transaction
+from pgkit import OPERATOR, OutsideTenant, only_within, open_pool, transaction
+from pgkit.tenancy import Scope, enter_tenant
 
 from tests.support.engines import Engines
+
+from .conftest import House
 
 DATABASES = ("directory", "store", "queue")
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -304,3 +310,48 @@ async def test_transactions_on_few_connections_do_not_inherit_a_tenant(engines: 
             assert await pool.fetchval("SELECT count(*) FROM tenant") == 0
     finally:
         await pool.close()
+
+
+async def test_on_behalf_of_a_tenants_people_no_transaction_leaves_it(engines: Engines, house: House) -> None:
+    """Whatever scope it asks for; the tasks of it neither; and afterwards everything is as it was."""
+    pool, own, other = (
+        await open_pool(engines.dsn("directory", "app"), max_size=2),
+        house.tenant_id,
+        str(uuid4()),
+    )
+    seen = "SELECT count(*) FILTER (WHERE tenant_id::text = $1), count(*) FROM tenant"
+
+    async def counted(scope: Scope | str) -> tuple[int, int]:
+        async with transaction(pool, scope) as connection:
+            row = await connection.fetchrow(seen, own)
+            assert row is not None
+            return row[0], row[1]
+
+    try:
+        everything = await counted(OPERATOR)
+        assert everything[1] > 1
+        with only_within(own):
+            assert await counted(OPERATOR) == (1, 1)
+            assert await asyncio.create_task(counted(own)) == (1, 1)
+            for scope in (other, other.upper()):
+                with pytest.raises(OutsideTenant):
+                    await counted(scope)
+            async with transaction(pool, OPERATOR) as connection:
+                with pytest.raises(OutsideTenant):
+                    await enter_tenant(connection, other)
+                await enter_tenant(connection, own.upper())
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                async with transaction(pool, OPERATOR) as connection:
+                    await connection.execute("INSERT INTO tenant (name) VALUES ('one-more')")
+        assert await counted(OPERATOR) == everything
+        with pytest.raises(ValueError, match="badly formed"), only_within("x' OR true"):
+            pass
+    finally:
+        await pool.close()
+
+
+def test_the_directory_asks_its_database_through_those_walls_only() -> None:
+    """What went around `transaction` would go around the wall of a call."""
+    sources = Path(directory.__file__).parent.rglob("*.py")
+    around = re.compile(r"pool\.(fetch|execute|acquire|copy)|pgkit\.single|asyncpg\.(connect|create_pool)")
+    assert [path.name for path in sources if around.search(path.read_text(encoding="utf-8"))] == []
