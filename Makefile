@@ -38,14 +38,15 @@ check: install
 	@sh tests/check.sh
 
 # The property tests with EXAMPLES examples each (20,000), other ones on every run; FUZZ=tests/unit/mailmsg: only those. Then
-# INPUTS altered inputs to each parser that strangers talk to; none may take a second.
+# INPUTS altered inputs to each parser that strangers talk to; none may take a second. Then how time grows with a message.
 fuzz: install
 	@$(PY) -m pytest $(FUZZ) --hypothesis-profile=fuzz $(ARGS)
 	@for parser in $(basename $(notdir $(filter-out %doubling.py,$(wildcard tests/fuzz/[a-z]*.py)))); do \
 		echo "$$parser"; $(PY) -m tests.fuzz.$$parser $(INPUTS) || exit 1; done
+	@$(PY) -m tests.fuzz.doubling
 
-# Processes of the mda killed KILLS times while they deliver. ROUNDS times: every process killed in turn, in an order of chance that is printed, while messages flow. Then two
-# processes of the mta-queue killed again and again while they relay 20,000 messages, and one tenant's 100,000 messages
+# Processes of the mda killed KILLS times while they deliver. ROUNDS times: every process killed in turn, in an order of
+# chance that is printed, while messages flow. Then two processes of the mta-queue killed again and again while they relay 20,000 messages, and one tenant's 100,000 messages
 # to a silent host beside another tenant's single ones. Then FORGED messages in the name of others, refused and taken for every
 # reason that there is: nobody whose name was used hears of one.
 chaos: install debian
