@@ -1,4 +1,6 @@
-"""What a script sends on travels as its sender wanted the first to travel (RFC 8689 §6), in the form that it has."""
+"""What a script sends on travels as its sender wanted the first to travel (RFC 8689 §6), in the form that it has; and what is
+known of who that was goes along.
+"""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -7,7 +9,8 @@ from directoryclient import Disposition, Resolution
 from mailmodel import AccountRef
 from mailproto.smtp.wishes import NO_WISHES, TlsWish
 from mda.edge.outgoing import Outgoing
-from spool import Letter
+from senderauth import Result
+from spool import Letter, Speaker
 
 
 class Around:
@@ -42,3 +45,11 @@ async def test_what_is_binary_is_sent_on_as_such() -> None:
     letter = await sent(is_binary=True)
     assert (letter.binary, letter.eight_bit) == (True, True)
     assert not (await sent()).eight_bit
+
+
+async def test_who_was_speaking_goes_along() -> None:
+    none = Result.NONE
+    speaker = Speaker(Result.FAIL, "y.test", none, none, "", (), none, (), none, "y.test", "none")
+    letter = await sent(speaker=speaker)
+    assert letter.speaker is speaker
+    assert (await sent()).speaker is None

@@ -17,7 +17,8 @@ from mailproto.smtp.reply import Reply
 from mta_queue.core.outcome import Outcome, Verdict, is_to_be_told
 from mta_queue.edge.notices import Notices
 from mta_queue.ports import Due
-from spool import Envelope, EnvelopeRecipient, Letter, Source
+from senderauth import Result
+from spool import Envelope, EnvelopeRecipient, Letter, Source, Speaker
 from spool.codec import encode, facts_to_wire
 
 CONTENT = b"From: alice@a.test\r\nSubject: hi\r\n\r\nthe whole text\r\n"
@@ -150,4 +151,17 @@ def test_success_brings_only_the_header_back() -> None:
 def test_nobody_is_told_where_the_reverse_path_is_null() -> None:
     world = tell([outcome("b@b.test", Verdict.FAILED)], {"b@b.test": RecipientRequest()}, reverse_path="")
     assert world.letters == []
+    assert world.made == ["b@b.test"]
+
+
+@pytest.mark.parametrize(
+    ("spf", "letters"), [(Result.PASS, 1), (Result.FAIL, 0), (Result.NONE, 0), (Result.TEMPERROR, 0)]
+)
+def test_a_stranger_is_told_where_his_domain_spoke_for_him(spf: Result, letters: int) -> None:
+    none = Result.NONE
+    speaker = Speaker(spf, "a.test", none, none, "", (), none, (), none, "a.test", "none")
+    told = {"b@b.test": RecipientRequest()}
+    world = tell([outcome("b@b.test", Verdict.FAILED)], told, speaker=speaker, source=Source.MX)
+    assert len(world.letters) == letters
+    # It is settled all the same.
     assert world.made == ["b@b.test"]
