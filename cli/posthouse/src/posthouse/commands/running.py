@@ -83,7 +83,7 @@ def up(
     domain = overrides.pop("POSTHOUSE_DEMO_DOMAIN", first_start.DOMAIN)
     started = time.monotonic()
 
-    def after_start() -> None:
+    def after_start(ports: Ports) -> None:
         passwords = first_start.welcome(layout, ports, domain)
         if json:
             as_json(_described(layout, ports))
@@ -108,7 +108,8 @@ def _say_welcome(
     say(f"\nPosthouse runs (started in {seconds:.1f} s), on 127.0.0.1:")
     say(f"  SMTP {ports.smtp}   submission {ports.submission} (STARTTLS), {ports.submissions} (TLS)")
     say(f"  IMAP {ports.imap}, {ports.imaps} (TLS)   POP3 {ports.pop3}, {ports.pop3s} (TLS)")
-    say(f"  ManageSieve {ports.managesieve}   admin API {ports.admin}")
+    lmtp = f"   LMTP {ports.lmtp}" if ports.lmtp else ""
+    say(f"  ManageSieve {ports.managesieve}{lmtp}   admin API {ports.admin}")
     if passwords:
         say("\nThe first accounts (shown this once, and kept in credentials.txt in the data folder):")
         for address, password in passwords.items():

@@ -54,6 +54,7 @@ class Supervisor:
 
     def __init__(self, wishes: Wishes, say: Say) -> None:
         self._wishes = wishes
+        self._ports = wishes.ports
         self._say = say
         self._layout = wishes.layout
         self._children: list[Child] = []
@@ -85,8 +86,8 @@ class Supervisor:
             ],
         ).write(self._layout.state_file)
 
-    async def run(self, after_start: Callable[[], None]) -> None:
-        """Start everything, call `after_start`, keep it running until SIGTERM or SIGINT, end it. Raises Problem."""
+    async def run(self, after_start: Callable[[Ports], None]) -> None:
+        """Start everything, call `after_start` with the ports that it has (0: off), keep it running until SIGTERM or SIGINT, end it. Raises Problem."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -99,7 +100,7 @@ class Supervisor:
             told.cancel()
             if starting.done():
                 await starting
-                await asyncio.to_thread(after_start)
+                await asyncio.to_thread(after_start, self._ports)
                 self._phase = "running"
                 self._note()
                 await self._stop.wait()
@@ -118,6 +119,7 @@ class Supervisor:
         if ended:
             self._say(f"ended what an earlier run had left behind: {', '.join(ended)}")
         ports, off = self._wishes.ports.without_taken()
+        self._ports = ports
         for sentence in off:
             self._say(sentence)
         wishes = replace(self._wishes, ports=ports)
