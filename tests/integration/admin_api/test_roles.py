@@ -3,6 +3,7 @@
 Which routes are whose is walked over the whole API; what is another tenant's is asked for by every route that there is.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from typing import Any
 import httpx
 import pytest
 from admin_api.edge.callers import TENANTS_OWN
+from click.testing import Result
 
 from .conftest import PASSWORD, Stage
-from .test_command import Command
+from .test_command import Command, run
 from .test_rest import problem
 from .test_scim import Scim
 
@@ -307,6 +309,20 @@ def test_roles_over_scim(stage: Stage, tenant: str) -> None:
     assert scim.call("PUT", path, {"userName": made["userName"], "roles": []}).json()["roles"] == []
     wrong = scim.patch(path, {"op": "add", "path": "roles", "value": [{"value": "emperor"}]})
     assert (wrong.status_code, wrong.json()["scimType"]) == (400, "invalidValue")
+
+
+def test_an_administrator_uses_the_command(stage: Stage, tenant: str, administrator: Person) -> None:
+    path = f"/v1/accounts/{administrator.address}/app-passwords"
+    password = stage.call("POST", path, {"name": "scripts", "scopes": ["admin"]}).json()["password"]
+
+    def command(*words: str, login: str = administrator.address) -> Result:
+        return run(*words, "--url", stage.url, "--token", password, POSTHOUSE_LOGIN=login)
+
+    listed = command("account", "list", "--json")
+    assert [each["address"] for each in json.loads(listed.stdout)] == [administrator.address]
+    refused = command("domain", "create", "elsewhere.example", "--tenant", tenant)
+    assert (refused.exit_code, "operator" in refused.stderr) == (1, True)
+    assert command("account", "list", login=f"nobody@{tenant}.example").exit_code == 1
 
 
 def test_roles_by_the_command(stage: Stage, tenant: str) -> None:

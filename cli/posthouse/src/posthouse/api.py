@@ -19,14 +19,18 @@ DEFAULT_DATA = Path(".posthouse")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which installation is meant."""
+    """Which installation is meant. With a `login` the token is a password of that account's, else the operator's."""
 
     url: str
     token: str
+    login: str = ""
 
 
 def find(data: Path | None, url: str | None, token: str | None, token_file: Path | None) -> Target:
-    """By --url and a token, or by the data folder of a running installation. Raises Problem or Unreachable."""
+    """By --url and a token, or by the data folder of a running installation. Raises Problem or Unreachable.
+
+    An account with a role in its tenant names itself in POSTHOUSE_LOGIN; its token is an app password of the scope admin.
+    """
     url = url or os.environ.get("POSTHOUSE_URL")
     if url:
         token = token or os.environ.get("POSTHOUSE_TOKEN")
@@ -43,7 +47,7 @@ def find(data: Path | None, url: str | None, token: str | None, token_file: Path
             raise Problem(f"--url wants an address that begins with http:// or https://, not {url}.")
         if not (token.isascii() and token.isprintable()):
             raise Problem("the token has characters that no token has; is it the right file?")
-        return Target(url.rstrip("/"), token)
+        return Target(url.rstrip("/"), token, os.environ.get("POSTHOUSE_LOGIN", ""))
     layout = Layout((data or DEFAULT_DATA).absolute())
     running = state.read_running(layout)
     try:
@@ -67,7 +71,8 @@ class Api:
         try:
             self._client = httpx.Client(
                 base_url=target.url,
-                headers={"Authorization": f"Bearer {target.token}"},
+                headers={} if target.login else {"Authorization": f"Bearer {target.token}"},
+                auth=httpx.BasicAuth(target.login, target.token) if target.login else None,
                 timeout=20.0,
                 trust_env=False,
             )

@@ -14,7 +14,14 @@ Data = Annotated[
 Url = Annotated[
     str | None, typer.Option("--url", help="An admin API elsewhere, e.g. https://admin.example.org.")
 ]
-Token = Annotated[str | None, typer.Option("--token", help="Its operator token (better: --token-file).")]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        help="Its operator token (better: --token-file); with the variable POSTHOUSE_LOGIN, an account's address: an "
+        "app password of the account with the scope admin.",
+    ),
+]
 TokenFile = Annotated[Path | None, typer.Option("--token-file", help="A file that holds the token.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
