@@ -301,6 +301,48 @@ async def test_what_is_at_hand_is_said_as_what_is_read(at_hand: set[int]) -> Non
     assert metrics.RETRIEVED_OCTETS._value.get() - counted[1] >= sum(map(len, MESSAGES))
 
 
+ALONE = [
+    b"RETR 1\r\n",
+    b"retr 2\r\n",
+    b"RETR 1\r\n",
+    b"RETR 3\r\n",
+    b"DELE 1\r\n",
+    b"RETR 1\r\n",
+    b"RETR 2\r\n",
+    b"UTF8\r\n",
+]
+
+
+@pytest.mark.parametrize("at_hand", [set(), {1}, {1, 2}])
+@pytest.mark.parametrize("first", [b"", b"NO", b"NOOP\r\nLI"])
+async def test_commands_one_by_one_are_answered_as_those_that_come_together(
+    at_hand: set[int], first: bytes
+) -> None:
+    # Something of another command may have come before.
+    rest = {b"": b"", b"NO": b"OP\r\n", b"NOOP\r\nLI": b"ST\r\n"}[first]
+    expected = await House().play(LOGIN + first + rest + b"".join(ALONE))
+    house = House()
+    house.drops.at_hand = at_hand
+    counted = metrics.RETRIEVED._value.get()
+    wire = Wire()
+    for piece in (LOGIN, first, rest + ALONE[0] if first else ALONE[0], *ALONE[1:]):
+        if piece:
+            wire.feed(piece)
+    assert await house.play(b"", wire) == expected
+    assert metrics.RETRIEVED._value.get() - counted == 4
+
+
+async def test_a_lone_command_within_another_is_not_taken_for_itself() -> None:
+    house = House()
+    house.drops.at_hand = {1}
+    wire = Wire()
+    for piece in (LOGIN, b"NOOP ", b"RETR 1\r\n", b"x" * 300, b"RETR 1\r\n", b"RETR 1\r\n"):
+        wire.feed(piece)
+    said = await house.play(b"", wire)
+    assert said.count(b"+OK 24 octets") == 1
+    assert said.endswith(b"..first\r\n.\r\n")
+
+
 async def test_answers_to_commands_that_came_together_go_out_together() -> None:
     house = House()
     house.drops.at_hand = {1, 2}

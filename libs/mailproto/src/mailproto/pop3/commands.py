@@ -86,6 +86,11 @@ class LineBuffer:
     def add(self, data: bytes) -> None:
         self._buffer += data
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of a line has come."""
+        return not self._buffer and not self._skipping
+
     def clear(self) -> None:
         """Forget everything."""
         self._buffer.clear()

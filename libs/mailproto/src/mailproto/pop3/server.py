@@ -13,6 +13,7 @@ announced nor taken before TLS. STLS forgets every octet that came in clear, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -76,6 +77,10 @@ FLUSH_OCTETS = 64 * 1024
 LISTED_AT_ONCE = 1000
 
 
+# What most clients send one after the other, each when they have the answer to the one before.
+_LONE_RETR = re.compile(rb"RETR ([0-9]{1,9})\r\n", re.IGNORECASE)
+
+
 class Pop3Server:
     """One session. See the module for how to drive it."""
 
@@ -111,6 +116,32 @@ class Pop3Server:
         """Octets from the client. Those that come while TLS is being started are in clear, and forgotten."""
         if self.state is not State.ENDED and not isinstance(self._waiting, StartTls):
             self._lines.add(data)
+
+    def lone_retrieve(self, data: bytes) -> int | None:
+        """The message that these octets ask for, where they are one RETR and there is nothing else to be done.
+
+        A short cut: either `answer_alone` is the answer, or the octets are given to `receive` as ever.
+        """
+        found = _LONE_RETR.fullmatch(data)
+        if (
+            found is None
+            or self.state is not State.TRANSACTION
+            or self._waiting is not None
+            or self._listing is not None
+            or self._out
+            or not self._lines.is_empty
+        ):
+            return None
+        number = int(found[1])
+        return number if self._maildrop.has(number) else None
+
+    def answer_alone(self, number: int, content: bytes) -> bytes:
+        """What is sent for the message that `lone_retrieve` found."""
+        if self._utf8 or content.isascii():
+            return b"+OK %d octets\r\n%b" % (self._maildrop.size_of(number), stuffed_whole(content))
+        self._waiting = Retrieve(number, None)
+        self.message_given(content)
+        return self.data_to_send()
 
     def data_to_send(self) -> bytes:
         """What waits to be sent; the caller has it now."""
