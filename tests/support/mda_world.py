@@ -15,6 +15,7 @@ from mailstore import Delivery, Outcome
 from mda.core.findings import Finding, Verdict, WhenUnscanned
 from mda.core.told import Refusal
 from mda.edge.filing import Filing
+from mda.edge.reporting import Reporting
 from mda.edge.screening import Screening
 from mda.ports import Scanner
 from spool import Envelope, EnvelopeRecipient, Handling, Source, SpooledLetter
@@ -135,6 +136,7 @@ class World:
         hold_seconds: float = 5.0,
         pause_seconds: float = 0.0,
         rounds: int = 50,
+        reporting: Reporting | None = None,
     ) -> None:
         """Until everything is settled, or `rounds` batches are over."""
         self._rounds = rounds
@@ -157,6 +159,7 @@ class World:
             screening=screening,
             hold_seconds=hold_seconds,
             policies=self,
+            reporting=reporting,
         )
         await filing.run()
 

@@ -101,6 +101,7 @@ SERVICES: dict[str, Permissions] = {
             *_pulls(subjects.ACTED_STREAM, "mda-scripts", subjects.ALL_ACTED),
             *_CHANGES_MAILBOXES,
             subjects.MAIL_RETURNED,
+            subjects.ALL_EVENTS,
             subjects.MAIL_JUDGED,
             *_keeps("full"),
         ),

@@ -39,6 +39,7 @@ from mda.edge.mailboxes import Mailboxes
 from mda.edge.outgoing import Outgoing
 from mda.edge.placing import Placing
 from mda.edge.receipts import Receipts
+from mda.edge.reporting import Reporting
 from mda.edge.running import Running
 from mda.edge.screening import Screening
 from mda.edge.scripting import Scripting
@@ -128,6 +129,10 @@ async def wire(service: Service[Settings]) -> None:
     )
     service.spawn(acting.run(), name="acting")
     distributing = Distributing(settings.hostname, lists, running, spool, directory, quarantine)
+    reporting = Reporting(
+        lambda tenant_id, payload: bus.tell(subjects.events(tenant_id), payload), service.draining
+    )
+    service.spawn(reporting.run(), name="reporting")
     filing = Filing(
         Unpacking(source),
         mailboxes,
@@ -146,6 +151,7 @@ async def wire(service: Service[Settings]) -> None:
         returned=lambda payload: bus.tell(subjects.MAIL_RETURNED, payload),
         distributing=distributing,
         choices=policies,
+        reporting=reporting,
     )
     for number in range(settings.filing_tasks):
         service.spawn(filing.run(), name=f"filing-{number}")

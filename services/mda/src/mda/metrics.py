@@ -18,6 +18,7 @@ WAITED_SECONDS = Histogram(
 RECEIPTS = Counter("mda_receipts_total", "Notices of delivery that senders had asked for")
 DISPLAYED = Counter("mda_dispositions_total", "Senders told that their message was displayed")
 LATE = Counter("mda_late_notices_total", "Senders told that a delivery takes longer than they want")
+EVENTS = Counter("mda_events_total", "Events told of what happened to mail")
 BOUNCED = Counter("mda_bounces_total", "Notices that a message will not be delivered")
 ACCOUNTS_REMOVED = Counter("mda_accounts_removed_total", "Accounts whose mail was removed for good")
 OBJECTS_REMOVED = Counter("mda_objects_removed_total", "Stored objects that nobody needed any more")

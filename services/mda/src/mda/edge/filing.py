@@ -36,6 +36,7 @@ from mda.core.standing import Lists, Standing
 from mda.core.told import KEY_UNUSABLE, OVER_QUOTA
 from mda.edge.distributing import Distributing
 from mda.edge.fullness import Fullness
+from mda.edge.reporting import Reporting
 from mda.edge.screening import Screened, Screening
 from mda.edge.sealing import Sealing
 from mda.edge.sorting import Sorting
@@ -93,7 +94,9 @@ class Filing:
         returned: Callable[[bytes], None] = lambda payload: None,
         choices: Choices | None = None,
         distributing: Distributing | None = None,
+        reporting: Reporting | None = None,
     ) -> None:
+        self._reporting = reporting
         self._distributing = distributing
         self._apart: set[asyncio.Task[None]] = set()
         self._choices = choices
@@ -293,6 +296,8 @@ class Filing:
             await arrived.item.retry_later(self._retry_seconds)
             return
         metrics.QUARANTINED.inc()
+        if self._reporting is not None:
+            self._reporting.quarantined(envelope, result.findings)
         self._log.warning(
             "message_quarantined",
             queue_id=envelope.queue_id,
@@ -494,8 +499,11 @@ class Filing:
         place = 0
         for job in jobs:
             envelope = job.letter.envelope
-            refused = over_quota(job.deliveries, outcomes[place : place + len(job.deliveries)])
+            mine = outcomes[place : place + len(job.deliveries)]
+            refused = over_quota(job.deliveries, mine)
             place += len(job.deliveries)
+            if self._reporting is not None:
+                self._reporting.filed(envelope, job.deliveries, mine)
             try:
                 if refused or job.unsealable or job.late:
                     await self._bounce(job, refused)
@@ -525,6 +533,8 @@ class Filing:
                 account_ids=[each.account.account_id for each in refused],
             )
         await self._receipts.tell(job.letter, refusals)
+        if self._reporting is not None:
+            self._reporting.refused(job.letter.envelope, refusals)
         settled = (*refused, *job.unsealable, *job.late)
         await self._mailboxes.deliver([replace(each, new=None) for each in settled])
 
