@@ -1,5 +1,6 @@
 """Settings of imap (environment, prefix IMAP_)."""
 
+from functools import cache
 from typing import Literal
 
 from pydantic import Field
@@ -131,4 +132,9 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
 
     def submitters(self) -> frozenset[str]:
         """`submission_logins`, in lower case."""
-        return frozenset(each.strip().lower() for each in self.submission_logins.split(",")) - {""}
+        return _addresses(self.submission_logins)
+
+
+@cache
+def _addresses(words: str) -> frozenset[str]:
+    return frozenset(each.strip().lower() for each in words.split(",")) - {""}

@@ -4,7 +4,7 @@ An address is one of IPv4, or a /64 of IPv6. Connections of the same machine are
 speak for many; they are not counted.
 """
 
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 
 V6_BITS = 64
 TOO_MANY = b"* BYE Too many connections from your address\r\n"
@@ -46,6 +46,9 @@ def _place(peer_host: str) -> str | None:
         address = ip_address(peer_host)
     except ValueError:
         return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        # What a socket of both families calls somebody with an address of IPv4.
+        address = address.ipv4_mapped
     if address.is_loopback:
         return None
     return str(address) if address.version == 4 else str(ip_network((address, V6_BITS), strict=False))
