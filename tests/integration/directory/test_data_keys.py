@@ -97,6 +97,20 @@ async def test_rotation_keeps_what_was(vault: House) -> None:
     assert [each.encrypts for each in await listing(vault)] == [False, False]
 
 
+async def test_nobody_makes_keys_without_end(vault: House, engines: Engines) -> None:
+    await choose(vault, True)
+    await key(vault)
+    connection = await asyncpg.connect(engines.postgres.dsn("directory", "postgres", "postgres"))
+    await connection.execute(
+        "UPDATE data_key SET version = 10000 WHERE tenant_id = $1::uuid", vault.tenant_id
+    )
+    await connection.close()
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await vault.keys.RotateTenantKey(wire.RotateTenantKeyRequest(tenant=vault.tenant))
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    await delete(vault, vault.tenant)
+
+
 async def test_deleted_is_deleted_and_its_number_is_not_used_again(vault: House) -> None:
     await choose(vault, True)
     first = await key(vault)

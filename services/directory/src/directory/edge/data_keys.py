@@ -21,6 +21,8 @@ from directory.ports import Change, InUse, Missing
 Context = grpc.aio.ServicerContext[Any, Any]
 LOG = logs.logger("directory.data_keys")
 AT_ONCE = 200
+# Whoever may rotate cannot fill the table.
+MOST_OF_A_TENANT = 10_000
 NIL = "00000000-0000-0000-0000-000000000000"
 
 
@@ -123,6 +125,8 @@ class KeyOrders(DirectoryKeyServiceServicer):
             raise InUse(
                 f"{tenant.name} does not encrypt its bodies: choose encrypt_bodies in its policy first"
             )
+        if newest is not None and newest.version >= MOST_OF_A_TENANT:
+            raise InUse(f"{tenant.name} has had {newest.version} keys; no more are made by hand")
         version = await self._maker.after(tenant.tenant_id, newest)
         self._tell(Change(tenant.tenant_id))
         record = await self._keys.get(tenant.tenant_id, version)
