@@ -1,5 +1,6 @@
 """Who asks the admin API: what is asked of the directory, what becomes of its answers, and whose rows are wanted then."""
 
+import asyncio
 from base64 import b64encode
 from typing import Any
 
@@ -37,7 +38,10 @@ class Directory:
         return wire.AuthenticateTokenResponse(answer=self.answer)
 
     async def ListTenants(self, _: wire.ListTenantsRequest, **__: Any) -> wire.ListTenantsResponse:
-        self.was_confined.append(is_confined())
+        before = is_confined()
+        await asyncio.sleep(0)
+        assert is_confined() is before
+        self.was_confined.append(before)
         return wire.ListTenantsResponse()
 
 
@@ -124,3 +128,19 @@ async def test_only_who_is_not_the_operator_is_confined() -> None:
     assert (await ask(directory, f"Bearer {TOKEN}", "/v1/tenants")).status_code == 200
     assert directory.was_confined == [True, False]
     assert not is_confined()
+
+
+async def test_requests_at_once_do_not_stand_in_each_others_walls() -> None:
+    directory = Directory(granted("auditor"))
+    app = build(directory, None, TOKEN, 1000, directory)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://admin.test") as client:
+
+        async def one(number: int) -> bool:
+            authorization = f"Bearer {TOKEN}" if number % 2 else basic("root@a.test", "x")
+            answer = await client.get("/v1/whoami", headers={"Authorization": authorization})
+            await client.get("/v1/tenants", headers={"Authorization": authorization})
+            return (answer.json()["roles"] == ["operator"]) is bool(number % 2)
+
+        assert all(await asyncio.gather(*(one(number) for number in range(40))))
+    assert sorted(directory.was_confined) == [False] * 20 + [True] * 20

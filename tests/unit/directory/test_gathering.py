@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import ContextVar
 
 import pytest
 from directory.adapters.gathering import Gathering
@@ -70,3 +71,16 @@ async def test_one_who_gives_and_is_cancelled_leaves_nobody_hanging() -> None:
     pen.gate.set()
     await second
     assert pen.batches == [["a"], ["b"]]
+
+
+async def test_what_is_written_together_has_nobodys_walls() -> None:
+    seen: list[str] = []
+    whose: ContextVar[str] = ContextVar("whose", default="nobody")
+
+    async def write(batch: Sequence[int]) -> None:
+        seen.append(f"{whose.get()} {len(batch)}")
+
+    gathering: Gathering[int] = Gathering(write)
+    whose.set("the first one")
+    await asyncio.gather(*(gathering.give(number) for number in range(3)))
+    assert {each.partition(" ")[0] for each in seen} == {"nobody"}

@@ -6,6 +6,7 @@ written at once, alone.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -25,7 +26,8 @@ class Gathering(Generic[T]):
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((each, done))
         if self._writing is None:
-            self._writing = asyncio.create_task(self._write_all())
+            # Of many calls: whose walls one of them has (`pgkit.only_within`) is nothing to the others.
+            self._writing = asyncio.create_task(self._write_all(), context=Context())
         await done
 
     async def _write_all(self) -> None:
