@@ -41,6 +41,7 @@ from mailstore import (
 )
 from mailstore.annotations import MOST_ENTRIES
 from mailstore.appending import Appended
+from mailstore.joined import Joined, Segment, Written
 from mailstore.rows import FIRST_MAILBOXES
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -315,6 +316,23 @@ class MemoryStore:
         found = [_stored(box.rows[uid]) for uid in sorted(set(uids)) if uid in box.rows]
         if found:
             yield found
+
+    async def fetch_joined(
+        self, account: AccountRef, mailbox_id: int, uids: Sequence[int], segments: Sequence[Segment]
+    ) -> AsyncIterator[list[Joined]]:
+        def written(message: StoredMessage, each: bytes | Written) -> bytes:
+            match each:
+                case Written.SIZE:
+                    return b"%d" % message.size_octets
+                case Written.DATE:
+                    return message.internal_date.astimezone(UTC).strftime("%d-%b-%Y %H:%M:%S +0000").encode()
+                case Written():
+                    return bytes(getattr(message, each.name.lower()))
+                case _:
+                    return each
+
+        async for found in self.fetch(account, mailbox_id, uids, Columns(0)):
+            yield [(m.uid, *(b"".join(written(m, each) for each in one) for one in segments)) for m in found]
 
     async def headers_may_hold(
         self,

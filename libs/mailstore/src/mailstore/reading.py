@@ -1,7 +1,7 @@
 """Reading a mailbox: a snapshot to open it, what changed since, messages by UID."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,11 +15,8 @@ from pgkit import Pool, transaction
 
 from mailstore import rows
 from mailstore.errors import MailboxMissing
+from mailstore.pieces import SPAN, ends, in_pieces, is_dense
 from mailstore.types import BodyPlace, Changes, Columns, EntryCounts, Snapshot, StoredMessage
-
-FETCH_ROWS = 500
-# Of many the first come soon, and something can be said while the others are read.
-FIRST_ROWS = 100
 
 CLAIM = """UPDATE mailbox SET recent_from_uid = greatest(recent_from_uid, $3)
 WHERE account_id = $1 AND mailbox_id = $2"""
@@ -175,7 +172,7 @@ def entry_of(row: asyncpg.Record) -> Entry:
 async def fetch(
     pool: Pool, account: AccountRef, mailbox_id: int, uids: Sequence[int], columns: Columns
 ) -> AsyncIterator[list[StoredMessage]]:
-    """Messages in UID order, FIRST_ROWS and then at most FETCH_ROWS at a time; UIDs that are gone are left out."""
+    """Messages in UID order, in pieces; UIDs that are gone are left out."""
     names = ", ".join(text for column, text in COLUMN_NAMES.items() if columns & column)
     # The fence again: without it the planner may read all messages of the account, headers and all.
     join = """CROSS JOIN LATERAL (SELECT * FROM message
@@ -183,31 +180,28 @@ async def fetch(
     statement = f"""SELECT e.uid, e.modseq, e.system_flags, e.keywords, e.internal_date, e.size_octets, e.message_id,
                            e.saved_at
                     {"," if names else ""} {names}
-                    FROM ({rows.CHOSEN}) e {join if names else ""} ORDER BY e.uid"""  # noqa: S608
+                    FROM ({{entries}}) e {join if names else ""} ORDER BY e.uid"""  # noqa: S608
+    by_span, by_uid = statement.format(entries=SPAN), statement.format(entries=rows.CHOSEN)
     ordered = sorted(set(uids))
-    if not ordered:
-        return
     make = _maker(columns)
 
-    async def read(start: int, end: int) -> list[asyncpg.Record]:
-        # A transaction for each piece: a slow reader must not hold one open.
+    async def read(part: Sequence[int]) -> list[asyncpg.Record]:
+        dense = is_dense(part)
         async with transaction(pool, account.tenant_id) as connection:
-            return await connection.fetch(statement, UUID(account.account_id), mailbox_id, ordered[start:end])
+            found = await connection.fetch(
+                by_span if dense else by_uid,
+                UUID(account.account_id),
+                mailbox_id,
+                ends(part) if dense else part,
+            )
+        if not dense or part[-1] - part[0] + 1 == len(part):
+            return found
+        meant = set(part)
+        return [row for row in found if row["uid"] in meant]
 
-    # While one piece is being used the next is read; a piece alone needs no task.
-    following: asyncio.Task[list[asyncpg.Record]] | None = None
-    end = FETCH_ROWS if len(ordered) <= FETCH_ROWS else FIRST_ROWS
-    try:
-        for start in (0, *range(end, len(ordered), FETCH_ROWS)):
-            found = await (read(start, end) if following is None else following)
-            following = asyncio.create_task(read(end, end + FETCH_ROWS)) if end < len(ordered) else None
-            end += FETCH_ROWS
-            if found:
-                yield [make(row) for row in found]
-    finally:
-        if following is not None:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+    async with aclosing(in_pieces(ordered, read)) as pieces:
+        async for found in pieces:
+            yield [make(row) for row in found]
 
 
 BODY_PLACES = f"""SELECT e.uid, e.size_octets, e.message_id, m.prefix, m.object_key, m.body_offset, m.body_length, m.digest

@@ -24,6 +24,7 @@ from mailstore import (
     filing,
     flagging,
     headers,
+    joined,
     keys,
     mailboxes,
     moving,
@@ -287,6 +288,15 @@ class MailStore:
     async def body_places(self, account: AccountRef, mailbox_id: int, uids: Sequence[int]) -> list[BodyPlace]:
         """Where the octets of these messages are, in UID order; UIDs that are gone are left out."""
         return await reading.body_places(self._pool, account, mailbox_id, uids)
+
+    def fetch_joined(
+        self, account: AccountRef, mailbox_id: int, uids: Sequence[int], segments: Sequence[joined.Segment]
+    ) -> AsyncIterator[Sequence[joined.Joined]]:
+        """(UID, segment, ...): what is kept of messages, put together by PostgreSQL; in UID order, in pieces.
+
+        Segments of a message whose columns are sealed are None: `fetch` opens them.
+        """
+        return joined.joined(self._pool, account, mailbox_id, uids, segments)
 
     async def headers_may_hold(
         self,

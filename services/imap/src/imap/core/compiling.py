@@ -10,6 +10,7 @@ from typing import Any
 from mailproto.imap import responses
 from mailproto.imap.fetch_items import Attribute, FetchItem
 from mailstore import StoredMessage
+from mailstore.joined import Joined, Written
 
 from imap.core.session import Session, flag_words
 
@@ -47,6 +48,69 @@ def viewing(session: Session, items: Sequence[FetchItem]) -> Callable[[Sequence[
             [
                 template % wanted((number, uid, flag_words(system, keywords, uid >= recent_from_uid), modseq))
                 for number, uid, system, keywords, modseq in view.rows_of(uids)
+            ]
+        )
+
+    return render
+
+
+# Of what the store puts together: how each is written around it.
+WRITTEN: dict[FetchItem, tuple[bytes, Written, bytes]] = {
+    Attribute.ENVELOPE: (b"ENVELOPE ", Written.ENVELOPE, b""),
+    Attribute.BODY: (b"BODY ", Written.BODY, b""),
+    Attribute.BODYSTRUCTURE: (b"BODYSTRUCTURE ", Written.BODYSTRUCTURE, b""),
+    Attribute.SIZE: (b"RFC822.SIZE ", Written.SIZE, b""),
+    Attribute.INTERNALDATE: (b'INTERNALDATE "', Written.DATE, b'"'),
+}
+
+
+def segments_of(items: Sequence[FetchItem]) -> list[list[bytes | Written]]:
+    """What the store is to put together: neighbours among these items in one."""
+    segments: list[list[bytes | Written]] = []
+    for place, item in enumerate(items):
+        if item not in WRITTEN:
+            continue
+        before, value, behind = WRITTEN[item]
+        if place and items[place - 1] in WRITTEN:
+            segments[-1] += [b" " + before, value]
+        else:
+            segments.append([before, value])
+        if behind:
+            segments[-1].append(behind)
+    return segments
+
+
+def joining(session: Session, items: Sequence[FetchItem]) -> Callable[[Sequence[Joined]], bytes]:
+    """What makes the responses of what the store has put together (`segments_of`), of messages that are in order."""
+    view = session.need_selected().view
+    recent_from_uid = 1 << 33 if session.is_rev2 else view.recent_from_uid
+    # All that can go in: the view's four, the UID once more, then the segments.
+    forms, order = [], [int(session.is_uid_only)]
+    segment = len(VIEW_WORDS)
+    for place, item in enumerate(items):
+        if item in VIEWED:
+            forms.append(VIEWED[item][0])
+            order.append(VIEWED[item][1])
+        elif not place or items[place - 1] not in WRITTEN:
+            segment += 1
+            forms.append(b"%b")
+            order.append(segment)
+    head = b"* %d UIDFETCH (" if session.is_uid_only else b"* %d FETCH ("
+    template = head + b" ".join(forms) + b")\r\n"
+    wanted = itemgetter(*order)
+
+    def render(messages: Sequence[Joined]) -> bytes:
+        known = list(view.rows_of([message[0] for message in messages]))
+        if len(known) != len(messages):
+            numbered = {row[1] for row in known}
+            messages = [message for message in messages if message[0] in numbered]
+        return b"".join(
+            [
+                template
+                % wanted(
+                    (number, uid, flag_words(system, keywords, uid >= recent_from_uid), modseq, *message)
+                )
+                for (number, uid, system, keywords, modseq), message in zip(known, messages, strict=True)
             ]
         )
 

@@ -20,7 +20,7 @@ from mailstore import Columns, MailboxMissing, StoredMessage
 from imap.core import places
 from imap.core.acting import tell_flagged
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
-from imap.core.compiling import VIEWED, compiled, viewing
+from imap.core.compiling import VIEWED, compiled, joining, segments_of, viewing
 from imap.core.features import Feature
 from imap.core.limits import last_ones
 from imap.core.opening import tell_opened
@@ -143,6 +143,10 @@ async def _from_store(
 ) -> None:
     selected = session.need_selected()
     simple = compiled(session, items)
+    if simple is not None and len(uids) > 1:
+        uids = await _joined(session, uids, items)
+        if not uids:
+            return
     columns, reads_bodies = _needed(tuple(items))
     made = wholes(session, items, marked) if reads_bodies else None
     async for stored in messages(
@@ -170,6 +174,22 @@ async def _from_store(
             for message in stored:
                 answers += await render(session, message, items, marked)
             await say_pieces(session, answers)
+
+
+async def _joined(session: Session, uids: Sequence[int], items: Sequence[FetchItem]) -> list[int]:
+    """Say what the store puts together; the UIDs of messages of which it cannot."""
+    selected = session.need_selected()
+    selected.ahead.forget()
+    made = joining(session, items)
+    left: list[int] = []
+    async for rows in session.store.fetch_joined(
+        selected.reach.owner, selected.mailbox_id, uids, segments_of(items)
+    ):
+        together = [row for row in rows if row[1] is not None]
+        if len(together) < len(rows):
+            left += [row[0] for row in rows if row[1] is None]
+        await session.say(made(together))
+    return left
 
 
 def _reads_body(item: FetchItem) -> bool:
