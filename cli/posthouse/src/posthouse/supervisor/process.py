@@ -15,6 +15,7 @@ from pathlib import Path
 
 from posthouse.errors import Problem
 from posthouse.stack.part import Part
+from posthouse.supervisor import state
 
 PR_SET_PDEATHSIG = 1
 FIRST_PAUSE = 0.2
@@ -108,7 +109,7 @@ class Child:
                 )
             except OSError as error:
                 raise Problem(f"{self.part.name} cannot be started: {error}") from error
-        self.started_at = time.time()
+        self.started_at = state.started_at(self._process.pid)
         self._changed()
 
     def _rotate(self) -> None:

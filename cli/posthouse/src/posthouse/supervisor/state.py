@@ -64,6 +64,14 @@ def read_running(layout: Layout) -> State:
     return state
 
 
+def started_at(pid: int) -> float:
+    """When the kernel began this process; not when we came to ask, which on a busy machine is seconds later."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return time.time()
+
+
 def is_alive(pid: int, started_at: float) -> bool:
     """Whether this very process still runs, and not another with its number."""
     try:

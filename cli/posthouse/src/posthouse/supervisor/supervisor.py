@@ -22,6 +22,7 @@ from posthouse.stack.ports import Ports
 from posthouse.stack.postgres import Postgres
 from posthouse.stack.scanners import Scanners
 from posthouse.stack.seaweed import Seaweed
+from posthouse.supervisor import state
 from posthouse.supervisor.process import Child
 from posthouse.supervisor.services import Services
 from posthouse.supervisor.state import Lock, ProcessState, State, end_leftovers
@@ -61,7 +62,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._phase = "starting"
         self._message = ""
-        self._started_at = time.time()
+        self._started_at = state.started_at(os.getpid())
         self._lock = Lock(self._layout)
         self._seaweed: Seaweed | None = None
 
