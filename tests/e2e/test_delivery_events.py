@@ -1,0 +1,55 @@
+"""What happened to mail on its way into mailboxes is told on the bus."""
+
+import asyncio
+import json
+import smtplib
+from typing import Any
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from posthouse.stack.nats import Nats
+
+from tests.e2e.letters import plain
+from tests.support.platform import Platform
+
+
+async def listen(platform: Platform, wanted: int, send: Any) -> list[dict[str, Any]]:
+    """The events that follow, until there are so many."""
+    found: list[dict[str, Any]] = []
+    enough = asyncio.Event()
+
+    async def came(message: Msg) -> None:
+        found.extend(json.loads(message.data)["events"])
+        if len(found) >= wanted:
+            enough.set()
+
+    client = Client()
+    await client.connect(
+        Nats(platform.layout, platform.ports).url_for("operator"), inbox_prefix="_INBOX_operator"
+    )
+    try:
+        await client.subscribe("events.*", cb=came)
+        await client.flush()
+        await asyncio.to_thread(send)
+        await asyncio.wait_for(enough.wait(), 30)
+    finally:
+        await client.close()
+    return found
+
+
+async def test_a_delivery_is_told(platform: Platform) -> None:
+    [user] = await asyncio.to_thread(platform.create_accounts, ["watched"])
+
+    def send() -> None:
+        with smtplib.SMTP("127.0.0.1", platform.ports.smtp) as session:
+            letter = plain("told of", "x@peer.invalid", user.address)
+            session.sendmail("x@peer.invalid", [user.address], letter.content)
+
+    found = await listen(platform, 2, send)
+    about = [each for each in found if each["recipient"] == user.address]
+    assert [(each["type"], each.get("mailbox")) for each in about] == [
+        ("delivered", None),
+        ("filed", "INBOX"),
+    ]
+    assert about[0]["queue_id"] == about[1]["queue_id"]
+    assert about[0]["sender"] == "x@peer.invalid"
