@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from blobstore import BlobMissing, BlobUnavailable, BodyReference
+from blobstore import BlobMissing, BlobShredded, BlobUnavailable, BodyReference
 from directoryclient.policies import TenantPolicy
 from mailmodel import AccountRef, MailboxInfo
 from mailmsg.facts import examine
@@ -98,6 +98,7 @@ class World:
         self.open_items = 0
         self.bodies: dict[str, bytes] = {}
         self.bodies_away = False
+        self.bodies_shredded = False
         self.bodies_read = 0
         self.batches: list[list[Delivery]] = []
         self.junk_name: str | None = "Junk"
@@ -213,6 +214,8 @@ class World:
     async def get_range(self, key: str, offset: int, length: int) -> bytes:
         if self.bodies_away:
             raise BlobUnavailable("away")
+        if self.bodies_shredded:
+            raise BlobShredded(key)
         self.bodies_read += 1
         if key not in self.bodies:
             raise BlobMissing(key)

@@ -307,6 +307,15 @@ async def test_storage_that_is_away_makes_it_wait() -> None:
     assert len(world.deliveries) == 1
 
 
+async def test_what_a_deleted_key_encrypted_is_looked_at_by_nobody_and_put_aside_for_nobody() -> None:
+    world, scanner = World(), Says(**WORDS)
+    item = world.send(VIRUS)
+    world.bodies_shredded = True
+    await world.file(scanner)
+    assert (item.outcome, scanner.seen, world.put_aside_reasons) == (["acknowledged"], [], [])
+    assert len(world.deliveries) == 1
+
+
 async def test_a_quarantine_that_is_away_makes_it_wait() -> None:
     world = World()
     item = world.send(VIRUS)

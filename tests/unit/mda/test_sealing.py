@@ -130,6 +130,17 @@ async def test_a_failure_of_ours_puts_it_aside_rather_than_file_it_in_clear(
     assert world.put_aside_reasons == ["a bug"]
 
 
+async def test_what_a_deleted_key_of_the_tenant_encrypted_is_filed_as_it_is() -> None:
+    world = World()
+    item = world.send(PLAIN)
+    world.bodies_shredded = True
+    await file(world, Keys(world, bob=new_openpgp()[0]))
+    assert (item.outcome, world.put_aside_reasons) == (["acknowledged"], [])
+    [filed] = world.deliveries
+    assert filed.new is not None
+    assert filed.new.body.object_key in world.bodies
+
+
 async def test_a_body_that_is_away_is_waited_for() -> None:
     world = World()
     keys = Keys(world, bob=new_openpgp()[0])

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import assert_never
 
-from blobstore import BlobMissing, BlobUnavailable
+from blobstore import BlobMissing, BlobShredded, BlobUnavailable
 from directoryclient import Unavailable
 from mailstore import ActiveScripts, Delivery, Outcome, StoreUnavailable
 from servicekit import logs
@@ -433,6 +433,9 @@ class Filing:
             self._log.warning("sealing_postponed", queue_id=queue_id, error=str(error))
             await job.item.retry_later(self._retry_seconds)
             return None
+        except BlobShredded:
+            # Nobody can read it any more, with or without the reader's key.
+            return job
         except BlobMissing as error:
             self._log.error("body_unreadable", queue_id=queue_id, error=str(error))
             await self._try_again_or_poison(job.item, str(error))

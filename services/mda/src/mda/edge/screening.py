@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from blobstore import BlobMissing, BlobUnavailable
+from blobstore import BlobMissing, BlobShredded, BlobUnavailable
 from directoryclient import Unavailable
 from eventbus.subjects import MAIL_JUDGED
 from servicekit import logs
@@ -60,6 +60,10 @@ class Screened:
     findings: tuple[Finding, ...] = ()
     content: bytes = b""
     problem: str = ""
+
+
+# The key of its tenant was deleted: nobody can read it, so nobody is harmed by it, and it is not put aside for a human.
+UNSEEN = Screened(Disposition.FILE)
 
 
 class Desk:
@@ -192,6 +196,8 @@ class Screening:
                     content = await self._read(letter)
                 except BlobUnavailable as error:
                     return Screened(Disposition.WAIT, problem=str(error))
+                except BlobShredded:
+                    return UNSEEN
                 except (BlobMissing, ValueError) as error:
                     return Screened(Disposition.UNREADABLE, problem=f"the body cannot be read: {error}")
             findings = judged(known or await self._ask(letter, content), policy)
@@ -201,6 +207,8 @@ class Screening:
         if disposition is Disposition.QUARANTINE and known is not None:
             try:
                 content = await self._read(letter)
+            except BlobShredded:
+                return UNSEEN
             except (BlobUnavailable, BlobMissing, ValueError) as error:
                 return Screened(Disposition.WAIT, problem=str(error))
         return Screened(
