@@ -75,6 +75,8 @@ class SmtpSink:
                     return
 
         socketserver.ThreadingTCPServer.allow_reuse_address = True
+        # More at once are dropped half-open: whoever connected waits for a greeting that nobody sends.
+        socketserver.ThreadingTCPServer.request_queue_size = 256
         self._server = socketserver.ThreadingTCPServer((self.host, self.port), Handler)
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])

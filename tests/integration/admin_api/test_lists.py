@@ -31,6 +31,15 @@ def test_a_list_and_its_members(stage: Stage, tenant: str, tmp_path: Path) -> No
     assert (changed["posting"], changed["reply_to"], changed["moderators"]) == ("anyone", "list", [])
     assert posthouse(stage, "show", news) == changed
     assert posthouse(stage, "list", "--tenant", tenant) == [changed]
+    assert (made["subscribing"], made["visible_to"], made["bounce_limit"]) == ("closed", "owners", 5)
+    changed = posthouse(
+        stage, "set", news, "--subscribing", "open", "--visible-to", "tenant", "--bounce-limit", "0",
+        "--bounce-action", "remove",
+    )  # fmt: skip
+    chosen = [changed[each] for each in ("subscribing", "visible_to", "bounce_limit", "bounce_action")]
+    assert chosen == ["open", "tenant", 0, "remove"]
+    assert stage.call("PATCH", f"/v1/lists/{news}", {"bounce_limit": 101}).status_code == 422
+    assert posthouse(stage, "suspended", news) == []
     file = tmp_path / "members"
     everybody = [f"m{number}@far.test" for number in range(1500)]
     file.write_text("# everybody\n\n" + "\n".join(everybody) + "\n")

@@ -10,23 +10,38 @@ from mailmodel import AccountRef
 from mailmsg.header import first_value
 from mailstore import Delivery
 from mda.core.findings import Finding
-from mda.core.lists import Kind, MailingList, distributed, kind_of, posters_of
+from mda.core.list_commands import Asked, Verdict, Wish, asked, returned
+from mda.core.lists import (
+    Kind,
+    MailingList,
+    copies,
+    detail_of,
+    distributed,
+    kind_of,
+    may_sign,
+    posters_of,
+)
 from mda.edge.distributing import Distributing
+from mda.ports import Bounced, Subscription
 from senderauth import Result
 from spool import Letter, SpooledLetter, SpoolUnavailable
 
 from tests.support.mda_world import letter_of
 
+TOKEN = "abcdefghij2345672345"
+LIST_ID = "22222222-0000-0000-0000-000000000002"
 TENANT = "11111111-0000-0000-0000-000000000001"
 NEWS = MailingList(
-    "id-news", TENANT, "news@example.test", "News", "members", False, ("owner@far.test",), ("mod@far.test",)
+    LIST_ID, TENANT, "news@example.test", "News", "members", False, ("owner@far.test",), ("mod@far.test",)
 )
 POST = b"From: <eve@peer.invalid>\r\nSubject: hello\r\n\r\nbody\r\n"
 
 
 def post(content: bytes = POST, detail: str = "", reverse_path: str = "eve@peer.invalid") -> SpooledLetter:
     letter = letter_of(content, accounts=("news" + detail,))  # type: ignore[arg-type]
-    return replace(letter, envelope=replace(letter.envelope, reverse_path=reverse_path))
+    [mine] = letter.envelope.recipients
+    mine = replace(mine, account_id=LIST_ID)
+    return replace(letter, envelope=replace(letter.envelope, reverse_path=reverse_path, recipients=(mine,)))
 
 
 def kind(letter: SpooledLetter, detail: str = "") -> Kind:
@@ -36,7 +51,10 @@ def kind(letter: SpooledLetter, detail: str = "") -> Kind:
 def test_what_a_message_to_a_list_is() -> None:
     assert kind(post()) is Kind.POST
     assert kind(post(b"Auto-Submitted: no\r\n" + POST)) is Kind.POST
-    assert kind(post(), "UnSubscribe") is Kind.UNSUBSCRIBE
+    for detail in ("UnSubscribe", "subscribe", "request", "confirm"):
+        assert kind(post(), detail) is Kind.COMMAND
+    assert kind(post(reverse_path=""), "b-abc") is Kind.RETURNED
+    assert kind(post(), "b-abc") is Kind.FOR_OWNERS, "somebody answered to the reverse-path"
     assert kind(post(reverse_path="")) is Kind.AUTOMATIC
     assert kind(post(b"Auto-Submitted: auto-replied (vacation)\r\n" + POST)) is Kind.AUTOMATIC
     assert kind(post(b"Auto-Submitted: auto-replied\r\n" + POST), "unsubscribe") is Kind.AUTOMATIC
@@ -86,6 +104,11 @@ class Around:
         self.gone: list[str] = []
         self.held: list[tuple[SpooledLetter, Sequence[Finding]]] = []
         self.fails_at = 0
+        self.state = Subscription.ASKED
+        self.asked: list[str] = []
+        self.bounces: list[tuple[str, str]] = []
+        self.bounce = Bounced("a@far.test", 1)
+        self.body = POST
 
     async def resolve(self, addresses: Sequence[str]) -> list[Resolution]:
         return [Resolution(Disposition.REMOTE, ())] * len(addresses)
@@ -97,9 +120,22 @@ class Around:
         known = self.letters.setdefault(letter.queue_id, letter)
         assert [each.address for each in known.recipients] == [each.address for each in letter.recipients]
 
-    async def page(self, mailing_list: MailingList, page: int) -> tuple[int, list[str]]:
+    async def page(self, mailing_list: MailingList, page: int) -> tuple[int, list[tuple[str, str]]]:
         later = [number for number in self.pages if number >= page]
-        return (min(later), self.pages[min(later)]) if later else (page, [])
+        return (
+            (min(later), [(each, f"t-{each[0]}") for each in self.pages[min(later)]]) if later else (page, [])
+        )
+
+    async def subscribe(self, mailing_list: MailingList, address: str) -> tuple[Subscription, str]:
+        self.asked.append(address)
+        return self.state, TOKEN if self.state is Subscription.ASKED else ""
+
+    async def confirm(self, mailing_list: MailingList, addresses: Sequence[str], token: str) -> str:
+        return next((each for each in addresses if each in self.asked and token == TOKEN), "")
+
+    async def bounced(self, mailing_list: MailingList, token: str, reply: str) -> Bounced:
+        self.bounces.append((token, reply))
+        return self.bounce
 
     async def members(self, mailing_list: MailingList, addresses: Sequence[str]) -> list[str]:
         everybody = [each for page in self.pages.values() for each in page]
@@ -112,7 +148,7 @@ class Around:
         return letter.facts.header
 
     async def content(self, letter: SpooledLetter) -> bytes:
-        return POST
+        return self.body
 
     async def hold(self, letter: SpooledLetter, content: bytes, findings: Sequence[Finding]) -> None:
         self.held.append((letter, findings))
@@ -122,12 +158,12 @@ async def settle(
     around: Around, letter: SpooledLetter, mailing_list: MailingList = NEWS, **how: Any
 ) -> list[Delivery]:
     it = cast(Any, around)
-    distributing = Distributing("mx.example.test", it, it, it, it, it)
+    distributing = Distributing("mx.example.test", it, it, it, it, it, "https://lists.example.test")
     new = cast(Any, object())
     delivery = Delivery(
-        AccountRef(TENANT, "id-news"), letter.envelope.queue_id, "news@example.test", "INBOX", new
+        AccountRef(TENANT, LIST_ID), letter.envelope.queue_id, "news@example.test", "INBOX", new
     )
-    return await distributing.settle(letter, [delivery], {"id-news": mailing_list}, **how)
+    return await distributing.settle(letter, [delivery], {LIST_ID: mailing_list}, **how)
 
 
 async def test_each_member_is_in_one_letter_however_often_it_breaks_off() -> None:
@@ -181,3 +217,173 @@ async def test_nobody_is_taken_off_by_a_stranger() -> None:
     assert around.gone == []
     [asked] = around.letters.values()
     assert [each.address for each in asked.recipients] == ["owner@far.test"]
+
+
+def to(address: str) -> SpooledLetter:
+    letter = post()
+    [recipient] = letter.envelope.recipients
+    mine = replace(recipient, account_id=LIST_ID, address="news@example.test", original_address=address)
+    return replace(letter, envelope=replace(letter.envelope, recipients=(mine,)))
+
+
+def test_which_of_its_addresses_a_message_came_to() -> None:
+    for address, detail in (
+        ("news@example.test", ""),
+        ("NEWS+Subscribe@example.test", "subscribe"),
+        ("news-request@example.test", "request"),
+        ("news-bounces@example.test", ""),
+        ("news+b-abc@example.test", "b-abc"),
+        ("other-request@example.test", ""),
+    ):
+        assert detail_of(NEWS, to(address)) == detail
+
+
+def test_what_each_copy_has_of_its_own() -> None:
+    own = copies(NEWS, "https://lists.example.test/", True)
+    assert own.reverse_path == "news+b-<>@example.test"
+    assert own.signing_domain == "example.test"
+    text = own.fields.replace(b"<>", b"TOKEN")
+    assert text.count(b"\r\n") == 3
+    assert first_value(text + b"\r\n", b"list-unsubscribe-post") == b"List-Unsubscribe=One-Click"
+    assert b"<https://lists.example.test/unsubscribe/eirceiqaaaaaaaaaaaaaaaaaaiTOKEN>," in text
+    assert b"\r\n <mailto:news+unsubscribe@example.test?subject=unsubscribe>" in text
+    for url, is_signed in (("", True), ("https://lists.example.test", False)):
+        fields = copies(NEWS, url, is_signed).fields
+        assert fields == b"List-Unsubscribe: <mailto:news+unsubscribe@example.test?subject=unsubscribe>\r\n"
+    long = replace(NEWS, address=f"{'n' * 38}@example.test")
+    assert copies(long, "", True).reverse_path == f"{'n' * 38}+bounces@example.test"
+    fits = copies(replace(NEWS, address=f"{'n' * 37}@example.test"), "", True).reverse_path
+    assert len(fits.replace("<>", "t" * 24).partition("@")[0]) == 64
+
+
+def test_the_lists_domain_signs_nothing_that_may_pass_for_mail_of_its_own_people() -> None:
+    def checked(sender: bytes, *, dmarc: Result | None, account: str = "") -> bool:
+        content = b"From: <" + sender + b">\r\nSubject: hello\r\n\r\nbody\r\n"
+        letter = post(content)
+        speaker = None if dmarc is None else cast(Any, type("S", (), {"dmarc": dmarc, "spf": Result.PASS}))
+        letter = replace(
+            letter, envelope=replace(letter.envelope, speaker=speaker, sender_account_id=account)
+        )
+        return may_sign(NEWS, letter, letter.facts.header)
+
+    assert checked(b"ann@far.invalid", dmarc=Result.NONE)
+    assert checked(b"boss@example.test", dmarc=Result.PASS)
+    assert checked(b"boss@example.test", dmarc=None, account="a")
+    for sender in (b"boss@example.test", b"boss@Sub.Example.Test.", b"boss@test"):
+        assert not checked(sender, dmarc=Result.NONE) or sender == b"boss@test"
+        assert not checked(sender, dmarc=None) or sender == b"boss@test"
+    for doubled in (b"ann@far.invalid>, <boss@example.test", b"ann@far.invalid>\r\nFrom: <boss@example.test"):
+        assert not checked(doubled, dmarc=Result.NONE)
+
+
+def test_what_is_asked_at_the_request_address() -> None:
+    def wish(detail: str, subject: bytes, body: bytes = b"") -> Asked:
+        return asked(detail, b"Subject: " + subject + b"\r\n\r\n", body)
+
+    assert wish("subscribe", b"anything") == Asked(Wish.SUBSCRIBE)
+    assert wish("unsubscribe", b"subscribe") == Asked(Wish.UNSUBSCRIBE)
+    assert wish("request", b"Subscribe please") == Asked(Wish.SUBSCRIBE)
+    assert wish("request", b"", b"\r\n leave\r\nsubscribe\r\n") == Asked(Wish.UNSUBSCRIBE)
+    assert wish("request", b"hello", b"subscribe") == Asked(Wish.HELP)
+    assert wish("confirm", b"Re: confirm " + TOKEN.upper().encode()) == Asked(Wish.CONFIRM, TOKEN)
+    assert wish("confirm", b"confirm it") == Asked(Wish.HELP)
+
+
+REPORT = (
+    b"MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
+    b"--b\r\n\r\n550 5.1.1 as text\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+    b"Reporting-MTA: dns; far.test\r\n\r\nFinal-Recipient: rfc822; a@far.test\r\nAction: %s\r\n"
+    b"Status: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n\r\n--b--\r\n"
+)
+
+
+def test_what_a_message_says_that_came_back() -> None:
+    assert returned(REPORT % b"failed") == (Verdict.FAILED, "550 5.1.1 no such user")
+    assert returned(REPORT % b"delayed") == (Verdict.NOTHING, "")
+    plain = b"Subject: failure\r\n\r\nSorry.\r\n<a@far.test>: 550 5.1.1 unknown user\r\n"
+    assert returned(plain) == (Verdict.FAILED, "550 5.1.1 unknown user")
+    assert returned(plain.replace(b"550 5.1.1", b"#5.2.2")) == (Verdict.FAILED, "#5.2.2 unknown user")
+    assert returned(b"Auto-Submitted: auto-replied (vacation)\r\n" + plain) == (Verdict.NOTHING, "")
+    for unclear in (b"", b"Subject: away\r\n\r\nI am at 10.5.1.1 until 5.11.2026\r\n", b"x" * 100_000):
+        assert returned(unclear) == (Verdict.UNCLEAR, "")
+
+
+async def command(
+    around: Around, address: str, content: bytes, reverse_path: str = "x@far.test"
+) -> list[Letter]:
+    """What is sent for it."""
+    around.body = content
+    letter = post(content, reverse_path=reverse_path)
+    recipient = replace(letter.envelope.recipients[0], account_id=LIST_ID, original_address=address)
+    await settle(around, replace(letter, envelope=replace(letter.envelope, recipients=(recipient,))))
+    return list(around.letters.values())
+
+
+async def test_who_asks_and_confirms_becomes_a_member() -> None:
+    around = Around()
+    plain = b"From: <x@far.test>\r\nSubject: %s\r\n\r\n"
+    [question] = await command(around, "news-subscribe@example.test", plain % b"hello")
+    assert [each.address for each in question.recipients] == ["x@far.test"]
+    assert first_value(question.content, b"subject") == f"confirm {TOKEN}".encode()
+    assert first_value(question.content, b"reply-to") == b"news+confirm@example.test"
+    assert first_value(question.content, b"auto-submitted") == b"auto-generated"
+    assert question.reverse_path == ""
+    around.letters.clear()
+    [welcome] = await command(around, "news+confirm@example.test", plain % f"Re: confirm {TOKEN}".encode())
+    assert b"is a member of the mailing list" in welcome.content
+    around.letters.clear()
+    [for_owners] = await command(
+        around, "news+confirm@example.test", plain % f"confirm {TOKEN[::-1]}".encode()
+    )
+    assert [each.address for each in for_owners.recipients] == ["owner@far.test"]
+
+
+async def test_a_machine_hears_nothing_and_who_is_not_proven_neither() -> None:
+    around = Around()
+    subject = b"From: <x@far.test>\r\nAuto-Submitted: auto-replied\r\nSubject: subscribe\r\n\r\n"
+    assert await command(around, "news-request@example.test", subject) == []
+    assert await command(around, "news-request@example.test", subject, reverse_path="") == []
+    speaker = cast(Any, type("S", (), {"dmarc": Result.FAIL, "spf": Result.FAIL}))
+    letter = to("news-subscribe@example.test")
+    await settle(around, replace(letter, envelope=replace(letter.envelope, speaker=speaker)))
+    assert around.asked == []
+    assert [each.address for made in around.letters.values() for each in made.recipients] == [
+        "owner@far.test"
+    ]
+
+
+@pytest.mark.parametrize("state", [Subscription.MEMBER, Subscription.CLOSED])
+async def test_who_cannot_become_a_member_is_told_why(state: Subscription) -> None:
+    around = Around()
+    around.state = state
+    [answer] = await command(
+        around, "news-request@example.test", b"From: <x@far.test>\r\nSubject: join\r\n\r\n"
+    )
+    assert (b"already" if state is Subscription.MEMBER else b"owners") in answer.content
+    assert TOKEN.encode() not in answer.content
+
+
+async def test_a_copy_that_comes_back_is_counted_and_the_owners_hear_when_it_is_enough() -> None:
+    around = Around()
+    there = "news+b-mytoken@example.test"
+    assert await command(around, there, REPORT % b"failed", "") == []
+    assert await command(around, there, REPORT % b"delayed", "") == []
+    assert around.bounces == [("mytoken", "550 5.1.1 no such user")]
+    around.bounce = Bounced("a@far.test", 5, is_suspended=True)
+    [told] = await command(around, there, REPORT % b"failed", "")
+    assert [each.address for each in told.recipients] == ["owner@far.test"]
+    assert b"came back on 5 days" in told.content
+    around.letters.clear()
+    around.bounce = Bounced("")
+    assert await command(around, there, REPORT % b"failed", "") == []
+    [unclear] = await command(around, there, b"Subject: what is this\r\n\r\n", "")
+    assert [each.address for each in unclear.recipients] == ["owner@far.test"]
+
+
+async def test_each_copy_bears_its_members_token() -> None:
+    around = Around()
+    await settle(around, post(b"From: <b@far.test>\r\n\r\n", reverse_path="b@far.test"))
+    tokens = {each.address: each.token for made in around.letters.values() for each in made.recipients}
+    assert tokens == {f"{name}@far.test": f"t-{name}" for name in "abcd"}
+    assert all(made.own_copies is not None for made in around.letters.values())
+    assert all(b"List-Unsubscribe" not in made.content for made in around.letters.values())

@@ -128,7 +128,9 @@ async def wire(service: Service[Settings]) -> None:
         acted, mailboxes, running, outgoing, placing, service.draining, retry_seconds=settings.retry_seconds
     )
     service.spawn(acting.run(), name="acting")
-    distributing = Distributing(settings.hostname, lists, running, spool, directory, quarantine)
+    distributing = Distributing(
+        settings.hostname, lists, running, spool, directory, quarantine, settings.unsubscribe_url
+    )
     reporting = Reporting(
         lambda tenant_id, payload: bus.tell(subjects.events(tenant_id), payload), service.draining
     )

@@ -1,6 +1,8 @@
 """What the mda needs of the world."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from directoryclient.policies import AccountSettings, TenantPolicy
@@ -153,17 +155,44 @@ class Quarantine(Protocol):
         """Keep a message that must not reach its recipients, for its tenant. Idempotent. Raises BlobUnavailable."""
 
 
+class Subscription(Enum):
+    """What becomes of somebody who wants to be a member."""
+
+    ASKED = "asked"
+    MEMBER = "member"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounced:
+    """What a bounce came to; no address: it is no member's. `is_suspended`, `is_removed`: by this one."""
+
+    address: str
+    days: int = 0
+    is_suspended: bool = False
+    is_removed: bool = False
+
+
 class MailingLists(Protocol):
     """Which accounts are mailing lists, and their members. All raise directoryclient.Unavailable."""
 
     async def among(self, accounts: Sequence[AccountRef]) -> dict[str, MailingList]:
         """Those that are lists, by account."""
 
-    async def page(self, mailing_list: MailingList, page: int) -> tuple[int, list[str]]:
-        """That page of members, or the next that has any; none: there are no more."""
+    async def page(self, mailing_list: MailingList, page: int) -> tuple[int, list[tuple[str, str]]]:
+        """That page of members with their tokens, or the next that has any; none: there are no more."""
 
     async def members(self, mailing_list: MailingList, addresses: Sequence[str]) -> list[str]:
         """Which of the addresses are members."""
 
     async def remove(self, mailing_list: MailingList, addresses: Sequence[str]) -> None:
         """They are no members any more."""
+
+    async def subscribe(self, mailing_list: MailingList, address: str) -> tuple[Subscription, str]:
+        """It wants to be a member: what is to be said, and the token with which it is asked."""
+
+    async def confirm(self, mailing_list: MailingList, addresses: Sequence[str], token: str) -> str:
+        """The one of these that was asked with this token, which is a member now; "": none."""
+
+    async def bounced(self, mailing_list: MailingList, token: str, reply: str) -> Bounced:
+        """Mail to the member with this token came back."""

@@ -75,5 +75,11 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     object_days: float = Field(
         7.0, description="stored messages stay so long whether or not anybody needs them", ge=1, le=365
     )
+    unsubscribe_url: str = Field(
+        "",
+        description="https://host where the world reaches admin-api's /unsubscribe; members of mailing lists leave there with "
+        "one click (RFC 8058); empty: they leave by mail",
+        pattern=r"^(https://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?)?$",
+    )
     grpc_host: str = Field("127.0.0.1", description="address of the operator's gRPC (the quarantine)")
     grpc_port: int = Field(0, description="its port, usually 2703; 0 turns it off", ge=0, le=65535)

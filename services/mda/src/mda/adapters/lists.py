@@ -7,14 +7,27 @@ import grpc
 from directoryclient import Unavailable
 from mailmodel import AccountRef
 from mailwire.directory.v1 import lists_pb2 as wire
+from mailwire.directory.v1 import membership_pb2 as members
 from mailwire.directory.v1.lists_pb2_grpc import DirectoryListServiceStub
+from mailwire.directory.v1.membership_pb2_grpc import DirectoryMembershipServiceStub
 
 from mda.core.lists import MailingList
+from mda.ports import Bounced, Subscription
 
 ANSWER_SECONDS = 10.0
 KEPT_SECONDS = 60.0
 MOST_KEPT = 50_000
 MOST_AT_ONCE = 1_000
+STATES = {
+    members.SUBSCRIPTION_STATE_ASKED: Subscription.ASKED,
+    members.SUBSCRIPTION_STATE_MEMBER: Subscription.MEMBER,
+}
+# The list has gone, or is full, or that is no address: no later try makes a member of it.
+NEVER = (
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION,
+)
 
 
 class DirectoryLists:
@@ -28,6 +41,7 @@ class DirectoryLists:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stub = DirectoryListServiceStub(channel)
+        self._members = DirectoryMembershipServiceStub(channel)
         self._hears_changes = hears_changes
         self._clock = clock
         # None: it is no list.
@@ -80,7 +94,7 @@ class DirectoryLists:
             self._kept.pop(account_id, None)
             self._kept[account_id] = (until, said.get(account_id))
 
-    async def page(self, mailing_list: MailingList, page: int) -> tuple[int, list[str]]:
+    async def page(self, mailing_list: MailingList, page: int) -> tuple[int, list[tuple[str, str]]]:
         """That page of members, or the next that has any; none: there are no more. Raises Unavailable."""
         try:
             answer = await self._stub.GetMemberPage(
@@ -91,7 +105,9 @@ class DirectoryLists:
             )
         except grpc.aio.AioRpcError as error:
             raise _unavailable(error) from error
-        return answer.page, list(answer.addresses)
+        # A directory from before there were tokens gives none: then copies come back to the owners.
+        tokens = list(answer.tokens) or [""] * len(answer.addresses)
+        return answer.page, list(zip(answer.addresses, tokens, strict=True))
 
     async def members(self, mailing_list: MailingList, addresses: Sequence[str]) -> list[str]:
         """Which of the addresses are members. Raises Unavailable."""
@@ -117,6 +133,52 @@ class DirectoryLists:
             if error.code() is not grpc.StatusCode.NOT_FOUND:
                 raise _unavailable(error) from error
 
+    async def subscribe(self, mailing_list: MailingList, address: str) -> tuple[Subscription, str]:
+        """Raises Unavailable."""
+        try:
+            answer = await self._members.StartSubscription(
+                members.StartSubscriptionRequest(
+                    tenant_id=mailing_list.tenant_id, list_id=mailing_list.list_id, address=address
+                ),
+                timeout=ANSWER_SECONDS,
+            )
+        except grpc.aio.AioRpcError as error:
+            if error.code() in NEVER:
+                return Subscription.CLOSED, ""
+            raise _unavailable(error) from error
+        return STATES.get(answer.state, Subscription.CLOSED), answer.token
+
+    async def confirm(self, mailing_list: MailingList, addresses: Sequence[str], token: str) -> str:
+        """Raises Unavailable."""
+        try:
+            answer = await self._members.FinishSubscription(
+                members.FinishSubscriptionRequest(
+                    tenant_id=mailing_list.tenant_id,
+                    list_id=mailing_list.list_id,
+                    addresses=addresses,
+                    token=token,
+                ),
+                timeout=ANSWER_SECONDS,
+            )
+        except grpc.aio.AioRpcError as error:
+            if error.code() in NEVER:
+                return ""
+            raise _unavailable(error) from error
+        return str(answer.address)
+
+    async def bounced(self, mailing_list: MailingList, token: str, reply: str) -> Bounced:
+        """Raises Unavailable."""
+        try:
+            answer = await self._members.RecordBounce(
+                members.RecordBounceRequest(
+                    tenant_id=mailing_list.tenant_id, list_id=mailing_list.list_id, token=token, reply=reply
+                ),
+                timeout=ANSWER_SECONDS,
+            )
+        except grpc.aio.AioRpcError as error:
+            raise _unavailable(error) from error
+        return Bounced(answer.address, answer.days, answer.suspended, answer.removed)
+
 
 def _unavailable(error: grpc.aio.AioRpcError) -> Unavailable:
     return Unavailable(f"the directory does not answer: {error.code().name}")
@@ -134,4 +196,5 @@ def _list(message: wire.MailingList) -> MailingList:
         message.reply_to == wire.REPLY_TO_LIST,
         tuple(message.owners),
         tuple(message.moderators),
+        message.subscribing == wire.SUBSCRIBING_OPEN,
     )

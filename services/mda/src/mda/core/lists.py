@@ -3,17 +3,20 @@
 The body and the signed fields of the author stay as they are, so that the author's DKIM signature holds.
 """
 
+import base64
 import hashlib
 import re
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import quote
+from uuid import UUID
 
 from mailmsg.compose import field
 from mailmsg.header import fields as fields_of
 from mailmsg.header import first_value
 from mailmsg.words import encode_words
-from spool import SpooledLetter
+from senderauth import Result
+from spool import MARK, OwnCopies, SpooledLetter
 
 from mda.core.sieving import ALPHABET, was_redirected_by
 from mda.core.standing import authors_of, is_authors, is_reverse_paths
@@ -21,6 +24,15 @@ from mda.core.standing import authors_of, is_authors, is_reverse_paths
 BOUNCES = "bounces"
 OWNER = "owner"
 UNSUBSCRIBE = "unsubscribe"
+SUBSCRIBE = "subscribe"
+CONFIRM = "confirm"
+REQUEST = "request"
+# What stands behind NAME- in the addresses that a list has of its own (the directory makes them with the list).
+BESIDE = frozenset({REQUEST, SUBSCRIBE, UNSUBSCRIBE, OWNER})
+# Before the token of the member to whom a copy went, in the reverse-path.
+RETURNED = "b-"
+TOKEN_CHARACTERS = 24
+LOCAL_PART_OCTETS = 64
 # Those of another list, or of whoever pretends to be one.
 REPLACED = frozenset(
     {
@@ -43,6 +55,7 @@ class MailingList:
     replies_to_list: bool
     owners: tuple[str, ...]
     moderators: tuple[str, ...]
+    is_open: bool = False
 
     def beside(self, detail: str) -> str:
         """One of its other addresses."""
@@ -64,7 +77,10 @@ class Kind(Enum):
     # It was made by no human: distributed, it would be answered by the next machine.
     AUTOMATIC = "automatic"
     FOR_OWNERS = "for_owners"
-    UNSUBSCRIBE = "unsubscribe"
+    # It says that a copy did not arrive.
+    RETURNED = "returned"
+    # Somebody asks for something, or answers our question.
+    COMMAND = "command"
 
 
 def kind_of(mailing_list: MailingList, letter: SpooledLetter, header: bytes, detail: str) -> Kind:
@@ -76,10 +92,24 @@ def kind_of(mailing_list: MailingList, letter: SpooledLetter, header: bytes, det
         return Kind.LOOP
     if detail in (BOUNCES, OWNER):
         return Kind.FOR_OWNERS
+    if detail.startswith(RETURNED):
+        return Kind.FOR_OWNERS if envelope.reverse_path else Kind.RETURNED
     submitted = (first_value(header, b"auto-submitted") or b"no").split(b";")[0].strip().lower()
     if not envelope.reverse_path or submitted != b"no":
         return Kind.AUTOMATIC
-    return Kind.UNSUBSCRIBE if detail == UNSUBSCRIBE else Kind.POST
+    return Kind.COMMAND if detail in (SUBSCRIBE, UNSUBSCRIBE, CONFIRM, REQUEST) else Kind.POST
+
+
+def detail_of(mailing_list: MailingList, letter: SpooledLetter) -> str:
+    """Which of the list's addresses it came to: what stands behind the + or, of its own addresses, behind the -."""
+    own = mailing_list.address.rpartition("@")[0].lower()
+    for recipient in letter.envelope.recipients:
+        written = recipient.original_address.rpartition("@")[0].lower()
+        if recipient.account_id == mailing_list.list_id and written.startswith(own):
+            sign, detail = written[len(own) : len(own) + 1], written[len(own) + 1 :]
+            if sign == "+" or (sign == "-" and detail in BESIDE):
+                return detail
+    return ""
 
 
 def posters_of(letter: SpooledLetter) -> list[str]:
@@ -91,8 +121,47 @@ def posters_of(letter: SpooledLetter) -> list[str]:
     return list(dict.fromkeys(found + (authors if len(authors) == 1 else [])))
 
 
+def may_sign(mailing_list: MailingList, letter: SpooledLetter, header: bytes) -> bool:
+    """Whether the list's domain may sign copies: never what may pass for mail of its own people that nobody has proven.
+
+    A receiver takes a signature for the author's where both domains are of one organisation (RFC 7489 §3.1.1); those
+    share their last two labels at least.
+    """
+    envelope, authors = letter.envelope, list(authors_of(letter))
+    if sum(each.name.strip().lower() == b"from" for each in fields_of(header)) != 1 or len(authors) != 1:
+        return False
+    if envelope.sender_account_id:
+        return True
+    if envelope.speaker is not None and envelope.speaker.dmarc is Result.PASS:
+        return True
+    return _last_labels(authors[0]) != _last_labels(mailing_list.address)
+
+
+def _last_labels(address: str) -> list[str]:
+    return address.rpartition("@")[2].lower().rstrip(".").split(".")[-2:]
+
+
+def copies(mailing_list: MailingList, url: str, is_signed: bool) -> OwnCopies:
+    """What each member's copy has of its own: where it comes back, how one leaves (RFC 2369, RFC 8058).
+
+    `url` is that of the page for leaving, "" where there is none. One click needs a signature (RFC 8058 §4).
+    """
+    local_part, _, domain = mailing_list.address.rpartition("@")
+    fits = len(f"{local_part}+{RETURNED}".encode()) + TOKEN_CHARACTERS <= LOCAL_PART_OCTETS
+    reverse_path = f"{local_part}+{RETURNED}{MARK}@{domain}" if fits else mailing_list.beside(BOUNCES)
+    by_mail = b"<" + _mailto(mailing_list.beside(UNSUBSCRIBE)) + b"?subject=unsubscribe>"
+    if not url or not is_signed:
+        fields = field(b"List-Unsubscribe", by_mail, folded=True)
+    else:
+        list_text = base64.b32encode(UUID(mailing_list.list_id).bytes).decode().rstrip("=").lower()
+        page = f"<{url.rstrip('/')}/unsubscribe/{list_text}{MARK}>".encode()
+        fields = field(b"List-Unsubscribe", page + b",\r\n " + by_mail, folded=True)
+        fields += b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+    return OwnCopies(reverse_path, fields, domain if is_signed else "")
+
+
 def distributed(mailing_list: MailingList, content: bytes, header_octets: int) -> bytes:
-    """What members get (RFC 2369, RFC 2919)."""
+    """What all members get (RFC 2369, RFC 2919); how one leaves stands in each copy."""
     header, body = content[:header_octets], content[header_octets:]
     replaced = REPLACED | {b"reply-to"} if mailing_list.replies_to_list else REPLACED
     kept = [each.raw for each in fields_of(header) if each.name.strip().lower() not in replaced]
@@ -108,13 +177,12 @@ def distributed(mailing_list: MailingList, content: bytes, header_octets: int) -
         field(b"List-Post", b"<" + _mailto(mailing_list.address) + b">", folded=True),
         field(b"List-Help", b"<" + _mailto(mailing_list.beside(OWNER)) + b">", folded=True),
         field(b"List-Owner", b"<" + _mailto(mailing_list.beside(OWNER)) + b">", folded=True),
-        field(
-            b"List-Unsubscribe",
-            b"<" + _mailto(mailing_list.beside(UNSUBSCRIBE)) + b"?subject=unsubscribe>",
-            folded=True,
-        ),
         b"Precedence: list\r\n",
     ]
+    if mailing_list.is_open:
+        ours.append(
+            field(b"List-Subscribe", b"<" + _mailto(mailing_list.beside(SUBSCRIBE)) + b">", folded=True)
+        )
     if mailing_list.replies_to_list:
         ours.append(field(b"Reply-To", mailing_list.address.encode(), folded=True))
     kept = [each if each.endswith(b"\n") else each + b"\r\n" for each in kept]

@@ -22,6 +22,8 @@ def plan(
     """
     envelope = letter.envelope
     trace = marks + envelope.trace_prefix
+    own = envelope.own_copies
+    fields = {} if own is None else {each.address: own.fields_of(each) for each in envelope.recipients}
     deliveries = []
     for account, address in local_recipients(letter):
         deliveries.append(
@@ -32,7 +34,9 @@ def plan(
                 mailbox_name=mailboxes.get(account.account_id, INBOX),
                 new=NewMessage(
                     body=letter.body,
-                    prefix=delivery_prefix(envelope.reverse_path, address, trace),
+                    prefix=delivery_prefix(
+                        envelope.reverse_path_of(address), address, trace + fields.get(address, b"")
+                    ),
                     facts=letter.facts,
                     internal_date=envelope.arrived_at,
                     flags=Flags(SystemFlag(0), frozenset()),

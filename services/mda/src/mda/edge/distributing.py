@@ -6,32 +6,32 @@ comes and goes meanwhile. When all is sent the delivery to the list itself is se
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import assert_never
 
-from directoryclient import DirectoryClient, Disposition
+from directoryclient import DirectoryClient
 from mailmodel import AccountRef
-from mailmsg.compose import build_text
 from mailmsg.header import first_value
 from mailmsg.words import decode_words
-from mailproto.smtp.wishes import NO_WISHES, TlsWish, Wishes
 from mailstore import Delivery
 from servicekit import logs
-from spool import Letter, Recipient, Source, Spool, SpooledLetter
+from spool import OwnCopies, Spool, SpooledLetter
 
 from mda import metrics
 from mda.core.findings import Finding, Verdict
 from mda.core.lists import (
     BOUNCES,
-    OWNER,
     Kind,
     MailingList,
+    copies,
+    detail_of,
     distributed,
     kind_of,
     made_queue_id,
+    may_sign,
     posters_of,
 )
-from mda.core.plan import subaddresses
+from mda.edge.list_mail import ListMail
+from mda.edge.membership import FOR_OWNERS, Membership
 from mda.edge.running import Running
 from mda.ports import MailingLists, Quarantine
 
@@ -55,13 +55,14 @@ class Distributing:
         spool: Spool,
         directory: DirectoryClient,
         quarantine: Quarantine,
+        unsubscribe_url: str = "",
     ) -> None:
-        self._hostname = hostname
         self._lists = lists
         self._running = running
-        self._spool = spool
-        self._directory = directory
         self._quarantine = quarantine
+        self._url = unsubscribe_url
+        self._mail = ListMail(hostname, spool, directory)
+        self._membership = Membership(lists, running, self._mail)
 
     async def among(self, accounts: Sequence[AccountRef]) -> dict[str, MailingList]:
         """Which of the accounts are lists."""
@@ -104,7 +105,7 @@ class Distributing:
         is_released: bool,
     ) -> str:
         header = await self._running.header(letter)
-        detail = subaddresses(letter).get(mailing_list.list_id, "")
+        detail = detail_of(mailing_list, letter)
         kind = kind_of(mailing_list, letter, header, detail)
         match kind:
             case Kind.LOOP | Kind.AUTOMATIC:
@@ -112,14 +113,23 @@ class Distributing:
             case Kind.FOR_OWNERS:
                 await self._to_owners(letter, mailing_list)
                 return str(kind.value)
-            case Kind.UNSUBSCRIBE:
-                return await self._unsubscribe(letter, mailing_list)
+            case Kind.RETURNED | Kind.COMMAND:
+                if kind is Kind.COMMAND:
+                    fate = await self._membership.command(letter, mailing_list, header, detail)
+                else:
+                    fate = await self._membership.came_back(letter, mailing_list, detail)
+                if fate == FOR_OWNERS:
+                    await self._to_owners(letter, mailing_list)
+                return fate
             case Kind.POST:
                 reason = "" if is_released else suspect or await self._objection(letter, mailing_list)
                 if reason:
                     await self._hold(letter, delivery, mailing_list, header, reason)
                     return "held"
-                await self._distribute(letter, mailing_list, alive)
+                is_signed = may_sign(mailing_list, letter, header)
+                await self._distribute(
+                    letter, mailing_list, copies(mailing_list, self._url, is_signed), alive
+                )
                 return "distributed"
             case _:
                 assert_never(kind)
@@ -140,7 +150,9 @@ class Distributing:
 
     # -- what goes out
 
-    async def _distribute(self, letter: SpooledLetter, mailing_list: MailingList, alive: Alive) -> None:
+    async def _distribute(
+        self, letter: SpooledLetter, mailing_list: MailingList, own_copies: OwnCopies, alive: Alive
+    ) -> None:
         envelope = letter.envelope
         received = await self._running.content(letter)
         content = distributed(mailing_list, received, letter.facts.header_octets)
@@ -151,7 +163,7 @@ class Distributing:
             if not members:
                 return
             await alive()
-            await self._accept(
+            await self._mail.accept(
                 mailing_list,
                 made_queue_id(envelope.queue_id, mailing_list.list_id, "page", str(page)),
                 mailing_list.beside(BOUNCES),
@@ -159,41 +171,22 @@ class Distributing:
                 content,
                 prefix,
                 letter,
+                own_copies,
             )
             metrics.LIST_COPIES.inc(len(members))
             page += 1
 
     async def _to_owners(self, letter: SpooledLetter, mailing_list: MailingList) -> None:
         envelope = letter.envelope
-        await self._accept(
+        await self._mail.accept(
             mailing_list,
             made_queue_id(envelope.queue_id, mailing_list.list_id, "owners"),
             envelope.reverse_path,
-            mailing_list.owners,
+            [(each, "") for each in mailing_list.owners],
             await self._running.content(letter),
             f"Delivered-To: {mailing_list.address}\r\n".encode() + envelope.trace_prefix,
             letter,
         )
-
-    async def _unsubscribe(self, letter: SpooledLetter, mailing_list: MailingList) -> str:
-        posters = posters_of(letter)
-        members = await self._lists.members(mailing_list, posters) if posters else []
-        if not members:
-            # Of whom nobody knows for certain, or who is a member by another address: a human looks at it.
-            await self._to_owners(letter, mailing_list)
-            return str(Kind.FOR_OWNERS.value)
-        # Told first: after a crash in between it is done again, and its queue id is known.
-        await self._tell(
-            letter,
-            mailing_list,
-            "unsubscribed",
-            members,
-            f"You left {mailing_list.address}",
-            f"{', '.join(members)} is no member of the mailing list {mailing_list.address} any more.\n\n"
-            f"If you did not ask for that, write to {mailing_list.beside(OWNER)}.\n",
-        )
-        await self._lists.remove(mailing_list, members)
-        return "unsubscribed"
 
     async def _hold(
         self,
@@ -210,7 +203,7 @@ class Distributing:
         finding = Finding("list", Verdict.SKIPPED, f"held for the moderators: {reason}")
         await self._quarantine.hold(held, await self._running.content(letter), [finding])
         subject = decode_words(first_value(header, b"subject") or b"")[:SUBJECT_CHARACTERS]
-        await self._tell(
+        await self._mail.tell(
             letter,
             mailing_list,
             "told",
@@ -219,70 +212,4 @@ class Distributing:
             f"A message to the mailing list {mailing_list.address} is held: {reason}.\n\n"
             f"From: {envelope.reverse_path}\nSubject: {subject}\nQueue id: {held_id}\n\n"
             "It lies in the quarantine; whoever runs the platform for you can release it to the members or delete it.\n",
-        )
-
-    async def _tell(
-        self,
-        letter: SpooledLetter,
-        mailing_list: MailingList,
-        what: str,
-        addresses: Sequence[str],
-        subject: str,
-        text: str,
-    ) -> None:
-        queue_id = made_queue_id(letter.envelope.queue_id, mailing_list.list_id, what)
-        content = build_text(
-            sender=mailing_list.beside(OWNER),
-            recipients=addresses,
-            subject=subject,
-            text=text,
-            message_id=f"<{queue_id}@{self._hostname}>",
-            sent_at=letter.envelope.arrived_at,
-            extra={"Auto-Submitted": "auto-generated"},
-        )
-        await self._accept(mailing_list, queue_id, "", addresses, content, b"", None)
-
-    async def _accept(
-        self,
-        mailing_list: MailingList,
-        queue_id: str,
-        reverse_path: str,
-        addresses: Sequence[str],
-        content: bytes,
-        prefix: bytes,
-        letter: SpooledLetter | None,
-    ) -> None:
-        resolutions = await self._directory.resolve(list(addresses))
-        recipients: dict[tuple[str, str | None], Recipient] = {}
-        for address, resolution in zip(addresses, resolutions, strict=True):
-            if resolution.disposition is Disposition.REMOTE:
-                recipients.setdefault(
-                    (address.lower(), None), Recipient(address, address, mailing_list.tenant_id, None)
-                )
-            else:
-                for target in resolution.targets:
-                    recipients.setdefault(
-                        (target.address.lower(), target.account_id),
-                        Recipient(target.address, address, target.tenant_id, target.account_id),
-                    )
-        if not recipients:
-            return
-        is_binary = letter is not None and letter.envelope.binary
-        tls = TlsWish.USUAL if letter is None else letter.envelope.wishes.tls
-        international = reverse_path + "".join(each.address for each in recipients.values())
-        await self._spool.accept(
-            Letter(
-                queue_id=queue_id,
-                reverse_path=reverse_path,
-                recipients=tuple(recipients.values()),
-                content=content,
-                trace_prefix=prefix,
-                source=Source.SIEVE,
-                arrived_at=datetime.now(UTC),
-                sender_account_id=mailing_list.list_id,
-                smtputf8=not international.isascii() or (letter is not None and letter.envelope.smtputf8),
-                eight_bit=is_binary or not content.isascii(),
-                binary=is_binary,
-                wishes=NO_WISHES if tls is TlsWish.USUAL else Wishes(tls=tls),
-            )
         )
