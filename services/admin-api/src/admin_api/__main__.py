@@ -11,6 +11,7 @@ from mailwire.directory.v1.directory_pb2_grpc import DirectoryServiceStub
 from mailwire.directory.v1.keys_pb2_grpc import DirectoryKeyServiceStub
 from mailwire.directory.v1.ldap_pb2_grpc import DirectoryLdapServiceStub
 from mailwire.directory.v1.lists_pb2_grpc import DirectoryListServiceStub
+from mailwire.directory.v1.membership_pb2_grpc import DirectoryMembershipServiceStub
 from mailwire.directory.v1.openid_pb2_grpc import DirectoryOpenidServiceStub
 from mailwire.directory.v1.scim_pb2_grpc import DirectoryScimServiceStub
 from mailwire.directory.v1.second_factor_pb2_grpc import (
@@ -44,6 +45,7 @@ from admin_api.edge.gateway import attach as attach_gateway
 from admin_api.edge.identity import attach as attach_identity
 from admin_api.edge.keys import attach as attach_keys
 from admin_api.edge.ldap import attach as attach_ldap
+from admin_api.edge.leaving import attach as attach_leaving
 from admin_api.edge.lists import attach as attach_lists
 from admin_api.edge.mailboxes import attach as attach_mailboxes
 from admin_api.edge.openid import attach as attach_openid
@@ -91,6 +93,7 @@ async def wire(service: Service[Settings]) -> None:
     attach_keys(app, DirectoryKeyServiceStub(channel))
     attach_ldap(app, DirectoryLdapServiceStub(channel))
     attach_lists(app, DirectoryListServiceStub(channel))
+    attach_leaving(app, DirectoryMembershipServiceStub(channel))
     attach_scim(app, DirectoryScimServiceStub(channel))
     attach_openid(app, DirectoryOpenidServiceStub(channel))
     attach_policies(app, policies.stub(channel))

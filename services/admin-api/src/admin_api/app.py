@@ -24,6 +24,7 @@ from admin_api.edge import (
     gateway,
     guard,
     keys,
+    leaving,
     lists,
     mailboxes,
     problems,
@@ -94,6 +95,7 @@ def build(directory: Any, outgoing: Any, token: str, request_octets: int, questi
         scripts,
     ):
         app.include_router(part.router, dependencies=SHOWN, responses=ERRORS)  # type: ignore[arg-type]
+    app.include_router(leaving.router)
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
 
     @app.get("/docs", include_in_schema=False)

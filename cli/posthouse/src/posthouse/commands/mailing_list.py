@@ -12,6 +12,7 @@ from posthouse.errors import Problem
 from posthouse.output import as_json, console, guarded, table
 
 app = typer.Typer(no_args_is_help=True, help="Mailing lists: addresses whose mail goes to members.")
+SUSPENDED = ("address", "bounce_days", "last_bounce")
 COLUMNS = ("address", "name", "posting", "reply_to", "members", "owners")
 AT_ONCE = 1000
 Address = Annotated[str, typer.Argument(help="The list, e.g. news@example.org.")]
@@ -25,6 +26,14 @@ ReplyTo = Annotated[
     str | None, typer.Option(help="Where answers go: author, or list (breaks DKIM signatures of Reply-To).")
 ]
 Owners = Annotated[list[str] | None, typer.Option("--owner", help="Gets what comes back; several times.")]
+Subscribing = Annotated[
+    str | None, typer.Option(help="open: whoever confirms it by mail becomes a member; closed.")
+]
+VisibleTo = Annotated[str | None, typer.Option(help="Whose EXPN is answered: owners, members, tenant.")]
+BounceLimit = Annotated[
+    int | None, typer.Option(help="Days on which mail to a member comes back before it gets none; 0: never.")
+]
+BounceAction = Annotated[str | None, typer.Option(help="What happens then: suspend, remove.")]
 Moderators = Annotated[list[str] | None, typer.Option("--moderator", help="May post always; several times.")]
 
 
@@ -42,6 +51,10 @@ def create(
     description: Description = None,
     posting: Posting = None,
     reply_to: ReplyTo = None,
+    subscribing: Subscribing = None,
+    visible_to: VisibleTo = None,
+    bounce_limit: BounceLimit = None,
+    bounce_action: BounceAction = None,
     even_if_confusable: Confusable = False,
     data: Data = None,
     url: Url = None,
@@ -51,7 +64,15 @@ def create(
 ) -> None:
     """Create a list without members. Members alone may post, where nothing else is said."""
     body = _given(
-        name=name, description=description, posting=posting, reply_to=reply_to, moderators=moderator
+        name=name,
+        description=description,
+        posting=posting,
+        reply_to=reply_to,
+        moderators=moderator,
+        subscribing=subscribing,
+        visible_to=visible_to,
+        bounce_limit=bounce_limit,
+        bounce_action=bounce_action,
     )
     made = client(data, url, token, token_file).call(
         "POST",
@@ -102,6 +123,10 @@ def change(
     description: Description = None,
     posting: Posting = None,
     reply_to: ReplyTo = None,
+    subscribing: Subscribing = None,
+    visible_to: VisibleTo = None,
+    bounce_limit: BounceLimit = None,
+    bounce_action: BounceAction = None,
     data: Data = None,
     url: Url = None,
     token: Token = None,
@@ -116,6 +141,10 @@ def change(
         reply_to=reply_to,
         owners=owner,
         moderators=moderator,
+        subscribing=subscribing,
+        visible_to=visible_to,
+        bounce_limit=bounce_limit,
+        bounce_action=bounce_action,
     )
     if no_moderators:
         body["moderators"] = []
@@ -154,6 +183,21 @@ def members(
         as_json(found)
     for each in [] if json else found:
         typer.echo(each)
+
+
+@app.command()
+@guarded
+def suspended(
+    address: Address,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Show members that get no mail because it came back; `add` ends that."""
+    found = client(data, url, token, token_file).every(f"{named('lists', address)}/suspended")
+    as_json(found) if json else table(found, SUSPENDED, "Nobody is suspended.")
 
 
 @app.command()

@@ -13,6 +13,15 @@ from admin_api.models import Confusable, Page, Wire
 router = APIRouter(prefix="/v1", tags=["mailing lists"])
 Posting = Literal["anyone", "members", "moderators"]
 ReplyTo = Literal["author", "list"]
+Subscribing = Literal["closed", "open"]
+VisibleTo = Literal["owners", "members", "tenant"]
+BounceAction = Literal["suspend", "remove"]
+BounceLimit = Annotated[
+    int,
+    Field(
+        ge=0, le=100, description="on so many days mail to a member comes back before it gets none; 0: never"
+    ),
+]
 POSTING: "dict[Posting, wire.Posting.ValueType]" = {
     "anyone": wire.POSTING_ANYONE,
     "members": wire.POSTING_MEMBERS,
@@ -22,6 +31,22 @@ REPLY_TO: "dict[ReplyTo, wire.ReplyTo.ValueType]" = {
     "author": wire.REPLY_TO_AUTHOR,
     "list": wire.REPLY_TO_LIST,
 }
+SUBSCRIBING: "dict[Subscribing, wire.Subscribing.ValueType]" = {
+    "closed": wire.SUBSCRIBING_CLOSED,
+    "open": wire.SUBSCRIBING_OPEN,
+}
+VISIBLE_TO: "dict[VisibleTo, wire.VisibleTo.ValueType]" = {
+    "owners": wire.VISIBLE_TO_OWNERS,
+    "members": wire.VISIBLE_TO_MEMBERS,
+    "tenant": wire.VISIBLE_TO_TENANT,
+}
+BOUNCE_ACTION: "dict[BounceAction, wire.BounceAction.ValueType]" = {
+    "suspend": wire.BOUNCE_ACTION_SUSPEND,
+    "remove": wire.BOUNCE_ACTION_REMOVE,
+}
+SUBSCRIBING_WORDS = {value: word for word, value in SUBSCRIBING.items()}
+VISIBLE_TO_WORDS = {value: word for word, value in VISIBLE_TO.items()}
+BOUNCE_ACTION_WORDS = {value: word for word, value in BOUNCE_ACTION.items()}
 POSTING_WORDS = {value: word for word, value in POSTING.items()}
 REPLY_TO_WORDS = {value: word for word, value in REPLY_TO.items()}
 Addresses = Annotated[list[str], Field(max_length=20)]
@@ -40,6 +65,20 @@ class MailingList(BaseModel):
     owners: Annotated[list[str], Field(description="get what comes back")]
     moderators: Annotated[list[str], Field(description="may post always, and are told of what is held")]
     members: int
+    subscribing: Annotated[
+        Subscribing, Field(description="open: whoever confirms it by mail becomes a member")
+    ]
+    visible_to: Annotated[VisibleTo, Field(description="whose EXPN is answered; owners: moderators too")]
+    bounce_limit: BounceLimit
+    bounce_action: BounceAction
+
+
+class Suspended(BaseModel):
+    """A member that gets no mail because it came back; who adds it again ends that."""
+
+    address: str
+    bounce_days: int
+    last_bounce: str
 
 
 class NewList(Wire):
@@ -50,6 +89,10 @@ class NewList(Wire):
     reply_to: ReplyTo = "author"
     owners: Addresses
     moderators: Addresses = Field(default_factory=list)
+    subscribing: Subscribing = "closed"
+    visible_to: VisibleTo = "owners"
+    bounce_limit: BounceLimit = 5
+    bounce_action: BounceAction = "suspend"
     even_if_confusable: Confusable = False
 
 
@@ -62,6 +105,10 @@ class ListChange(Wire):
     reply_to: ReplyTo | None = None
     owners: Addresses | None = None
     moderators: Addresses | None = None
+    subscribing: Subscribing | None = None
+    visible_to: VisibleTo | None = None
+    bounce_limit: BounceLimit | None = None
+    bounce_action: BounceAction | None = None
 
 
 class Members(Wire):
@@ -91,6 +138,10 @@ def _shown(message: wire.MailingList) -> MailingList:
         owners=list(message.owners),
         moderators=list(message.moderators),
         members=message.members,
+        subscribing=SUBSCRIBING_WORDS[message.subscribing],
+        visible_to=VISIBLE_TO_WORDS[message.visible_to],
+        bounce_limit=message.bounce_limit,
+        bounce_action=BOUNCE_ACTION_WORDS[message.bounce_action],
     )
 
 
@@ -106,6 +157,10 @@ async def create_list(new: NewList, request: Request) -> MailingList:
             reply_to=REPLY_TO[new.reply_to],
             owners=new.owners,
             moderators=new.moderators,
+            subscribing=SUBSCRIBING[new.subscribing],
+            visible_to=VISIBLE_TO[new.visible_to],
+            bounce_limit=new.bounce_limit,
+            bounce_action=BOUNCE_ACTION[new.bounce_action],
             even_if_confusable=new.even_if_confusable,
         ),
         timeout=SECONDS,
@@ -142,9 +197,28 @@ async def list_members(
     return Page(items=list(found.addresses), next_page=found.next_page_token)
 
 
+@router.get("/lists/{mailing_list:path}/suspended")
+async def list_suspended(
+    mailing_list: str,
+    request: Request,
+    size: Annotated[int, Query(ge=1, le=1000)] = 100,
+    page: str = "",
+) -> Page[Suspended]:
+    """Members that get no mail any more because it came back."""
+    found = await request.app.state.lists.ListMembers(
+        wire.ListMembersRequest(list=mailing_list, page_size=size, page_token=page, suspended=True),
+        timeout=SECONDS,
+    )
+    items = [
+        Suspended(address=each.address, bounce_days=each.bounce_days, last_bounce=each.last_bounce)
+        for each in found.members
+    ]
+    return Page(items=items, next_page=found.next_page_token)
+
+
 @router.post("/lists/{mailing_list:path}/members")
 async def add_members(mailing_list: str, members: Members, request: Request) -> Changed:
-    """Add up to 1,000 members; who is one stays one."""
+    """Add up to 1,000 members; who is one stays one, and who got no mail because it came back gets mail again."""
     done = await request.app.state.lists.AddMembers(
         wire.AddMembersRequest(list=mailing_list, addresses=members.addresses), timeout=SECONDS
     )
@@ -180,6 +254,14 @@ async def change_list(mailing_list: str, change: ListChange, request: Request) -
             owners=change.owners or [],
             moderators=change.moderators or [],
             no_moderators=change.moderators == [],
+            subscribing=SUBSCRIBING[change.subscribing]
+            if change.subscribing
+            else wire.SUBSCRIBING_UNSPECIFIED,
+            visible_to=VISIBLE_TO[change.visible_to] if change.visible_to else wire.VISIBLE_TO_UNSPECIFIED,
+            bounce_limit=change.bounce_limit,
+            bounce_action=BOUNCE_ACTION[change.bounce_action]
+            if change.bounce_action
+            else wire.BOUNCE_ACTION_UNSPECIFIED,
         ),
         timeout=SECONDS,
     )
