@@ -14,6 +14,7 @@ from mailmsg.facts import examine
 from mailproto.smtp.client import Passed
 from mailproto.smtp.dsn_request import MessageRequest, Notify, RecipientRequest, Ret
 from mailproto.smtp.reply import Reply
+from mailproto.smtp.wishes import ByMode, DeliverBy, Wishes
 from mta_queue.core.outcome import Outcome, Verdict, is_to_be_told
 from mta_queue.edge.notices import Notices
 from mta_queue.ports import Due
@@ -165,3 +166,19 @@ def test_a_stranger_is_told_where_his_domain_spoke_for_him(spf: Result, letters:
     assert len(world.letters) == letters
     # It is settled all the same.
     assert world.made == ["b@b.test"]
+
+
+def test_what_was_asked_for_of_time_is_in_the_notice() -> None:
+    """RFC 2852 (Deliver-By-Date), RFC 4865 (Future-Release-Request): fields of the message, before those of recipients."""
+    by = DeliverBy(datetime(2026, 11, 22, 8, 30, tzinfo=UTC), ByMode.RETURN)
+    wishes = Wishes(deliver_by=by, release_at=datetime(2026, 11, 22, 7, tzinfo=UTC))
+    told = {"b@b.test": RecipientRequest()}
+    world = tell([outcome("b@b.test", Verdict.FAILED)], told, wishes=wishes)
+    [of_message, _] = cast(list[Message], parts(world.letters[0])[1].get_payload())
+    assert of_message["Deliver-By-Date"] == "Sun, 22 Nov 2026 08:30:00 +0000"
+    assert of_message["Future-Release-Request"] == "until;2026-11-22T07:00:00Z"
+    [of_message, _] = cast(
+        list[Message], parts(tell([outcome("b@b.test", Verdict.FAILED)], told).letters[0])[1].get_payload()
+    )
+    assert of_message["Arrival-Date"] == "Sat, 21 Nov 2026 00:00:00 +0000"
+    assert not {"deliver-by-date", "future-release-request"} & {name.lower() for name in of_message}

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 
 from mailmsg.compose import encode_text, field
@@ -56,6 +56,7 @@ class Subject:
 
     `reporting_mta` is our host name; `reverse_path` the address to tell; `header` its header block as it was sent on.
     `content` is the whole message where it is to be returned (RFC 3461 §4.3), else empty. `envelope_id`: ENVID, decoded.
+    `deliver_by`: until when it should have been delivered (RFC 2852); `release_at`: until when it was to be held (RFC 4865).
     """
 
     reporting_mta: str
@@ -65,6 +66,8 @@ class Subject:
     queue_id: str = ""
     envelope_id: str = ""
     content: bytes = b""
+    deliver_by: datetime | None = None
+    release_at: datetime | None = None
 
 
 def build_failure(
@@ -224,6 +227,11 @@ def _status(
     if subject.queue_id:
         lines.append(f"X-Posthouse-Queue-Id: {_clean(subject.queue_id)}")
     lines.append(f"Arrival-Date: {format_date(subject.arrived_at).decode()}")
+    if subject.deliver_by is not None:
+        lines.append(f"Deliver-By-Date: {format_date(subject.deliver_by).decode()}")
+    if subject.release_at is not None:
+        at = subject.release_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        lines.append(f"Future-Release-Request: until;{at}")
     for recipient in recipients:
         lines.append("")
         if recipient.original_recipient:

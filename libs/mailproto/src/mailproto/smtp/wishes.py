@@ -103,6 +103,11 @@ class Wishes:
     priority: int = 0
     release_at: datetime | None = None
 
+    @property
+    def deliver_by_at(self) -> datetime | None:
+        """Until when it is to be delivered, where that was asked for."""
+        return None if self.deliver_by is None else self.deliver_by.at
+
     def is_held(self, now: datetime) -> bool:
         """Whether it is too early to deliver it."""
         return self.release_at is not None and self.release_at > now

@@ -79,6 +79,8 @@ class Receipts:
             header=envelope.trace_prefix + letter.facts.header,
             queue_id=envelope.queue_id,
             envelope_id=envelope.request.shown_envelope_id,
+            deliver_by=envelope.wishes.deliver_by_at,
+            release_at=envelope.wishes.release_at,
         )
         message_id = f"<{queue_id}@{self._hostname}>"
         if action is Action.DELAYED:

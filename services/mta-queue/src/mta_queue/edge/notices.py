@@ -176,6 +176,8 @@ class Notices:
                 queue_id=envelope.queue_id,
                 envelope_id=envelope.request.shown_envelope_id,
                 content=returned,
+                deliver_by=envelope.wishes.deliver_by_at,
+                release_at=envelope.wishes.release_at,
             ),
             [
                 RecipientStatus(
