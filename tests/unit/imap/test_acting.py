@@ -1,11 +1,16 @@
 """What users do in mailboxes that have a script is told (RFC 6785), and nothing else is."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from imap.core.acting import KEPT_SECONDS, Scripted
+from directoryclient import Identity, Unavailable
+from directoryclient.sharing import Person
+from imap.core.acting import KEPT_SECONDS, Cause, Scripted, tell_saved
+from imap.core.places import Reach
 from mailmodel import AccountRef
 from mailstore import StoreUnavailable
 
@@ -163,3 +168,53 @@ def test_it_is_offered_where_it_is_set_up_and_only_then(imap: Imap) -> None:
         assert "APPENDUID" in client.append("Subject: x\n\nx\n")
     finally:
         other.close()
+
+
+class People:
+    """Who owns what; away when it is told so."""
+
+    is_away = False
+
+    async def by_id(self, tenant_id: str, account_ids: Sequence[str]) -> dict[str, Person]:
+        if self.is_away:
+            raise Unavailable("away")
+        return {"bob": Person("bob", "bob@example.test", shared=False)} if "bob" in account_ids else {}
+
+
+@pytest.mark.parametrize("owner", ["bob", "nobody"])
+def test_in_a_mailbox_of_others_its_owner_is_named_and_who_did_it(heard: Heard, owner: str) -> None:
+    people = People()
+
+    async def named(*_asked: object) -> dict[tuple[int, str], bytes]:
+        return {(5, "/shared/imapsieve/script"): b"main"}
+
+    session: Any = SimpleNamespace(
+        scripted=heard.scripted,
+        who=Identity(AccountRef("tenant", "alice"), "alice@example.test", "store"),
+        people=people,
+        store=SimpleNamespace(annotations_named=named),
+    )
+    reach = Reach(AccountRef("tenant", owner), 5, reader_id="alice")
+    asyncio.run(tell_saved(session, reach, [1, 2], Cause.COPY))
+    told = [(each["owner"], each["user"], each["account_id"], each["uids"]) for each in heard.events]
+    # Nobody's script runs for somebody who is not there.
+    assert told == ([("bob@example.test", "alice@example.test", "bob", [1, 2])] if owner == "bob" else [])
+    heard.events.clear()
+    people.is_away = True
+    asyncio.run(tell_saved(session, reach, [3], Cause.COPY))
+    assert heard.events == []
+
+
+def test_many_messages_are_several_events(heard: Heard) -> None:
+    async def named(*_asked: object) -> dict[tuple[int, str], bytes]:
+        return {(0, "/shared/imapsieve/script"): b"main"}
+
+    session: Any = SimpleNamespace(
+        scripted=heard.scripted,
+        who=Identity(AccountRef("tenant", "alice"), "alice@example.test", "store"),
+        store=SimpleNamespace(annotations_named=named),
+    )
+    reach = Reach(AccountRef("tenant", "alice"), 5)
+    asyncio.run(tell_saved(session, reach, list(range(1, 1202)), Cause.COPY))
+    assert [len(each["uids"]) for each in heard.events] == [500, 500, 201]
+    assert len({each["event_id"] for each in heard.events}) == 3
