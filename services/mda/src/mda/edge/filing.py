@@ -215,7 +215,7 @@ class Filing:
             header = marks(findings, standing)
             mailboxes = await self._junk(letter) if is_junk else await self._folders(letter)
             deliveries = await self._without_asking(letter, plan(letter, header, mailboxes))
-            job = await self._in_time(Job(arrived.item, letter, deliveries, findings))
+            job = await self._in_time(Job(arrived.item, letter, deliveries, findings, is_junk))
         except (StoreUnavailable, Unavailable, SpoolUnavailable, OutcomeUnknown) as error:
             metrics.POSTPONED.inc()
             self._log.warning("filing_postponed", messages=1, error=str(error))
