@@ -1,5 +1,6 @@
 """Limits by sender domain, and numbers at once that processes share: in virtual time, over what they tell each other."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -173,6 +174,19 @@ def test_a_process_that_died_is_forgotten_and_one_that_lives_is_not() -> None:
     now[0] += HEARD_SECONDS - SAY_AGAIN_SECONDS - 2
     assert two.session(HERE) is None
     now[0] += SAY_AGAIN_SECONDS + 2
+    assert two.session(HERE) is not None
+
+
+def test_a_process_that_ends_takes_its_sessions_with_it() -> None:
+    bus: list[Process] = []
+    now = [1000.0]
+    one, two = Process(bus, now, client_sessions=1), Process(bus, now, client_sessions=1)
+    held = one.session(HERE)
+    assert held is not None
+    one.sharing.tell()
+    assert two.session(HERE) is None
+    held.close()
+    asyncio.run(one.sharing.close())
     assert two.session(HERE) is not None
 
 

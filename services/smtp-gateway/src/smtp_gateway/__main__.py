@@ -14,6 +14,7 @@ from servicekit.settings import read_secret, read_secrets
 from spool import Spool
 
 from smtp_gateway.adapters.configured import hooks_of
+from smtp_gateway.adapters.expansions import DirectoryExpansions
 from smtp_gateway.adapters.judge import MdaJudge
 from smtp_gateway.adapters.ledgers import keep_reading
 from smtp_gateway.adapters.questions import QUESTION_SECONDS, Questions
@@ -67,6 +68,7 @@ async def wire(service: Service[Settings]) -> None:
     sharing = Sharing(controls.limits, bus.tell, time.monotonic, controls.at_once)
     await sharing.listen(bus)
     service.spawn(sharing.run(service.draining), name="sharing")
+    service.on_close(sharing.close)
     rooms, followed = await follow_rooms(bus, policies)
     service.spawn(keep_reading([followed], service.draining), name="rooms")
     load = Load(settings.messages_at_once, settings.lag_seconds)
@@ -89,6 +91,7 @@ async def wire(service: Service[Settings]) -> None:
         hooks=hooks_of(settings.hooks),
         rooms=rooms,
         judge=_judge(service),
+        expansions=DirectoryExpansions(channel),
         local_mtas=Networks(map(str, settings.lmtp_networks)),
         load=load,
         tell=bus.tell,

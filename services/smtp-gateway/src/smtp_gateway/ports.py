@@ -107,6 +107,22 @@ class Asked:
     speaker: Speaker | None
 
 
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Of a mailing list, as far as whoever asks may see them: `addresses` are up to a thousand of `count`."""
+
+    are_shown: bool
+    count: int = 0
+    addresses: tuple[str, ...] = ()
+
+
+class Expansions(Protocol):
+    """Who is behind the addresses of mailing lists."""
+
+    async def members(self, address: str, account_id: str) -> Members | None:
+        """For this account; None: it is no list. Raises directoryclient.Unavailable."""
+
+
 class Judge(Protocol):
     """Who looks into messages."""
 

@@ -7,11 +7,13 @@ from mailproto.smtp.address import AddressInvalid, parse_forward_path
 from mailproto.smtp.reply import Charset, Reply
 
 from smtp_gateway.core import roles
+from smtp_gateway.ports import Members
 
 # RFC 5321 §7.3: neither confirmed nor denied.
 CANNOT = Reply.of(252, "2.5.0", "Send mail and it will be tried")
 # RFC 6531 §3.7.4.2
 NOT_SHOWN = Reply.of(252, "2.6.8", "Ask with SMTPUTF8 to see an address outside ASCII")
+EMPTY = Reply.of(252, "2.5.0", "The list has no members")
 BAD = Reply.of(501, "5.1.3", "That is no address")
 
 
@@ -35,10 +37,18 @@ def verify(address: str, resolution: Resolution, who: Identity, charset: Charset
     return _shown((resolution.targets[0].address if sole else address,), charset)
 
 
-def expand(resolution: Resolution, who: Identity, charset: Charset) -> Reply:
-    """The answer to EXPN: a line for each place that the address leads to."""
+def expand(resolution: Resolution, who: Identity, charset: Charset, members: Members | None = None) -> Reply:
+    """The answer to EXPN: a line for each place that the address leads to, or for each member of a mailing list."""
     if (refusal := _refusal(resolution, who)) is not None:
         return refusal
+    if members is not None:
+        if not members.are_shown:
+            return CANNOT
+        if not members.addresses:
+            return EMPTY
+        if members.count > len(members.addresses):
+            return Reply.of(252, "2.5.0", f"The list has {members.count} members, too many to show")
+        return _shown(members.addresses, charset)
     return _shown([target.address for target in resolution.targets], charset)
 
 

@@ -346,11 +346,14 @@ class Session:
             return verifying.BAD
         try:
             [resolution] = await self._needs.directory.resolve([address])
+            members = None
+            if isinstance(event, events.ExpnAsked) and self._needs.expansions is not None:
+                members = await self._needs.expansions.members(address, self._who.account.account_id)
         except Unavailable as error:
             LOG.warning("address_unresolved", error=str(error))
             return roles.UNWELL
         if isinstance(event, events.ExpnAsked):
-            return verifying.expand(resolution, self._who, event.charset)
+            return verifying.expand(resolution, self._who, event.charset, members)
         return verifying.verify(address, resolution, self._who, event.charset)
 
     # -- TLS and login

@@ -118,3 +118,7 @@ class Sharing:
                     await draining.wait()
             except TimeoutError:
                 continue
+
+    async def close(self) -> None:
+        """When all sessions are over: the others need not wait until what was said of them is forgotten."""
+        self.tell()
