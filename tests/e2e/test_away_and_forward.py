@@ -90,3 +90,19 @@ def test_mail_that_could_go_nowhere_is_kept(platform: Platform) -> None:
     assert httpx.delete(url, headers=headers, trust_env=False).status_code == 204
     send(platform, "x@peer.invalid", user.address, "for nobody else")
     wait_for_subject(platform, user.address, user.password, "for nobody else")
+
+
+def test_what_is_taken_for_junk_is_neither_sent_on_nor_answered(platform: Platform) -> None:
+    user, other, sender = platform.create_accounts(["annoyed", "spared", "blocked-one"])
+    wish(platform, user, forward_to=[other.address], vacation=True, vacation_text="Away.")
+    platform.choose("tenants/demo/policy", blocked_senders=[sender.address])
+    try:
+        send(platform, sender.address, user.address, "buy this")
+        assert subjects(platform, user, 1, "Junk") == ["buy this"]
+    finally:
+        platform.choose("tenants/demo/policy", blocked_senders=[])
+    # What comes after it is through: so would be what came of the first one.
+    send(platform, "friend@peer.invalid", user.address, "from a friend")
+    wait_for_subject(platform, other.address, other.password, "from a friend")
+    assert subjects(platform, other, 1) == ["from a friend"]
+    assert is_empty(platform, sender), subjects(platform, sender, 1)
