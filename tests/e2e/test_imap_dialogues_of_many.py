@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -51,7 +52,12 @@ def test_dialogue_of_many(platform: Platform, path: Path) -> None:
         dialogue_of_many.play_live(
             path,
             connect,
-            substitutions={"login": one.address, "password": one.password, "other": other.address},
+            substitutions={
+                "login": one.address,
+                "password": one.password,
+                "other": other.address,
+                "user": quote(one.address, safe=""),
+            },
         )
     )
     assert len({*met}) == 2

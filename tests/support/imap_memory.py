@@ -110,13 +110,25 @@ class _Changes:
 
     def __init__(self) -> None:
         self.told: dict[str, list[Callable[[int, int], None]]] = {}
+        self.renewed: dict[str, dict[Callable[[int, int], None], Callable[[int], None]]] = {}
 
     def tell(self, change: MailboxChange) -> None:
+        if change.keys:
+            for renewed in self.renewed.get(change.account.account_id, {}).values():
+                renewed(change.mailbox_id)
+            return
         for told in self.told.get(change.account.account_id, []):
             told(change.mailbox_id, change.highest_modseq)
 
-    async def listen(self, account: AccountRef, told: Callable[[int, int], None]) -> "_Listening":
+    async def listen(
+        self,
+        account: AccountRef,
+        told: Callable[[int, int], None],
+        renewed: Callable[[int], None] | None = None,
+    ) -> "_Listening":
         self.told.setdefault(account.account_id, []).append(told)
+        if renewed is not None:
+            self.renewed.setdefault(account.account_id, {})[told] = renewed
         return _Listening(self.told[account.account_id], told)
 
 

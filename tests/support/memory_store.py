@@ -495,11 +495,13 @@ class MemoryStore:
 
     async def renew_mailbox_key(self, owner: AccountRef, mailbox_id: int, holder_id: str) -> None:
         self.of(owner).by_id(mailbox_id).keys[holder_id] = b"%032d" % next(self._names)
+        self.tell(MailboxChange(AccountRef(owner.tenant_id, holder_id), mailbox_id, 0, keys=True))
 
     async def forget_mailbox_keys(self, holder: AccountRef) -> None:
         for account in self._accounts.values():
             for box in account.boxes.values():
                 box.keys.pop(holder.account_id, None)
+        self.tell(MailboxChange(holder, 0, 0, keys=True))
 
     # -- annotations
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from imap.adapters.changes import BusChanges
 from mailmodel import AccountRef
-from mailstore import MailboxChange
+from mailstore import MailboxChange, bus_notifier
 from mailwire.mailbox.v1 import mailbox_pb2 as wire
 
 ACCOUNT = AccountRef("tenant", "account")
@@ -78,3 +78,32 @@ async def test_what_this_process_has_done_itself_is_told_without_the_bus() -> No
     changes.told(MailboxChange(ACCOUNT, 7, 12))
     changes.told(MailboxChange(AccountRef(ACCOUNT.tenant_id, "another"), 7, 12))
     assert heard == [(7, 12)]
+
+
+async def test_a_renewed_key_is_told_to_the_accounts_own_sessions_and_never_left_out() -> None:
+    bus = Bus()
+    changes = BusChanges(cast(Any, bus))
+    heard: list[tuple[int, int]] = []
+    renewed: list[int] = []
+    own = await changes.listen(ACCOUNT, lambda *change: heard.append(change), renewed.append)
+    await changes.listen(ACCOUNT, lambda *change: heard.append(change))
+
+    class Sent:
+        def tell(self, _subject: str, payload: bytes) -> None:
+            for callback in bus.callbacks:
+                callback("", payload)
+
+    # Two changes within a moment are told as one; a key is told all the same, and as nothing else.
+    tell = bus_notifier(cast(Any, Sent()))
+    for change in (
+        MailboxChange(ACCOUNT, 7, 12),
+        MailboxChange(ACCOUNT, 7, 13),
+        MailboxChange(ACCOUNT, 7, 0, keys=True),
+        MailboxChange(ACCOUNT, 0, 0, keys=True),
+    ):
+        tell(change)
+    assert (heard, renewed) == ([(7, 12), (7, 12)], [7, 0])
+    changes.told(MailboxChange(ACCOUNT, 8, 0, keys=True))
+    await own.stop()
+    changes.told(MailboxChange(ACCOUNT, 9, 0, keys=True))
+    assert (heard, renewed) == ([(7, 12), (7, 12)], [7, 0, 8])

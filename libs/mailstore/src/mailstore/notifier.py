@@ -38,6 +38,9 @@ class Notices:
 
     def tell(self, change: MailboxChange) -> None:
         """Now or in a moment. Called within the loop."""
+        if change.keys:
+            self._publish(change)
+            return
         mailbox = (change.account, change.mailbox_id)
         if mailbox in self._later:
             later = self._later[mailbox]
@@ -59,6 +62,7 @@ class Notices:
             account_id=change.account.account_id,
             mailbox_id=change.mailbox_id,
             highest_modseq=change.highest_modseq,
+            keys=change.keys,
         )
         self._bus.tell(subjects.mailbox_changed(change.account.account_id), message.SerializeToString())
 

@@ -456,12 +456,14 @@ class MailStore:
         return await keys.need(self._pool, owner, mailbox_id, holder_id)
 
     async def renew_mailbox_key(self, owner: AccountRef, mailbox_id: int, holder_id: str) -> None:
-        """What was signed with the one before is worth nothing from now on."""
+        """What was signed with the one before is worth nothing from now on. The holder's sessions are told."""
         await keys.renew(self._pool, owner, mailbox_id, holder_id)
+        self._told(MailboxChange(AccountRef(owner.tenant_id, holder_id), mailbox_id, 0, keys=True))
 
     async def forget_mailbox_keys(self, holder: AccountRef) -> None:
         """All that he has."""
         await keys.forget_all(self._pool, holder)
+        self._told(MailboxChange(holder, 0, 0, keys=True))
 
     # -- others' mailboxes: a `Side`, or a mailbox and the id of its reader
 

@@ -62,11 +62,14 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MailboxChange:
-    """Told after a commit. `mailbox_id` is 0 where the list of mailboxes changed."""
+    """Told after a commit. `mailbox_id` is 0 where the list of mailboxes changed. `keys`: just the account's own key of the
+    mailbox (0: of all) was renewed.
+    """
 
     account: AccountRef
     mailbox_id: int
     highest_modseq: int
+    keys: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,5 +120,12 @@ class Changes(Protocol):
     def hears(self) -> bool:
         """Whether changes are heard of now."""
 
-    async def listen(self, account: AccountRef, told: Callable[[int, int], None]) -> Listening:
-        """`told` is called with the mailbox id (0: the list of mailboxes) and its MODSEQ after the change (0: not said)."""
+    async def listen(
+        self,
+        account: AccountRef,
+        told: Callable[[int, int], None],
+        renewed: Callable[[int], None] | None = None,
+    ) -> Listening:
+        """`told` is called with the mailbox id (0: the list of mailboxes) and its MODSEQ after the change (0: not said),
+        `renewed` with the id of a mailbox whose key the account has renewed (0: of all).
+        """

@@ -22,5 +22,10 @@ def test_dialogue_of_many(path: Path, splits: bool) -> None:
         dialogue_of_many.play(
             path,
             lambda: imap.connect(splits=splits).exchange,
-            substitutions={"login": "alice", "password": PASSWORD, "other": "bob"},
+            substitutions={
+                "login": "alice",
+                "password": PASSWORD,
+                "other": "bob",
+                "user": "alice%40example.test",
+            },
         )

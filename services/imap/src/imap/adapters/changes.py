@@ -13,6 +13,7 @@ from mailstore import MailboxChange
 from mailwire.mailbox.v1 import mailbox_pb2 as wire
 
 Told = Callable[[int, int], None]
+Renewed = Callable[[int], None]
 
 LINGER_SECONDS = 30.0
 
@@ -20,13 +21,21 @@ LINGER_SECONDS = 30.0
 class _Shared:
     def __init__(self) -> None:
         self.listeners: list[Told] = []
+        self.renewed: dict[Told, Renewed] = {}
         self.subscription: Subscription | None = None
         # Set while nobody listens.
         self.expiry: asyncio.TimerHandle | None = None
 
     def came(self, _subject: str, payload: bytes) -> None:
         change = wire.MailboxChanged.FromString(payload)
-        self.changed(change.mailbox_id, change.highest_modseq)
+        if change.keys:
+            self.keys(change.mailbox_id)
+        else:
+            self.changed(change.mailbox_id, change.highest_modseq)
+
+    def keys(self, mailbox_id: int) -> None:
+        for renewed in list(self.renewed.values()):
+            renewed(mailbox_id)
 
     def changed(self, mailbox_id: int, modseq: int) -> None:
         for told in list(self.listeners):
@@ -56,7 +65,7 @@ class BusChanges:
     def hears(self) -> bool:
         return self._bus.connected
 
-    async def listen(self, account: AccountRef, told: Told) -> _Listening:
+    async def listen(self, account: AccountRef, told: Told, renewed: Renewed | None = None) -> _Listening:
         shared = self._shared.get(account.account_id)
         if shared is None:
             shared = self._shared[account.account_id] = _Shared()
@@ -69,12 +78,16 @@ class BusChanges:
             if shared.expiry is not None:
                 shared.expiry.cancel()
                 shared.expiry = None
+        if renewed is not None:
+            shared.renewed[told] = renewed
         return _Listening(self, account.account_id, told)
 
     def told(self, change: MailboxChange) -> None:
         """By this process itself; the bus does not tell it again."""
         shared = self._shared.get(change.account.account_id)
-        if shared is not None:
+        if shared is not None and change.keys:
+            shared.keys(change.mailbox_id)
+        elif shared is not None:
             shared.changed(change.mailbox_id, change.highest_modseq)
 
     async def leave(self, account_id: str, told: Told) -> None:
@@ -83,6 +96,7 @@ class BusChanges:
         if shared is None or told not in shared.listeners:
             return
         shared.listeners.remove(told)
+        shared.renewed.pop(told, None)
         if not shared.listeners:
             shared.expiry = asyncio.get_running_loop().call_later(
                 self._linger_seconds, self._expire, account_id

@@ -64,15 +64,25 @@ async def reset(session: Session, command: ResetKey) -> Answer:
     """What was signed before is worth nothing from now on."""
     if any(mechanism != INTERNAL for mechanism in command.mechanisms):
         raise No("URLs are signed by the mechanism INTERNAL here", "CANNOT")
-    if command.mailbox is None:
-        await session.store.forget_mailbox_keys(session.account)
-        return ok("RESETKEY completed")
-    reach = (await need(session, command.mailbox, READ)).reach
+    session.renews_keys = True
     try:
+        if command.mailbox is None:
+            await session.store.forget_mailbox_keys(session.account)
+            return ok("RESETKEY completed")
+        reach = (await need(session, command.mailbox, READ)).reach
         await session.store.renew_mailbox_key(reach.owner, reach.mailbox_id, session.account.account_id)
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
+    finally:
+        session.renews_keys = False
     return ok("RESETKEY completed", URLMECH)
+
+
+async def tell_renewed(session: Session) -> None:
+    """Another session has renewed the key of the mailbox that is selected here."""
+    session.tells_keys = False
+    if session.selected is not None:
+        await session.say(session.untagged("OK", "The key of this mailbox is another", URLMECH))
 
 
 async def authorized(session: Session, text: str, url: MessageUrl) -> Reach:

@@ -71,6 +71,7 @@ TEXTS = {
     "The encoding of that part is not known here": "Die Kodierung dieses Teils ist hier nicht bekannt",
     "The first unseen message": "Die erste ungelesene Nachricht",
     "The highest mod-sequence": "Die höchste Änderungsnummer",
+    "The key of this mailbox is another": "Der Schlüssel dieses Ordners ist ein anderer",
     "The key that the message was encrypted with was deleted": "Der Schlüssel, mit dem die Nachricht verschlüsselt war, wurde gelöscht",
     "The list is full": "Die Liste ist voll",
     "The login or the password is wrong": "Anmeldename oder Passwort ist falsch",

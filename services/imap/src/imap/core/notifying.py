@@ -15,6 +15,7 @@ from mailproto.imap.notify_events import Event, EventGroup
 
 from imap.core import contexts, status
 from imap.core.answer import Answer, No, ok
+from imap.core.authorizing import tell_renewed
 from imap.core.comparing import Compared
 from imap.core.fetching import fetch_new
 from imap.core.session import Session
@@ -67,6 +68,8 @@ async def _tell_status(session: Session, watch: Watch) -> None:
 
 async def tell_news(session: Session, may_expunge: MayExpunge) -> None:
     """What was heard of: all of the selected mailbox, or what the client watches."""
+    if session.tells_keys:
+        await tell_renewed(session)
     watch = session.watch
     if watch is None:
         await session.announce(may_expunge)

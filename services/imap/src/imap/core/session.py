@@ -118,6 +118,9 @@ class Session:
         self.touched: set[int] = set()
         # Something may have changed that this session has not looked at.
         self.is_stale = False
+        # This session is about to renew a key; another one has (RFC 4467 §7).
+        self.renews_keys = False
+        self.tells_keys = False
 
     @property
     def account(self) -> AccountRef:
@@ -131,6 +134,7 @@ class Session:
         self.saved = ()
         self.own_uids = set()
         self.contexts, self.sorted_by, self.touched = {}, {}, set()
+        self.tells_keys = False
         if selected is not None:
             selected.view.announces_modseqs = self.tells_modseqs
 

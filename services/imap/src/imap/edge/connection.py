@@ -196,7 +196,9 @@ class Imap:
         """Where somebody has come in: whose session it is."""
         if self._entrance.who is not None:
             self._session.who = self._entrance.who
-            self._listening = await self._needs.changes.listen(self._session.account, self._told)
+            self._listening = await self._needs.changes.listen(
+                self._session.account, self._told, self._renewed
+            )
 
     async def leave(self) -> None:
         """Let go of what the session holds."""
@@ -393,6 +395,14 @@ class Imap:
             return ok("DEFLATE from now on")
         await self._session.check_rights()
         return await dispatch.run(self._session, command, tag)
+
+    def _renewed(self, mailbox_id: int) -> None:
+        """The account's key of a mailbox; not by this session, which has said so itself."""
+        selected = self._session.selected
+        if self._session.renews_keys or selected is None or mailbox_id not in (0, selected.mailbox_id):
+            return
+        self._session.tells_keys = True
+        self._woken.set()
 
     def _told(self, mailbox_id: int, modseq: int) -> None:
         selected = self._session.selected

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!mailwire/mailbox/v1/mailbox.proto\x12\x13mailwire.mailbox.v1\"c\n\x0eMailboxChanged\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\nmailbox_id\x18\x03 \x01(\x03\x12\x16\n\x0ehighest_modseq\x18\x04 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!mailwire/mailbox/v1/mailbox.proto\x12\x13mailwire.mailbox.v1\"q\n\x0eMailboxChanged\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\nmailbox_id\x18\x03 \x01(\x03\x12\x16\n\x0ehighest_modseq\x18\x04 \x01(\x04\x12\x0c\n\x04keys\x18\x05 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailwire.mailbox.v1.mailbox
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MAILBOXCHANGED']._serialized_start=58
-  _globals['_MAILBOXCHANGED']._serialized_end=157
+  _globals['_MAILBOXCHANGED']._serialized_end=171
 # @@protoc_insertion_point(module_scope)

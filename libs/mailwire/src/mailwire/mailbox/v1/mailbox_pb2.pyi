@@ -26,11 +26,14 @@ class MailboxChanged(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     MAILBOX_ID_FIELD_NUMBER: _builtins.int
     HIGHEST_MODSEQ_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     account_id: _builtins.str
     mailbox_id: _builtins.int
     """0 where the list of mailboxes changed and not what one holds."""
     highest_modseq: _builtins.int
+    keys: _builtins.bool
+    """Nothing has changed but the account's own key of the mailbox (0: of all mailboxes)."""
     def __init__(
         self,
         *,
@@ -38,10 +41,11 @@ class MailboxChanged(_message.Message):
         account_id: _builtins.str = ...,
         mailbox_id: _builtins.int = ...,
         highest_modseq: _builtins.int = ...,
+        keys: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "highest_modseq", b"highest_modseq", "mailbox_id", b"mailbox_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "highest_modseq", b"highest_modseq", "keys", b"keys", "mailbox_id", b"mailbox_id", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
