@@ -23,7 +23,7 @@ from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.rooms import Rooms
 from smtp_gateway.edge.screens import Screens
 from smtp_gateway.edge.session import Session
-from smtp_gateway.ports import Judge, KeyRing, Policies
+from smtp_gateway.ports import Expansions, Judge, KeyRing, Policies
 from smtp_gateway.settings import Settings
 from spool import Letter
 
@@ -204,6 +204,7 @@ def converse(
     rooms: Rooms | None = None,
     judge: Judge | None = None,
     load: Load | None = None,
+    expansions: Expansions | None = None,
     **values: object,
 ) -> tuple[bytes, FakeGate, FakeConnection]:
     """Play what a client sends, chunk by chunk; what the gateway said, and what it accepted.
@@ -238,6 +239,7 @@ def converse(
             rooms=rooms,
             judge=judge,
             load=load or Load(),
+            expansions=expansions,
         )
         await Session(needs, role, connection).run()  # type: ignore[arg-type]
         return connection
