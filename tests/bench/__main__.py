@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.bench import imap, pop3_beside
 from tests.bench.cpu import tree_seconds
 from tests.bench.delivered import Watcher
-from tests.bench.peer import Peer, missing
+from tests.bench.peer import MDBOX, Peer, missing
 from tests.bench.peer_filter import PeerFilter
 from tests.support.platform import Platform
 
@@ -105,19 +105,22 @@ def report(title: str, rounds: dict[str, list[Figures]]) -> None:
 
 
 def mailboxes(
-    platform: Platform, peer: Peer | None, accounts: list[tuple[str, str]], options: argparse.Namespace
+    platform: Platform,
+    peers: dict[str, Peer],
+    accounts: list[tuple[str, str]],
+    options: argparse.Namespace,
 ) -> list[imap.Mailboxes]:
-    """What the IMAP part measures."""
+    """What the IMAP part measures; the peers by what they keep mailboxes in."""
     ports, many = platform.ports, options.imap_messages
     systems = [
         imap.Mailboxes(
             "Posthouse", ports.smtp, ports.imap, ports.imaps, [platform.pid], accounts, many, ports.pop3
         )
     ]
-    if peer is not None:
+    for kind, peer in peers.items():
         systems.append(
             imap.Mailboxes(
-                "Dovecot",
+                f"Dovecot ({kind})",
                 peer.smtp_port,
                 peer.imap_port,
                 peer.imaps_port,
@@ -144,11 +147,14 @@ def main() -> None:
     parser.add_argument("--parts", default="mail,imap,pop3", help="some of mail, imap, pop3")
     parser.add_argument("--imap-messages", type=int, default=5000)
     parser.add_argument("--imap-only", default="", help="only figures with this in their name")
+    parser.add_argument(
+        "--mdbox", action="store_true", help="IMAP and POP3 also beside a Dovecot that keeps mdbox"
+    )
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     options.generator_start = generator_start()
     folder = Path(tempfile.mkdtemp(prefix="posthouse-bench-"))
-    peer: Peer | None = None
+    peers: dict[str, Peer] = {}
     print("starting Posthouse ...", flush=True)
     scanners = ("rspamd",) if options.rspamd else ()
     spam: PeerFilter | None = None
@@ -172,9 +178,14 @@ def main() -> None:
                     spam = PeerFilter(folder / "peer-filter")
                     spam.start()
                 peer = Peer(folder / "peer", 21525, main_cf="" if spam is None else spam.main_cf)
+                peers["Maildir"] = peer
                 (folder / "peer").mkdir()
                 peer.start(USERS, PASSWORD, platform.layout.tls)
                 roots = peer.roots + ([spam.process.pid] if spam is not None and spam.process else [])
+                if options.mdbox:
+                    other = peers["mdbox"] = Peer(folder / "mdbox", 21545, mail=MDBOX)
+                    (folder / "mdbox").mkdir()
+                    other.start(USERS, PASSWORD, platform.layout.tls)
                 systems.append(
                     System("Postfix + Dovecot", peer.smtp_port, roots, Watcher(peer.imap_port, accounts))
                 )
@@ -198,11 +209,11 @@ def main() -> None:
                 written[str(size)] = {name: [vars(f) for f in figures] for name, figures in rounds.items()}
             if "imap" in parts:
                 written["imap"] = imap.compare(
-                    mailboxes(platform, peer, accounts, options), options.rounds, options.imap_only
+                    mailboxes(platform, peers, accounts, options), options.rounds, options.imap_only
                 )
             if "pop3" in parts:
                 written["pop3"] = imap.compare(
-                    mailboxes(platform, peer, accounts, options),
+                    mailboxes(platform, peers, accounts, options),
                     options.rounds,
                     options.imap_only,
                     pop3_beside.MEASURES,
@@ -211,7 +222,7 @@ def main() -> None:
             if options.json:
                 options.json.write_text(json.dumps(written, indent=2))
         finally:
-            if peer is not None:
+            for peer in peers.values():
                 peer.stop()
             if spam is not None:
                 spam.stop()

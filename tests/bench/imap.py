@@ -260,7 +260,11 @@ def compare(
         print(f"  filling the mailbox of {system.name} ...", flush=True)
         fill_one(system)
     print(f"\n{systems[0].messages} messages of 4 KiB, median of {rounds} rounds (lowest-highest)")
-    print(f"  {'':30}{'':14}" + "".join(f"{system.name:>26}" for system in systems) + f"{'ratio':>8}")
+    print(
+        f"  {'':30}{'':14}"
+        + "".join(f"{system.name:>26}" for system in systems)
+        + f"{'ratio':>8}" * (len(systems) - 1)
+    )
     written = {}
     for measure in measures:
         if only not in measure.name:
@@ -274,8 +278,8 @@ def compare(
             line += f"{_figure(statistics.median(each))} ({_figure(min(each))}-{_figure(max(each))})".rjust(
                 26
             )
-        if len(systems) == 2:
-            ours, peer = values.values()
+        ours, *peers = values.values()
+        for peer in peers:
             line += f"{statistics.median(a / b for a, b in zip(ours, peer, strict=True)):8.2f}"
         print(line, flush=True)
         written[measure.name] = values

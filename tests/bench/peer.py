@@ -77,7 +77,8 @@ ssl_cert = <{tls}/certificate.pem
 ssl_key = <{tls}/key.pem
 disable_plaintext_auth = no
 auth_mechanisms = plain
-mail_location = maildir:~/Maildir
+mail_location = {mail}
+mail_fsync = optimized
 first_valid_uid = 1
 mail_max_userip_connections = 2000
 passdb {{
@@ -120,6 +121,11 @@ service lmtp {{
 """
 
 
+# How Dovecot keeps mailboxes. It syncs what it saves in both (mail_fsync, as it is when nobody sets it), not flags.
+MAILDIR = "maildir:~/Maildir"
+MDBOX = "mdbox:~/mdbox"
+
+
 def missing() -> str:
     """Why the peer cannot run here; empty when it can."""
     if os.geteuid() != 0:
@@ -133,9 +139,10 @@ def missing() -> str:
 class Peer:
     """One Postfix and one Dovecot, started by us and stopped by us."""
 
-    def __init__(self, root: Path, first_port: int, *, main_cf: str = "") -> None:
-        """`main_cf`: lines to add to Postfix's."""
+    def __init__(self, root: Path, first_port: int, *, main_cf: str = "", mail: str = MAILDIR) -> None:
+        """`main_cf`: lines to add to Postfix's; `mail`: where Dovecot keeps what."""
         self.root = root
+        self._mail = mail
         self._main_cf = main_cf
         self.smtp_port, self.imap_port, self.lmtp_port = first_port, first_port + 1, first_port + 2
         self.imaps_port, self.pop3_port = first_port + 3, first_port + 4
@@ -170,6 +177,7 @@ class Peer:
             "pop3": self.pop3_port,
             "tls": tls,
             "user": account.pw_uid,
+            "mail": self._mail,
         }
         (self.root / "postfix/etc/main.cf").write_text(MAIN_CF.format(**values) + self._main_cf)
         (self.root / "postfix/etc/master.cf").write_text(MASTER_CF.format(**values))
