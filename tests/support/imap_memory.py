@@ -42,6 +42,7 @@ class Wire:
         self.draining = asyncio.Event()
         self.sent = bytearray()
         self.is_over = False
+        self.is_full = False
         # Whether each read gives one octet, as if it had come by itself.
         self.splits = False
         self._arrived: list[bytes] = []
@@ -66,6 +67,12 @@ class Wire:
         kept = data[1:] if self.splits else b""
         self._arrived = [kept] if kept else []
         return data[:1] if self.splits else data
+
+    async def attend(self, take: Callable[[bytes], bool], timeout_seconds: float) -> bool:
+        while data := await self.read(timeout_seconds):
+            if not take(data):
+                return True
+        return False
 
     def write(self, data: bytes) -> None:
         self.sent += data

@@ -3,11 +3,13 @@
 import asyncio
 import ssl
 import zlib
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 from imap.edge.wire import HELD_OCTETS, Over, Wire
 from imap.settings import Settings
+from mailproto.imap.reader import Whole
 from servicekit.tcp import Connection
 
 
@@ -18,6 +20,7 @@ class Far:
         self.draining = asyncio.Event()
         self.events: list[bytes | str] = []
         self.arrives: list[bytes | Exception] = []
+        self.is_full = False
 
     def write(self, data: bytes) -> None:
         self.events.append(data)
@@ -37,6 +40,12 @@ class Far:
 
     def end(self) -> None:
         self.events.append("ended")
+
+    async def attend(self, take: Callable[[bytes], bool], timeout_seconds: float) -> bool:
+        while data := await self.read(timeout_seconds):
+            if not take(data):
+                return True
+        return False
 
 
 def wired() -> tuple[Wire, Far]:
@@ -120,3 +129,53 @@ async def test_what_is_said_in_clear_is_not_said_again_in_tls_or_compressed() ->
     wire.leave()
     assert len(far.events) == 4
     assert zlib.decompressobj(-15).decompress(cast(bytes, far.events[3])) == b"c OK\r\nd OK\r\n"
+
+
+def known(data: bytes) -> bytes | None:
+    return b"known\r\n" if data == b"x FETCH\r\n" else None
+
+
+async def test_what_has_an_answer_at_once_is_not_read() -> None:
+    wire, far = wired()
+    wire.trust()
+    far.arrives = [b"x FETCH\r\n", b"x FETCH\r\n", b"x NOOP\r\nx ", b"FETCH\r\n", b"x FETCH\r\n", b""]
+    await wire.say(b"a OK\r\n")
+    await wire.read(known)
+    assert far.events == [b"a OK\r\n", "read", b"known\r\n", "read", b"known\r\n", "read", "drained"]
+    event = wire.event_at_hand()
+    assert isinstance(event, Whole)
+    assert event.octets == b"x NOOP"
+    # The second half of a command is no command.
+    far.events.clear()
+    assert wire.event_at_hand() is None
+    await wire.read(known)
+    assert far.events == ["read", "drained"]
+    event = wire.event_at_hand()
+    assert isinstance(event, Whole)
+    assert event.octets == b"x FETCH"
+    with pytest.raises(Over):
+        await wire.read(known)
+
+
+async def test_who_does_not_read_is_waited_for() -> None:
+    wire, far = wired()
+    wire.trust()
+    far.is_full = True
+    far.arrives = [b"x FETCH\r\n", b"x FETCH\r\n"]
+    await wire.read(known)
+    assert far.events == ["read", b"known\r\n", "drained"]
+
+
+async def test_strangers_and_the_compressed_are_read() -> None:
+    for compressed in (False, True):
+        wire, far = wired()
+        if compressed:
+            wire.trust()
+            wire.compress()
+        far.arrives = [b"x FETCH\r\n"]
+        if compressed:
+            deflating = zlib.compressobj(wbits=-15)
+            far.arrives = [deflating.compress(b"x FETCH\r\n") + deflating.flush(zlib.Z_SYNC_FLUSH)]
+        await wire.read(known)
+        assert far.events == ["read"]
+        assert isinstance(wire.event_at_hand(), Whole)

@@ -287,6 +287,11 @@ class SessionView:
         self._keywords.pop(uid, None)
         self._changed.discard(uid)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether anything is still to be announced, now or when it may be."""
+        return bool(self._changed or self._expunged) or self._announced != len(self._uids)
+
     def flush(self, may_expunge: MayExpunge) -> list[Update]:
         """What is to be announced now, in the order in which it must be said."""
         updates: list[Update] = []

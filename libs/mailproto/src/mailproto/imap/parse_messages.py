@@ -94,7 +94,7 @@ def _search(cursor: Cursor, by: c.By) -> c.Command:
 
 
 @lru_cache(maxsize=256)
-def _known_items(octets: bytes) -> tuple[FetchItem, ...] | None:
+def known_items(octets: bytes) -> tuple[FetchItem, ...] | None:
     """None where more than items stands there."""
     cursor = Cursor(octets)
     items = parse_items(cursor)
@@ -106,7 +106,7 @@ def _fetch(cursor: Cursor, by: c.By) -> c.Command:
     cursor.space()
     # A client asks for the same items again and again; what is at the end of the command stands for itself.
     rest = bytes(cursor.data[cursor.position : cursor.position + LONGEST_KNOWN + 1])
-    known = _known_items(rest) if len(rest) <= LONGEST_KNOWN and b"{" not in rest else None
+    known = known_items(rest) if len(rest) <= LONGEST_KNOWN and b"{" not in rest else None
     if known is not None:
         cursor.position = len(cursor.data)
         return c.Fetch(numbers, known, by)

@@ -165,8 +165,11 @@ class Wire:
         """A line that has come already."""
         return self._reader.take_line()
 
-    async def read(self) -> None:
-        """Take what comes. Raises Over at the end of the stream or of the client's time. May be cancelled."""
+    async def read(self, at_once: Callable[[bytes], bytes | None] | None = None) -> None:
+        """Take what comes. Raises Over at the end of the stream or of the client's time. May be cancelled.
+
+        Where `at_once` has the answer to octets between commands, that is said as they arrive, and the wait goes on.
+        """
         self._send()
         if self._login_until is not None:
             seconds = self._login_until - time.monotonic()
@@ -180,6 +183,9 @@ class Wire:
             if self._connection.draining.is_set():
                 self.notice(self._farewell(DRAINING))
                 raise Over
+            if at_once is not None and self._deflate is None and self._login_until is None:
+                await self._attend(at_once, seconds)
+                return
             data = await self._connection.read(max(0.0, seconds))
         except TimeoutError:
             self.notice(self._farewell(SILENT))
@@ -189,6 +195,19 @@ class Wire:
         if not data:
             raise Over
         self._reader.feed(self._inward(data))
+
+    async def _attend(self, at_once: Callable[[bytes], bytes | None], seconds: float) -> None:
+        def take(data: bytes) -> bool:
+            answer = at_once(data) if self._reader.is_between_commands else None
+            if answer is None:
+                self._reader.feed(data)
+                return False
+            self._connection.write(answer)
+            return not self._connection.is_full
+
+        if not await self._connection.attend(take, seconds):
+            raise Over
+        await self._connection.drain()
 
     def _inward(self, data: bytes) -> bytes:
         if self._deflate is None:
