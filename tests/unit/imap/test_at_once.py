@@ -53,7 +53,9 @@ def filled(**settings: object) -> Imap:
     imap = Imap(**settings)  # type: ignore[arg-type]
     client = imap.client()
     for number in range(1, MESSAGES + 1):
-        client.append(f"Subject: {number}\n\n{number} %d\n", flags="(\\Seen)" if number % 3 else "")
+        flags = "(\\Seen)" if number % 3 else "()"
+        dated = f'{flags} "01-Jan-2026 00:00:{number:02} +0000"'
+        assert client.append(f"Subject: {number}\n\n{number} %d\n", flags=dated).startswith("OK")
     return imap
 
 

@@ -163,8 +163,9 @@ def test_what_is_made_ready_says_what_each_by_itself_says(
     for is_ready in (True, False):
         imap = Imap()
         client = imap.client()
-        for number, flags in enumerate(("", "\\Seen", "\\Flagged $a"), start=1):
-            client.append(f"Subject: {number}\n\n{number} 100 %d %b\n", flags=flags)
+        for number, flags in enumerate(("()", "(\\Seen)", "(\\Flagged $a)"), start=1):
+            dated = f'{flags} "01-Jan-2026 00:00:0{number} +0000"'
+            assert client.append(f"Subject: {number}\n\n{number} 100 %d %b\n", flags=dated).startswith("OK")
         if enable:
             client.say(f"ENABLE {enable}")
         client.say("SELECT INBOX")
