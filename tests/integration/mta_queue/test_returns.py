@@ -20,6 +20,7 @@ from mta_queue.core.suppression import Cause
 from mta_queue.edge.returns import Returns
 from pgkit import open_pool
 from spool.codec import encode, facts_to_wire
+from spool.verp import tag_of
 
 from tests.support.engines import Engines
 from tests.support.queued import letter
@@ -49,12 +50,15 @@ class Desk:
         await self.queue.record_first(spooled, payload, settled, [], [])
         return spooled.envelope.queue_id
 
-    async def payload(self, content: bytes, tenant_id: str = "") -> bytes:
+    async def payload(self, content: bytes, tenant_id: str = "", came_to: str = "") -> bytes:
         key = f"mail/test/{uuid4()}"
         await self.blobs.put(key, (content,))
         body = BodyReference(key, 0, len(content), hashlib.sha256(content).digest())
         spooled, _ = letter("sender@ours.test", reverse_path="", tenant_id=tenant_id or self.tenant_id)
         envelope = replace(spooled.envelope, size_octets=len(content))
+        if came_to:
+            [recipient] = envelope.recipients
+            envelope = replace(envelope, recipients=(replace(recipient, original_address=came_to),))
         return encode(envelope, envelope.recipients, body, facts_to_wire(examine(content)))
 
     async def came(self, content: bytes, tenant_id: str = "") -> str:
@@ -161,3 +165,21 @@ async def test_the_mda_tells_and_one_process_looks(desk: Desk, engines: Engines)
     await listening.stop()
     await bus.close()
     assert [each["type"] for each in told] == ["bounced"]
+
+
+async def test_a_bounce_without_any_name_is_matched_by_the_reverse_path_of_its_copy(desk: Desk) -> None:
+    queue_id = await desk.relay("gone@other.test", "here@other.test")
+    plain = b"Subject: Undeliverable\r\n\r\n550 5.1.1 no such user\r\n"
+
+    async def came(address: str, queue_id: str, tenant_id: str = "") -> str:
+        told.clear()
+        came_to = f"sender+v-{queue_id.lower()}{tag_of(address)}@ours.test"
+        return await desk.returns.look(await desk.payload(plain, tenant_id, came_to))
+
+    assert await came("gone@other.test", queue_id) == "bounce"
+    [event] = told
+    assert (event["queue_id"], event["recipient"]) == (queue_id, "gone@other.test")
+    assert await desk.listed() == {"gone@other.test": Cause.HARD_BOUNCE}
+    assert await came("never@other.test", queue_id) == "other"
+    assert await came("here@other.test", ID) == "other"
+    assert await came("here@other.test", queue_id, str(uuid4())) == "other"

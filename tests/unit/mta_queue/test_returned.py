@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from mailmsg.facts import examine
 from mda.core.returned import came_back
-from mta_queue.core.returned import Kind, read
+from mta_queue.core.returned import Copy, Kind, read
 from spool import Source, SpooledLetter
 
 from tests.support.queued import letter
@@ -145,3 +145,37 @@ def test_the_mda_tells_of_reports_from_outside_only() -> None:
     assert not came(report("disposition-notification", "Original-Message-ID: <x>\n"))
     assert not came(report("delivery-status", STATUS), Source.DSN)
     assert not came(b"Subject: report delivery-status\r\n\r\nhello")
+
+
+COPY = Copy(ID, "abcd")
+PLAIN = b"From: <postmaster@far.test>\r\nSubject: Undeliverable\r\n\r\nSorry: 550 5.1.1 no such user\r\n"
+
+
+def test_what_came_to_a_copys_reverse_path_is_about_that_copy() -> None:
+    """Without ENVID, without Received, of a report that names another address, and of none at all."""
+    strange = STATUS.replace(f"Original-Envelope-Id: {ID}\n", "").replace("gone@other.test", "x@nowhere.test")
+    for message in (report("delivery-status", strange), PLAIN):
+        found = read(message, COPY)
+        assert found is not None
+        [fate] = found.fates
+        assert (found.kind, found.queue_ids, fate.tag, fate.status) == (Kind.BOUNCE, (ID,), "abcd", "5.1.1")
+    assert read(report("delivery-status", strange)) is None
+    assert read(PLAIN) is None
+
+
+def test_a_delay_and_an_answer_of_a_machine_are_no_bounces_of_a_copy() -> None:
+    delayed = STATUS.replace("failed", "delayed")
+    assert read(report("delivery-status", delayed), COPY) is None
+    assert read(b"Auto-Submitted: auto-replied\r\n" + PLAIN, COPY) is None
+    assert read(b"Subject: away\r\n\r\nI am back on 5.11.\r\n", COPY) is None
+
+
+def test_the_mda_tells_of_what_comes_to_a_copys_reverse_path() -> None:
+    spooled, _ = letter("sender@ours.test", reverse_path="")
+    plain = replace(spooled, facts=examine(PLAIN))
+    assert not came_back(plain)
+    [recipient] = plain.envelope.recipients
+    to_copy = replace(recipient, original_address=f"sender+v-{ID.lower()}abcd@ours.test")
+    assert came_back(replace(plain, envelope=replace(plain.envelope, recipients=(to_copy,))))
+    answered = replace(plain.envelope, recipients=(to_copy,), reverse_path="a@far.test")
+    assert not came_back(replace(plain, envelope=answered))

@@ -207,14 +207,25 @@ def test_what_goes_into_the_world_in_binary_is_made_7bit_before_it_is_signed(
 class Chosen:
     """What the tenant chose."""
 
-    def __init__(self, hide: bool) -> None:
-        self.policy = TenantPolicy(hide_submitter_address=hide)
+    def __init__(self, hide: bool, *, verp: bool = False) -> None:
+        self.policy = TenantPolicy(hide_submitter_address=hide, verp=verp)
         self.away = False
 
     async def of(self, tenant_id: str) -> TenantPolicy:
         if self.away:
             raise Unavailable("away")
         return self.policy
+
+
+def test_copies_have_reverse_paths_of_their_own_where_the_tenant_wants_that() -> None:
+    header = b"From: jones@foo.com\r\n"
+    for verp in (False, True):
+        _, gate = submit(header, policies=Chosen(hide=False, verp=verp), in_tls=True)
+        [letter] = gate.letters
+        assert letter.reverse_path == "jones@foo.com"
+        assert (letter.own_copies is not None) is verp
+        assert {bool(each.token) for each in letter.recipients if each.account_id is None} <= {verp}
+        assert not any(each.token for each in letter.recipients if each.account_id is not None)
 
 
 def test_where_a_user_was_is_shown_unless_the_tenant_hides_it() -> None:

@@ -58,6 +58,7 @@ class TenantPolicy:
     text_search: str = ""
     over_quota: str = ""
     encrypt_bodies: bool = False
+    verp: bool = False
 
 
 @dataclass(frozen=True, slots=True)

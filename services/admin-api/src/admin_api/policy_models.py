@@ -82,6 +82,12 @@ class TenantPolicy(Wire):
         bool,
         Field(description="bodies are encrypted with keys of the tenant, from now on (POST .../keys/rotate)"),
     ] = False
+    verp: Annotated[
+        bool,
+        Field(
+            description="each remote recipient's copy has a reverse-path of its own (user+v-...@), by which what comes back is known"
+        ),
+    ] = False
 
 
 class AccountSettings(Wire):

@@ -7,7 +7,7 @@ header that comes back. Whether the message went to the address that is named is
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from mailmsg.header import first_value, header_end, unfold
@@ -19,6 +19,8 @@ IDS_MOST = 20
 PART_MOST_OCTETS = 256 * 1024
 QUEUE_ID = re.compile(rb"(?<![0-9A-Za-z])[0-9A-HJKMNP-TV-Z]{26}(?![0-9A-Za-z])")
 RECEIVED_ID = re.compile(rb"\bid\s+([0-9A-HJKMNP-TV-Z]{26})(?![0-9A-Za-z])")
+# RFC 3463 §2, and the code of a reply before it.
+REFUSED = re.compile(rb"(?<![0-9.])(?:5[0-9]{2}[ -])?#?(5\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])[^\r\n]{0,200}")
 ADDRESS = re.compile(r"[^\s<>@;]{1,128}@[^\s<>@;]{1,255}\Z")
 RETURNED = {
     b"message/rfc822",
@@ -44,6 +46,16 @@ class Fate:
     address: str
     status: str
     diagnostic: str
+    # Instead of an address, where it came to the reverse-path of one copy.
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What the reverse-path of a copy says (spool.verp)."""
+
+    queue_id: str
+    tag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +68,16 @@ class Returned:
     reporter: str
 
 
-def read(message: bytes) -> Returned | None:
-    """None for what is neither, says nothing final, or names no message of ours. Linear, bounded."""
+def read(message: bytes, copy: Copy | None = None) -> Returned | None:
+    """None for what is neither, says nothing final, or names no message of ours. Linear, bounded.
+
+    What came to the reverse-path of one copy is about that copy, whatever address it names and whatever it looks like.
+    """
     try:
         root = scan(message)
     except TooComplex:
         return None
-    ids: dict[str, None] = {}
+    ids: dict[str, None] = {} if copy is None else {copy.queue_id: None}
     fates: list[Fate] = []
     kind: Kind | None = None
     reporter = ""
@@ -90,9 +105,34 @@ def read(message: bytes) -> Returned | None:
         elif media in RETURNED:
             end = header_end(part)
             ids.update(_ids(RECEIVED_ID, part if end is None else part[:end]))
+    if copy is not None and kind is not Kind.COMPLAINT:
+        if kind is None:
+            fates += _plain(message, root)
+        found = next(iter(fates), None)
+        return (
+            None
+            if found is None
+            else Returned(
+                Kind.BOUNCE, (copy.queue_id,), (replace(found, address="", tag=copy.tag),), reporter[:200]
+            )
+        )
     if kind is None or not ids or (kind is Kind.BOUNCE and not fates):
         return None
     return Returned(kind, tuple(ids)[:IDS_MOST], tuple(fates), reporter[:200])
+
+
+def _plain(message: bytes, root: Entity) -> Iterator[Fate]:
+    """Of a message that is no report: the first refusal that stands in it; an answer of a machine has none."""
+    header = message[: root.body_offset]
+    submitted = re.split(rb"[;(]", first_value(header, b"auto-submitted") or b"")[0].strip().lower()
+    found = (
+        None
+        if submitted == b"auto-replied"
+        else REFUSED.search(message, root.body_offset, root.body_offset + PART_MOST_OCTETS)
+    )
+    if found is not None:
+        text = found[0].decode("utf-8", "replace")
+        yield Fate("", found[1].decode(), "".join(each if each.isprintable() else " " for each in text))
 
 
 def _entities(root: Entity) -> Iterator[Entity]:

@@ -14,12 +14,13 @@ from blobstore import BlobMissing, BlobStore, BlobUnavailable
 from directoryclient import Unavailable
 from pgkit import DatabaseUnavailable
 from servicekit import logs
-from spool import Malformed, decode
+from spool import Envelope, Malformed, decode
+from spool.verp import copy_of, tag_of
 
 from mta_queue import metrics
 from mta_queue.core.bounces import HARD, classify_text
 from mta_queue.core.events import Event, Type, of_message
-from mta_queue.core.returned import Fate, Kind, Returned, read
+from mta_queue.core.returned import Copy, Fate, Kind, Returned, read
 from mta_queue.core.suppression import Cause, key_of
 from mta_queue.ports import SuppressionList
 
@@ -97,7 +98,7 @@ class Returns:
         letter = decode(payload)
         body, envelope = letter.body, letter.envelope
         length = min(body.length, READ_MOST_OCTETS)
-        found = read(await self._blobs.get_range(body.object_key, body.offset, length))
+        found = read(await self._blobs.get_range(body.object_key, body.offset, length), _copy(envelope))
         if found is None:
             return "other"
         taken = await self._outcomes.delivered(envelope.tenant_id, found.queue_ids)
@@ -148,11 +149,26 @@ class Returns:
             metrics.SUPPRESSED.labels("listed").inc()
 
 
+def _copy(envelope: Envelope) -> Copy | None:
+    """What it came to, where that is the reverse-path of one copy."""
+    for each in () if envelope.reverse_path else envelope.recipients:
+        if (said := copy_of(each.original_address)) is not None:
+            return Copy(*said)
+    return None
+
+
 def _about(found: Returned, taken: Sequence[tuple[str, str]]) -> list[tuple[str, str, Fate]]:
     """Queue id, address and fate of what it says about mail of ours."""
     if found.kind is Kind.COMPLAINT and not found.fates:
         # Most reports hide who complains; where one got it, it was that one.
         return [(*taken[0], Fate(taken[0][1], "", "abuse"))] if len(taken) == 1 else []
+    tagged = {fate.tag: fate for fate in found.fates if fate.tag}
+    if tagged:
+        return [
+            (queue_id, address, tagged[tag_of(address)])
+            for queue_id, address in taken
+            if tag_of(address) in tagged
+        ]
     fates = {key_of(fate.address): fate for fate in found.fates}
     return [
         (queue_id, address, fates[key_of(address)]) for queue_id, address in taken if key_of(address) in fates

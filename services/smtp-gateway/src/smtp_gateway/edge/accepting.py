@@ -9,6 +9,7 @@ from mailproto.smtp.body import BodyType
 from mailproto.smtp.reply import Charset, Reply
 from servicekit import logs
 from spool import Letter, OutcomeUnknown, Source, SpoolUnavailable, new_queue_id
+from spool.verp import with_copies
 
 from smtp_gateway import metrics
 from smtp_gateway.core import roles, trace, travelling
@@ -71,7 +72,7 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
         metrics.REFUSED.labels(visit.role.value, "policy").inc()
         return judged
     try:
-        shown = await _shown_submitter(needs, visit)
+        shown, has_verp = await _chosen(needs, visit)
     except Unavailable as error:
         LOG.warning("policies_unavailable", connection=visit.connection.id, error=str(error))
         metrics.REFUSED.labels(visit.role.value, "unwell").inc()
@@ -94,6 +95,8 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
         metrics.REFUSED.labels(visit.role.value, "content").inc()
         return unwanted
     made = await for_the_world(_letter(needs, visit, transaction, judged, heading, shown))
+    if has_verp:
+        made = with_copies(made)
     letter = await sign(needs, visit.who, made)
     if isinstance(letter, Reply):
         metrics.REFUSED.labels(visit.role.value, "unwell").inc()
@@ -131,12 +134,14 @@ async def _heading_of(needs: Needs, who: Identity, content: bytes) -> Heading | 
     return heading if await may_be_authors(needs.directory, who, heading) else NOT_THE_AUTHOR
 
 
-async def _shown_submitter(needs: Needs, visit: Visit) -> trace.Submitter:
-    """Whether Received says where a user submitted from; the tenant chooses. Raises Unavailable."""
+async def _chosen(needs: Needs, visit: Visit) -> tuple[trace.Submitter, bool]:
+    """Whether Received says where a user submitted from, and whether each copy has a reverse-path of its own: the
+    tenant chooses. Raises Unavailable.
+    """
     if visit.who is None or needs.policies is None:
-        return trace.Submitter.SHOWN
+        return trace.Submitter.SHOWN, False
     policy = await needs.policies.of(visit.who.account.tenant_id)
-    return trace.Submitter.HIDDEN if policy.hide_submitter_address else trace.Submitter.SHOWN
+    return trace.Submitter.HIDDEN if policy.hide_submitter_address else trace.Submitter.SHOWN, policy.verp
 
 
 def _letter(

@@ -1,0 +1,46 @@
+"""Reverse-paths that say what came back: of which message, and which recipient's copy (VERP).
+
+`ann@example.org` sends as `ann+v-<queue id><four letters of the recipient>@example.org`, which is a subaddress of hers
+(RFC 5233): what comes back is hers, and says what it is about whatever stands in it. The queue id has eighty bits of
+chance in it, which only those know who got the message.
+"""
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+
+from spool.envelope import MARK, OwnCopies
+from spool.letter import Letter
+
+LOCAL_PART_OCTETS = 64
+DETAIL = "+v-"
+TAG_CHARACTERS = 4
+_COPY = re.compile(r"v-([0-9A-HJKMNP-TV-Z]{26})([A-Z2-7]{4})\Z")
+
+
+def tag_of(address: str) -> str:
+    """Four letters that tell a message's recipients apart."""
+    digest = hashlib.sha256(address.lower().encode()).digest()
+    return base64.b32encode(digest)[:TAG_CHARACTERS].decode().lower()
+
+
+def with_copies(letter: Letter) -> Letter:
+    """The same, each remote recipient with a copy of its own; as it is where its reverse-path has no room for that."""
+    local_part, _, domain = letter.reverse_path.rpartition("@")
+    longest = len(f"{local_part}{DETAIL}{letter.queue_id}".encode()) + TAG_CHARACTERS
+    if not local_part or local_part.startswith('"') or longest > LOCAL_PART_OCTETS:
+        return letter
+    own = OwnCopies(f"{local_part}{DETAIL}{letter.queue_id.lower()}{MARK}@{domain}")
+    recipients = tuple(
+        replace(each, token=tag_of(each.address)) if each.account_id is None else each
+        for each in letter.recipients
+    )
+    return replace(letter, recipients=recipients, own_copies=own)
+
+
+def copy_of(address: str) -> tuple[str, str] | None:
+    """The queue id and the recipient's tag that an address says; None where it is no such address."""
+    detail = address.rpartition("@")[0].upper().rpartition("+")[2]
+    found = _COPY.match("v" + detail[1:]) if detail[:1] == "V" else None
+    return None if found is None else (found[1], found[2].lower())
