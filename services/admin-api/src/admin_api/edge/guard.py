@@ -12,7 +12,9 @@ from fastapi.security import HTTPBearer
 GUARDED = "/v1"
 LEAST_CHARACTERS = 16
 # For the OpenAPI document: what the routes ask for.
-BEARER = HTTPBearer(auto_error=False, description="the operator's token")
+BEARER = HTTPBearer(
+    auto_error=False, description="the operator's token, or one of a tenant's OpenID provider"
+)
 
 
 class TokenWeak(ValueError):
