@@ -92,3 +92,17 @@ async def test_the_bus_is_not_told_of_every_letter_that_takes_longer() -> None:
     for each in await Unpacking(Source(message)).fetch(256, 1.0):
         await each.keep_working()
     assert message.told == ["working"]
+
+
+async def test_who_settles_a_letter_twice_does_not_settle_its_neighbour() -> None:
+    message = Message(7, THREE)
+    one, two, three = await Unpacking(Source(message)).fetch(256, 1.0)
+    await one.acknowledge()
+    await one.acknowledge()
+    await two.retry_later(1.0)
+    await two.acknowledge()
+    await two.retry_later(9.0)
+    assert message.told == []
+    await three.acknowledge()
+    await three.acknowledge()
+    assert message.told == ["again in 1"]

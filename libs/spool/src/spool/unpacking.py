@@ -82,15 +82,16 @@ class Unpacking:
 
 
 class _Pack:
-    """What its letters share."""
+    """What its letters share. Each counts once, whatever is said of it how often: too early an end would lose the others."""
 
-    __slots__ = ("_beat_at", "_delay", "_left", "_message", "_owner", "_settled")
+    __slots__ = ("_beat_at", "_delay", "_message", "_open", "_owner", "_settled")
 
     def __init__(self, owner: Unpacking, message: Message, letters: int, settled: frozenset[int]) -> None:
         self._owner = owner
         self._message = message
-        self._left = letters - len(settled)
         self._settled = set(settled)
+        # Nothing was said of these yet.
+        self._open = set(range(letters)) - settled
         self._delay: float | None = None
         self._beat_at = 0.0
 
@@ -100,15 +101,18 @@ class _Pack:
 
     async def settle(self, position: int) -> None:
         self._settled.add(position)
-        await self._one_less()
+        await self._heard(position)
 
-    async def again(self, delay_seconds: float) -> None:
-        self._delay = delay_seconds if self._delay is None else min(self._delay, delay_seconds)
-        await self._one_less()
+    async def again(self, position: int, delay_seconds: float) -> None:
+        if position in self._open:
+            self._delay = delay_seconds if self._delay is None else min(self._delay, delay_seconds)
+        await self._heard(position)
 
-    async def _one_less(self) -> None:
-        self._left -= 1
-        if self._left:
+    async def _heard(self, position: int) -> None:
+        if position not in self._open:
+            return
+        self._open.remove(position)
+        if self._open:
             return
         if self._delay is None:
             await self._message.acknowledge()
@@ -143,7 +147,7 @@ class Letter:
 
     async def retry_later(self, delay_seconds: float) -> None:
         """It is not settled; let it come again after the delay, or earlier with another one of its pack."""
-        await self._pack.again(delay_seconds)
+        await self._pack.again(self._position, delay_seconds)
 
     async def keep_working(self) -> None:
         """It takes longer."""
