@@ -15,7 +15,7 @@ from mailproto.imap import responses
 from mailproto.imap.commands import GenUrlAuth, ResetKey
 from mailproto.imap.url_access import Grantee, UrlAccess, parse_access
 from mailproto.imap.urls import MessageUrl, UrlInvalid, parse_url
-from mailstore import MailboxMissing, MailboxNameInvalid
+from mailstore import MailboxMissing, MailboxNameInvalid, StoreUnavailable
 
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.places import LATER, Place, Reach, find_as, need
@@ -64,17 +64,19 @@ async def reset(session: Session, command: ResetKey) -> Answer:
     """What was signed before is worth nothing from now on."""
     if any(mechanism != INTERNAL for mechanism in command.mechanisms):
         raise No("URLs are signed by the mechanism INTERNAL here", "CANNOT")
-    session.renews_keys = True
+    reach = None if command.mailbox is None else (await need(session, command.mailbox, READ)).reach
+    # It hears of it as all others do, and says so in its answer.
+    session.own_renewals += 1
     try:
-        if command.mailbox is None:
+        if reach is None:
             await session.store.forget_mailbox_keys(session.account)
             return ok("RESETKEY completed")
-        reach = (await need(session, command.mailbox, READ)).reach
         await session.store.renew_mailbox_key(reach.owner, reach.mailbox_id, session.account.account_id)
-    except MailboxMissing:
+    except (MailboxMissing, StoreUnavailable) as error:
+        session.own_renewals -= 1
+        if isinstance(error, StoreUnavailable):
+            raise
         raise No(*NO_MAILBOX) from None
-    finally:
-        session.renews_keys = False
     return ok("RESETKEY completed", URLMECH)
 
 

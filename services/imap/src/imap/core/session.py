@@ -118,8 +118,8 @@ class Session:
         self.touched: set[int] = set()
         # Something may have changed that this session has not looked at.
         self.is_stale = False
-        # This session is about to renew a key; another one has (RFC 4467 §7).
-        self.renews_keys = False
+        # Keys that this session has renewed, and has not heard of yet; another session has renewed one (RFC 4467 §7).
+        self.own_renewals = 0
         self.tells_keys = False
 
     @property

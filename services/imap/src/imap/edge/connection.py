@@ -410,7 +410,10 @@ class Imap:
     def _renewed(self, mailbox_id: int) -> None:
         """The account's key of a mailbox; not by this session, which has said so itself."""
         selected = self._session.selected
-        if self._session.renews_keys or selected is None or mailbox_id not in (0, selected.mailbox_id):
+        if self._session.own_renewals:
+            self._session.own_renewals -= 1
+            return
+        if selected is None or mailbox_id not in (0, selected.mailbox_id):
             return
         self._session.tells_keys = True
         self._woken.set()
