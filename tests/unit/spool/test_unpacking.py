@@ -105,4 +105,4 @@ async def test_who_settles_a_letter_twice_does_not_settle_its_neighbour() -> Non
     assert message.told == []
     await three.acknowledge()
     await three.acknowledge()
-    assert message.told == ["again in 1"]
+    assert message.told == ["acknowledged"]

@@ -84,11 +84,12 @@ class Unpacking:
 class _Pack:
     """What its letters share. Each counts once, whatever is said of it how often: too early an end would lose the others."""
 
-    __slots__ = ("_beat_at", "_delay", "_message", "_open", "_owner", "_settled")
+    __slots__ = ("_beat_at", "_delay", "_letters", "_message", "_open", "_owner", "_settled")
 
     def __init__(self, owner: Unpacking, message: Message, letters: int, settled: frozenset[int]) -> None:
         self._owner = owner
         self._message = message
+        self._letters = letters
         self._settled = set(settled)
         # Nothing was said of these yet.
         self._open = set(range(letters)) - settled
@@ -114,7 +115,7 @@ class _Pack:
         self._open.remove(position)
         if self._open:
             return
-        if self._delay is None:
+        if self._delay is None or len(self._settled) == self._letters:
             await self._message.acknowledge()
         else:
             self._owner.remember(self._message.sequence, frozenset(self._settled))
