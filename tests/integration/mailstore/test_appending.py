@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from mailmodel import AccountRef, Flags, SystemFlag
+from mailmodel import AccountRef, FlagAction, FlagChange, Flags, SystemFlag
 from mailmodel.quota import QuotaLimits
 from mailmsg.facts import examine
 from mailstore import (
@@ -22,7 +22,7 @@ from mailstore import (
     QuotaExceeded,
 )
 from mailstore.appending import Appended, Appender
-from pgkit import transaction
+from pgkit import OutsideTenant, only_within, transaction
 
 from tests.support.engines import Engines
 
@@ -290,3 +290,21 @@ async def test_nobody_gets_into_another_tenant(store: Store, account: AccountRef
     assert [isinstance(each, MailboxMissing) for each in outcomes] == [False, True, False, True]
     assert sorted(content for _, content in await held(store, account)) == [text(1), text(3), text(5)]
     assert await store._pool.fetchval("SELECT count(*) FROM message") == 0
+
+
+async def test_who_acts_within_one_tenant_gets_into_no_other(store: Store, account: AccountRef) -> None:
+    """Not by statements either that enter tenants by themselves."""
+    other = AccountRef(str(uuid4()), str(uuid4()))
+    inbox = await store.get_mailbox(other, "INBOX")
+    assert inbox is not None
+    await append(store, other, text(1))
+    message = await new(store, other, text(2))
+    seen = FlagChange(FlagAction.ADD, Flags(SystemFlag.SEEN))
+    with only_within(account.tenant_id):
+        assert (await append(store, account, text(1))).uids == [1]
+        with pytest.raises(OutsideTenant):
+            await store.append_named(other, "INBOX", [message])
+        with pytest.raises(OutsideTenant):
+            await store.store_flags(other, inbox.mailbox_id, [1], seen)
+    assert [uid for uid, _ in await held(store, other)] == [1]
+    assert (await store.snapshot(other, inbox.mailbox_id)).system_flags == [0]

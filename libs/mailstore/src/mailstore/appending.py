@@ -24,6 +24,7 @@ from mailmodel.mailbox_name import canonical
 from mailmodel.quota import Quota, QuotaLimits
 from pgkit import Pool
 from pgkit.single import call
+from pgkit.tenancy import may_enter
 
 from mailstore import filing, mailboxes
 from mailstore.errors import MailboxMissing, QuotaExceeded, StoreUnavailable
@@ -174,6 +175,7 @@ class Appender:
         return Appended(found.mailbox_id, found.uid_validity, uids, change.highest_modseq)
 
     async def _append(self, item: Item) -> Appended:
+        may_enter(item.account.tenant_id)
         # In no order but their own, so that one who appends again and again keeps nobody from it.
         future: asyncio.Future[Appended | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
@@ -259,6 +261,7 @@ class Appender:
         ]
         return await call(
             self._pool,
+            dict.fromkeys(tenants),
             STATEMENT,
             waits,
             tenants,
@@ -275,6 +278,7 @@ class Appender:
     async def _call_one(self, item: Item, *, waits: bool) -> list[asyncpg.Record]:
         return await call(
             self._pool,
+            [item.account.tenant_id],
             OF_ONE,
             waits,
             item.account.tenant_id,

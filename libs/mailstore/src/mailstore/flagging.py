@@ -32,6 +32,7 @@ async def store_flags(
     """
     found = await call(
         pool,
+        [account.tenant_id],
         STATEMENT,
         account.tenant_id,
         account.account_id,

@@ -141,11 +141,13 @@ class ScriptStore:
 
     async def active_digests(self, accounts: Sequence[AccountRef]) -> dict[str, ActiveScripts]:
         """What runs for each of these accounts, of any tenant; those for whom nothing runs are left out."""
+        tenants = {account.tenant_id for account in accounts}
         found = await call(
             self._pool,
+            tenants,
             "SELECT * FROM active_scripts_1($1, $2)",
             [UUID(account.account_id) for account in accounts],
-            [UUID(tenant_id) for tenant_id in {account.tenant_id for account in accounts}],
+            [UUID(tenant_id) for tenant_id in tenants],
         )
         digests = {(str(row["owner"]), row["name"]): bytes(row["digest"]) for row in found}
         active = {

@@ -4,17 +4,22 @@ For functions of ours in the database that begin with set_config('posthouse.tena
 no rows are seen before that, and nothing is left of it after.
 """
 
+from collections.abc import Iterable
+
 import asyncpg
 
 from pgkit.errors import DatabaseUnavailable, is_away
 from pgkit.pool import Pool
+from pgkit.tenancy import may_enter
 
 
-async def call(pool: Pool, statement: str, *values: object) -> list[asyncpg.Record]:
-    """The rows of a statement that enters its tenants by itself, committed.
+async def call(pool: Pool, tenants: Iterable[str], statement: str, *values: object) -> list[asyncpg.Record]:
+    """The rows of a statement that enters these tenants (their ids) by itself, committed.
 
-    Raises DatabaseUnavailable where PostgreSQL is away; whether it was done may be unknown then.
+    Raises OutsideTenant, and DatabaseUnavailable where PostgreSQL is away; whether it was done may be unknown then.
     """
+    for tenant_id in tenants:
+        may_enter(tenant_id)
     try:
         return await pool.fetch(statement, *values)
     except Exception as error:

@@ -55,6 +55,11 @@ def _allowed(scope: Scope | str) -> Scope | str:
     return scope
 
 
+def may_enter(tenant_id: str) -> None:
+    """Before a tenant is entered in another way than by `transaction`. Raises OutsideTenant."""
+    _allowed(tenant_id)
+
+
 def _opening(scope: Scope | str) -> str:
     scope = _allowed(scope)
     if isinstance(scope, Scope):
