@@ -74,7 +74,9 @@ def opendkim(folder: Path, mode: str) -> Iterator[tuple[Hooked, ...]]:
         port=port,
     )
     with Daemon(part, folder / "opendkim.log"):
-        yield hooks_of([HookSetting(url=f"milter://127.0.0.1:{port}", doors=frozenset(("mx", "msa")), seconds=20.0)])
+        yield hooks_of(
+            [HookSetting(url=f"milter://127.0.0.1:{port}", doors=frozenset(("mx", "msa")), seconds=20.0)]
+        )
 
 
 @pytest.fixture(scope="module")
