@@ -1,6 +1,6 @@
 """The DNS tree walk (RFC 9989 §4.10): a domain's records, its organizational domain, the record that applies to it.
 
-A walk asks at most 8 questions, names with more than 8 labels being cut to 7 after the first. What one walk has asked is
+A walk asks at most 8 questions, names of 8 labels and more being cut to 7 after the first. What one walk has asked is
 not asked again by the next one of the same `TreeWalker`.
 """
 
