@@ -34,6 +34,10 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         3, description="tries of a message that fails by itself before it is put aside", ge=1
     )
     clamd: str = Field("", description="host:port of a clamd that looks for viruses; empty: nobody does")
+    icap_url: str = Field(
+        "",
+        description="icap://host[:port]/service of an ICAP server (RFC 3507) that looks for viruses; empty: nobody does",
+    )
     rspamd_url: str = Field("", description="http://host:port of an rspamd; empty: nobody looks for spam")
     rspamd_learn: str = Field(
         "",

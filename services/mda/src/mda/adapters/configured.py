@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from servicekit.settings import read_secret
 
 from mda.adapters.clamd import Clamd
+from mda.adapters.icap import Icap
 from mda.adapters.rspamd import Rspamd
 from mda.ports import Learner, Scanner
 from mda.settings import Settings
@@ -19,6 +20,10 @@ def scanners_of(settings: Settings) -> list[Scanner]:
             raise ValueError(f"the address of clamd must be host:port, not {settings.clamd!r}")
         scanners.append(
             Clamd(host, int(port), scan_seconds=settings.scan_seconds, scan_octets=settings.scan_octets)
+        )
+    if settings.icap_url:
+        scanners.append(
+            Icap(settings.icap_url, scan_seconds=settings.scan_seconds, scan_octets=settings.scan_octets)
         )
     if settings.rspamd_url:
         scanners.append(
