@@ -23,7 +23,7 @@ from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.rooms import Rooms
 from smtp_gateway.edge.screens import Screens
 from smtp_gateway.edge.session import Session
-from smtp_gateway.ports import Expansions, Judge, KeyRing, Policies
+from smtp_gateway.ports import Expansions, Judge, KeyRing, Policies, Suppressed
 from smtp_gateway.settings import Settings
 from spool import Letter
 
@@ -205,6 +205,7 @@ def converse(
     judge: Judge | None = None,
     load: Load | None = None,
     expansions: Expansions | None = None,
+    suppressed: Suppressed | None = None,
     **values: object,
 ) -> tuple[bytes, FakeGate, FakeConnection]:
     """Play what a client sends, chunk by chunk; what the gateway said, and what it accepted.
@@ -240,6 +241,7 @@ def converse(
             judge=judge,
             load=load or Load(),
             expansions=expansions,
+            suppressed=suppressed,
         )
         await Session(needs, role, connection).run()  # type: ignore[arg-type]
         return connection

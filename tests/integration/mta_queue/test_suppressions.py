@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import grpc
 import pytest
 from mailproto.smtp.reply import Reply
+from mailwire.queue.v1.suppressed_pb2_grpc import add_SuppressedServiceServicer_to_server
 from mta_queue.adapters.items import Items
 from mta_queue.adapters.rules import RuleBook
 from mta_queue.adapters.suppressions import Suppressions
@@ -15,8 +17,10 @@ from mta_queue.core.outcome import EXPIRED, Outcome, Verdict
 from mta_queue.core.records import Caller, Missing
 from mta_queue.core.schedule import Schedule
 from mta_queue.core.suppression import Cause, is_refusal
+from mta_queue.edge.suppressed import Suppressed
 from mta_queue.edge.suppressing import Suppressing
 from pgkit import Pool, open_pool
+from smtp_gateway.adapters.suppressed import QueueSuppressed
 
 from tests.support.engines import Engines
 from tests.support.queued import letter
@@ -140,3 +144,23 @@ async def test_what_somebody_said_stays(known: Suppressions) -> None:
     await known.add(BOSS, mine, "a@x.test", "a court said so", None)
     assert not await known.happened(mine, "a@x.test", Cause.HARD_BOUNCE, "550", "q", datetime.now(UTC))
     assert (await known.show(BOSS, mine, "a@x.test")).detail == "a court said so"
+
+
+async def test_doors_hear_who_is_suppressed_and_why(known: Suppressions) -> None:
+    mine = tenant()
+    await known.add(BOSS, mine, "gone@example.test", "asked us to stop", None)
+    server = grpc.aio.server()
+    add_SuppressedServiceServicer_to_server(Suppressed(known), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        door = QueueSuppressed(channel)
+        found = await door.among(mine, ["GONE@example.test", "here@example.test"])
+        assert list(found) == ["GONE@example.test"]
+        assert found["GONE@example.test"].startswith("Suppressed: manual on ")
+        assert found["GONE@example.test"].endswith(": asked us to stop")
+        assert await door.among(tenant(), ["gone@example.test"]) == {}
+        assert await door.among("no tenant", ["gone@example.test"]) == {}
+    await server.stop(None)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        assert await QueueSuppressed(channel).among(mine, ["gone@example.test"]) == {}, "nobody to ask"

@@ -59,6 +59,7 @@ class TenantPolicy:
     over_quota: str = ""
     encrypt_bodies: bool = False
     verp: bool = False
+    refuse_suppressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

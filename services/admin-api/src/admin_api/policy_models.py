@@ -88,6 +88,12 @@ class TenantPolicy(Wire):
             description="each remote recipient's copy has a reverse-path of its own (user+v-...@), by which what comes back is known"
         ),
     ] = False
+    refuse_suppressed: Annotated[
+        bool,
+        Field(
+            description="the submission door refuses (550 5.7.1) suppressed addresses; else mail to them fails with a notice"
+        ),
+    ] = False
 
 
 class AccountSettings(Wire):

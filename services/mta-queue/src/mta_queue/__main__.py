@@ -13,6 +13,7 @@ from mailwire.queue.v1.holding_pb2_grpc import add_HoldingServiceServicer_to_ser
 from mailwire.queue.v1.queue_pb2_grpc import add_QueueAdminServiceServicer_to_server
 from mailwire.queue.v1.reach_pb2_grpc import add_ReachAdminServiceServicer_to_server
 from mailwire.queue.v1.relay_pb2_grpc import add_RelayAdminServiceServicer_to_server
+from mailwire.queue.v1.suppressed_pb2_grpc import add_SuppressedServiceServicer_to_server
 from pgkit import check, check_durability, open_pool
 from servicekit import rpc
 from servicekit.run import Service, run
@@ -57,6 +58,7 @@ from mta_queue.edge.relay_orders import RelayOrders
 from mta_queue.edge.releasing import Releasing
 from mta_queue.edge.returns import Returns
 from mta_queue.edge.slots import Slots
+from mta_queue.edge.suppressed import Suppressed
 from mta_queue.edge.suppressing import Suppressing
 from mta_queue.edge.upkeep import Upkeep
 from mta_queue.edge.webhooks import Webhooks
@@ -202,6 +204,7 @@ async def wire(service: Service[Settings]) -> None:
         add_RelayAdminServiceServicer_to_server(relay_orders, server)
         add_ReachAdminServiceServicer_to_server(reach_orders, server)
         add_HoldingServiceServicer_to_server(Holdings(pool), server)
+        add_SuppressedServiceServicer_to_server(Suppressed(suppressions), server)
         return list(ALLOWED)
 
     if settings.grpc_port:

@@ -19,6 +19,7 @@ from smtp_gateway.adapters.judge import MdaJudge
 from smtp_gateway.adapters.ledgers import keep_reading
 from smtp_gateway.adapters.questions import QUESTION_SECONDS, Questions
 from smtp_gateway.adapters.returning import ReturningDirectory
+from smtp_gateway.adapters.suppressed import QueueSuppressed
 from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.roles import Role
@@ -92,6 +93,7 @@ async def wire(service: Service[Settings]) -> None:
         rooms=rooms,
         judge=_judge(service),
         expansions=DirectoryExpansions(channel),
+        suppressed=_suppressed(service),
         local_mtas=Networks(map(str, settings.lmtp_networks)),
         load=load,
         tell=bus.tell,
@@ -124,6 +126,14 @@ def _checker(settings: Settings) -> Checker | None:
     resolver = Resolver(parse_servers(settings.dns_servers), deadline_seconds=QUESTION_SECONDS)
     exempt = Networks(map(str, settings.sender_checks_exempt))
     return Checker(Questions(resolver), settings.hostname, exempt, settings.sender_check_seconds)
+
+
+def _suppressed(service: Service[Settings]) -> QueueSuppressed | None:
+    if not service.settings.queue_target:
+        return None
+    channel = rpc.channel(service.settings.queue_target, "mta-queue", service.identity)
+    service.on_close(lambda: channel.close(None))
+    return QueueSuppressed(channel)
 
 
 def _judge(service: Service[Settings]) -> MdaJudge | None:

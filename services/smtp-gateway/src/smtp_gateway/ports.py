@@ -1,6 +1,6 @@
 """What the gateway needs of the world."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -114,6 +114,13 @@ class Members:
     are_shown: bool
     count: int = 0
     addresses: tuple[str, ...] = ()
+
+
+class Suppressed(Protocol):
+    """Addresses that a tenant's mail goes to no more."""
+
+    async def among(self, tenant_id: str, addresses: Sequence[str]) -> Mapping[str, str]:
+        """Why, of those that are; of none where nobody can be asked."""
 
 
 class Expansions(Protocol):

@@ -32,6 +32,11 @@ class Settings(
         description="host:port of the mda's gRPC, which judges content before it is accepted, for tenants that want that; "
         "empty: nobody is asked",
     )
+    queue_target: str = Field(
+        "",
+        description="host:port of the mta-queue's gRPC, which says who gets none of a tenant's mail any more, for tenants that "
+        "want such recipients refused; empty: nobody is asked",
+    )
     judge_seconds: float = Field(90.0, description="so long an answer of it is waited for", gt=0, le=300)
     hostname: str = Field("localhost", description="the name we greet with and put into Received")
     mx_port: int = Field(25, description="mail from the world, for our own domains", ge=0, le=65535)

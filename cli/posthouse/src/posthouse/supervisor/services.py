@@ -166,6 +166,7 @@ class Services:
             "ALLOW_PLAINTEXT_LOGIN": "loopback",
             "GRPC_PORT": self._ports.gateway_grpc,
             "MDA_TARGET": f"127.0.0.1:{self._ports.mda_grpc}",
+            "QUEUE_TARGET": f"127.0.0.1:{self._ports.queue_grpc}",
         }
 
     def _mta_queue(self) -> dict[str, object]:

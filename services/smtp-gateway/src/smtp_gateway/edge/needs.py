@@ -13,7 +13,7 @@ from smtp_gateway.edge.hooking import Hooked
 from smtp_gateway.edge.load import Load
 from smtp_gateway.edge.rooms import Rooms
 from smtp_gateway.edge.screens import Screens
-from smtp_gateway.ports import Directory, Expansions, Gate, Health, Judge, KeyRing, Policies
+from smtp_gateway.ports import Directory, Expansions, Gate, Health, Judge, KeyRing, Policies, Suppressed
 from smtp_gateway.settings import Settings
 
 LOOPBACK = Networks(("127.0.0.0/8", "::1/128"))
@@ -50,6 +50,8 @@ class Needs:
     judge: Judge | None = None
     # Without it EXPN knows aliases only.
     expansions: Expansions | None = None
+    # Without it nobody's mail is refused for the address that it is to.
+    suppressed: Suppressed | None = None
     local_mtas: Networks = LOOPBACK
     load: Load = field(default_factory=Load)
     # Tells on the bus what others count; nobody waits for it.

@@ -32,6 +32,7 @@ from smtp_gateway.edge.intake import Intake
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.owning import may_be_envelope
 from smtp_gateway.edge.sender_domain import SenderDomain
+from smtp_gateway.edge.suppressing import refuse_suppressed
 from smtp_gateway.edge.visit import Visit
 
 LOG = logs.logger("smtp_gateway.session")
@@ -279,6 +280,7 @@ class Session:
         assert self._transaction is not None
         try:
             resolutions = await self._needs.directory.resolve(event.forward_paths)
+            unwanted = await refuse_suppressed(self._needs, self._who, event.forward_paths, resolutions)
         except Unavailable as error:
             LOG.warning("recipients_unresolved", error=str(error))
             self._machine.answer_rcpt(roles.refuse_all(event.forward_paths, roles.UNWELL))
@@ -288,8 +290,13 @@ class Session:
             event.forward_paths, resolutions, self._transaction.reverse_path, hello
         )
         replies = [
-            refusal or await self._refuse_full(resolution) or self._name(self._transaction, rcpt, resolution)
-            for rcpt, resolution, refusal in zip(event.rcpts, resolutions, refusals, strict=True)
+            refusal
+            or suppressed
+            or await self._refuse_full(resolution)
+            or self._name(self._transaction, rcpt, resolution)
+            for rcpt, resolution, refusal, suppressed in zip(
+                event.rcpts, resolutions, refusals, unwanted, strict=True
+            )
         ]
         for path, reply in zip(event.forward_paths, replies, strict=True):
             metrics.RECIPIENTS.labels(self._role.value, "accepted" if reply.is_positive else "refused").inc()

@@ -24,35 +24,35 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"mailwire/directory/v1/policy.proto\x12\x15mailwire.directory.v1\"\x81\x07\n\x0cTenantPolicy\x12\x30\n\x05\x64marc\x18\x01 \x01(\x0e\x32!.mailwire.directory.v1.DmarcLimit\x12\x1e\n\x16hide_submitter_address\x18\x02 \x01(\x08\x12\x13\n\x0bgreylisting\x18\x03 \x01(\x08\x12%\n\x1dmax_account_messages_per_hour\x18\x04 \x01(\r\x12$\n\x1cmax_account_messages_per_day\x18\x05 \x01(\r\x12\'\n\x1fmax_account_recipients_per_hour\x18\x06 \x01(\r\x12&\n\x1emax_account_recipients_per_day\x18\x07 \x01(\r\x12$\n\x1cmax_tenant_messages_per_hour\x18\x08 \x01(\r\x12#\n\x1bmax_tenant_messages_per_day\x18\t \x01(\r\x12&\n\x1emax_tenant_recipients_per_hour\x18\n \x01(\r\x12%\n\x1dmax_tenant_recipients_per_day\x18\x0b \x01(\r\x12\x17\n\njunk_score\x18\x0c \x01(\x01H\x00\x88\x01\x01\x12\x1d\n\x10quarantine_score\x18\r \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0crefuse_score\x18\x0e \x01(\x01H\x02\x88\x01\x01\x12\x17\n\x0f\x61llowed_senders\x18\x0f \x03(\t\x12\x17\n\x0f\x62locked_senders\x18\x10 \x03(\t\x12\x14\n\x0cscanner_down\x18\x11 \x01(\t\x12\x1d\n\x15scan_before_accepting\x18\x12 \x01(\x08\x12\x1c\n\x14\x61\x63\x63ount_quota_octets\x18\x13 \x01(\x04\x12\x1e\n\x16\x61\x63\x63ount_quota_messages\x18\x14 \x01(\x04\x12\x1b\n\x13tenant_quota_octets\x18\x15 \x01(\x04\x12\x1a\n\x12subaddress_folders\x18\x16 \x01(\x08\x12\x1d\n\x15suppress_hard_bounces\x18\x17 \x01(\x08\x12\x13\n\x0btext_search\x18\x18 \x01(\t\x12\x12\n\nover_quota\x18\x19 \x01(\t\x12\x16\n\x0e\x65ncrypt_bodies\x18\x1a \x01(\x08\x12\x0c\n\x04verp\x18\x1b \x01(\x08\x42\r\n\x0b_junk_scoreB\x13\n\x11_quarantine_scoreB\x0f\n\r_refuse_score\"\xe2\x02\n\x0f\x41\x63\x63ountSettings\x12\x14\n\x0cquota_octets\x18\x01 \x01(\x04\x12\x16\n\x0equota_messages\x18\x02 \x01(\x04\x12\x0b\n\x03mdn\x18\x03 \x01(\t\x12\x16\n\x0e\x65ncryption_key\x18\x04 \x01(\t\x12\x0e\n\x06locale\x18\x05 \x01(\t\x12\x15\n\rpop_keep_days\x18\x06 \x01(\r\x12\x12\n\nforward_to\x18\x07 \x03(\t\x12\x1c\n\x14\x66orward_without_copy\x18\x08 \x01(\x08\x12\x10\n\x08vacation\x18\t \x01(\x08\x12\x18\n\x10vacation_subject\x18\n \x01(\t\x12\x15\n\rvacation_text\x18\x0b \x01(\t\x12\x15\n\rvacation_from\x18\x0c \x01(\t\x12\x16\n\x0evacation_until\x18\r \x01(\t\x12\x15\n\rvacation_days\x18\x0e \x01(\r\x12\x1a\n\x12vacation_addresses\x18\x0f \x03(\t\"(\n\x16GetTenantPolicyRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"N\n\x17GetTenantPolicyResponse\x12\x33\n\x06policy\x18\x01 \x01(\x0b\x32#.mailwire.directory.v1.TenantPolicy\"k\n\x16SetTenantPolicyRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x33\n\x06policy\x18\x02 \x01(\x0b\x32#.mailwire.directory.v1.TenantPolicy\x12\x0c\n\x04only\x18\x03 \x03(\t\"N\n\x17SetTenantPolicyResponse\x12\x33\n\x06policy\x18\x01 \x01(\x0b\x32#.mailwire.directory.v1.TenantPolicy\",\n\x19GetAccountSettingsRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"V\n\x1aGetAccountSettingsResponse\x12\x38\n\x08settings\x18\x01 \x01(\x0b\x32&.mailwire.directory.v1.AccountSettings\"t\n\x19SetAccountSettingsRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x38\n\x08settings\x18\x02 \x01(\x0b\x32&.mailwire.directory.v1.AccountSettings\x12\x0c\n\x04only\x18\x03 \x03(\t\"V\n\x1aSetAccountSettingsResponse\x12\x38\n\x08settings\x18\x01 \x01(\x0b\x32&.mailwire.directory.v1.AccountSettings*s\n\nDmarcLimit\x12\x1b\n\x17\x44MARC_LIMIT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44MARC_LIMIT_MARK\x10\x01\x12\x1a\n\x16\x44MARC_LIMIT_QUARANTINE\x10\x02\x12\x16\n\x12\x44MARC_LIMIT_REJECT\x10\x03\x32\xf2\x03\n\x16\x44irectoryPolicyService\x12p\n\x0fGetTenantPolicy\x12-.mailwire.directory.v1.GetTenantPolicyRequest\x1a..mailwire.directory.v1.GetTenantPolicyResponse\x12p\n\x0fSetTenantPolicy\x12-.mailwire.directory.v1.SetTenantPolicyRequest\x1a..mailwire.directory.v1.SetTenantPolicyResponse\x12y\n\x12GetAccountSettings\x12\x30.mailwire.directory.v1.GetAccountSettingsRequest\x1a\x31.mailwire.directory.v1.GetAccountSettingsResponse\x12y\n\x12SetAccountSettings\x12\x30.mailwire.directory.v1.SetAccountSettingsRequest\x1a\x31.mailwire.directory.v1.SetAccountSettingsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"mailwire/directory/v1/policy.proto\x12\x15mailwire.directory.v1\"\x9c\x07\n\x0cTenantPolicy\x12\x30\n\x05\x64marc\x18\x01 \x01(\x0e\x32!.mailwire.directory.v1.DmarcLimit\x12\x1e\n\x16hide_submitter_address\x18\x02 \x01(\x08\x12\x13\n\x0bgreylisting\x18\x03 \x01(\x08\x12%\n\x1dmax_account_messages_per_hour\x18\x04 \x01(\r\x12$\n\x1cmax_account_messages_per_day\x18\x05 \x01(\r\x12\'\n\x1fmax_account_recipients_per_hour\x18\x06 \x01(\r\x12&\n\x1emax_account_recipients_per_day\x18\x07 \x01(\r\x12$\n\x1cmax_tenant_messages_per_hour\x18\x08 \x01(\r\x12#\n\x1bmax_tenant_messages_per_day\x18\t \x01(\r\x12&\n\x1emax_tenant_recipients_per_hour\x18\n \x01(\r\x12%\n\x1dmax_tenant_recipients_per_day\x18\x0b \x01(\r\x12\x17\n\njunk_score\x18\x0c \x01(\x01H\x00\x88\x01\x01\x12\x1d\n\x10quarantine_score\x18\r \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0crefuse_score\x18\x0e \x01(\x01H\x02\x88\x01\x01\x12\x17\n\x0f\x61llowed_senders\x18\x0f \x03(\t\x12\x17\n\x0f\x62locked_senders\x18\x10 \x03(\t\x12\x14\n\x0cscanner_down\x18\x11 \x01(\t\x12\x1d\n\x15scan_before_accepting\x18\x12 \x01(\x08\x12\x1c\n\x14\x61\x63\x63ount_quota_octets\x18\x13 \x01(\x04\x12\x1e\n\x16\x61\x63\x63ount_quota_messages\x18\x14 \x01(\x04\x12\x1b\n\x13tenant_quota_octets\x18\x15 \x01(\x04\x12\x1a\n\x12subaddress_folders\x18\x16 \x01(\x08\x12\x1d\n\x15suppress_hard_bounces\x18\x17 \x01(\x08\x12\x13\n\x0btext_search\x18\x18 \x01(\t\x12\x12\n\nover_quota\x18\x19 \x01(\t\x12\x16\n\x0e\x65ncrypt_bodies\x18\x1a \x01(\x08\x12\x0c\n\x04verp\x18\x1b \x01(\x08\x12\x19\n\x11refuse_suppressed\x18\x1c \x01(\x08\x42\r\n\x0b_junk_scoreB\x13\n\x11_quarantine_scoreB\x0f\n\r_refuse_score\"\xe2\x02\n\x0f\x41\x63\x63ountSettings\x12\x14\n\x0cquota_octets\x18\x01 \x01(\x04\x12\x16\n\x0equota_messages\x18\x02 \x01(\x04\x12\x0b\n\x03mdn\x18\x03 \x01(\t\x12\x16\n\x0e\x65ncryption_key\x18\x04 \x01(\t\x12\x0e\n\x06locale\x18\x05 \x01(\t\x12\x15\n\rpop_keep_days\x18\x06 \x01(\r\x12\x12\n\nforward_to\x18\x07 \x03(\t\x12\x1c\n\x14\x66orward_without_copy\x18\x08 \x01(\x08\x12\x10\n\x08vacation\x18\t \x01(\x08\x12\x18\n\x10vacation_subject\x18\n \x01(\t\x12\x15\n\rvacation_text\x18\x0b \x01(\t\x12\x15\n\rvacation_from\x18\x0c \x01(\t\x12\x16\n\x0evacation_until\x18\r \x01(\t\x12\x15\n\rvacation_days\x18\x0e \x01(\r\x12\x1a\n\x12vacation_addresses\x18\x0f \x03(\t\"(\n\x16GetTenantPolicyRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"N\n\x17GetTenantPolicyResponse\x12\x33\n\x06policy\x18\x01 \x01(\x0b\x32#.mailwire.directory.v1.TenantPolicy\"k\n\x16SetTenantPolicyRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x33\n\x06policy\x18\x02 \x01(\x0b\x32#.mailwire.directory.v1.TenantPolicy\x12\x0c\n\x04only\x18\x03 \x03(\t\"N\n\x17SetTenantPolicyResponse\x12\x33\n\x06policy\x18\x01 \x01(\x0b\x32#.mailwire.directory.v1.TenantPolicy\",\n\x19GetAccountSettingsRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"V\n\x1aGetAccountSettingsResponse\x12\x38\n\x08settings\x18\x01 \x01(\x0b\x32&.mailwire.directory.v1.AccountSettings\"t\n\x19SetAccountSettingsRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x38\n\x08settings\x18\x02 \x01(\x0b\x32&.mailwire.directory.v1.AccountSettings\x12\x0c\n\x04only\x18\x03 \x03(\t\"V\n\x1aSetAccountSettingsResponse\x12\x38\n\x08settings\x18\x01 \x01(\x0b\x32&.mailwire.directory.v1.AccountSettings*s\n\nDmarcLimit\x12\x1b\n\x17\x44MARC_LIMIT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44MARC_LIMIT_MARK\x10\x01\x12\x1a\n\x16\x44MARC_LIMIT_QUARANTINE\x10\x02\x12\x16\n\x12\x44MARC_LIMIT_REJECT\x10\x03\x32\xf2\x03\n\x16\x44irectoryPolicyService\x12p\n\x0fGetTenantPolicy\x12-.mailwire.directory.v1.GetTenantPolicyRequest\x1a..mailwire.directory.v1.GetTenantPolicyResponse\x12p\n\x0fSetTenantPolicy\x12-.mailwire.directory.v1.SetTenantPolicyRequest\x1a..mailwire.directory.v1.SetTenantPolicyResponse\x12y\n\x12GetAccountSettings\x12\x30.mailwire.directory.v1.GetAccountSettingsRequest\x1a\x31.mailwire.directory.v1.GetAccountSettingsResponse\x12y\n\x12SetAccountSettings\x12\x30.mailwire.directory.v1.SetAccountSettingsRequest\x1a\x31.mailwire.directory.v1.SetAccountSettingsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailwire.directory.v1.policy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DMARCLIMIT']._serialized_start=1969
-  _globals['_DMARCLIMIT']._serialized_end=2084
+  _globals['_DMARCLIMIT']._serialized_start=1996
+  _globals['_DMARCLIMIT']._serialized_end=2111
   _globals['_TENANTPOLICY']._serialized_start=62
-  _globals['_TENANTPOLICY']._serialized_end=959
-  _globals['_ACCOUNTSETTINGS']._serialized_start=962
-  _globals['_ACCOUNTSETTINGS']._serialized_end=1316
-  _globals['_GETTENANTPOLICYREQUEST']._serialized_start=1318
-  _globals['_GETTENANTPOLICYREQUEST']._serialized_end=1358
-  _globals['_GETTENANTPOLICYRESPONSE']._serialized_start=1360
-  _globals['_GETTENANTPOLICYRESPONSE']._serialized_end=1438
-  _globals['_SETTENANTPOLICYREQUEST']._serialized_start=1440
-  _globals['_SETTENANTPOLICYREQUEST']._serialized_end=1547
-  _globals['_SETTENANTPOLICYRESPONSE']._serialized_start=1549
-  _globals['_SETTENANTPOLICYRESPONSE']._serialized_end=1627
-  _globals['_GETACCOUNTSETTINGSREQUEST']._serialized_start=1629
-  _globals['_GETACCOUNTSETTINGSREQUEST']._serialized_end=1673
-  _globals['_GETACCOUNTSETTINGSRESPONSE']._serialized_start=1675
-  _globals['_GETACCOUNTSETTINGSRESPONSE']._serialized_end=1761
-  _globals['_SETACCOUNTSETTINGSREQUEST']._serialized_start=1763
-  _globals['_SETACCOUNTSETTINGSREQUEST']._serialized_end=1879
-  _globals['_SETACCOUNTSETTINGSRESPONSE']._serialized_start=1881
-  _globals['_SETACCOUNTSETTINGSRESPONSE']._serialized_end=1967
-  _globals['_DIRECTORYPOLICYSERVICE']._serialized_start=2087
-  _globals['_DIRECTORYPOLICYSERVICE']._serialized_end=2585
+  _globals['_TENANTPOLICY']._serialized_end=986
+  _globals['_ACCOUNTSETTINGS']._serialized_start=989
+  _globals['_ACCOUNTSETTINGS']._serialized_end=1343
+  _globals['_GETTENANTPOLICYREQUEST']._serialized_start=1345
+  _globals['_GETTENANTPOLICYREQUEST']._serialized_end=1385
+  _globals['_GETTENANTPOLICYRESPONSE']._serialized_start=1387
+  _globals['_GETTENANTPOLICYRESPONSE']._serialized_end=1465
+  _globals['_SETTENANTPOLICYREQUEST']._serialized_start=1467
+  _globals['_SETTENANTPOLICYREQUEST']._serialized_end=1574
+  _globals['_SETTENANTPOLICYRESPONSE']._serialized_start=1576
+  _globals['_SETTENANTPOLICYRESPONSE']._serialized_end=1654
+  _globals['_GETACCOUNTSETTINGSREQUEST']._serialized_start=1656
+  _globals['_GETACCOUNTSETTINGSREQUEST']._serialized_end=1700
+  _globals['_GETACCOUNTSETTINGSRESPONSE']._serialized_start=1702
+  _globals['_GETACCOUNTSETTINGSRESPONSE']._serialized_end=1788
+  _globals['_SETACCOUNTSETTINGSREQUEST']._serialized_start=1790
+  _globals['_SETACCOUNTSETTINGSREQUEST']._serialized_end=1906
+  _globals['_SETACCOUNTSETTINGSRESPONSE']._serialized_start=1908
+  _globals['_SETACCOUNTSETTINGSRESPONSE']._serialized_end=1994
+  _globals['_DIRECTORYPOLICYSERVICE']._serialized_start=2114
+  _globals['_DIRECTORYPOLICYSERVICE']._serialized_end=2612
 # @@protoc_insertion_point(module_scope)

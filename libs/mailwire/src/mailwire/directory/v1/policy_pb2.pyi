@@ -74,6 +74,7 @@ class TenantPolicy(_message.Message):
     OVER_QUOTA_FIELD_NUMBER: _builtins.int
     ENCRYPT_BODIES_FIELD_NUMBER: _builtins.int
     VERP_FIELD_NUMBER: _builtins.int
+    REFUSE_SUPPRESSED_FIELD_NUMBER: _builtins.int
     dmarc: Global___DmarcLimit.ValueType
     hide_submitter_address: _builtins.bool
     """Received does not say where a message was submitted from."""
@@ -112,6 +113,8 @@ class TenantPolicy(_message.Message):
     """Bodies are encrypted with keys of the tenant, from now on."""
     verp: _builtins.bool
     """Each remote recipient's copy has a reverse-path of its own, by which what comes back is known (VERP)."""
+    refuse_suppressed: _builtins.bool
+    """Doors refuse users' mail to suppressed addresses; else it fails later, with a notice."""
     @_builtins.property
     def allowed_senders(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Addresses and @domains whose mail is never, or always, junk."""
@@ -148,10 +151,11 @@ class TenantPolicy(_message.Message):
         over_quota: _builtins.str = ...,
         encrypt_bodies: _builtins.bool = ...,
         verp: _builtins.bool = ...,
+        refuse_suppressed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_junk_score", b"_junk_score", "_quarantine_score", b"_quarantine_score", "_refuse_score", b"_refuse_score", "junk_score", b"junk_score", "quarantine_score", b"quarantine_score", "refuse_score", b"refuse_score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_junk_score", b"_junk_score", "_quarantine_score", b"_quarantine_score", "_refuse_score", b"_refuse_score", "account_quota_messages", b"account_quota_messages", "account_quota_octets", b"account_quota_octets", "allowed_senders", b"allowed_senders", "blocked_senders", b"blocked_senders", "dmarc", b"dmarc", "encrypt_bodies", b"encrypt_bodies", "greylisting", b"greylisting", "hide_submitter_address", b"hide_submitter_address", "junk_score", b"junk_score", "max_account_messages_per_day", b"max_account_messages_per_day", "max_account_messages_per_hour", b"max_account_messages_per_hour", "max_account_recipients_per_day", b"max_account_recipients_per_day", "max_account_recipients_per_hour", b"max_account_recipients_per_hour", "max_tenant_messages_per_day", b"max_tenant_messages_per_day", "max_tenant_messages_per_hour", b"max_tenant_messages_per_hour", "max_tenant_recipients_per_day", b"max_tenant_recipients_per_day", "max_tenant_recipients_per_hour", b"max_tenant_recipients_per_hour", "over_quota", b"over_quota", "quarantine_score", b"quarantine_score", "refuse_score", b"refuse_score", "scan_before_accepting", b"scan_before_accepting", "scanner_down", b"scanner_down", "subaddress_folders", b"subaddress_folders", "suppress_hard_bounces", b"suppress_hard_bounces", "tenant_quota_octets", b"tenant_quota_octets", "text_search", b"text_search", "verp", b"verp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_junk_score", b"_junk_score", "_quarantine_score", b"_quarantine_score", "_refuse_score", b"_refuse_score", "account_quota_messages", b"account_quota_messages", "account_quota_octets", b"account_quota_octets", "allowed_senders", b"allowed_senders", "blocked_senders", b"blocked_senders", "dmarc", b"dmarc", "encrypt_bodies", b"encrypt_bodies", "greylisting", b"greylisting", "hide_submitter_address", b"hide_submitter_address", "junk_score", b"junk_score", "max_account_messages_per_day", b"max_account_messages_per_day", "max_account_messages_per_hour", b"max_account_messages_per_hour", "max_account_recipients_per_day", b"max_account_recipients_per_day", "max_account_recipients_per_hour", b"max_account_recipients_per_hour", "max_tenant_messages_per_day", b"max_tenant_messages_per_day", "max_tenant_messages_per_hour", b"max_tenant_messages_per_hour", "max_tenant_recipients_per_day", b"max_tenant_recipients_per_day", "max_tenant_recipients_per_hour", b"max_tenant_recipients_per_hour", "over_quota", b"over_quota", "quarantine_score", b"quarantine_score", "refuse_score", b"refuse_score", "refuse_suppressed", b"refuse_suppressed", "scan_before_accepting", b"scan_before_accepting", "scanner_down", b"scanner_down", "subaddress_folders", b"subaddress_folders", "suppress_hard_bounces", b"suppress_hard_bounces", "tenant_quota_octets", b"tenant_quota_octets", "text_search", b"text_search", "verp", b"verp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__junk_score: _TypeAlias = _typing.Literal["junk_score"]  # noqa: Y015
     _WhichOneofArgType__junk_score: _TypeAlias = _typing.Literal["_junk_score", b"_junk_score"]  # noqa: Y015
