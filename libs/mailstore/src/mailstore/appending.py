@@ -176,7 +176,6 @@ class Appender:
 
     async def _append(self, item: Item) -> Appended:
         may_enter(item.account.tenant_id)
-        # In no order but their own, so that one who appends again and again keeps nobody from it.
         future: asyncio.Future[Appended | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._begin()

@@ -12,6 +12,7 @@ from mailmodel import AccountRef, Entry
 from mailmodel.flags import flags_of
 from mailmodel.thread_id import thread_id
 from pgkit import Pool, transaction
+from pgkit.single import call
 
 from mailstore import rows
 from mailstore.errors import MailboxMissing
@@ -133,20 +134,24 @@ async def claim_recent(pool: Pool, account: AccountRef, mailbox_id: int, uid_nex
 
 
 async def changes_since(pool: Pool, account: AccountRef, mailbox_id: int, modseq: int) -> Changes:
-    """What changed after a MODSEQ; one look at the mailbox's row when nothing did."""
+    """What changed after a MODSEQ; one look at the mailbox's row (migration 0014) when nothing did."""
+    # The row is read first: what commits after it has a higher MODSEQ, may be found already and is found again the
+    # next time. It must not be left out now: a new message whose flags changed meanwhile would come after newer ones.
+    looked = await call(
+        pool,
+        [account.tenant_id],
+        "SELECT * FROM look_1($1, $2, $3)",
+        account.tenant_id,
+        account.account_id,
+        mailbox_id,
+    )
+    if not looked:
+        return Changes([], [], modseq, 0, True)
+    [row] = looked
+    highest = row["highest_modseq"]
+    if highest <= modseq:
+        return Changes([], [], highest, row["uid_next"], False)
     async with transaction(pool, account.tenant_id) as connection:
-        # The row is read first: what commits after it has a higher MODSEQ, may be found already and is found again the
-        # next time. It must not be left out now: a new message whose flags changed meanwhile would come after newer ones.
-        row = await connection.fetchrow(
-            "SELECT highest_modseq, uid_next, forgotten_modseq FROM mailbox WHERE account_id = $1 AND mailbox_id = $2",
-            UUID(account.account_id),
-            mailbox_id,
-        )
-        if row is None:
-            return Changes([], [], modseq, 0, True)
-        highest = row["highest_modseq"]
-        if highest <= modseq:
-            return Changes([], [], highest, row["uid_next"], False)
         changed = await connection.fetch(
             f"SELECT uid, modseq, system_flags, keywords FROM ({CHANGED}) e WHERE mailbox_id = $2 ORDER BY uid",  # noqa: S608
             UUID(account.account_id),
