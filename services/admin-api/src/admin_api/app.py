@@ -42,8 +42,8 @@ from admin_api.models import Health, Problem, Who
 DESCRIPTION = """Tenants, domains, accounts and aliases of a Posthouse installation, its queue of outgoing mail, its quarantine,
 its front door.
 
-Every request but this page's own needs the operator's token: `Authorization: Bearer ...`. Accounts with the role
-administrator or auditor may order, or see, what is their tenant's: with `Authorization: Basic` (address and password, or
+Every request but this page's own needs the operator's token: `Authorization: Bearer ...`. Accounts may choose
+their settings and make app passwords; with the role administrator or auditor order, or see, what is their tenant's: with `Authorization: Basic` (address and password, or
 an app password of the scope admin) or with a token of their tenant's OpenID provider.
 POST /login (`login`, `password`) gives people such an app password for an hour, with a second step (`totp_code`,
 `recovery_code` or `webauthn`, to /login/{challenge_id}) where they have a second factor.

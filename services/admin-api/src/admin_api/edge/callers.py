@@ -1,10 +1,11 @@
-"""Who asks: whoever has the operator's token, or an account with a role in its tenant.
+"""Who asks: whoever has the operator's token, or an account: for itself, or with a role for its tenant.
 
 An account shows what it shows to every door: `Authorization: Basic` with its address and its password or an app
 password of the scope admin, or `Bearer` with a token of its tenant's OpenID provider; the directory decides, counts what
 is wrong and keeps the log. Each request is asked about anew: a role that is taken away is gone at once.
 
-An administrator may order what TENANTS_OWN lists, an auditor may look at it. The walls are the directory's: every call
+An administrator may order what TENANTS_OWN lists, an auditor may look at it. Everybody may see and choose what OWN lists,
+of the own account. The walls are the directory's: every call
 for such a request says which tenant's rows there are (`adapters/confining.py`), so that what is another's is not there.
 """
 
@@ -87,6 +88,18 @@ TENANTS_OWN: Mapping[str, tuple[str, ...]] = {
     "/v1/quarantine/{tenant}/{queue_id}": ANY,
     "/v1/quarantine/{tenant}/{queue_id}/release": ANY,
 }
+# Of the account that asks. What somebody could lock its owner out with is not here: the password, second factors.
+OWN: Mapping[str, tuple[str, ...]] = {
+    "/v1/whoami": READ,
+    "/v1/accounts/{account}": READ,
+    "/v1/accounts/{account}/addresses": READ,
+    "/v1/accounts/{account}/sign-ins": READ,
+    # But for how much it may keep: NO_OWN_CHOICES.
+    "/v1/accounts/{account}/settings": ("GET", "PATCH"),
+    "/v1/accounts/{account}/app-passwords": ("GET", "POST"),
+    "/v1/accounts/{account}/app-passwords/{app_password_id}": ("DELETE",),
+}
+NO_OWN_CHOICES = frozenset({"quota_octets", "quota_messages"})
 # Fields of a tenant's policy: how much the platform takes of it.
 OPERATORS_CHOICES = frozenset({"tenant_quota_octets"})
 OPERATORS_PREFIX = "max_"
@@ -94,8 +107,9 @@ OPERATORS_PREFIX = "max_"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An account that may ask for something here. `roles`: at least one."""
+    """An account that asks. `roles`: administrator, auditor."""
 
+    account_id: str
     address: str
     tenant_id: str
     roles: tuple[str, ...]
@@ -114,15 +128,32 @@ def actor_of(request: Request) -> str:
 
 
 async def allowed(request: Request) -> None:
-    """Of every route: whether the caller's role is enough. Raises 403."""
+    """Of every route: whether the caller may. Raises 403."""
     caller = caller_of(request)
     if caller is None:
         return
-    methods = TENANTS_OWN.get(request.scope["route"].path.replace(":path}", "}"), ())
-    if request.method not in methods:
+    route = request.scope["route"].path.replace(":path}", "}")
+    if request.method in OWN.get(route, ()) and _is_own(request, caller):
+        return
+    if not caller.roles:
+        raise HTTPException(403, f"{caller.address} has no role here, and that is not its own.")
+    if request.method not in TENANTS_OWN.get(route, ()):
         raise HTTPException(403, "That is the operator's to order.")
     if ADMINISTRATOR not in caller.roles and request.method != "GET":
         raise HTTPException(403, "An auditor may look, and change nothing.")
+
+
+def _is_own(request: Request, caller: Caller) -> bool:
+    """Whether it is about the caller's account, by its primary address or its id, or about no account."""
+    named = request.path_params.get("account")
+    return named is None or named.lower() in (caller.address.lower(), caller.account_id)
+
+
+def check_own_choices(request: Request, fields: "frozenset[str] | set[str]") -> None:
+    """Of an account's settings. Raises 403 for what is its administrator's to choose."""
+    caller = caller_of(request)
+    if caller is not None and ADMINISTRATOR not in caller.roles and (own := NO_OWN_CHOICES & fields):
+        raise HTTPException(403, f"{min(own)} is an administrator's to choose.")
 
 
 def check_choices(request: Request, fields: "frozenset[str] | set[str]") -> None:
@@ -154,9 +185,8 @@ async def enter(request: Request, questions: Any) -> Caller | Response:
         return problem(429, "Too many requests", "Too many failed logins; wait.", {"Retry-After": after})
     if not answer.granted:
         return _refused()
-    if not answer.identity.roles:
-        return problem(403, "Forbidden", f"{answer.identity.address} has no role here.")
-    return Caller(answer.identity.address, answer.identity.tenant_id, tuple(answer.identity.roles))
+    who = answer.identity
+    return Caller(who.account_id, who.address, who.tenant_id, tuple(who.roles))
 
 
 def _question(scheme: str, given: str, address: str, questions: Any) -> Awaitable[Any] | None:
@@ -180,7 +210,7 @@ def _refused() -> Response:
     return problem(
         401,
         "Unauthorized",
-        "The operator's token is missing or wrong: send it as Authorization: Bearer TOKEN. Accounts with a role send "
-        "their address and password as Authorization: Basic.",
+        "The operator's token is missing or wrong: send it as Authorization: Bearer TOKEN. Accounts send their "
+        "address and password as Authorization: Basic.",
         {"WWW-Authenticate": "Bearer"},
     )

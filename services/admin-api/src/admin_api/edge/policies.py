@@ -6,7 +6,7 @@ from mailwire.directory.v1.policy_pb2_grpc import DirectoryPolicyServiceStub
 
 from admin_api.adapters import policies
 from admin_api.adapters.policies import SECONDS
-from admin_api.edge.callers import check_choices
+from admin_api.edge.callers import check_choices, check_own_choices
 from admin_api.policy_models import AccountSettings, TenantPolicy
 
 router = APIRouter()
@@ -75,6 +75,7 @@ async def patch_account_settings(account: str, chosen: AccountSettings, request:
 async def _set_settings(
     account: str, chosen: AccountSettings, only: list[str], request: Request
 ) -> AccountSettings:
+    check_own_choices(request, chosen.model_fields_set)
     done = await request.app.state.policies.SetAccountSettings(
         wire.SetAccountSettingsRequest(account=account, settings=policies.settings_wire(chosen), only=only),
         timeout=SECONDS,

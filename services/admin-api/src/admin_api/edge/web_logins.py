@@ -1,4 +1,4 @@
-"""/login: people with a role log in as at a web site, with a second factor where they have one.
+"""/login: people log in as at a web site, with a second factor where they have one.
 
 What they get is an app password of the scope admin that ends by itself: from then on they ask as programs do. The directory
 decides and counts (BeginWebLogin, FinishWebLogin), as it does for every door. No token guards this: it is where one is had.
@@ -117,8 +117,6 @@ async def _entered(answer: wire.AuthenticateResponse, request: Request) -> Enter
     if not answer.granted:
         return problem(401, "Unauthorized", "That is wrong, or nobody's.")
     identity = answer.identity
-    if not identity.roles:
-        return problem(403, "Forbidden", f"{identity.address} has no role here.")
     await _make_room(identity.account_id, request)
     now = datetime.now(UTC)
     expires_at = Timestamp()
