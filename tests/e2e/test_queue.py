@@ -231,3 +231,29 @@ def test_rules_for_a_site_and_webhooks_by_the_command(desk: Desk) -> None:
     assert made.stdout.startswith("webhook "), made.stderr
     webhook_id = made.stdout.split()[1]
     assert desk.posthouse("webhook", "remove", webhook_id).returncode == 0
+
+
+def test_a_tenant_has_suppressed_addresses_refused_and_a_reverse_path_for_each_copy(desk: Desk) -> None:
+    desk.answer("250 ok")
+    assert (
+        desk.posthouse("tenant", "policy", "set", "demo", "verp=true", "refuse_suppressed=true").returncode
+        == 0
+    )
+    assert desk.posthouse("suppression", "add", "gone@six.test", "--tenant", "demo").returncode == 0
+    try:
+        with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+            desk.send("gone@six.test")
+        [(code, text)] = refused.value.recipients.values()
+        assert code == 550
+        assert text.startswith(b"5.7.1 Suppressed: manual")
+        desk.send("x@six.test", "y@six.test", "z@five.test", subject="copies")
+        taken = until(
+            lambda: [each for each in desk.sink.taken if b"copies" in each.content][2:] and desk.sink.taken
+        )
+        copies = [each for each in taken if b"Subject: copies" in each.content]
+        assert sorted(len(each.recipients) for each in copies) == [1, 1, 1]
+        paths = {each.mail.partition("<")[2].partition(">")[0] for each in copies}
+        assert len(paths) == 3
+        assert all(path.startswith("alice+v-") and path.endswith("@example.test") for path in paths)
+    finally:
+        desk.posthouse("tenant", "policy", "set", "demo", "verp=false", "refuse_suppressed=false")
