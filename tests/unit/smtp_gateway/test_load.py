@@ -1,5 +1,8 @@
 """Who is sent away early because there is too much to do."""
 
+import asyncio
+import itertools
+
 import pytest
 from mailproto.smtp.reply import Reply
 from smtp_gateway.core.roles import Role
@@ -76,3 +79,22 @@ def test_a_late_process_sends_connections_away() -> None:
     assert converse(Role.MX, [HELLO], load=load)[0] == TOO_BUSY.encode()
     load.came(0.0)
     assert converse(Role.MX, [HELLO], load=load)[0].startswith(b"220 ")
+
+
+def test_how_late_it_is_is_looked_at_until_the_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smtp_gateway.edge.load.LOOK_SECONDS", 0.0)
+    # Each look at the clock is ten seconds after the one before.
+    load, draining = Load(lag_seconds=5.0, clock=itertools.count(0.0, 10.0).__next__), asyncio.Event()
+    seen: list[float] = []
+    came = load.came
+
+    def watched(late_seconds: float) -> None:
+        came(late_seconds)
+        seen.append(late_seconds)
+        if len(seen) == 3:
+            draining.set()
+
+    monkeypatch.setattr(load, "came", watched)
+    asyncio.run(load.run(draining))
+    assert seen == [10.0] * 3
+    assert load.session_refusal() is TOO_BUSY
