@@ -109,7 +109,7 @@ class TestRealOne:
         with pytest.raises(ScannerUnavailable):
             await of(c_icap.port, "nothing").check()
         # It may have hung up before all was said.
-        with pytest.raises(ScannerBroke, match="404|broke off"):
+        with pytest.raises(ScannerBroke, match=r"404|broke off"):
             await look(of(c_icap.port, "nothing"), CONTENT)
 
     async def test_what_comes_back_as_it_was_is_clean(self, c_icap: Daemon) -> None:
