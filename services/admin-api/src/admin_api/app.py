@@ -42,9 +42,10 @@ from admin_api.models import Health, Problem, Who
 DESCRIPTION = """Tenants, domains, accounts and aliases of a Posthouse installation, its queue of outgoing mail, its quarantine,
 its front door.
 
-Every request but this page's own needs the operator's token: `Authorization: Bearer ...`. Accounts may choose
-their settings and make app passwords; with the role administrator or auditor order, or see, what is their tenant's: with `Authorization: Basic` (address and password, or
-an app password of the scope admin) or with a token of their tenant's OpenID provider.
+Every request but this page's own needs the operator's token: `Authorization: Bearer ...`; or an account, with
+`Authorization: Basic` (its address with its password, or with an app password of the scope admin) or a token of its
+tenant's OpenID provider. An account sees and chooses what is its own; with the role administrator it orders what is its
+tenant's, with the role auditor it sees that.
 POST /login (`login`, `password`) gives people such an app password for an hour, with a second step (`totp_code`,
 `recovery_code` or `webauthn`, to /login/{challenge_id}) where they have a second factor.
 Errors are problem documents (RFC 9457) with a sentence in `detail`."""
