@@ -21,6 +21,7 @@ KEYS = (
 )
 RETURNS = ("", "RETURN () ", "RETURN (SAVE) ", "RETURN (MIN MAX COUNT SAVE) ", "RETURN (PARTIAL -1:-3) ")
 WATCHED = "(MessageNew MessageExpunge FlagChange)"
+URL = "imap://alice%40example.test@localhost/INBOX/;UID=1/;SECTION=TEXT;URLAUTH=authuser"
 MESSAGE = "Subject: x\r\n\r\ntext\r\n"
 
 
@@ -61,6 +62,9 @@ def command(dice: random.Random) -> str:
             f"GETMETADATA {name} (DEPTH 1) /private/x",
             f'SETMETADATA {name} (/private/x "1")',
             f"ENABLE {dice.choice(('CONDSTORE', 'QRESYNC', 'IMAP4rev2', 'X'))}",
+            f"RESETKEY{dice.choice(('', f' {name}'))}",
+            f'GENURLAUTH "{URL}" INTERNAL',
+            f'URLFETCH "{URL}:internal:{"0a" * 33}" x',
             "IDLE",
             dice.choice(("NOTIFY NONE", f"NOTIFY SET (selected {WATCHED}) (personal {WATCHED})")),
             f"NOTIFY SET STATUS (selected-delayed {WATCHED}) (subtree a (MailboxName SubscriptionChange))",
