@@ -7,6 +7,9 @@ STAMP := $(VENV)/.installed
 PACKAGES := $(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.toml cli/*/pyproject.toml)))
 
 ROUNDS ?= 20
+RELAYED ?= 20000
+BURST ?= 100000
+MEMBERS ?= 10000
 FORGED ?= 10000
 FUZZ ?= tests/unit
 INPUTS ?= 1000000
@@ -46,15 +49,16 @@ fuzz: install
 	@$(PY) -m tests.fuzz.doubling
 
 # Processes of the mda killed KILLS times while they deliver. ROUNDS times: every process killed in turn, in an order of
-# chance that is printed, while messages flow. Then two processes of the mta-queue killed again and again while they relay 20,000 messages, and one tenant's 100,000 messages
-# to a silent host beside another tenant's single ones. Then FORGED messages in the name of others, refused and taken for every
+# chance that is printed, while messages flow. Then two processes of the mta-queue killed again and again while they relay RELAYED messages, and one tenant's BURST messages to
+# a silent host beside another tenant's single ones; a mailing list of MEMBERS members. Then FORGED messages in the name of others, refused and taken for every
 # reason that there is: nobody whose name was used hears of one.
 chaos: install debian
 	DELIVERY_KILLS=$(KILLS) $(PY) -m pytest -s -o timeout=3600 tests/integration/mda/test_killed.py
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
 		$(PY) -m pytest -s tests/e2e/test_kill.py $(ARGS) || exit 1; done
-	KILLED_MESSAGES=20000 FAIRNESS_BURST=100000 $(PY) -m pytest -s -o timeout=3600 \
+	KILLED_MESSAGES=$(RELAYED) FAIRNESS_BURST=$(BURST) $(PY) -m pytest -s -o timeout=3600 \
 		tests/integration/mta_queue/test_killed.py tests/integration/mta_queue/test_fairness.py
+	LIST_MEMBERS=$(MEMBERS) $(PY) -m pytest -s -o timeout=3600 tests/e2e/test_lists.py
 	FORGED_MESSAGES=$(FORGED) $(PY) -m pytest -s -o timeout=3600 tests/e2e/test_forged_senders.py
 
 # SECONDS of many IMAP clients at once that believe nothing, mail beside them, and every process's memory watched; then
