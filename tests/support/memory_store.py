@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import IO
+from uuid import UUID
 
 from blobstore import BodyReference
 from mailmodel import AccountRef, Entry, FlagChange, Flags, MailboxInfo, SystemFlag
@@ -21,6 +22,7 @@ from mailmodel.thread_id import thread_id
 from mailmsg.facts import MessageFacts
 from mailstore import (
     AnnotationsFull,
+    BodyPlace,
     Changes,
     Columns,
     CopyResult,
@@ -316,6 +318,16 @@ class MemoryStore:
         found = [_stored(box.rows[uid]) for uid in sorted(set(uids)) if uid in box.rows]
         if found:
             yield found
+
+    async def fetch_places(
+        self, account: AccountRef, mailbox_id: int, uids: Sequence[int]
+    ) -> AsyncIterator[list[BodyPlace]]:
+        async for found in self.fetch(account, mailbox_id, uids, Columns.BODY):
+            yield [
+                BodyPlace(each.uid, each.size_octets, UUID(int=each.uid), each.prefix, each.reference)
+                for each in found
+                if each.reference is not None
+            ]
 
     async def fetch_joined(
         self, account: AccountRef, mailbox_id: int, uids: Sequence[int], segments: Sequence[Segment]

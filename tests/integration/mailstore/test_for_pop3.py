@@ -137,3 +137,20 @@ async def test_one_that_was_altered_or_is_gone_is_told(
     await blobs.delete(key)
     with pytest.raises((BodyCorrupt, StoreUnavailable)):
         await store.read_whole(messages)
+
+
+async def test_places_of_many_come_in_pieces(store: MailStore, account: AccountRef) -> None:
+    mailbox_id = await inbox(store, account)
+    uids: list[int] = []
+    for _ in range(7):
+        uids += await packed(store, account, f"mail/none/{uuid4()}", CONTENTS[:1] * 100, 0)
+    await store.remove(account, mailbox_id, uids[10:20])
+    left = uids[:10] + uids[20:]
+    # From one end to the other, here and there, and with some that are not wanted between them.
+    for wanted in (uids, uids[::7], uids[:300:2] + uids[300:]):
+        pieces = [piece async for piece in store.fetch_places(account, mailbox_id, list(reversed(wanted)))]
+        assert [place.uid for piece in pieces for place in piece] == [u for u in wanted if u in left]
+    assert [len(piece) for piece in [p async for p in store.fetch_places(account, mailbox_id, uids)]] == [
+        *(90, 500, 100)
+    ]
+    assert [piece async for piece in store.fetch_places(account, mailbox_id, [])] == []

@@ -178,3 +178,27 @@ def test_what_is_made_ready_says_what_each_by_itself_says(
         imap.close()
     assert said[0] == said[1]
     assert b" OK " in said[0][1]
+
+
+@pytest.mark.parametrize("is_altered", [False, True])
+def test_large_ones_come_in_their_places(
+    is_altered: bool, imap: Imap, bodies: list[list[int] | int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = imap.client()
+    sizes = [10, 100_000, 20, 30, 300_000, 40]
+    for number, octets in enumerate(sizes, start=1):
+        client.append(f"Subject: {number}\n\n{'x' * octets}\n")
+    client.say("SELECT INBOX")
+
+    async def altered(messages: Sequence[StoredMessage]) -> list[bytes]:
+        raise BodyCorrupt("one of them")
+
+    if is_altered:
+        monkeypatch.setattr(imap.store, "read_whole", altered)
+    said = client.raw("FETCH 1:* (FLAGS BODY.PEEK[])")
+    assert said == b"".join(
+        b"* %d FETCH (FLAGS (\\Recent) BODY[] {%d}\r\nSubject: %d\r\n\r\n%b\r\n)\r\n"
+        % (number, octets + 16, number, b"x" * octets)
+        for number, octets in enumerate(sizes, start=1)
+    ) + (b"x OK FETCH completed\r\n")
+    assert ([3, 4] in bodies) is not is_altered

@@ -17,7 +17,7 @@ from pgkit.single import call
 from mailstore import rows
 from mailstore.errors import MailboxMissing
 from mailstore.pieces import SPAN, ends, in_pieces, is_dense
-from mailstore.types import BodyPlace, Changes, Columns, EntryCounts, Snapshot, StoredMessage
+from mailstore.types import Changes, Columns, EntryCounts, Snapshot, StoredMessage
 
 CLAIM = """UPDATE mailbox SET recent_from_uid = greatest(recent_from_uid, $3)
 WHERE account_id = $1 AND mailbox_id = $2"""
@@ -207,25 +207,6 @@ async def fetch(
     async with aclosing(in_pieces(ordered, read)) as pieces:
         async for found in pieces:
             yield [make(row) for row in found]
-
-
-BODY_PLACES = f"""SELECT e.uid, e.size_octets, e.message_id, m.prefix, m.object_key, m.body_offset, m.body_length, m.digest
-FROM ({rows.CHOSEN}) e
-CROSS JOIN LATERAL (SELECT * FROM message
-    WHERE message.account_id = $1 AND message.message_id = e.message_id OFFSET 0) m
-ORDER BY e.uid"""  # noqa: S608
-
-
-async def body_places(
-    pool: Pool, account: AccountRef, mailbox_id: int, uids: Sequence[int]
-) -> list[BodyPlace]:
-    """Where the octets of a few messages are, in UID order; UIDs that are gone are left out."""
-    async with transaction(pool, account.tenant_id) as connection:
-        found = await connection.fetch(BODY_PLACES, UUID(account.account_id), mailbox_id, list(uids))
-    return [
-        BodyPlace(uid, size_octets, message_id, prefix, BodyReference(key, offset, length, digest))
-        for uid, size_octets, message_id, prefix, key, offset, length, digest in found
-    ]
 
 
 def _maker(columns: Columns) -> Callable[[asyncpg.Record], StoredMessage]:

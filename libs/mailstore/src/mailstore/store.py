@@ -28,6 +28,7 @@ from mailstore import (
     keys,
     mailboxes,
     moving,
+    places,
     readers,
     reading,
     removing,
@@ -287,7 +288,7 @@ class MailStore:
 
     async def body_places(self, account: AccountRef, mailbox_id: int, uids: Sequence[int]) -> list[BodyPlace]:
         """Where the octets of these messages are, in UID order; UIDs that are gone are left out."""
-        return await reading.body_places(self._pool, account, mailbox_id, uids)
+        return await places.body_places(self._pool, account, mailbox_id, uids)
 
     def fetch_joined(
         self, account: AccountRef, mailbox_id: int, uids: Sequence[int], segments: Sequence[joined.Segment]
@@ -309,6 +310,12 @@ class MailStore:
         upper case: none is left out that does.
         """
         return await headers.may_hold(self._pool, account, mailbox_id, alternatives, uids)
+
+    def fetch_places(
+        self, account: AccountRef, mailbox_id: int, uids: Sequence[int]
+    ) -> AsyncIterator[Sequence[BodyPlace]]:
+        """The same of any number of messages, in pieces."""
+        return places.fetch_places(self._pool, account, mailbox_id, uids)
 
     async def read(self, message: Readable, offset: int, length: int) -> bytes:
         """Octets of prefix and body of a message that was fetched with Columns.BODY."""

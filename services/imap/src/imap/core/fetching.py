@@ -15,7 +15,7 @@ from mailmodel.rights import KEEP_SEEN
 from mailproto.imap.commands import Access, By, Fetch
 from mailproto.imap.fetch_items import Attribute, Binary, BinarySize, FetchItem, Section, Seen, Text
 from mailproto.imap.message_set import Spans
-from mailstore import Columns, MailboxMissing, StoredMessage
+from mailstore import BodyPlace, Columns, MailboxMissing, StoredMessage
 
 from imap.core import places
 from imap.core.acting import tell_flagged
@@ -30,7 +30,7 @@ from imap.core.rendering import render
 from imap.core.resyncing import tell_vanished
 from imap.core.runs import read_run, runs
 from imap.core.session import Session
-from imap.core.wholes import wholes
+from imap.core.wholes import needs_no_row, wholes
 
 # Runs of messages whose bodies are read ahead.
 AHEAD = 4
@@ -149,6 +149,12 @@ async def _from_store(
             return
     columns, reads_bodies = _needed(tuple(items))
     made = wholes(session, items, marked) if reads_bodies else None
+    if made is not None and len(uids) > 1 and needs_no_row(items):
+        selected.ahead.forget()
+        async for places in session.store.fetch_places(selected.reach.owner, selected.mailbox_id, uids):
+            async for pieces in _ahead(session, places, items, marked, made):
+                await say_pieces(session, pieces)
+        return
     async for stored in messages(
         session.store,
         selected.reach.owner,
@@ -200,7 +206,7 @@ def _reads_body(item: FetchItem) -> bool:
 
 async def _ahead(
     session: Session,
-    stored: Sequence[StoredMessage],
+    stored: Sequence[StoredMessage | BodyPlace],
     items: Sequence[FetchItem],
     marked: set[int],
     made: Made | None,
@@ -223,7 +229,7 @@ async def _ahead(
 
 async def _render_run(
     session: Session,
-    run: Sequence[StoredMessage],
+    run: Sequence[StoredMessage | BodyPlace],
     items: Sequence[FetchItem],
     marked: set[int],
     made: Made | None,
@@ -233,6 +239,18 @@ async def _render_run(
     if made is not None and len(read) == len(run):
         return made(run, read)
     pieces: list[Piece] = []
-    for message, whole in zip(run, octets, strict=True):
-        pieces += await render(session, message, items, marked, whole)
+    known = dict(zip([message.uid for message in run], octets, strict=True))
+    for message in await _rows(session, run):
+        pieces += await render(session, message, items, marked, known[message.uid])
     return pieces
+
+
+async def _rows(session: Session, run: Sequence[StoredMessage | BodyPlace]) -> list[StoredMessage]:
+    """All of messages of which perhaps only the places are known: a large one, or one whose octets were altered."""
+    rows = [message for message in run if isinstance(message, StoredMessage)]
+    if len(rows) < len(run):
+        selected = session.need_selected()
+        uids = [message.uid for message in run]
+        async for found in session.store.fetch(selected.reach.owner, selected.mailbox_id, uids, Columns.BODY):
+            rows += found
+    return rows

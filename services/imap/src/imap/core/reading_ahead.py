@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from mailmodel import AccountRef
 from mailmodel.view import SessionView
-from mailstore import Columns, MailStore, StoredMessage
+from mailstore import BodyPlace, Columns, MailStore, StoredMessage
 
 from imap.core.runs import read_run, runs
 
@@ -18,7 +18,7 @@ from imap.core.runs import read_run, runs
 AHEAD = 32
 NOTHING = Columns(0)
 # What makes the responses of messages and their octets, in pieces.
-Made = Callable[[Sequence[StoredMessage], Sequence[bytes]], list[bytes]]
+Made = Callable[[Sequence[StoredMessage | BodyPlace], Sequence[bytes]], list[bytes]]
 
 
 @dataclass(eq=False)

@@ -1,17 +1,20 @@
 """Reading small messages together: those that lie beside each other in the object storage cost one request."""
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
-from mailstore import BodyCorrupt, MailStore, StoredMessage
+from mailstore import BodyCorrupt, MailStore, Readable
+
+M = TypeVar("M", bound=Readable)
 
 # Messages up to this size are read in runs of up to that size.
 SMALL_OCTETS = 64 * 1024
 RUN_OCTETS = 256 * 1024
 
 
-def runs(stored: Sequence[StoredMessage]) -> Iterator[list[StoredMessage]]:
+def runs(stored: Sequence[M]) -> Iterator[list[M]]:
     """Small messages in runs that are read together, each larger one by itself; all in their order."""
-    run: list[StoredMessage] = []
+    run: list[M] = []
     octets = 0
     for message in stored:
         is_small = message.size_octets <= SMALL_OCTETS
@@ -27,7 +30,7 @@ def runs(stored: Sequence[StoredMessage]) -> Iterator[list[StoredMessage]]:
         yield run
 
 
-async def read_run(store: MailStore, run: Sequence[StoredMessage]) -> Sequence[bytes | None]:
+async def read_run(store: MailStore, run: Sequence[Readable]) -> Sequence[bytes | None]:
     """Whole messages that were fetched with Columns.BODY; None for those that are to be asked for by themselves."""
     if len(run) > 1:
         try:

@@ -4,9 +4,10 @@ they download a mailbox. Everything else that reads bodies is for `rendering`.
 
 from collections.abc import Collection, Sequence
 from operator import itemgetter
+from typing import cast
 
 from mailproto.imap.fetch_items import FetchItem, Section, Text
-from mailstore import StoredMessage
+from mailstore import BodyPlace, StoredMessage
 
 from imap.core.compiling import STORED, VIEW_WORDS, VIEWED, Value
 from imap.core.reading_ahead import Made
@@ -17,6 +18,11 @@ from imap.core.session import Session, flag_words
 def is_whole(item: FetchItem) -> bool:
     """Whether it is prefix and body from the first octet to the last."""
     return isinstance(item, Section) and not item.part and item.text is Text.ALL and item.partial is None
+
+
+def needs_no_row(items: Sequence[FetchItem]) -> bool:
+    """Whether all of it is octets and what the view holds."""
+    return all(item in VIEWED or is_whole(item) for item in items)
 
 
 def wholes(session: Session, items: Sequence[FetchItem], marked: Collection[int]) -> Made | None:
@@ -54,11 +60,12 @@ def _ready(session: Session, items: Sequence[FetchItem]) -> Made | None:
     view = session.need_selected().view
     shows_recent = not session.is_rev2
 
-    def make(messages: Sequence[StoredMessage], octets: Sequence[bytes]) -> list[bytes]:
+    def make(messages: Sequence[StoredMessage | BodyPlace], octets: Sequence[bytes]) -> list[bytes]:
         known = {row[1]: row for row in view.rows_of([message.uid for message in messages])}
         recent_from_uid = view.recent_from_uid if shows_recent else 1 << 33
         pieces: list[bytes] = []
-        for message, whole in zip(messages, octets, strict=True):
+        # Where something of the rows goes in they are rows (`needs_no_row`).
+        for message, whole in zip(cast("Sequence[StoredMessage]", messages), octets, strict=True):
             row = known.get(message.uid)
             if row is None:
                 continue
