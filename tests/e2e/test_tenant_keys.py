@@ -287,20 +287,15 @@ def test_a_new_key_encryption_key_takes_over(house: House) -> None:
     user = house.account("rewrapped")
     letter = house.bring(user, "kept", LONG)
     assert after_trace(house.newest(user, 1), letter) == letter
-    old = json.loads(posthouse(house, "keys", "status", "--json"))
+    old = house.api("GET", "keys")
     [use] = old["uses"]
     assert (use["wrapped_with"], use["keys"] >= 1) == (old["current"], True)
     new = json.loads(posthouse(house, "keys", "begin", "--json"))["current"]
     assert new != old["current"]
     assert "rewrap` comes first" in posthouse(house, "keys", "retire", code=1)
-    assert json.loads(posthouse(house, "keys", "rewrap", "--json")) == {
-        "rewrapped": use["keys"],
-        "unopened": 0,
-    }
+    assert house.api("POST", "keys/rewrap") == {"rewrapped": use["keys"], "unopened": 0}
     assert json.loads(posthouse(house, "keys", "retire", "--json")) == {"current": new, "retired": 1}
-    assert json.loads(posthouse(house, "keys", "status", "--json"))["uses"] == [
-        {"wrapped_with": new, "keys": use["keys"]}
-    ]
+    assert house.api("GET", "keys")["uses"] == [{"wrapped_with": new, "keys": use["keys"]}]
     # Every process forgets what it has, and gets the older key by the new key-encryption key.
-    posthouse(house, "tenant", "key", "rotate", TENANT)
+    house.api("POST", f"tenants/{TENANT}/keys/rotate")
     assert after_trace(house.newest(user, 1), letter) == letter

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from blobstore import BlobStore, BlobUnavailable
-from directoryclient.data_keys import sealed
 from eventbus import BusMisconfigured, BusUnavailable, EventBus, OutcomeUnknown
 from mailstore import MailStore
 from mailstore.upkeep import DELIVERY_KEPT
@@ -17,8 +16,6 @@ from mta_queue.adapters.known import known_of
 from pgkit import DatabaseUnavailable, open_pool
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from servicekit import rpc
-from servicekit.identity import Identity, IdentityIncomplete
 from servicekit.settings import BlobSettings, BusSettings, read_secret
 from spool import Findings, Recovery, Span
 
@@ -35,6 +32,9 @@ from posthouse.supervisor import state
 
 OPERATOR = "operator"
 
+if TYPE_CHECKING:
+    import grpc
+
 
 class Stores(BaseSettings, BusSettings, BlobSettings):
     """Where the stores are, from the environment (prefix POSTHOUSE_), as a job on Kubernetes is told."""
@@ -48,14 +48,6 @@ class Stores(BaseSettings, BusSettings, BlobSettings):
     identity_certificate_file: Path | None = None
     identity_key_file: Path | None = None
     identity_authority_file: Path | None = None
-
-    def identity(self) -> Identity | None:
-        """Raises IdentityIncomplete, OSError."""
-        files = self.identity_certificate_file, self.identity_key_file, self.identity_authority_file
-        certificate, key, authority = files
-        if certificate is None or key is None or authority is None:
-            return None
-        return Identity.read(certificate, key, authority)
 
 
 @guarded
@@ -96,7 +88,7 @@ def respool(
         findings = asyncio.run(_run(stores, span, publish=not dry_run, quiet=json))
     except (BlobUnavailable, BusUnavailable, DatabaseUnavailable, OutcomeUnknown) as error:
         raise Unreachable(f"{error}; run it again when that is mended.") from error
-    except (BusMisconfigured, IdentityIncomplete) as error:
+    except BusMisconfigured as error:
         raise Problem(str(error)) from error
     if json:
         as_json({"dry_run": dry_run, **asdict(findings)})
@@ -148,7 +140,10 @@ async def _run(stores: Stores, span: Span, *, publish: bool, quiet: bool) -> Fin
     )
     channel = None
     if stores.directory_target:
-        channel = rpc.channel(stores.directory_target, "directory", stores.identity())
+        # Only here: other commands need not load gRPC.
+        from directoryclient.data_keys import sealed
+
+        channel = _directory(stores)
         blobs = await sealed(blobs, channel, bus)
     mailboxes = await MailStore.open(read_secret(stores.store_dsn_file), blobs, lambda _change: None)
     queue = await open_pool(read_secret(stores.queue_dsn_file))
@@ -174,6 +169,20 @@ async def _run(stores: Stores, span: Span, *, publish: bool, quiet: bool) -> Fin
         if channel is not None:
             await channel.close(None)
         await bus.close()
+
+
+def _directory(stores: Stores) -> "grpc.aio.Channel":
+    from servicekit import rpc
+    from servicekit.identity import Identity, IdentityIncomplete
+
+    certificate, key = stores.identity_certificate_file, stores.identity_key_file
+    identity = None
+    if certificate is not None and key is not None and stores.identity_authority_file is not None:
+        try:
+            identity = Identity.read(certificate, key, stores.identity_authority_file)
+        except IdentityIncomplete as error:
+            raise Problem(str(error)) from error
+    return rpc.channel(stores.directory_target, "directory", identity)
 
 
 def _say(findings: Findings, what_was_done: str) -> None:
