@@ -12,63 +12,34 @@ filed meanwhile.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import assert_never
 
 from blobstore import BlobMissing, BlobShredded, BlobUnavailable
 from directoryclient import Unavailable
-from mailstore import ActiveScripts, Delivery, Outcome, StoreUnavailable
+from mailstore import ActiveScripts, StoreUnavailable
 from servicekit import logs
-from spool import Handling, Malformed, OutcomeUnknown, SpooledLetter, SpoolUnavailable, decode
+from spool import Malformed, OutcomeUnknown, SpoolUnavailable, decode
 
 from mda import metrics
-from mda.core.allowing import wants_receipt, without_asking
-from mda.core.findings import Disposition, Finding, Verdict
-from mda.core.lateness import TOO_LATE, is_late, is_too_late
+from mda.core.findings import Disposition
 from mda.core.lists import MailingList
-from mda.core.marks import marks
-from mda.core.plan import INBOX, local_recipients, over_quota, plan, subaddresses
-from mda.core.returned import came_back
-from mda.core.standing import Lists, Standing
-from mda.core.told import KEY_UNUSABLE, OVER_QUOTA
+from mda.edge.committing import Committing
 from mda.edge.distributing import Distributing
 from mda.edge.fullness import Fullness
+from mda.edge.jobs import Arrived, Job
+from mda.edge.planning import Planning
 from mda.edge.reporting import Reporting
 from mda.edge.screening import Screened, Screening
 from mda.edge.sealing import Sealing
+from mda.edge.setbacks import Setbacks
 from mda.edge.sorting import Sorting
 from mda.ports import NOBODY_CHOSE, Choices, Item, Mailboxes, Policies, Quarantine, Receipts, Source
 
 FETCH_SECONDS = 1.0
 # Messages to mailing lists that are worked on beside the batches.
 LISTS_AT_ONCE = 4
-JUNK = "\\Junk"
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """One message as it came."""
-
-    item: Item
-    letter: SpooledLetter
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One message and the deliveries it asks for."""
-
-    item: Item
-    letter: SpooledLetter
-    deliveries: list[Delivery]
-    findings: tuple[Finding, ...] = ()
-    is_junk: bool = False
-    # Their readers' keys cannot be used.
-    unsealable: tuple[Delivery, ...] = ()
-    # Their sender does not want them delivered any more.
-    late: tuple[Delivery, ...] = ()
 
 
 class Filing:
@@ -99,22 +70,17 @@ class Filing:
         self._reporting = reporting
         self._distributing = distributing
         self._apart: set[asyncio.Task[None]] = set()
-        self._choices = choices
-        self._returned = returned
         self._source = source
         self._mailboxes = mailboxes
         self._quarantine = quarantine
         self._screening = screening
         self._sorting = sorting
         self._sealing = sealing
-        self._fullness = fullness
-        self._policies = policies
-        self._lists = Lists()
-        self._receipts = receipts
+        self._setbacks = Setbacks(quarantine, retry_seconds=retry_seconds, poison_tries=poison_tries)
+        self._planning = Planning(mailboxes, policies, choices, receipts, self._setbacks)
+        self._committing = Committing(mailboxes, receipts, self._setbacks, fullness, reporting, returned)
         self._draining = draining
         self._batch_messages = batch_messages
-        self._retry_seconds = retry_seconds
-        self._poison_tries = poison_tries
         self._hold_seconds = hold_seconds
         self._fetching = asyncio.Lock()
         self._log = logs.logger("mda.filing")
@@ -137,7 +103,7 @@ class Filing:
             try:
                 arrived.append(Arrived(item, decode(item.payload)))
             except Malformed as error:
-                await self._poison(item, str(error))
+                await self._setbacks.poison(item, str(error))
         if self._screening is None:
             metrics.WITHOUT_SCANNER.inc(len(arrived))
             await self._file_as_they_are(arrived)
@@ -145,7 +111,7 @@ class Filing:
             await self._screen(self._screening, arrived)
 
     async def _file_as_they_are(self, arrived: Sequence[Arrived]) -> None:
-        jobs = [job for each in arrived if (job := await self._job(each, None)) is not None]
+        jobs = [job for each in arrived if (job := await self._planning.job(each, None)) is not None]
         if jobs:
             await self._file_together(jobs)
 
@@ -164,7 +130,7 @@ class Filing:
                 waits += sum(task.result().disposition is Disposition.WAIT for task in done)
                 await self._settle([(waiting.pop(task), task.result()) for task in done])
         if screening.is_down and waits == len(arrived):
-            await asyncio.sleep(self._retry_seconds)
+            await self._setbacks.pause()
 
     async def _settle(self, screened: Sequence[tuple[Arrived, Screened]]) -> None:
         jobs = []
@@ -173,7 +139,7 @@ class Filing:
                 job = await self._settle_one(arrived, result)
             except Exception as error:
                 self._log.exception("settling_failed", queue_id=arrived.letter.envelope.queue_id)
-                await self._try_again_or_poison(arrived.item, str(error))
+                await self._setbacks.again_or_poison(arrived.item, str(error))
                 continue
             if job is not None:
                 jobs.append(job)
@@ -185,107 +151,19 @@ class Filing:
         queue_id = arrived.letter.envelope.queue_id
         match result.disposition:
             case Disposition.FILE | Disposition.JUNK:
-                return await self._job(arrived, result)
+                return await self._planning.job(arrived, result)
             case Disposition.QUARANTINE:
                 await self._hold(arrived, result)
             case Disposition.WAIT:
                 metrics.AWAITING_SCAN.inc()
                 self._log.debug("scan_awaited", queue_id=queue_id, reason=result.problem)
-                await arrived.item.retry_later(self._retry_seconds)
+                await self._setbacks.again(arrived.item)
             case Disposition.UNREADABLE:
                 self._log.error("body_unreadable", queue_id=queue_id, error=result.problem)
-                await self._try_again_or_poison(arrived.item, result.problem)
+                await self._setbacks.again_or_poison(arrived.item, result.problem)
             case _:
                 assert_never(result.disposition)
         return None
-
-    async def _job(self, arrived: Arrived, result: Screened | None) -> Job | None:
-        """The deliveries; `result` is None where nobody looked at the message. None: settled here."""
-        letter = arrived.letter
-        # The door wants it kept apart where its author is not who it says (DMARC), whatever scanners find.
-        is_junk = letter.envelope.handling is Handling.QUARANTINE
-        findings: tuple[Finding, ...] = ()
-        try:
-            if result is None:
-                standing = await self._standing(letter)
-                is_junk = is_junk or standing is Standing.BLOCKED
-            else:
-                is_junk = is_junk or result.disposition is Disposition.JUNK
-                findings, standing = result.findings, result.standing
-            header = marks(findings, standing)
-            mailboxes = await self._junk(letter) if is_junk else await self._folders(letter)
-            deliveries = await self._without_asking(letter, plan(letter, header, mailboxes))
-            job = await self._in_time(Job(arrived.item, letter, deliveries, findings, is_junk))
-        except (StoreUnavailable, Unavailable, SpoolUnavailable, OutcomeUnknown) as error:
-            metrics.POSTPONED.inc()
-            self._log.warning("filing_postponed", messages=1, error=str(error))
-            await arrived.item.retry_later(self._retry_seconds)
-            return None
-        except ValueError as error:
-            await self._poison(arrived.item, str(error))
-            return None
-        if is_junk:
-            metrics.JUNK.inc(len(job.deliveries))
-            self._log.info("message_junked", queue_id=letter.envelope.queue_id)
-        if any(each.verdict in (Verdict.UNSCANNED, Verdict.UNSCANNABLE) for each in findings):
-            metrics.SCANNER_DOWN.inc()
-            self._log.warning("message_filed_unscanned", queue_id=letter.envelope.queue_id)
-        return job
-
-    async def _in_time(self, job: Job) -> Job:
-        """What its sender wants by a time (RFC 2852) is not filed after it, or its sender is told. Raises as `Receipts` does."""
-        envelope, now = job.letter.envelope, datetime.now(UTC)
-        if is_late(envelope, now):
-            await self._receipts.tell_late(job.letter)
-        if not is_too_late(envelope, now):
-            return job
-        # What was filed in time stays so.
-        known = await self._mailboxes.settled([envelope.queue_id]) if job.item.deliveries > 1 else set()
-        late = tuple(each for each in job.deliveries if (envelope.queue_id, each.recipient) not in known)
-        return replace(job, deliveries=[each for each in job.deliveries if each not in late], late=late)
-
-    async def _without_asking(self, letter: SpooledLetter, deliveries: list[Delivery]) -> list[Delivery]:
-        """Where a return receipt is asked for: what its readers chose is heeded. Raises Unavailable."""
-        if self._choices is None or not wants_receipt(letter):
-            return deliveries
-        accounts = {each.account.account_id for each in deliveries}
-        return without_asking(deliveries, {each: await self._choices.of_account(each) for each in accounts})
-
-    async def _standing(self, letter: SpooledLetter) -> Standing:
-        """Of a sender of whom no scanner knows. Raises Unavailable."""
-        return self._lists.standing(letter, await self._policies.of(letter.envelope.tenant_id))
-
-    async def _folders(self, letter: SpooledLetter) -> dict[str, str]:
-        """The mailbox that a subaddress names, where the tenant wants that and it exists, by account.
-
-        Raises Unavailable, StoreUnavailable.
-        """
-        details = subaddresses(letter)
-        if not details or not (await self._policies.of(letter.envelope.tenant_id)).subaddress_folders:
-            return {}
-        found = {}
-        for account, _ in local_recipients(letter):
-            wanted = details.get(account.account_id)
-            if wanted is None:
-                continue
-            names = [mailbox.name for mailbox in await self._mailboxes.list_mailboxes(account)]
-            # Senders do not know how its owner writes it.
-            same = sorted((name != wanted, name) for name in names if name.lower() == wanted.lower())
-            if same:
-                found[account.account_id] = same[0][1]
-        return found
-
-    async def _junk(self, letter: SpooledLetter) -> dict[str, str]:
-        """The Junk mailbox of each account, by its special use, whatever its owner calls it (RFC 6154)."""
-        found = {}
-        for account, _ in local_recipients(letter):
-            for mailbox in await self._mailboxes.list_mailboxes(account):
-                if JUNK in mailbox.special_use:
-                    found[account.account_id] = mailbox.name
-                    break
-            else:
-                found[account.account_id] = INBOX
-        return found
 
     async def _hold(self, arrived: Arrived, result: Screened) -> None:
         envelope = arrived.letter.envelope
@@ -293,7 +171,7 @@ class Filing:
             await self._quarantine.hold(arrived.letter, result.content, result.findings)
         except BlobUnavailable as error:
             self._log.warning("quarantine_postponed", queue_id=envelope.queue_id, error=str(error))
-            await arrived.item.retry_later(self._retry_seconds)
+            await self._setbacks.again(arrived.item)
             return
         metrics.QUARANTINED.inc()
         if self._reporting is not None:
@@ -308,12 +186,6 @@ class Filing:
             ],
         )
         await arrived.item.acknowledge()
-
-    async def _try_again_or_poison(self, item: Item, reason: str) -> None:
-        if item.deliveries >= self._poison_tries:
-            await self._poison(item, reason)
-        else:
-            await item.retry_later(self._retry_seconds)
 
     # -- users' scripts
 
@@ -349,9 +221,7 @@ class Filing:
                 ),
             )
         except (StoreUnavailable, BlobUnavailable, SpoolUnavailable, OutcomeUnknown, Unavailable) as error:
-            metrics.POSTPONED.inc()
-            self._log.warning("sorting_postponed", queue_id=queue_id, error=str(error))
-            await job.item.retry_later(self._retry_seconds)
+            await self._setbacks.postponed("sorting_postponed", queue_id, job.item, error)
             return None
         except Exception:
             # A bug of ours must not keep mail from its reader.
@@ -366,10 +236,7 @@ class Filing:
         try:
             lists = await distributing.among(accounts)
         except Unavailable as error:
-            metrics.POSTPONED.inc(len(jobs))
-            self._log.warning("filing_postponed", messages=len(jobs), error=str(error))
-            for job in jobs:
-                await job.item.retry_later(self._retry_seconds)
+            await self._setbacks.batch_postponed(jobs, error)
             return []
         others = []
         for job in jobs:
@@ -381,7 +248,7 @@ class Filing:
             if not mine:
                 others.append(job)
             elif len(self._apart) >= LISTS_AT_ONCE:
-                await job.item.retry_later(self._retry_seconds)
+                await self._setbacks.again(job.item)
             else:
                 task = asyncio.create_task(self._to_lists(distributing, job, mine))
                 self._apart.add(task)
@@ -410,12 +277,10 @@ class Filing:
                 sorted_ = await self._sorted(self._sorting, sorted_)
             await self._seal_and_commit(sorted_)
         except (StoreUnavailable, BlobUnavailable, SpoolUnavailable, OutcomeUnknown, Unavailable) as error:
-            metrics.POSTPONED.inc()
-            self._log.warning("list_postponed", queue_id=queue_id, error=str(error))
-            await job.item.retry_later(self._retry_seconds)
+            await self._setbacks.postponed("list_postponed", queue_id, job.item, error)
         except Exception as error:
             self._log.exception("list_failed", queue_id=queue_id)
-            await self._try_again_or_poison(job.item, str(error))
+            await self._setbacks.again_or_poison(job.item, str(error))
 
     # -- users' keys
 
@@ -429,21 +294,19 @@ class Filing:
         try:
             sealed = await sealing.seal(job.deliveries, job.item.keep_working)
         except (StoreUnavailable, BlobUnavailable, Unavailable) as error:
-            metrics.POSTPONED.inc()
-            self._log.warning("sealing_postponed", queue_id=queue_id, error=str(error))
-            await job.item.retry_later(self._retry_seconds)
+            await self._setbacks.postponed("sealing_postponed", queue_id, job.item, error)
             return None
         except BlobShredded:
             # Nobody can read it any more, with or without the reader's key.
             return job
         except BlobMissing as error:
             self._log.error("body_unreadable", queue_id=queue_id, error=str(error))
-            await self._try_again_or_poison(job.item, str(error))
+            await self._setbacks.again_or_poison(job.item, str(error))
             return None
         except Exception as error:
             # Rather put aside than filed in clear.
             self._log.exception("sealing_failed", queue_id=queue_id)
-            await self._try_again_or_poison(job.item, str(error))
+            await self._setbacks.again_or_poison(job.item, str(error))
             return None
         return replace(job, deliveries=sealed.deliveries, unsealable=tuple(sealed.unsealable))
 
@@ -457,97 +320,11 @@ class Filing:
                 jobs = await self._sorted(self._sorting, jobs)
             await self._seal_and_commit(jobs)
         except StoreUnavailable as error:
-            await self._postpone(jobs, error)
+            await self._setbacks.batch_postponed(jobs, error)
+            await self._setbacks.pause()
 
     async def _seal_and_commit(self, jobs: Sequence[Job]) -> None:
         if self._sealing is not None:
             jobs = await self._sealed(self._sealing, jobs)
         if jobs:
-            await self._commit_or_split(jobs)
-
-    async def _postpone(self, jobs: Sequence[Job], error: Exception) -> None:
-        metrics.POSTPONED.inc(len(jobs))
-        self._log.warning("filing_postponed", messages=len(jobs), error=str(error))
-        for job in jobs:
-            await job.item.retry_later(self._retry_seconds)
-        await asyncio.sleep(self._retry_seconds)
-
-    async def _commit_or_split(self, jobs: Sequence[Job]) -> None:
-        try:
-            await self._commit(jobs)
-        except StoreUnavailable as error:
-            await self._postpone(jobs, error)
-        except Exception as error:
-            if len(jobs) > 1:
-                self._log.warning("batch_failed", messages=len(jobs), error=str(error))
-                for job in jobs:
-                    await self._commit_or_split([job])
-            elif jobs[0].item.deliveries >= self._poison_tries:
-                await self._poison(jobs[0].item, str(error))
-            else:
-                self._log.exception("filing_failed", queue_id=jobs[0].letter.envelope.queue_id)
-                await jobs[0].item.retry_later(self._retry_seconds)
-
-    async def _commit(self, jobs: Sequence[Job]) -> None:
-        started = time.perf_counter()
-        deliveries = [delivery for job in jobs for delivery in job.deliveries]
-        outcomes = await self._mailboxes.deliver(deliveries) if deliveries else []
-        if self._fullness is not None:
-            self._fullness.filed(deliveries)
-        metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
-        metrics.BATCH.observe(len(jobs))
-        metrics.FILED.inc(outcomes.count(Outcome.FILED))
-        metrics.REPEATED.inc(outcomes.count(Outcome.REPEATED))
-        now = datetime.now(UTC)
-        place = 0
-        for job in jobs:
-            envelope = job.letter.envelope
-            mine = outcomes[place : place + len(job.deliveries)]
-            refused = over_quota(job.deliveries, mine)
-            place += len(job.deliveries)
-            if self._reporting is not None:
-                self._reporting.filed(envelope, job.deliveries, mine)
-            try:
-                if refused or job.unsealable or job.late:
-                    await self._bounce(job, refused)
-                else:
-                    await self._receipts.tell(job.letter)
-            except (Unavailable, SpoolUnavailable, OutcomeUnknown, StoreUnavailable) as error:
-                # It is filed, and comes again for the receipt only.
-                self._log.warning("receipt_postponed", queue_id=envelope.queue_id, error=str(error))
-                await job.item.retry_later(self._retry_seconds)
-                continue
-            await job.item.acknowledge()
-            if came_back(job.letter):
-                self._returned(job.item.payload)
-            metrics.WAITED_SECONDS.observe(max(0.0, (now - envelope.arrived_at).total_seconds()))
-            self._log.debug("message_filed", queue_id=envelope.queue_id, recipients=len(job.deliveries))
-
-    async def _bounce(self, job: Job, refused: Sequence[Delivery]) -> None:
-        """Tell the sender, then count these deliveries as settled."""
-        refusals = {each.recipient: KEY_UNUSABLE for each in job.unsealable}
-        refusals |= {each.recipient: TOO_LATE for each in job.late}
-        if refused:
-            refusals |= {each.recipient: OVER_QUOTA for each in refused}
-            metrics.OVER_QUOTA.inc(len(refused))
-            self._log.info(
-                "delivery_over_quota",
-                queue_id=job.letter.envelope.queue_id,
-                account_ids=[each.account.account_id for each in refused],
-            )
-        await self._receipts.tell(job.letter, refusals)
-        if self._reporting is not None:
-            self._reporting.refused(job.letter.envelope, refusals)
-        settled = (*refused, *job.unsealable, *job.late)
-        await self._mailboxes.deliver([replace(each, new=None) for each in settled])
-
-    async def _poison(self, item: Item, reason: str) -> None:
-        try:
-            await self._quarantine.put_aside(item.payload, reason)
-        except BlobUnavailable as error:
-            self._log.warning("poison_postponed", error=str(error))
-            await item.retry_later(self._retry_seconds)
-            return
-        metrics.POISONED.inc()
-        self._log.error("message_poisoned", reason=reason)
-        await item.acknowledge()
+            await self._committing.commit(jobs)
