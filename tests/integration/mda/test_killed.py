@@ -30,7 +30,7 @@ from tests.support.engines import Engines
 from tests.support.nursery import Nursery
 from tests.support.platform import free_base
 
-KILLS = int(os.environ.get("DELIVERY_KILLS", "12"))
+KILLS = int(os.environ.get("DELIVERY_KILLS", "8"))
 SEED = int(os.environ.get("SEED", "20261121"))
 PROCESSES = 4
 MESSAGES_A_KILL = 20

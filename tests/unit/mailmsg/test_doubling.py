@@ -11,7 +11,7 @@ import pytest
 
 from tests.fuzz.doubling import MOST, SHAPES
 
-OCTETS = 20_000
+OCTETS = 8_000
 # What is done once for each message.
 FIXED_STEPS = 400
 
