@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from eventbus import EventBus
 from mailmodel import AccountRef
@@ -135,6 +136,19 @@ async def handed_out(client: Client) -> int:
     return int(info.delivered.consumer_seq) - int(last)
 
 
+async def known(engines: Engines, tenant_id: str) -> None:
+    """The directory has this tenant: how its bodies are to be stored is asked for each of its messages."""
+    connection = await asyncpg.connect(engines.dsn("directory", "owner"))
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT set_config('posthouse.tenant', $1, true)", tenant_id)
+            await connection.execute(
+                "INSERT INTO tenant (tenant_id, name) VALUES ($1::uuid, $2)", tenant_id, f"t{tenant_id[:8]}"
+            )
+    finally:
+        await connection.close()
+
+
 async def begun(store: MailStore, account: AccountRef) -> None:
     """They run, and the directory answers."""
     while not await filed(store, account, "INBOX"):  # noqa: ASYNC110
@@ -147,6 +161,7 @@ async def test_nothing_is_lost_and_nothing_comes_twice(
 ) -> None:
     chance = random.Random(SEED)
     tenant = str(uuid4())
+    await known(engines, tenant)
     accounts = [AccountRef(tenant, str(uuid4())) for _ in range(ACCOUNTS)]
     for account in accounts[::2]:
         await store.scripts.put(account, "main", SCRIPT, most=1)
