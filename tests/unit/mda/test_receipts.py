@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from mailstore import Delivery, Outcome
 from mda.core.told import notice_queue_id, who_asked
 from mda.edge.filing import Filing
 from mda.edge.receipts import Receipts
-from spool import Envelope, EnvelopeRecipient, Letter, Source
+from spool import Envelope, EnvelopeRecipient, Letter, OwnCopies, Source
 from spool.codec import encode, facts_to_wire
 
 CONTENT = b"From: alice@far.test\r\nSubject: hi\r\n\r\ntext\r\n"
@@ -178,3 +179,17 @@ def test_nobody_is_told_that_a_notice_found_no_room() -> None:
     world, fate = file(envelope_of(RecipientRequest(), reverse_path=""), full=["r0@a.test"])
     assert (world.letters, fate) == ([], ["acknowledged"])
     assert world.deliveries[-1].new is None
+
+
+def test_copies_of_their_own_come_back_one_by_one_each_to_its_reverse_path() -> None:
+    envelope = envelope_of(RecipientRequest(), RecipientRequest(), reverse_path="news+bounces@a.test")
+    tokens = tuple(replace(each, token=f"t{number}") for number, each in enumerate(envelope.recipients))
+    own = OwnCopies("news+b-<>@a.test")
+    envelope = replace(envelope, recipients=tokens, own_copies=own)
+    world, fate = file(envelope, full=["r0@a.test", "r1@a.test"])
+    assert fate == ["acknowledged"]
+    assert [[each.address for each in letter.recipients] for letter in world.letters] == [
+        ["news+b-t0@a.test"],
+        ["news+b-t1@a.test"],
+    ]
+    assert len({letter.queue_id for letter in world.letters}) == 2

@@ -44,9 +44,11 @@ class Receipts:
             if await self._send(letter, "delivered", filed, Action.DELIVERED, statuses):
                 metrics.RECEIPTS.inc()
         refused = [each for each in who_asked(envelope, Notify.FAILURE) if each.address in refusals]
-        if refused:
-            statuses = [_status(each, refusals[each.address]) for each in refused]
-            if await self._send(letter, "refused", refused, Action.FAILED, statuses):
+        # Copies of their own come back one by one, each to its reverse-path.
+        parts = [refused] if envelope.own_copies is None else [[each] for each in refused]
+        for part in filter(None, parts):
+            statuses = [_status(each, refusals[each.address]) for each in part]
+            if await self._send(letter, "refused", part, Action.FAILED, statuses):
                 metrics.BOUNCED.inc()
 
     async def tell_late(self, letter: SpooledLetter) -> None:
@@ -67,14 +69,15 @@ class Receipts:
     ) -> bool:
         """False where there is nobody to send it to."""
         envelope = letter.envelope
-        recipients = await self._sender(letter)
+        reverse_path = envelope.reverse_path_of(about[0].address)
+        recipients = await self._sender(reverse_path, envelope.tenant_id)
         if not recipients:
             LOG.info("receipt_dropped", queue_id=envelope.queue_id, kind=kind)
             return False
         now, queue_id = datetime.now(UTC), notice_queue_id(envelope, kind, about)
         subject = Subject(
             reporting_mta=self._hostname,
-            reverse_path=envelope.reverse_path,
+            reverse_path=reverse_path,
             arrived_at=envelope.arrived_at,
             header=envelope.trace_prefix + letter.facts.header,
             queue_id=envelope.queue_id,
@@ -96,7 +99,7 @@ class Receipts:
                 trace_prefix=b"",
                 source=Source.DSN,
                 arrived_at=now,
-                smtputf8=not envelope.reverse_path.isascii(),
+                smtputf8=not reverse_path.isascii(),
                 eight_bit=not content.isascii(),
             )
         )
@@ -109,11 +112,10 @@ class Receipts:
         )
         return True
 
-    async def _sender(self, letter: SpooledLetter) -> list[Recipient]:
-        reverse_path = letter.envelope.reverse_path
+    async def _sender(self, reverse_path: str, tenant_id: str) -> list[Recipient]:
         [resolution] = await self._directory.resolve([reverse_path])
         if resolution.disposition is Disposition.REMOTE:
-            return [Recipient(reverse_path, reverse_path, letter.envelope.tenant_id, None)]
+            return [Recipient(reverse_path, reverse_path, tenant_id, None)]
         return [
             Recipient(target.address, reverse_path, target.tenant_id, target.account_id)
             for target in resolution.targets
