@@ -184,6 +184,9 @@ class Sorting:
             editions=await self._editions(letter, delivery, outcome),
             lists=lists,
         )
+        if plan.tracks or any(isinstance(each, Vacation) for each in plan.sendings):
+            # Of who has had no mail yet there is nothing in the store that could remember.
+            await self._mailboxes.provision(delivery.account)
         for sending in plan.sendings:
             await self._send(letter, delivery, sending, header, lists)
         await self._track(delivery.account, plan)
