@@ -22,7 +22,7 @@ from tests.bench.cpu import tree_seconds
 from tests.bench.delivered import Watcher
 from tests.bench.peer import MDBOX, Peer, missing
 from tests.bench.peer_filter import PeerFilter
-from tests.support.platform import Platform
+from tests.support.platform import Platform, free_base
 
 USERS = 20
 PASSWORD = "bench-password"
@@ -177,13 +177,13 @@ def main() -> None:
                 if options.rspamd:
                     spam = PeerFilter(folder / "peer-filter")
                     spam.start()
-                peer = Peer(folder / "peer", 21525, main_cf="" if spam is None else spam.main_cf)
+                peer = Peer(folder / "peer", free_base(), main_cf="" if spam is None else spam.main_cf)
                 peers["Maildir"] = peer
                 (folder / "peer").mkdir()
                 peer.start(USERS, PASSWORD, platform.layout.tls)
                 roots = peer.roots + ([spam.process.pid] if spam is not None and spam.process else [])
                 if options.mdbox:
-                    other = peers["mdbox"] = Peer(folder / "mdbox", 21545, mail=MDBOX)
+                    other = peers["mdbox"] = Peer(folder / "mdbox", free_base(), mail=MDBOX)
                     (folder / "mdbox").mkdir()
                     other.start(USERS, PASSWORD, platform.layout.tls)
                 systems.append(

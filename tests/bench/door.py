@@ -23,7 +23,7 @@ import psutil
 
 from tests.bench.cpu import tree_octets, tree_seconds
 from tests.bench.peer import Peer, missing
-from tests.support.platform import Platform
+from tests.support.platform import Platform, free_base
 
 USERS = 20
 PASSWORD = "bench-password"
@@ -155,7 +155,7 @@ def main() -> None:
             if reason := missing():
                 print(f"without the peer: {reason}")
             else:
-                peer = Peer(folder / "peer", 21525, main_cf=HOLD)
+                peer = Peer(folder / "peer", free_base(), main_cf=HOLD)
                 folder.chmod(0o755)
                 (folder / "peer").mkdir()
                 peer.start(USERS, PASSWORD, platform.layout.tls)
