@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from blobstore import BlobMissing, BlobShredded, BlobUnavailable, BodyReference
+from blobstore import BlobMissing, BlobShredded, BlobUnavailable, BodyReference, KeysUnavailable, TenantGone
 from directoryclient.policies import TenantPolicy
 from mailmodel import AccountRef, MailboxInfo
 from mailmsg.facts import examine
-from mailstore import Delivery, Outcome
+from mailstore import Delivery, Outcome, StoreUnavailable
 from mda.core.findings import Finding, Verdict, WhenUnscanned
 from mda.core.told import Refusal
 from mda.edge.filing import Filing
@@ -22,6 +22,7 @@ from spool import Envelope, EnvelopeRecipient, Handling, Source, SpooledLetter
 from spool.codec import encode, facts_to_wire
 
 _numbers = itertools.count(1)
+TENANT = "11111111-0000-0000-0000-000000000001"
 
 
 def envelope_of(
@@ -30,10 +31,11 @@ def envelope_of(
     queue_id: str = "",
     accounts: Sequence[str] = ("bob",),
     handling: Handling = Handling.USUAL,
+    tenant_id: str = TENANT,
 ) -> Envelope:
     return Envelope(
         queue_id=queue_id or f"01J{next(_numbers):023d}",
-        tenant_id="11111111-0000-0000-0000-000000000001",
+        tenant_id=tenant_id,
         reverse_path="eve@peer.invalid",
         recipients=tuple(
             EnvelopeRecipient(
@@ -105,6 +107,9 @@ class World:
         self.held: dict[str, tuple[bytes, tuple[Finding, ...]]] = {}
         self.put_aside_reasons: list[str] = []
         self.holds_away = 0
+        # Tenants that were removed, and tenants whose keys are away.
+        self.gone: set[str] = set()
+        self.keyless: set[str] = set()
         self.full: set[str] = set()
         self.folders: list[str] = []
         self.policy = TenantPolicy()
@@ -161,6 +166,7 @@ class World:
             hold_seconds=hold_seconds,
             policies=self,
             reporting=reporting,
+            tenants=self,
         )
         await filing.run()
 
@@ -183,9 +189,18 @@ class World:
             item.deliveries += 1
         return batch
 
+    async def is_sealing(self, tenant_id: str) -> bool:
+        if tenant_id in self.gone:
+            raise TenantGone("there is no such tenant")
+        if tenant_id in self.keyless:
+            raise KeysUnavailable("away")
+        return False
+
     # -- mailboxes, receipts
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+        if any(each.account.tenant_id in self.gone | self.keyless for each in deliveries):
+            raise StoreUnavailable("there is no such tenant, or its keys are away")
         self.batches.append(list(deliveries))
         return [
             Outcome.OVER_QUOTA if each.account.account_id in self.full and each.new else Outcome.FILED
@@ -228,6 +243,7 @@ class World:
         if self.holds_away:
             self.holds_away -= 1
             raise BlobUnavailable("away")
+        await self.is_sealing(letter.envelope.tenant_id)
         self.held[letter.envelope.queue_id] = (content, tuple(findings))
 
 

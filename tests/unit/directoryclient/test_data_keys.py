@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import grpc
 import pytest
-from blobstore import BlobShredded, DataKey, KeysUnavailable
+from blobstore import BlobShredded, DataKey, KeysUnavailable, TenantGone
 from directoryclient import data_keys
 from directoryclient.data_keys import FRESH_SECONDS, HOLDS_SECONDS, SILENT_SECONDS, TenantKeys
 from mailwire.directory.v1 import directory_pb2 as directory
@@ -81,6 +81,13 @@ async def test_a_deleted_key_is_dropped_at_once() -> None:
     setting.tell(tenant_id="t")
     with pytest.raises(BlobShredded):
         await setting.keys.of("t", 1)
+
+
+async def test_for_a_tenant_that_is_gone_nothing_can_be_put_and_that_is_said_so() -> None:
+    setting = Setting()
+    setting.stub.answers.clear()
+    with pytest.raises(TenantGone, match="no such tenant"):
+        await setting.keys.current("t")
 
 
 async def test_an_answer_that_a_change_overtook_is_not_kept() -> None:

@@ -5,7 +5,14 @@ Knows: object storage, keys, checksums, encryption with a tenant's key. Does not
 
 from blobstore.cached import CachedBlobStore
 from blobstore.cipher import DataKey
-from blobstore.errors import BlobAltered, BlobMissing, BlobShredded, BlobUnavailable, KeysUnavailable
+from blobstore.errors import (
+    BlobAltered,
+    BlobMissing,
+    BlobShredded,
+    BlobUnavailable,
+    KeysUnavailable,
+    TenantGone,
+)
 from blobstore.keys import mail_key
 from blobstore.reference import BodyReference
 from blobstore.ring import RingCache
@@ -27,5 +34,6 @@ __all__ = [
     "Piece",
     "RingCache",
     "SealedBlobStore",
+    "TenantGone",
     "mail_key",
 ]

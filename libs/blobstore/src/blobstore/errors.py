@@ -19,3 +19,7 @@ class BlobUnavailable(Exception):
 
 class KeysUnavailable(BlobUnavailable):
     """Whether and with which key a tenant encrypts cannot be found out now."""
+
+
+class TenantGone(KeysUnavailable):
+    """There is no such tenant any more: nothing can be put for it, and asking again does not help."""

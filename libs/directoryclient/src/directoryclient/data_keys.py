@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import grpc
-from blobstore import BlobShredded, BlobStore, DataKey, KeysUnavailable, SealedBlobStore
+from blobstore import BlobShredded, BlobStore, DataKey, KeysUnavailable, SealedBlobStore, TenantGone
 from eventbus import EventBus, subjects
 from google.protobuf.message import DecodeError
 from mailwire.directory.v1 import directory_pb2
@@ -83,10 +83,10 @@ class TenantKeys:
                 del kept[wanted]
 
     async def current(self, tenant_id: str) -> DataKey | None:
-        """The key that encrypts now; None: this tenant's bodies are not encrypted. Raises KeysUnavailable."""
+        """The key that encrypts now; None: this tenant's bodies are not encrypted. Raises KeysUnavailable, TenantGone."""
         answer = await self._answer((tenant_id, CURRENT))
         if answer.gone:
-            raise KeysUnavailable("there is no such tenant")
+            raise TenantGone("there is no such tenant")
         return answer.key
 
     async def of(self, tenant_id: str, version: int) -> DataKey:

@@ -154,6 +154,7 @@ async def wire(service: Service[Settings]) -> None:
         distributing=distributing,
         choices=policies,
         reporting=reporting,
+        tenants=blobs,
     )
     for number in range(settings.filing_tasks):
         service.spawn(filing.run(), name=f"filing-{number}")

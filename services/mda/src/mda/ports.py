@@ -94,6 +94,13 @@ class Bodies(Protocol):
         """Raises BlobMissing or BlobUnavailable."""
 
 
+class Tenants(Protocol):
+    """Whether anything can be put for a tenant."""
+
+    async def is_sealing(self, tenant_id: str) -> bool:
+        """Whether it encrypts. Raises blobstore.TenantGone, BlobUnavailable where nobody knows now."""
+
+
 class Mailboxes(Protocol):
     """Where messages are filed."""
 

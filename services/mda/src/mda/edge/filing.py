@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from blobstore import BlobMissing, BlobShredded, BlobUnavailable
+from blobstore import BlobMissing, BlobShredded, BlobUnavailable, TenantGone
 from directoryclient import Unavailable
 from mailstore import ActiveScripts, StoreUnavailable
 from servicekit import logs
@@ -35,7 +35,7 @@ from mda.edge.screening import Screened, Screening
 from mda.edge.sealing import Sealing
 from mda.edge.setbacks import Setbacks
 from mda.edge.sorting import Sorting
-from mda.ports import NOBODY_CHOSE, Choices, Item, Mailboxes, Policies, Quarantine, Receipts, Source
+from mda.ports import NOBODY_CHOSE, Choices, Item, Mailboxes, Policies, Quarantine, Receipts, Source, Tenants
 
 FETCH_SECONDS = 1.0
 # Messages to mailing lists that are worked on beside the batches.
@@ -66,6 +66,7 @@ class Filing:
         choices: Choices | None = None,
         distributing: Distributing | None = None,
         reporting: Reporting | None = None,
+        tenants: Tenants | None = None,
     ) -> None:
         self._reporting = reporting
         self._distributing = distributing
@@ -77,7 +78,7 @@ class Filing:
         self._sorting = sorting
         self._sealing = sealing
         self._setbacks = Setbacks(quarantine, retry_seconds=retry_seconds, poison_tries=poison_tries)
-        self._planning = Planning(mailboxes, policies, choices, receipts, self._setbacks)
+        self._planning = Planning(mailboxes, policies, choices, receipts, self._setbacks, tenants)
         self._committing = Committing(mailboxes, receipts, self._setbacks, fullness, reporting, returned)
         self._draining = draining
         self._batch_messages = batch_messages
@@ -169,6 +170,9 @@ class Filing:
         envelope = arrived.letter.envelope
         try:
             await self._quarantine.hold(arrived.letter, result.content, result.findings)
+        except TenantGone as error:
+            await self._setbacks.tenant_gone(envelope, arrived.item, error)
+            return
         except BlobUnavailable as error:
             self._log.warning("quarantine_postponed", queue_id=envelope.queue_id, error=str(error))
             await self._setbacks.again(arrived.item)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from blobstore import BlobUnavailable, TenantGone
 from directoryclient import Unavailable
 from mailstore import Delivery, StoreUnavailable
 from servicekit import logs
@@ -18,7 +19,7 @@ from mda.core.standing import Lists, Standing
 from mda.edge.jobs import Arrived, Job
 from mda.edge.screening import Screened
 from mda.edge.setbacks import Setbacks
-from mda.ports import Choices, Mailboxes, Policies, Receipts
+from mda.ports import Choices, Mailboxes, Policies, Receipts, Tenants
 
 LOG = logs.logger("mda.filing")
 JUNK = "\\Junk"
@@ -34,7 +35,9 @@ class Planning:
         choices: Choices | None,
         receipts: Receipts,
         setbacks: Setbacks,
+        tenants: Tenants | None = None,
     ) -> None:
+        self._tenants = tenants
         self._mailboxes = mailboxes
         self._policies = policies
         self._choices = choices
@@ -49,6 +52,9 @@ class Planning:
         is_junk = letter.envelope.handling is Handling.QUARANTINE
         findings: tuple[Finding, ...] = ()
         try:
+            if self._tenants is not None:
+                # Before it is among others' messages: what cannot be filed for this tenant holds up nobody else.
+                await self._tenants.is_sealing(letter.envelope.tenant_id)
             if result is None:
                 standing = await self._standing(letter)
                 is_junk = is_junk or standing is Standing.BLOCKED
@@ -59,7 +65,10 @@ class Planning:
             mailboxes = await self._junk(letter) if is_junk else await self._folders(letter)
             deliveries = await self._without_asking(letter, plan(letter, header, mailboxes))
             job = await self._in_time(Job(arrived.item, letter, deliveries, findings, is_junk))
-        except (StoreUnavailable, Unavailable, SpoolUnavailable, OutcomeUnknown) as error:
+        except TenantGone as error:
+            await self._setbacks.tenant_gone(letter.envelope, arrived.item, error)
+            return None
+        except (StoreUnavailable, BlobUnavailable, Unavailable, SpoolUnavailable, OutcomeUnknown) as error:
             await self._setbacks.postponed("filing_postponed", letter.envelope.queue_id, arrived.item, error)
             return None
         except ValueError as error:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from blobstore import BlobUnavailable
 from servicekit import logs
+from spool import Envelope
 
 from mda import metrics
 from mda.edge.jobs import Job
@@ -52,6 +53,11 @@ class Setbacks:
             await self.poison(item, reason)
         else:
             await self.again(item)
+
+    async def tenant_gone(self, envelope: Envelope, item: Item, error: Exception) -> None:
+        """It was removed while its mail was under way: nobody is there to get it, nor to be told."""
+        LOG.warning("tenant_gone", queue_id=envelope.queue_id, tenant_id=envelope.tenant_id, error=str(error))
+        await self.again_or_poison(item, f"tenant {envelope.tenant_id}: {error}")
 
     async def poison(self, item: Item, reason: str) -> None:
         """Put it aside."""
