@@ -8,7 +8,7 @@ import pytest
 from blobstore import BodyReference
 from mailmodel import AccountRef
 from mailmodel.flags import NO_FLAGS
-from mailstore import Columns, Snapshot, StoredMessage
+from mailstore import Columns, Snapshot, StoredMessage, StoreUnavailable
 
 from tests.support.imap_memory import Client, Imap
 
@@ -152,3 +152,41 @@ def test_no_more_of_a_body_is_read_than_is_wanted(
 
     imap._loop.run_until_complete(scenario())
     assert sum(reads[1:]) == 1_200_000
+
+
+def test_a_body_that_cannot_be_read_to_its_end_breaks_the_connection(
+    imap: Imap, reads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tagged NO would be taken for octets of the body that was promised."""
+
+    async def read(stored: StoredMessage, offset: int, length: int) -> bytes:
+        if offset:
+            raise StoreUnavailable("the object storage is away")
+        return bytes(length)
+
+    monkeypatch.setattr(imap.store, "read", read)
+    client = imap.client(select="INBOX")
+    slow = Slow(client, monkeypatch)
+
+    async def scenario() -> None:
+        slow.wire.feed(b"x FETCH 7 BODY.PEEK[]\r\n")
+        reading = asyncio.create_task(slow.read_until(b"x NO"))
+        await asyncio.wait({client._task, reading}, return_when=asyncio.FIRST_COMPLETED)
+        reading.cancel()
+        assert client._task.done(), slow.tail
+        with pytest.raises(ConnectionError):
+            await client._task
+
+    imap._loop.run_until_complete(scenario())
+    assert 0 < slow.received < BODY_OCTETS
+
+
+def test_a_body_of_which_nothing_can_be_read_is_an_answer(
+    imap: Imap, reads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read(stored: StoredMessage, offset: int, length: int) -> bytes:
+        raise StoreUnavailable("the object storage is away")
+
+    monkeypatch.setattr(imap.store, "read", read)
+    client = imap.client(select="INBOX")
+    assert [line.split("]")[0] for line in client.say("FETCH 7 BODY.PEEK[]")] == ["NO [UNAVAILABLE"]

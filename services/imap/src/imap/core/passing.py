@@ -28,6 +28,10 @@ class Large:
 Piece = bytes | Large
 
 
+class CutShort(ConnectionAbortedError):
+    """Part of an answer has been said and the rest of it cannot be: whatever came now would be taken for that rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What must be known of a decoded part before the first octet of it is said."""
@@ -38,30 +42,43 @@ class Measured:
 
 
 async def say_pieces(session: Session, pieces: Sequence[Piece]) -> None:
-    """In order; waits for a client that reads slowly."""
+    """In order; waits for a client that reads slowly. Raises CutShort where a piece fails once something has been said."""
     group: list[bytes] = []
+    has_begun = False
     for piece in pieces:
         if isinstance(piece, bytes):
             group.append(piece)
         else:
-            await session.say(b"".join(group))
+            await _pass_through(session, b"".join(group), piece, has_begun)
+            has_begun = True
             group.clear()
-            await _pass_through(session, piece)
     await session.say(b"".join(group))
 
 
-async def _pass_through(session: Session, large: Large) -> None:
+async def _pass_through(session: Session, front: bytes, large: Large, has_begun: bool) -> None:
+    """What stands in front of it is said once the first of it could be read."""
     skip, left = large.first, large.octets
-    async with aclosing(_decoded(session, large.message, large.place, large.make)) as chunks:
-        async for chunk in chunks:
-            if skip:
-                dropped = min(skip, len(chunk))
-                skip -= dropped
-                chunk = chunk[dropped:]
-            await session.say(chunk[:left])
-            left -= min(left, len(chunk))
-            if not left:
-                return
+    try:
+        async with aclosing(_decoded(session, large.message, large.place, large.make)) as chunks:
+            async for chunk in chunks:
+                if skip:
+                    dropped = min(skip, len(chunk))
+                    skip -= dropped
+                    chunk = chunk[dropped:]
+                has_begun = True
+                await session.say(front)
+                front = b""
+                await session.say(chunk[:left])
+                left -= min(left, len(chunk))
+                if not left:
+                    return
+    except ConnectionError:
+        raise
+    except Exception as error:
+        if has_begun:
+            raise CutShort(str(error)) from error
+        raise
+    raise CutShort(f"{left} octets are missing")
 
 
 async def _decoded(

@@ -37,6 +37,7 @@ from imap.core.features import Utf8
 from imap.core.languages import DEFAULT, LANGUAGES, chosen, translated
 from imap.core.mailboxes import namespaces
 from imap.core.notifying import tell_news, tell_others, tell_unasked
+from imap.core.passing import CutShort
 from imap.core.progress import Progress
 from imap.core.session import Session
 from imap.edge.crowding import TOO_MANY, Crowd
@@ -374,6 +375,9 @@ class Imap:
         except BodyCorrupt as error:
             self._log.error("body_corrupt", command=_name(command), error=str(error))
             return Answer("NO", "The message is damaged in our storage", "CORRUPTION")
+        except CutShort as error:
+            self._log.error("answer_cut_short", command=_name(command), error=str(error))
+            raise
         except (ConnectionError, Over):
             raise
         except Exception:
