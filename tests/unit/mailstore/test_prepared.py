@@ -1,5 +1,8 @@
 """Messages that were read before somebody asks: bounded, given once, and not for long."""
 
+import gc
+import weakref
+
 from mailstore import Prepared
 
 
@@ -58,6 +61,28 @@ def test_nothing_is_given_late() -> None:
     assert prepared.left_octets == 10
 
 
+def test_what_nobody_took_goes_and_with_it_whose_it_was() -> None:
+    class Session:
+        """Of somebody who left."""
+
+    clock = Clock()
+    prepared, session = Prepared(1000, 30.0, clock), Session()
+    left = weakref.ref(session)
+    for number in (1, 2):
+        keep(prepared, session, number, b"12345")
+    del session
+    clock.now += 29.9
+    assert keep(prepared, owner := object(), 1, b"12345")
+    gc.collect()
+    assert left() is not None
+    clock.now += 0.2
+    assert keep(prepared, owner, 2, b"12345")
+    gc.collect()
+    assert left() is None
+    assert prepared.left_octets == 1000 - 10
+    assert prepared.take((owner, 1)) == b"12345"
+
+
 def test_one_in_place_of_another_has_its_room_only() -> None:
     prepared, owner = Prepared(10), object()
     for _ in range(2):
@@ -66,3 +91,13 @@ def test_one_in_place_of_another_has_its_room_only() -> None:
     prepared.drop((owner, 1))
     prepared.drop((owner, 1))
     assert prepared.left_octets == 10
+
+
+def test_all_is_forgotten_and_what_is_reserved_stays_so() -> None:
+    prepared, owner = Prepared(20), object()
+    for number in (1, 2):
+        keep(prepared, owner, number, b"12345")
+    assert prepared.reserve(6)
+    prepared.clear()
+    assert prepared.take((owner, 1)) is None
+    assert prepared.left_octets == 14

@@ -2,7 +2,7 @@
 
 All sessions of a process share the room. Who reads ahead reserves room first; where there is none the oldest goes, so
 sessions that went silent keep nothing from those that work. What is here is plaintext of tenants that encrypt, so it is
-given for a short time only: a key that is deleted meanwhile has no long shadow.
+given for a short time only, and forgotten when a key is deleted.
 """
 
 import time
@@ -42,6 +42,10 @@ class Prepared:
 
     def reserve(self, octets: int) -> bool:
         """Whether there is so much room now; it is the caller's until `put` or `release`."""
+        now = self._clock()
+        # They stand in the order in which their time ends.
+        while self._kept and (oldest := next(iter(self._kept.items())))[1].until <= now:
+            self.drop(oldest[0])
         while octets > self._left and self._kept:
             self.drop(next(iter(self._kept)))
         if octets > self._left:
@@ -65,6 +69,11 @@ class Prepared:
             return None
         self._left += len(kept.octets)
         return kept.octets if self._clock() < kept.until else None
+
+    def clear(self) -> None:
+        """Let go of all: somebody's key may have been deleted."""
+        for key in list(self._kept):
+            self.drop(key)
 
     def drop(self, key: Key) -> None:
         """Let go of it, if it is here."""
