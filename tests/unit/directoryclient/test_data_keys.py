@@ -202,3 +202,27 @@ async def test_who_gives_up_waiting_takes_the_answer_from_nobody() -> None:
     waiting.cancel()
     assert await other == DataKey(1, SECRET)
     assert setting.stub.asked == [0]
+
+
+async def test_plaintext_in_memory_is_forgotten_when_keys_may_be_others() -> None:
+    told: list[Callable[[str, bytes], None]] = []
+    forgotten: list[str] = []
+
+    class Bus:
+        async def listen(self, subject: str, callback: Callable[[str, bytes], None]) -> None:
+            assert subject == "directory.changed"
+            told.append(callback)
+
+    await data_keys.when_keys_change(cast(Any, Bus()), lambda: forgotten.append("all"))
+    [tell] = told
+    for change in (
+        {"account_id": "a", "tenant_id": "t"},
+        {"addresses": ["a@b.test"]},
+        {"domains": ["b.test"]},
+    ):
+        tell("", directory.DirectoryChanged(**change).SerializeToString())  # type: ignore[arg-type]
+    assert forgotten == []
+    tell("", directory.DirectoryChanged(tenant_id="t").SerializeToString())
+    # What cannot be read may have been that.
+    tell("", b"\xff\xff")
+    assert forgotten == ["all", "all"]

@@ -46,6 +46,25 @@ async def sealed(blobs: BlobStore, channel: grpc.aio.Channel, bus: EventBus) -> 
     return SealedBlobStore(blobs, keys)
 
 
+async def when_keys_change(bus: EventBus, forget: Callable[[], None]) -> None:
+    """Have plaintext in memory forgotten when a tenant's keys may be others, or gone."""
+
+    def changed(_subject: str, payload: bytes) -> None:
+        if whose_keys(payload) is not None:
+            forget()
+
+    await bus.listen(subjects.DIRECTORY_CHANGED, changed)
+
+
+def whose_keys(payload: bytes) -> str | None:
+    """The tenant that may have other keys after a change ("": any of them); None where it is about something else."""
+    try:
+        change = directory_pb2.DirectoryChanged.FromString(payload)
+    except DecodeError:
+        return ""
+    return None if change.account_id or change.addresses or change.domains else change.tenant_id
+
+
 class TenantKeys:
     """DirectoryDataKeyService, with a short memory. `connections` counts up where changes may have been missed."""
 
@@ -68,13 +87,9 @@ class TenantKeys:
 
     def changed(self, _subject: str, payload: bytes) -> None:
         """Something in the directory changed; a tenant that nothing else is named with may have other keys."""
-        try:
-            change = directory_pb2.DirectoryChanged.FromString(payload)
-        except DecodeError:
-            change = directory_pb2.DirectoryChanged()
-        if change.account_id or change.addresses or change.domains:
-            return
-        self._forget(change.tenant_id)
+        tenant_id = whose_keys(payload)
+        if tenant_id is not None:
+            self._forget(tenant_id)
 
     def _forget(self, tenant_id: str = "") -> None:
         for kept in (self._kept, self._asking):

@@ -4,7 +4,7 @@ import asyncio
 
 from blobstore import BlobStore, CachedBlobStore, RingCache
 from directoryclient import DirectoryClient
-from directoryclient.data_keys import sealed
+from directoryclient.data_keys import sealed, when_keys_change
 from directoryclient.policies import TenantPolicies
 from directoryclient.quotas import QuotaBook
 from directoryclient.sharing import People
@@ -67,6 +67,7 @@ async def wire(service: Service[Settings]) -> None:
     )
     store.on_sorted = sorted_notifier(bus)
     service.on_close(store.close)
+    await when_keys_change(bus, store.prepared.clear)
     service.spawn(
         keep_packing(store, service.draining, settings.pack_seconds, service.log), name="pack-bodies"
     )

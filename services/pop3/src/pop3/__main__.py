@@ -2,7 +2,7 @@
 
 from blobstore import BlobStore, CachedBlobStore, RingCache
 from directoryclient import DirectoryClient
-from directoryclient.data_keys import sealed
+from directoryclient.data_keys import sealed, when_keys_change
 from directoryclient.policies import TenantPolicies
 from eventbus import EventBus, subjects
 from mailstore import MailStore, bus_notifier
@@ -39,6 +39,7 @@ async def wire(service: Service[Settings]) -> None:
     dsn = read_secret(settings.database_dsn_file)
     store = await MailStore.open(dsn, blobs, bus_notifier(bus), pool_size=settings.database_pool_size)
     service.on_close(store.close)
+    await when_keys_change(bus, store.prepared.clear)
     locks = MaildropLocks(dsn)
     service.on_close(locks.close)
     directory = DirectoryClient(
