@@ -114,14 +114,14 @@ def test_the_same_is_found(both: tuple[Client, Client, Imap]) -> None:
     client.say("SELECT INBOX")
     chance = random.Random(SEED + 1)
     sizes = set()
-    for _ in range(120):
+    for _ in range(70):
         key = key_of(chance)
         found = searched(client, key)
         assert searched(narrowing, key) == found, key
         sizes.add(len(found.split()) - 2)
     # They were worth asking: none, some, all.
     assert {0, 60} < sizes
-    assert len(sizes) > 10
+    assert len(sizes) > 8
 
 
 def test_most_headers_are_left_where_they_are(both: tuple[Client, Client, Imap]) -> None:
