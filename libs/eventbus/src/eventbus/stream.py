@@ -66,40 +66,36 @@ async def ensure(context: JetStreamContext, replicas: int) -> None:
 
 
 async def ensure_events(context: JetStreamContext, replicas: int) -> None:
-    """The stream EVENTS: what happened to mail, for a while; the oldest goes first. One that is there stays as it is."""
-    try:
-        await context.stream_info(subjects.EVENTS_STREAM)
-    except NotFoundError:
-        await context.add_stream(
-            StreamConfig(
-                name=subjects.EVENTS_STREAM,
-                subjects=[subjects.ALL_EVENTS],
-                retention=RetentionPolicy.LIMITS,
-                storage=StorageType.FILE,
-                discard=DiscardPolicy.OLD,
-                max_age=EVENTS_SECONDS,
-                max_bytes=EVENTS_OCTETS,
-                num_replicas=replicas,
-            )
-        )
+    """The stream EVENTS: what happened to mail, for a while, for whoever follows it."""
+    config = StreamConfig(
+        name=subjects.EVENTS_STREAM,
+        subjects=[subjects.ALL_EVENTS],
+        retention=RetentionPolicy.LIMITS,
+        max_age=EVENTS_SECONDS,
+        max_bytes=EVENTS_OCTETS,
+    )
+    await _ensure_bounded(context, config, replicas)
 
 
 async def ensure_acted(context: JetStreamContext, replicas: int) -> None:
-    """The stream ACTED: what waits for a script, for a day; the oldest goes first. One that is there stays as it is."""
+    """The stream ACTED: what waits for a script, for a day, until it was run."""
+    config = StreamConfig(
+        name=subjects.ACTED_STREAM,
+        subjects=[subjects.ALL_ACTED],
+        retention=RetentionPolicy.WORK_QUEUE,
+        max_age=ACTED_SECONDS,
+        max_bytes=ACTED_OCTETS,
+    )
+    await _ensure_bounded(context, config, replicas)
+
+
+async def _ensure_bounded(context: JetStreamContext, config: StreamConfig, replicas: int) -> None:
+    """A stream in which the oldest goes first. One that is there stays as it is."""
     try:
-        await context.stream_info(subjects.ACTED_STREAM)
+        await context.stream_info(str(config.name))
     except NotFoundError:
         await context.add_stream(
-            StreamConfig(
-                name=subjects.ACTED_STREAM,
-                subjects=[subjects.ALL_ACTED],
-                retention=RetentionPolicy.WORK_QUEUE,
-                storage=StorageType.FILE,
-                discard=DiscardPolicy.OLD,
-                max_age=ACTED_SECONDS,
-                max_bytes=ACTED_OCTETS,
-                num_replicas=replicas,
-            )
+            config, storage=StorageType.FILE, discard=DiscardPolicy.OLD, num_replicas=replicas
         )
 
 
