@@ -1,6 +1,6 @@
 """Keys of tenants as blobstore asks for them, in memory: red and blue encrypt, plain does not."""
 
-from blobstore import BlobShredded, DataKey, KeysUnavailable
+from blobstore import BlobShredded, DataKey, KeysUnavailable, TenantGone
 
 RED, BLUE, PLAIN = "red", "blue", "plain"
 
@@ -15,6 +15,8 @@ class Drawer:
         self.away = False
         # Tenants whose keys alone are away.
         self.missing: set[str] = set()
+        # Tenants that were removed.
+        self.gone: set[str] = set()
 
     def add(self, tenant_id: str, version: int, secret: bytes) -> None:
         self.kept.setdefault(tenant_id, {})[version] = DataKey(version, secret)
@@ -22,6 +24,8 @@ class Drawer:
     async def current(self, tenant_id: str) -> DataKey | None:
         if self.away or tenant_id in self.missing:
             raise KeysUnavailable("away")
+        if tenant_id in self.gone:
+            raise TenantGone("there is no such tenant")
         kept = self.kept.get(tenant_id)
         return kept[max(kept)] if kept else None
 

@@ -183,6 +183,17 @@ async def test_while_keys_are_away_nothing_is_stored_and_others_are_moved(vault:
     assert await vault.whole(messages[0]) == SHORT
 
 
+async def test_what_waits_in_clear_of_a_tenant_whose_key_is_away_holds_up_nobody(vault: Vault) -> None:
+    tenants = sorted(str(uuid4()) for _ in range(2))
+    for tenant_id in tenants:
+        # The one that is looked at first is the one that cannot be moved.
+        await vault.append(SHORT, account=AccountRef(tenant_id, str(uuid4())))
+    vault.drawer.missing.add(tenants[0])
+    assert await vault.store.pack() == 1
+    vault.drawer.missing.clear()
+    assert await vault.store.pack() == 1
+
+
 async def test_an_altered_body_is_no_body(vault: Vault) -> None:
     [message] = await vault.append(SHORT)
     connection = await asyncpg.connect(vault.engines.postgres.dsn("store", "postgres", "postgres"))

@@ -27,6 +27,7 @@ from blobstore import (
     BlobStore,
     BlobUnavailable,
     BodyReference,
+    KeysUnavailable,
     Piece,
 )
 from mailmodel import AccountRef
@@ -220,6 +221,10 @@ async def pack(pool: Pool, blobs: BlobStore) -> int:
                     datetime.now(UTC),
                     [body.content for body in chunk],
                 )
+            except KeysUnavailable:
+                # Only this tenant's: others' are moved.
+                await _put_behind(pool, str(tenant_id), [body.body_id for body in chunk])
+                continue
             except BlobUnavailable as error:
                 raise StoreUnavailable(str(error)) from error
             moved += await _moved(pool, str(tenant_id), key, chunk)
@@ -242,13 +247,20 @@ async def _open(
             later.append(row["body_id"])
         else:
             found.append(_Waiting(row["body_id"], row["account_id"], content))
-    if gone or later:
+    if gone:
         async with transaction(pool, tenant_id) as connection:
             await connection.execute("DELETE FROM staged_body WHERE body_id = ANY($1::uuid[])", gone)
-            await connection.execute(
-                "UPDATE staged_body SET changed_at = now() WHERE body_id = ANY($1::uuid[])", later
-            )
+    if later:
+        await _put_behind(pool, tenant_id, later)
     return found
+
+
+async def _put_behind(pool: Pool, tenant_id: str, bodies: Sequence[UUID]) -> None:
+    """They are looked at again after all others."""
+    async with transaction(pool, tenant_id) as connection:
+        await connection.execute(
+            "UPDATE staged_body SET changed_at = now() WHERE body_id = ANY($1::uuid[])", bodies
+        )
 
 
 def _packs(bodies: Sequence[_Waiting]) -> list[list[_Waiting]]:
