@@ -19,7 +19,7 @@ from mta_queue.core.outcome import Outcome, Verdict, is_to_be_told
 from mta_queue.edge.notices import Notices
 from mta_queue.ports import Due
 from senderauth import Result
-from spool import Envelope, EnvelopeRecipient, Letter, Source, Speaker
+from spool import Envelope, EnvelopeRecipient, Letter, NoSuchTenant, Source, Speaker, SpoolUnavailable
 from spool.codec import encode, facts_to_wire
 
 CONTENT = b"From: alice@a.test\r\nSubject: hi\r\n\r\nthe whole text\r\n"
@@ -59,6 +59,7 @@ class World:
     def __init__(self) -> None:
         self.letters: list[Letter] = []
         self.made: list[str] = []
+        self.refusal: SpoolUnavailable | None = None
 
     async def resolve(self, addresses: Sequence[str]) -> list[Resolution]:
         return [
@@ -66,6 +67,8 @@ class World:
         ]
 
     async def accept(self, letter: Letter) -> None:
+        if self.refusal is not None:
+            raise self.refusal
         self.letters.append(letter)
 
     async def get_range(self, key: str, offset: int, length: int) -> bytes:
@@ -75,8 +78,14 @@ class World:
         self.made += addresses
 
 
-def tell(outcomes: Sequence[Outcome], requests: dict[str, RecipientRequest], **values: Any) -> World:
+def tell(
+    outcomes: Sequence[Outcome],
+    requests: dict[str, RecipientRequest],
+    refusal: SpoolUnavailable | None = None,
+    **values: Any,
+) -> World:
     world = World()
+    world.refusal = refusal
     envelope = Envelope(
         **{
             "queue_id": "01J00000000000000000000000",
@@ -153,6 +162,16 @@ def test_nobody_is_told_where_the_reverse_path_is_null() -> None:
     world = tell([outcome("b@b.test", Verdict.FAILED)], {"b@b.test": RecipientRequest()}, reverse_path="")
     assert world.letters == []
     assert world.made == ["b@b.test"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "made"), [(SpoolUnavailable("away"), []), (NoSuchTenant(), ["b@b.test"])]
+)
+def test_a_notice_stays_due_while_the_gate_is_away_and_not_for_a_tenant_that_is_gone(
+    refusal: SpoolUnavailable, made: list[str]
+) -> None:
+    world = tell([outcome("b@b.test", Verdict.FAILED)], {"b@b.test": RecipientRequest()}, refusal)
+    assert world.made == made
 
 
 @pytest.mark.parametrize(

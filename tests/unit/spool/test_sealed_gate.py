@@ -10,6 +10,7 @@ from blobstore import BlobShredded, BlobStore, SealedBlobStore
 from obstore.store import MemoryStore
 from spool import (
     Letter,
+    NoSuchTenant,
     Recipient,
     Recovery,
     Source,
@@ -151,3 +152,14 @@ async def test_what_a_deleted_key_sealed_is_not_put_back_and_what_was_altered_is
     assert (found.put_back, found.unreadable) == (0, [altered])
     with pytest.raises(BlobShredded):
         await setting.blobs.get(next(key for key in await setting.objects() if RED in key))
+
+
+async def test_that_a_tenant_is_gone_is_told_apart_from_keys_that_are_away(setting: Setting) -> None:
+    setting.drawer.gone.add(RED)
+    with pytest.raises(NoSuchTenant):
+        await setting.accept(RED)
+    setting.drawer.missing.add(BLUE)
+    with pytest.raises(SpoolUnavailable) as refused:
+        await setting.accept(BLUE)
+    assert not isinstance(refused.value, NoSuchTenant)
+    assert setting.bus.published == []

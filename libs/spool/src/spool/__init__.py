@@ -8,7 +8,7 @@ subject a recipient's class goes to. Does not know: who may send, who gets it.
 
 from spool.codec import Malformed, SpooledLetter, decode
 from spool.envelope import MARK, Envelope, EnvelopeRecipient, OwnCopies, Source
-from spool.gate import OutcomeUnknown, Spool, SpoolUnavailable
+from spool.gate import NoSuchTenant, OutcomeUnknown, Spool, SpoolUnavailable
 from spool.letter import Letter, Recipient
 from spool.queue_id import new_queue_id
 from spool.record import Record, read_records
@@ -24,6 +24,7 @@ __all__ = [
     "Handling",
     "Letter",
     "Malformed",
+    "NoSuchTenant",
     "OutcomeUnknown",
     "OwnCopies",
     "Recipient",

@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from blobstore import BlobStore, BlobUnavailable, BodyReference
+from blobstore import BlobStore, BlobUnavailable, BodyReference, TenantGone
 from eventbus import BusUnavailable, EventBus
 from eventbus import OutcomeUnknown as BusOutcomeUnknown
 from eventbus.subjects import local_subject, relay_subject
@@ -39,6 +39,10 @@ VOID_PREFIX = "void/"
 
 class SpoolUnavailable(Exception):
     """The message was not accepted; 451 is the answer."""
+
+
+class NoSuchTenant(SpoolUnavailable):
+    """A tenant of the message's was removed: asking again with the same recipients does not help."""
 
 
 class OutcomeUnknown(Exception):
@@ -85,6 +89,8 @@ class Spool:
             await self._bus.publish_mail(letter.queue_id, messages, PUBLISH_SECONDS)
         except (BlobUnavailable, BusUnavailable) as error:
             await self._void(letter.queue_id)
+            if isinstance(error, TenantGone):
+                raise NoSuchTenant(str(error)) from error
             raise SpoolUnavailable(str(error)) from error
         except BusOutcomeUnknown as error:
             raise OutcomeUnknown(str(error)) from error

@@ -23,6 +23,7 @@ from spool import (
     Envelope,
     Letter,
     Malformed,
+    NoSuchTenant,
     OutcomeUnknown,
     Recipient,
     Source,
@@ -194,21 +195,26 @@ class Notices:
             message_id=f"<{queue_id}@{self._hostname}>",
             sent_at=now,
         )
-        await self._spool.accept(
-            Letter(
-                queue_id=queue_id,
-                reverse_path="",
-                recipients=tuple(recipients),
-                content=content,
-                trace_prefix=b"",
-                source=Source.DSN,
-                arrived_at=now,
-                # RFC 6533 §3: who sent with an address outside ASCII is told in kind.
-                smtputf8=not reverse_path.isascii(),
-                eight_bit=not content.isascii(),
-                wishes=Wishes(tls=envelope.wishes.tls),
-            )
+        notice = Letter(
+            queue_id=queue_id,
+            reverse_path="",
+            recipients=tuple(recipients),
+            content=content,
+            trace_prefix=b"",
+            source=Source.DSN,
+            arrived_at=now,
+            # RFC 6533 §3: who sent with an address outside ASCII is told in kind.
+            smtputf8=not reverse_path.isascii(),
+            eight_bit=not content.isascii(),
+            wishes=Wishes(tls=envelope.wishes.tls),
         )
+        try:
+            await self._spool.accept(notice)
+        except NoSuchTenant as error:
+            # Nothing can be put in its name any more, however often it is tried.
+            metrics.NOTICES.labels("unwanted").inc()
+            LOG.info("notice_dropped", queue_id=envelope.queue_id, reason=str(error))
+            return
         metrics.NOTICES.labels("made").inc()
         LOG.info(
             "notice_made", queue_id=envelope.queue_id, notice_queue_id=queue_id, recipients=len(outcomes)
