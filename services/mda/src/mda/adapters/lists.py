@@ -57,23 +57,24 @@ class DirectoryLists:
         """Those that are lists, by account. While the directory does not answer, what it said last holds. Raises Unavailable."""
         now, hears = self._clock(), self._hears_changes()
         unknown: dict[str, list[str]] = {}
+        # Its own: others forget the oldest while this one asks.
+        said: dict[str, MailingList | None] = {}
         for account in dict.fromkeys(accounts):
             kept = self._kept.get(account.account_id)
+            if kept is not None:
+                said[account.account_id] = kept[1]
             if kept is None or kept[0] <= now or not hears:
                 unknown.setdefault(account.tenant_id, []).append(account.account_id)
         for tenant_id, ids in unknown.items():
             for start in range(0, len(ids), MOST_AT_ONCE):
-                await self._ask(tenant_id, ids[start : start + MOST_AT_ONCE])
-        found = {}
-        for account in accounts:
-            mailing_list = self._kept[account.account_id][1]
-            if mailing_list is not None:
-                found[account.account_id] = mailing_list
+                said |= await self._ask(tenant_id, ids[start : start + MOST_AT_ONCE])
+        found = {account_id: each for account_id, each in said.items() if each is not None}
         while len(self._kept) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]
         return found
 
-    async def _ask(self, tenant_id: str, account_ids: Sequence[str]) -> None:
+    async def _ask(self, tenant_id: str, account_ids: Sequence[str]) -> dict[str, MailingList | None]:
+        """What each of these accounts is to be taken for now. Raises Unavailable."""
         changes = self._changes
         try:
             answer = await self._stub.FindLists(
@@ -85,7 +86,7 @@ class DirectoryLists:
                 # A directory from before there were lists has none.
                 lists = []
             elif all(each in self._kept for each in account_ids):
-                return
+                return {each: self._kept[each][1] for each in account_ids}
             else:
                 raise _unavailable(error) from error
         said = {each.list_id: each for each in lists}
@@ -93,6 +94,7 @@ class DirectoryLists:
         for account_id in account_ids:
             self._kept.pop(account_id, None)
             self._kept[account_id] = (until, said.get(account_id))
+        return {account_id: said.get(account_id) for account_id in account_ids}
 
     async def page(self, mailing_list: MailingList, page: int) -> tuple[int, list[tuple[str, str]]]:
         """That page of members, or the next that has any; none: there are no more. Raises Unavailable."""
