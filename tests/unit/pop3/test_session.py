@@ -406,6 +406,48 @@ async def test_at_the_drain_an_idle_session_is_told_and_removes_nothing() -> Non
     assert not house.drops.locked
 
 
+class Transport(asyncio.Transport):
+    """The other end of a real Connection."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1)})
+        self.sent = bytearray()
+        self.protocol: asyncio.Protocol | None = None
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += data
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        assert self.protocol is not None
+        asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
+
+
+@pytest.mark.parametrize("last", [b"QUIT\r\n", b"RETR 1\r\n"])
+async def test_who_is_sent_away_at_the_drain_just_as_it_asks_for_more_is_not_served_any_more(
+    last: bytes,
+) -> None:
+    """Its command has been read, and nobody has come to it yet."""
+    house = House()
+    transport, connection = Transport(), Connection(asyncio.Event())
+    transport.protocol = connection
+    connection.connection_made(transport)
+    task = asyncio.create_task(house.sessions.serve(connection))
+    await until(lambda: b"ready" in transport.sent)
+    connection.data_received(LOGIN)
+    await until(lambda: b"maildrop has" in transport.sent)
+    connection.data_received(b"DELE 2\r\n")
+    await until(lambda: b"deleted" in transport.sent)
+    [session] = house.sessions._open
+    ending = asyncio.create_task(session.end_if_idle())
+    connection.data_received(last)
+    await asyncio.gather(ending, task)
+    assert bytes(transport.sent).endswith(b"-ERR [SYS/TEMP] The server is going down, come back soon\r\n")
+    assert house.drops.removed is None
+
+
 class Dialogue:
     """A session whose client waits for each answer."""
 

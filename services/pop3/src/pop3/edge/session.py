@@ -119,6 +119,8 @@ class Session:
     async def end_if_idle(self) -> None:
         """At the drain: tell a client that is silent, and close. Its read then sees the end of the stream."""
         if self._idle:
+            # A command that has just come, and that nobody has begun with, is not answered any more.
+            self._left = None
             self._machine.say_goodbye("The server is going down, come back soon")
             self._connection.write(self._machine.data_to_send())
             await self._connection.close()
