@@ -268,6 +268,12 @@ def test_an_auditor_looks_and_changes_nothing(
 ) -> None:
     assert len(auditor("GET", "/v1/accounts").json()["items"]) == 2
     assert auditor("GET", f"/v1/accounts/{administrator.address}/app-passwords").status_code == 200
+    news = f"news@{tenant}.example"
+    assert (
+        administrator("POST", "/v1/lists", {"address": news, "owners": [auditor.address]}).status_code == 201
+    )
+    for part in ("members", "suspended"):
+        assert auditor("GET", f"/v1/lists/{news}/{part}").json()["items"] == []
     sentence = problem(auditor("PATCH", f"/v1/accounts/{auditor.address}", {"roles": ["administrator"]}), 403)
     assert "auditor" in sentence
     assert stage.call("GET", f"/v1/accounts/{auditor.address}").json()["roles"] == ["auditor"]

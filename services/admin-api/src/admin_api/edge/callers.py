@@ -81,6 +81,7 @@ TENANTS_OWN: Mapping[str, tuple[str, ...]] = {
     "/v1/lists/{mailing_list}": ANY,
     "/v1/lists/{mailing_list}/members": ANY,
     "/v1/lists/{mailing_list}/members/remove": ANY,
+    "/v1/lists/{mailing_list}/suspended": READ,
     "/v1/shared-mailboxes": ANY,
     "/v1/mailboxes": ANY,
     "/v1/mailboxes/rights": ANY,
