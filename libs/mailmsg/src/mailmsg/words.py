@@ -28,7 +28,7 @@ def decode_words(value: bytes) -> str:
     if b"=?" not in value:
         return _plain(value)
     pieces: list[str] = []
-    pending = b""  # Octets of neighbouring words in one charset: a character may be split between them.
+    pending: list[bytes] = []  # Of neighbouring words in one charset: a character may be split between them.
     pending_charset = b""
     position = 0
     for found in _ENCODED_WORD.finditer(value):
@@ -37,13 +37,13 @@ def decode_words(value: bytes) -> str:
         if position and not between.strip(b" \t\r\n"):
             between = b""
         if between or charset != pending_charset:
-            pieces.append(_decode(pending, pending_charset))
-            pending = b""
+            pieces.append(_decode(b"".join(pending), pending_charset))
+            pending.clear()
             pieces.append(_plain(between))
-        pending += _octets(found[2], found[3])
+        pending.append(_octets(found[2], found[3]))
         pending_charset = charset
         position = found.end()
-    pieces.append(_decode(pending, pending_charset))
+    pieces.append(_decode(b"".join(pending), pending_charset))
     pieces.append(_plain(value[position:]))
     return "".join(pieces)
 
