@@ -90,8 +90,15 @@ class Copies:
         if not self._done or self._is_lost:
             return
         done, self._done = self._done, []
+        waited = len(self._waiting)
         self._waiting += [each for made in done for each in made.outcomes if each.verdict is Verdict.DEFERRED]
-        self._is_lost = not await self._write(self._part(done, kept_until=self._kept_until()))
+        try:
+            self._is_lost = not await self._write(self._part(done, kept_until=self._kept_until()))
+        except Exception:
+            # It stands in what another writes yet: who is neither settled nor waiting would be nowhere.
+            del self._waiting[waited:]
+            self._done = done + self._done
+            raise
 
     def _part(self, done: list[Delivery], *, kept_until: datetime | None) -> Part:
         others = all_alike((*self._under_way, *self._rest), NEXT)
