@@ -136,9 +136,12 @@ def test_a_post_to_all_of_them_holds_up_nobody_else(world: World) -> None:
     world.api("POST", "/v1/aliases", json=alias)
 
     def arrival_seconds(name: str) -> float:
-        begun = time.monotonic()
+        # Only what came since: to look through all takes longer than what is measured.
+        begun, seen = time.monotonic(), len(world.sink.taken)
         world.bring("friend@far.test", "out@quiet.test", name)
-        eventually(lambda: world.copies(name) == {"single@alone.test": 1}, 60.0)
+        while not any(name.encode() in each.content for each in world.sink.taken[seen:]):
+            assert time.monotonic() < begun + 60
+            time.sleep(0.01)
         return time.monotonic() - begun
 
     usual = sorted(arrival_seconds(f"before-{number}") for number in range(3))[1]
@@ -146,15 +149,17 @@ def test_a_post_to_all_of_them_holds_up_nobody_else(world: World) -> None:
     world.bring("m7@far.test", LIST, "to-all")
     eventually(lambda: world.copies("to-all"))
     meanwhile = [arrival_seconds("during-0")]
-    while len(world.copies("to-all")) < MEMBERS - 1 and len(meanwhile) < MEMBERS // 50:
+    sent_before = len(world.sink.taken)
+    while len(world.sink.taken) < sent_before + MEMBERS * 3 // 4 and len(meanwhile) < MEMBERS // 50:
         meanwhile.append(arrival_seconds(f"during-{len(meanwhile)}"))
     eventually(lambda: len(world.copies("to-all")) == MEMBERS - 1)
     assert set(world.copies("to-all").values()) == {1}
     if WHOLE:
         grown = {name: resident_octets(world.platform, name) - before for name, before in memory.items()}
         print(
-            f"{MEMBERS} members; another tenant's single message took {usual:.2f} s before and {max(meanwhile):.2f} s"
-            f" at worst (of {len(meanwhile)}) meanwhile; memory grew by {grown}"
+            f"{MEMBERS} members; another tenant's single message took {usual:.2f} s before and meanwhile"
+            f" {sorted(meanwhile)[len(meanwhile) // 2]:.2f} s, at worst (of {len(meanwhile)}) {max(meanwhile):.2f} s;"
+            f" memory grew by {grown}"
         )
         assert max(meanwhile) < usual + 1.0
         assert max(grown.values()) < 150 * 1024 * 1024
