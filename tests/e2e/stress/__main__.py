@@ -51,6 +51,16 @@ async def _post(platform: Platform, reader: Account, first: int) -> None:
     await asyncio.to_thread(send_and_take, platform, reader, first, LETTERS)
 
 
+def said(platform: Platform) -> str:
+    """What the services complained of last."""
+    complaints = []
+    for path in sorted(platform.layout.logs.glob("*.log")):
+        lines = path.read_text(errors="replace").splitlines()
+        bad = [line for line in lines if '"warning"' in line or '"error"' in line or "ERROR" in line]
+        complaints += [f"{path.name}: {line[:600]}" for line in bad[-15:]]
+    return "\n".join(complaints)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=float(os.environ.get("SECONDS", "3600")))
@@ -63,7 +73,11 @@ def main() -> None:
         with Platform.start(Path(folder), workers="imap=2") as platform:
             memory = Memory(platform)
             memory.sample()
-            asyncio.run(soak(platform, options, memory))
+            try:
+                asyncio.run(soak(platform, options, memory))
+            except BaseException:
+                print(said(platform), flush=True)
+                raise
             growing = memory.growing()
     for line in growing:
         print(f"grows: {line}")
