@@ -135,7 +135,9 @@ async def test_who_is_asked_and_confirms_is_a_member(house: House) -> None:
     assert await member_of(house, "Ann@far.test") is None
     assert await finish(house, made, asked.token, "eve@far.test") == ""
     assert await finish(house, made, "a" * 20, "ann@far.test") == ""
-    assert await finish(house, made, asked.token, "eve@far.test", "ann@far.test") == "ann@far.test"
+    # What is no address at all is nobody, and keeps nobody from it.
+    assert await finish(house, made, asked.token, "", "x y@far.test") == ""
+    assert await finish(house, made, asked.token, "", "eve@far.test", "ann@far.test") == "ann@far.test"
     assert (await start(house, made, "ann@FAR.test")).state == membership.SUBSCRIPTION_STATE_MEMBER
     late = (await start(house, made, "bob@far.test")).token
     house.clock.advance(9 * DAY)

@@ -103,7 +103,11 @@ class Members(DirectoryMembershipServiceServicer):
         record = await self._own(request.tenant_id, request.list_id)
         if record.settings.subscribing == "open":
             for each in request.addresses[:ADDRESSES_MOST]:
-                address = _address(each)
+                try:
+                    address = _address(each)
+                except names.NameInvalid:
+                    # A null reverse-path, say; whoever wrote it may stand behind it.
+                    continue
                 if self._tokens.is_asked(record.list_id, address, request.token, self._clock()):
                     await self._lists.add(record, [address])
                     return wire.FinishSubscriptionResponse(address=address)
