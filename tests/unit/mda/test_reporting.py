@@ -9,7 +9,7 @@ from mda.core.findings import Finding, Verdict
 from mda.core.plan import plan
 from mda.core.sieving import carry_out
 from mda.core.told import OVER_QUOTA
-from mda.edge.reporting import MOST_TOGETHER, Reporting
+from mda.edge.reporting import MOST_OCTETS, MOST_TOGETHER, Reporting
 from sieve.actions import FileInto, Keep, Target
 from sieve.errors import Place
 
@@ -98,3 +98,16 @@ async def test_a_second_s_events_are_one_message_and_many_are_several() -> None:
         (letter.envelope.tenant_id, MOST_TOGETHER),
         (letter.envelope.tenant_id, 2),
     ]
+
+
+def test_events_of_many_long_addresses_fit_into_messages_of_the_bus_in_their_order() -> None:
+    payloads: list[bytes] = []
+    reporting = Reporting(lambda _tenant_id, payload: payloads.append(payload), asyncio.Event())
+    finding = Finding("fake", Verdict.VIRUS, "it-says-so")
+    letters = [letter_of(CONTENT, accounts=[f"{n:0>200}" for n in range(1000)]) for _ in range(8)]  # type: ignore[arg-type]
+    for letter in letters:
+        reporting.quarantined(letter.envelope, [finding])
+    reporting.flush()
+    assert max(map(len, payloads)) <= MOST_OCTETS
+    told = [event["queue_id"] for payload in payloads for event in json.loads(payload)["events"]]
+    assert told == [letter.envelope.queue_id for letter in letters]

@@ -16,8 +16,9 @@ from mda.core.happened import Event
 from mda.core.told import Refusal
 
 PAUSE_SECONDS = 1.0
-# A message of the bus has at most a mebibyte.
 MOST_TOGETHER = 500
+# A message of the bus has at most a mebibyte; what is larger is told to nobody. One event is far smaller.
+MOST_OCTETS = 768 * 1024
 
 
 class Reporting:
@@ -50,8 +51,17 @@ class Reporting:
     def _flush(self, tenant_id: str) -> None:
         events = self._waiting.pop(tenant_id, [])
         for start in range(0, len(events), MOST_TOGETHER):
-            self._tell(tenant_id, happened.encode(events[start : start + MOST_TOGETHER]))
+            self._tell_of(tenant_id, events[start : start + MOST_TOGETHER])
         metrics.EVENTS.inc(len(events))
+
+    def _tell_of(self, tenant_id: str, events: Sequence[Event]) -> None:
+        payload = happened.encode(events)
+        if len(payload) <= MOST_OCTETS or len(events) == 1:
+            self._tell(tenant_id, payload)
+            return
+        half = len(events) // 2
+        self._tell_of(tenant_id, events[:half])
+        self._tell_of(tenant_id, events[half:])
 
     def flush(self) -> None:
         """Tell all that waits."""
