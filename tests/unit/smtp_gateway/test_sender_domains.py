@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from senderauth.dns import RecordType
 from smtp_gateway.core.at_once import HEARD_SECONDS, SAY_AGAIN_SECONDS, AtOnce, Held, Together
+from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.limits import Limited, Limits, Rate, Spent
 from smtp_gateway.core.roles import Role
 from smtp_gateway.edge.allowance import Allowance, Controls
 from smtp_gateway.edge.sharing import Sharing, decode, encode
 
+from tests.support import fake_gateway
 from tests.support.fake_gateway import FakeGate, converse, settings
 from tests.support.zone import Zone
 
@@ -117,6 +119,40 @@ def test_messages_of_a_domain_at_once() -> None:
     assert answers(said) == [b"451", b"250"]
     transactions.leave("peer.test")
     assert answers(say(controls, mail(b"a@peer.test"), clock=lambda: 0.0)) == [b"250"]
+
+
+@pytest.mark.parametrize(
+    "ending", [b"RSET\r\n", b"EHLO again.test\r\n", b"RSET\r\nMAIL FROM:<a@peer.test> MT-PRIORITY=99\r\n"]
+)
+def test_a_message_that_comes_to_nothing_leaves_nothing_taken_while_its_session_goes_on(
+    ending: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controls = Controls.of(settings(domain_transactions=1))
+    transactions = controls.at_once[Together.DOMAIN_TRANSACTIONS]
+    budgets: list[Budget] = []
+    # Before each chunk: octets that are taken, and whether there is a place.
+    seen: list[tuple[int, bool]] = []
+
+    class Noted(Budget):
+        def __init__(self, octets: int) -> None:
+            super().__init__(octets)
+            budgets.append(self)
+
+    class Watched(fake_gateway.FakeConnection):
+        async def read(self, timeout_seconds: float | None = None) -> bytes:
+            if is_free := transactions.enter("peer.test", 0.0):
+                transactions.leave("peer.test")
+            seen.append((budgets[0].taken, is_free))
+            return await super().read(timeout_seconds)
+
+    monkeypatch.setattr(fake_gateway, "Budget", Noted)
+    monkeypatch.setattr(fake_gateway, "FakeConnection", Watched)
+    body = [b"x" * 3000] * 3
+    say(controls, mail(b"a@peer.test") + RCPT, b"BDAT 9000\r\n", *body, ending, b"NOOP\r\n")
+    before, behind = seen[:-2], seen[-2:]
+    assert before[-1][0] >= 6000
+    assert not before[-1][1]
+    assert behind == [(0, True), (0, True)]
 
 
 # -- shared

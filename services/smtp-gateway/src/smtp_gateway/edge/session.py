@@ -15,7 +15,7 @@ from mailproto.smtp import server_events as events
 from mailproto.smtp.reply import Reply
 from mailproto.smtp.server import ServerMachine
 from mailproto.smtp.server_commands import Rcpt
-from mailproto.smtp.server_config import Binary, Dialect, Dsn, ServerConfig
+from mailproto.smtp.server_config import Binary, Dialect, Dsn, ServerConfig, State
 from servicekit import logs
 from servicekit.tcp import Connection, Handler
 
@@ -221,6 +221,10 @@ class Session:
                     return False
                 case _:
                     assert_never(event)
+        if self._machine.state in (State.START, State.GREETED):
+            # No message is coming, or none any more: it was given up, or its MAIL was refused after all.
+            self._intake.release()
+            self._sender_domain.release()
         return True
 
     async def _mail(self, event: events.MailAsked) -> None:
