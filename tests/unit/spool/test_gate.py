@@ -159,6 +159,20 @@ async def test_a_refused_publish_marks_the_record_void(spool: Spool, blobs: Blob
     assert f"void/{refused.queue_id}" in blobs.objects
 
 
+@pytest.mark.parametrize("source", [Source.DSN, Source.SIEVE])
+async def test_what_is_tried_again_under_its_queue_id_is_not_void(
+    spool: Spool, blobs: Blobs, bus: Bus, source: Source
+) -> None:
+    bus.error = BusUnavailable("full")
+    ours = dataclasses.replace(letter(LOCAL), source=source)
+    with pytest.raises(SpoolUnavailable):
+        await spool.accept(ours)
+    bus.error = None
+    await spool.accept(ours)
+    # Accepted now: when the bus loses it, respool must put it back.
+    assert not any(key.startswith("void/") for key in blobs.objects)
+
+
 async def test_an_unknown_outcome_is_not_called_a_refusal(spool: Spool, blobs: Blobs, bus: Bus) -> None:
     bus.error = BusOutcomeUnknown("silence")
     unknown = letter(LOCAL)

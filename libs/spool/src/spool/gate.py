@@ -7,7 +7,8 @@
 
 If a step before the publish fails, nothing was accepted. An object that is left
 over then is marked `void/`, so that `posthouse respool` does not take it for
-accepted mail.
+accepted mail. What we make ourselves is not: it is tried again under the same
+queue id, and accepted then.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from mailmsg.facts import MessageFacts, examine
 from mailwire.spool.v1 import spool_pb2 as wire
 
 from spool.codec import SpooledLetter, encode, facts_to_wire, join
-from spool.envelope import Envelope, EnvelopeRecipient
+from spool.envelope import Envelope, EnvelopeRecipient, Source
 from spool.letter import Letter
 from spool.pack import pack
 from spool.packer import Packer
@@ -35,6 +36,7 @@ PUBLISH_SECONDS = 60.0
 # From this size on the parser works in a thread, so that nobody waits for it.
 THREAD_OCTETS = 512 * 1024
 VOID_PREFIX = "void/"
+OURS = (Source.DSN, Source.SIEVE)
 
 
 class SpoolUnavailable(Exception):
@@ -88,7 +90,7 @@ class Spool:
                 messages += to_publish(envelope, body, facts_message)
             await self._bus.publish_mail(letter.queue_id, messages, PUBLISH_SECONDS)
         except (BlobUnavailable, BusUnavailable) as error:
-            await self._void(letter.queue_id)
+            await self._void(letter)
             if isinstance(error, TenantGone):
                 raise NoSuchTenant(str(error)) from error
             raise SpoolUnavailable(str(error)) from error
@@ -102,10 +104,12 @@ class Spool:
         payload = pack([payload for _, payload in letters])
         await self._bus.publish_mail(name, [(local_subject(name), payload)], PUBLISH_SECONDS, holding)
 
-    async def _void(self, queue_id: str) -> None:
+    async def _void(self, letter: Letter) -> None:
+        if letter.source in OURS:
+            return
         try:
             async with asyncio.timeout(2.0):
-                await self._blobs.put(VOID_PREFIX + queue_id, (b"",))
+                await self._blobs.put(VOID_PREFIX + letter.queue_id, (b"",))
         except (BlobUnavailable, TimeoutError):
             # The storage is away, and the record probably with it; a respool may then
             # deliver what was refused: a duplicate for the client that tried again, never a loss.
