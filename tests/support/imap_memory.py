@@ -77,7 +77,7 @@ class Wire:
     def write(self, data: bytes) -> None:
         self.sent += data
 
-    async def drain(self) -> None:
+    async def drain(self, timeout_seconds: float | None = None) -> None:
         return
 
     async def start_tls(self, context: ssl.SSLContext) -> None:

@@ -23,7 +23,7 @@ def test_farewells_are_spread_over_the_drain(clients: int, drain_seconds: float)
             await asyncio.sleep(0)
         left.append(sum(not client.is_over for client in idle))
 
-    async def drain() -> None:
+    async def drain(timeout_seconds: float | None = None) -> None:
         draining.set()
         for client in idle:
             client._wire.draining.set()

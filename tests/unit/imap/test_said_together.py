@@ -25,7 +25,7 @@ class Far:
     def write(self, data: bytes) -> None:
         self.events.append(data)
 
-    async def drain(self) -> None:
+    async def drain(self, timeout_seconds: float | None = None) -> None:
         self.events.append("drained")
 
     async def read(self, timeout_seconds: float | None = None) -> bytes:

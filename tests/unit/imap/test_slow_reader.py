@@ -32,7 +32,7 @@ class Slow:
         self.most = 0
         monkeypatch.setattr(self.wire, "drain", self._drain)
 
-    async def _drain(self) -> None:
+    async def _drain(self, timeout_seconds: float | None = None) -> None:
         self.most = max(self.most, len(self.wire.sent))
         while len(self.wire.sent) > HIGH_WATER:
             self.has_read.clear()
@@ -190,3 +190,21 @@ def test_a_body_of_which_nothing_can_be_read_is_an_answer(
     monkeypatch.setattr(imap.store, "read", read)
     client = imap.client(select="INBOX")
     assert [line.split("]")[0] for line in client.say("FETCH 7 BODY.PEEK[]")] == ["NO [UNAVAILABLE"]
+
+
+def test_who_reads_nothing_for_too_long_is_cut_off(
+    imap: Imap, reads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = imap.client(select="INBOX")
+    waited: list[float | None] = []
+
+    async def drain(timeout_seconds: float | None = None) -> None:
+        waited.append(timeout_seconds)
+        raise TimeoutError
+
+    monkeypatch.setattr(client._wire, "drain", drain)
+    with pytest.raises(ConnectionError):
+        client.raw("FETCH 7 BODY.PEEK[]")
+    assert client.is_over
+    assert b"x NO" not in client._wire.sent
+    assert waited == [1800.0]

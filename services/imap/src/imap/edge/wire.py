@@ -108,7 +108,14 @@ class Wire:
         self._held_octets += len(data)
         if self._held_octets >= HELD_OCTETS:
             self._send()
-            await self._connection.drain()
+            await self._drain()
+
+    async def _drain(self) -> None:
+        """Until there is room to write. Raises ConnectionError, also where the client reads nothing for too long."""
+        try:
+            await self._connection.drain(self._settings.idle_seconds)
+        except TimeoutError:
+            raise ConnectionAbortedError("the client does not read what it asked for") from None
 
     def notice(self, data: bytes) -> None:
         """Send without waiting: a line now and then."""
@@ -207,7 +214,7 @@ class Wire:
 
         if not await self._connection.attend(take, seconds):
             raise Over
-        await self._connection.drain()
+        await self._drain()
 
     def _inward(self, data: bytes) -> bytes:
         if self._deflate is None:
