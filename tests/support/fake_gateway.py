@@ -152,7 +152,7 @@ class FakeConnection:
     def write(self, data: bytes) -> None:
         self.said += data
 
-    async def drain(self) -> None:
+    async def drain(self, timeout_seconds: float | None = None) -> None:
         return
 
     async def start_tls(self, context: object) -> None:

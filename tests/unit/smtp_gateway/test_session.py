@@ -8,7 +8,7 @@ from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.roles import Role
 from spool import OutcomeUnknown, Source, SpoolUnavailable
 
-from tests.support.fake_gateway import FakeGate, converse
+from tests.support.fake_gateway import FakeConnection, FakeGate, converse
 
 HELLO = b"EHLO c.test\r\n"
 ENVELOPE = b"MAIL FROM:<x@peer.test>\r\nRCPT TO:<jones@foo.com>\r\n"
@@ -329,3 +329,17 @@ def test_a_header_without_measure_is_refused(octets: int, code: bytes) -> None:
         Role.MX, [HELLO, ENVELOPE, b"DATA\r\n", message, b"QUIT\r\n"], header_octets=32 * 1024
     )
     assert code in said
+
+
+def test_who_does_not_read_our_answers_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float | None] = []
+
+    async def drain(self: FakeConnection, timeout_seconds: float | None = None) -> None:
+        waited.append(timeout_seconds)
+        if len(waited) > 1:
+            raise TimeoutError
+
+    monkeypatch.setattr(FakeConnection, "drain", drain)
+    with pytest.raises(TimeoutError):
+        converse(Role.MX, [HELLO, b"NOOP\r\n"], command_seconds=42.0)
+    assert waited == [42.0, 42.0]

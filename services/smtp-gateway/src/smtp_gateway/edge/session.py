@@ -141,10 +141,11 @@ class Session:
         return self._needs.load.session_refusal() or self._allowance.connect(client.host, self._needs.clock())
 
     async def _send(self) -> None:
+        """Send what waits; a client that does not read for too long is cut off (TimeoutError)."""
         if output := self._machine.output():
             await self._guard.slow_down()
             self._connection.write(output)
-            await self._connection.drain()
+            await self._connection.drain(self._needs.settings.command_seconds)
 
     async def _read(self) -> bytes:
         """What came; b"" when the session is over, the reason said."""
