@@ -112,9 +112,22 @@ class Filing:
             await self._screen(self._screening, arrived)
 
     async def _file_as_they_are(self, arrived: Sequence[Arrived]) -> None:
-        jobs = [job for each in arrived if (job := await self._planning.job(each, None)) is not None]
+        jobs = []
+        for each in arrived:
+            try:
+                job = await self._planning.job(each, None)
+            except Exception as error:
+                await self._failed(each.item, each.letter.envelope.queue_id, error)
+                continue
+            if job is not None:
+                jobs.append(job)
         if jobs:
             await self._file_together(jobs)
+
+    async def _failed(self, item: Item, queue_id: str, error: Exception) -> None:
+        """A bug: the process goes on, and its message does so until it is put aside."""
+        self._log.exception("settling_failed", queue_id=queue_id)
+        await self._setbacks.again_or_poison(item, str(error))
 
     # -- with scanners
 
@@ -139,8 +152,7 @@ class Filing:
             try:
                 job = await self._settle_one(arrived, result)
             except Exception as error:
-                self._log.exception("settling_failed", queue_id=arrived.letter.envelope.queue_id)
-                await self._setbacks.again_or_poison(arrived.item, str(error))
+                await self._failed(arrived.item, arrived.letter.envelope.queue_id, error)
                 continue
             if job is not None:
                 jobs.append(job)
@@ -326,6 +338,14 @@ class Filing:
         except StoreUnavailable as error:
             await self._setbacks.batch_postponed(jobs, error)
             await self._setbacks.pause()
+        except Exception as error:
+            # Of one of them, or of none; alone each has its own fate.
+            if len(jobs) > 1:
+                for job in jobs:
+                    await self._file_together([job])
+            else:
+                for job in jobs:
+                    await self._failed(job.item, job.letter.envelope.queue_id, error)
 
     async def _seal_and_commit(self, jobs: Sequence[Job]) -> None:
         if self._sealing is not None:
