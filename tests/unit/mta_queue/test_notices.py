@@ -201,3 +201,30 @@ def test_what_was_asked_for_of_time_is_in_the_notice() -> None:
     )
     assert of_message["Arrival-Date"] == "Sat, 21 Nov 2026 00:00:00 +0000"
     assert not {"deliver-by-date", "future-release-request"} & {name.lower() for name in of_message}
+
+
+async def test_notices_that_cannot_be_made_now_hide_none_that_come_after_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where the keys of one tenant are away."""
+    due = [Due("tenant-a", f"q{number:03d}", b"", (outcome("b", Verdict.FAILED),)) for number in range(180)]
+    attempted: list[str] = []
+
+    class Queue:
+        async def notices_due(self, limit: int, older_than: datetime, skip: int = 0) -> list[Due]:
+            return due[skip : skip + limit]
+
+        async def delayed(self, limit: int, now: datetime, again_at: datetime) -> list[Any]:
+            return []
+
+    async def make(_self: Notices, each: Due) -> None:
+        attempted.append(each.queue_id)
+        if each.queue_id in ("q120", "q179"):
+            due.remove(each)
+
+    monkeypatch.setattr(Notices, "make", make)
+    queue = cast(Any, Queue())
+    notices = Notices("mail.test", queue, queue, queue, queue)
+    await notices.sweep_once(asyncio.Event())
+    assert sorted(attempted) == [f"q{number:03d}" for number in range(180)]
+    assert len(due) == 178

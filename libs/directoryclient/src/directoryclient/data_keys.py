@@ -152,7 +152,7 @@ class TenantKeys:
             return
         answer = asked.result()
         self._kept.pop(wanted, None)
-        if len(self._kept) >= MOST_KEPT:
+        while len(self._kept) >= MOST_KEPT:
             del self._kept[next(iter(self._kept))]
         self._kept[wanted] = answer
         if answer.key is not None:

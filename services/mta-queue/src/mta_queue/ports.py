@@ -156,7 +156,7 @@ class Queue(Protocol):
     async def record_part(self, item: Item, part: Part, now: datetime) -> bool:
         """What a part of another attempt came to; False when the lease had been lost, and nothing was written."""
 
-    async def notices_due(self, limit: int, older_than: datetime) -> list[Due]:
+    async def notices_due(self, limit: int, older_than: datetime, skip: int = 0) -> list[Due]:
         """Failures whose notice is not in the spool yet."""
 
     async def notice_made(self, tenant_id: str, queue_id: str, addresses: Sequence[str]) -> None:

@@ -147,7 +147,12 @@ async def _make_room(account_id: str, request: Request) -> None:
     )
     now = datetime.now(UTC)
     logins = sorted(
-        (each for each in listed.app_passwords if each.name.startswith(NAME) and list(each.scopes) == [DOOR]),
+        (
+            each
+            for each in listed.app_passwords
+            # One that has no end is somebody's own, whatever it is called.
+            if each.name.startswith(NAME) and list(each.scopes) == [DOOR] and each.HasField("expires_at")
+        ),
         key=lambda each: each.created_at.ToDatetime(UTC),
         reverse=True,
     )

@@ -158,13 +158,15 @@ class SqlQueue:
         self._told(events)
         return [number in done for number in range(len(results))]
 
-    async def notices_due(self, limit: int, older_than: datetime) -> list[Due]:
+    async def notices_due(self, limit: int, older_than: datetime, skip: int = 0) -> list[Due]:
         async with transaction(self._pool, OPERATOR) as connection:
             rows = await connection.fetch(
                 """SELECT tenant_id, queue_id, address, status, reply, host, notice_due FROM relay_outcome
-                   WHERE notice_due IS NOT NULL AND settled_at < $1 ORDER BY settled_at LIMIT $2""",
+                   WHERE notice_due IS NOT NULL AND settled_at < $1
+                   ORDER BY settled_at, tenant_id, queue_id, address LIMIT $2 OFFSET $3""",
                 older_than,
                 limit,
+                skip,
             )
         return dues(rows)
 

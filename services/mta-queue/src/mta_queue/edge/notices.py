@@ -249,14 +249,18 @@ class Notices:
     async def sweep_once(self, draining: asyncio.Event) -> None:
         """All that is due now. What cannot be made now comes again with the next sweep. Raises DatabaseUnavailable."""
         seen: set[tuple[str, str]] = set()
+        # Recipients whose notices cannot be made now: they hide nobody who comes after them.
+        stuck = 0
         while not draining.is_set():
-            dues = await self._queue.notices_due(SWEPT_AT_ONCE, datetime.now(UTC) - SWEEP_AGE)
-            fresh = [due for due in dues if (due.tenant_id, due.queue_id) not in seen]
-            for due in fresh:
-                seen.add((due.tenant_id, due.queue_id))
-                await self.make(due)
-            if not fresh:
+            dues = await self._queue.notices_due(SWEPT_AT_ONCE, datetime.now(UTC) - SWEEP_AGE, stuck)
+            if not dues:
                 break
+            for due in dues:
+                if (due.tenant_id, due.queue_id) in seen:
+                    stuck += len(due.outcomes)
+                else:
+                    seen.add((due.tenant_id, due.queue_id))
+                    await self.make(due)
         while not draining.is_set():
             now = datetime.now(UTC)
             delayed = await self._queue.delayed(SWEPT_AT_ONCE, now, now + CLAIM)
