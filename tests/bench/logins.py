@@ -93,7 +93,7 @@ async def measure(engines: Engines, seconds: float) -> None:
 
     for number in range(ACCOUNTS // 2):
         await signing_in.decide(good(number, "198.51.100"))
-    journal = asyncio.create_task(wiring.journal.run())
+    journal = asyncio.create_task(wiring.journal.run(asyncio.Event()))
     chance = random.Random(7)
     wrong, known, new = Log(), Log(), Log()
 

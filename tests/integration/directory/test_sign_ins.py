@@ -161,7 +161,7 @@ async def test_what_could_not_be_written_is_kept_and_written_later(
         await real(*arguments)
 
     monkeypatch.setattr(journals, "write", seen)
-    task = asyncio.create_task(journal.run())
+    task = asyncio.create_task(journal.run(asyncio.Event()))
     journal.came(entry)
     await asyncio.wait_for(begun.wait(), 10)
     await journal.write()  # Waits for the one that is under way.

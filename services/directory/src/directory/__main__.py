@@ -61,8 +61,8 @@ async def wire(service: Service[Settings]) -> None:
         site=Site(settings.web_domain, settings.web_origins) if settings.web_domain else None,
     )
     service.on_close(wiring.journal.close)
-    service.spawn(wiring.journal.run(), name="journal")
-    service.spawn(wiring.housekeeping.run(), name="housekeeping")
+    service.spawn(wiring.journal.run(service.draining), name="journal")
+    service.spawn(wiring.housekeeping.run(service.draining), name="housekeeping")
     await serve_grpc(service, settings.grpc_host, settings.grpc_port, wiring.register, ALLOWED)
     service.ready_when("database", lambda: check(pool))
     service.ready_when("bus", bus.check)

@@ -189,18 +189,18 @@ class Supervisor:
             )
 
     async def _end(self) -> None:
-        # In the order in which they are stopped.
-        stores = ("rspamd", "clamav", "seaweedfs", "nats", "postgres")
-        services = [child for child in self._children if child.part.name not in stores]
+        stores = ("rspamd", "clamav", "seaweedfs", "nats")
+        services = [child for child in self._children if child.part.name not in (*stores, "postgres")]
         if self._children:
             self._say("draining the services")
         # Before the stores, which they still need to settle what they have begun.
         await asyncio.gather(*(child.stop() for child in services))
-        for name in stores:
-            for child in self._children:
-                if child.part.name == name:
-                    self._say(f"stopping {name}")
-                    await child.stop()
+        # PostgreSQL last: the object storage keeps there what it knows.
+        for names in (stores, ("postgres",)):
+            ending = [child for child in self._children if child.part.name in names]
+            if ending:
+                self._say(f"stopping {', '.join(child.part.name for child in ending)}")
+            await asyncio.gather(*(child.stop() for child in ending))
         if self._seaweed is not None:
             with contextlib.suppress(Problem):
                 self._seaweed.drop_sockets()

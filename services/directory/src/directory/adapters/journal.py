@@ -98,10 +98,14 @@ class Journal:
             [use.address for use in uses],
         )
 
-    async def run(self) -> None:
-        """Write for as long as the process lives."""
+    async def run(self, draining: asyncio.Event) -> None:
+        """Write until the drain; what comes after it is written at the close."""
+        told = asyncio.ensure_future(draining.wait())
+        told.add_done_callback(lambda _: self._more.set())
         while True:
             await self._more.wait()
+            if draining.is_set():
+                return
             try:
                 await self.write()
             except DatabaseUnavailable:

@@ -1,6 +1,7 @@
 """What nobody needs any more, deleted now and then. Two processes that do it at once do no harm."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -41,11 +42,13 @@ class Housekeeping:
         await self._factors.prune(self._clock())
         await self._deleted.remove_old(self._clock() - self._deleted_kept)
 
-    async def run(self) -> None:
-        """For as long as the process lives."""
-        while True:
+    async def run(self, draining: asyncio.Event) -> None:
+        """Until the drain."""
+        while not draining.is_set():
             try:
                 await self.once()
             except DatabaseUnavailable:
                 pass  # The next time, then: it was in nobody's way.
-            await asyncio.sleep(PAUSE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PAUSE_SECONDS):
+                    await draining.wait()

@@ -94,6 +94,8 @@ class Fullness:
 
     async def run(self) -> None:
         """Until the drain."""
+        told = asyncio.ensure_future(self._draining.wait())
+        told.add_done_callback(lambda _: self._woken.set())
         while not self._draining.is_set():
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
