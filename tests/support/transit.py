@@ -50,7 +50,10 @@ class TransitServer:
             return 200, {"data": {"ciphertext": f"vault:v{len(self.keys)}:{text}"}}
         if path == "/v1/transit/decrypt/posthouse":
             _, version, text = content["ciphertext"].split(":")
-            number, data = int(version[1:]), base64.b64decode(text)
+            try:
+                number, data = int(version[1:]), base64.b64decode(text, validate=True)
+            except ValueError:
+                return 400, {"errors": ["invalid ciphertext: could not decode base64"]}
             if number < self.least:
                 return 400, {"errors": ["ciphertext or signature version is disallowed by policy (too old)"]}
             try:

@@ -264,6 +264,9 @@ async def _open(
         if kind == "account":
             modseqs[account_id] = number
         elif kind == "mailbox":
+            if account_id not in modseqs:
+                # Somebody made the account a moment after it was to be locked: the batch begins again.
+                continue
             account = AccountRef(tenant_id, account_id)
             places[account_id, name] = Place(account, number, uid_next, modseqs[account_id])
         else:
