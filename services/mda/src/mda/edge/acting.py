@@ -54,7 +54,8 @@ from mda.ports import Item, Source
 
 LOG = logs.logger("mda.acting")
 AT_ONCE = 16
-WAIT_SECONDS = 1.0
+# Short: the drain is heard after it.
+WAIT_SECONDS = 0.25
 TRIES = 5
 # Longer than an event waits in the stream.
 NOTED_SECONDS = 2 * 86_400
