@@ -30,6 +30,8 @@ class ScriptedMilter:
         self.heard: list[tuple[bytes, bytes]] = []
         self.sessions = 0
         script = {letter: list(each) for letter, each in (answers or {}).items()}
+        # A milter that said it gives no answers to header fields gives none (SMFIP_NR_HDR).
+        unanswered = b"L" if int.from_bytes(hello[-4:], "big") & 0x80 else b""
         outer = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -41,7 +43,7 @@ class ScriptedMilter:
                     outer.heard.append((letter, data))
                     if letter == b"O":
                         self.wfile.write(hello)
-                    elif letter in ANSWERED:
+                    elif letter in ANSWERED and letter not in unanswered:
                         planned = script.get(letter, [GO_ON])
                         answer = planned.pop(0) if len(planned) > 1 else planned[0]
                         if answer is None:
@@ -52,7 +54,8 @@ class ScriptedMilter:
 
         socketserver.ThreadingTCPServer.allow_reuse_address = True
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        # Not daemons: who leaves the block has all that was sent to it, in `heard`.
+        self._server.daemon_threads = False
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
