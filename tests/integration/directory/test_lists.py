@@ -4,6 +4,7 @@ from typing import Any
 
 import grpc
 import pytest
+from directory.core.list_tokens import short_name
 from mailwire.directory.v1 import directory_pb2 as directory
 from mailwire.directory.v1 import lists_pb2 as wire
 
@@ -52,8 +53,32 @@ async def test_a_list_is_an_address_that_the_mda_finds_and_has_what_was_chosen(h
     assert not (await house.lists.ListLists(wire.ListListsRequest(tenant=house.tenant))).lists
 
 
+async def test_the_longest_name_has_a_short_address_beside_it(house: House) -> None:
+    address = house.at("a" * 64)
+    made = await created(house, address=address)
+    short, _, domain = made.short_address.partition("@")
+    for detail in ("+b-token", "+unsubscribe", ""):
+        [resolution] = await house.resolve(f"{short.upper()}{detail}@{domain}")
+        assert resolution.disposition == directory.DISPOSITION_DELIVER
+        [target] = resolution.targets
+        assert (target.address, target.account_id) == (address, made.list_id)
+    person = await house.account(house.at("person"))
+    other = f"{house.tenant}-other.test"
+    await house.order.CreateDomain(directory.CreateDomainRequest(name=other, tenant=house.tenant))
+    for nobody in (
+        house.at(short[:-2] + "aa"),
+        f"{short}@{other}",
+        house.at(short_name(person.account_id)),
+    ):
+        [resolution] = await house.resolve(nobody)
+        assert resolution.disposition == directory.DISPOSITION_UNKNOWN
+    await house.lists.DeleteList(wire.DeleteListRequest(list=made.list_id))
+    [resolution] = await house.resolve(made.short_address)
+    assert resolution.disposition == directory.DISPOSITION_UNKNOWN
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"owners": []}, {"address": "plus+sign"}, {"address": "a" * 51}, {"name": "x" * 101}]
+    "wrong", [{"owners": []}, {"address": "plus+sign"}, {"address": "a" * 65}, {"name": "x" * 101}]
 )
 async def test_what_no_list_can_be_is_refused(house: House, wrong: dict[str, Any]) -> None:
     if "address" in wrong:

@@ -8,7 +8,9 @@ from directory.core.list_tokens import (
     LIST_CHARACTERS,
     MEMBER_CHARACTERS,
     ListTokens,
+    list_of_short_name,
     list_text,
+    short_name,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +38,16 @@ def test_a_members_token_says_who_it_is_of_which_list(number: int) -> None:
 def test_what_is_no_token_is_nobodys(text: str) -> None:
     assert TOKENS.member(NEWS, text) is None
     assert TOKENS.membership(text) is None
+    assert list_of_short_name(text) is list_of_short_name("l-" + text) is None
     assert not TOKENS.is_asked(NEWS, "a@far.test", text, NOW)
+
+
+def test_a_short_name_says_which_list_and_leaves_room() -> None:
+    assert (
+        list_of_short_name(short_name(NEWS)) == list_of_short_name(short_name(NEWS).upper().lower()) == NEWS
+    )
+    assert len(f"{short_name(NEWS)}+b-{TOKENS.of_member(NEWS, 7)}") <= 64
+    assert list_of_short_name(list_text(NEWS)) is None
 
 
 def test_no_other_letter_makes_the_same_token() -> None:

@@ -250,10 +250,26 @@ def test_what_each_copy_has_of_its_own() -> None:
     for url, is_signed in (("", True), ("https://lists.example.test", False)):
         fields = copies(NEWS, url, is_signed).fields
         assert fields == b"List-Unsubscribe: <mailto:news+unsubscribe@example.test?subject=unsubscribe>\r\n"
-    long = replace(NEWS, address=f"{'n' * 38}@example.test")
-    assert copies(long, "", True).reverse_path == f"{'n' * 38}+bounces@example.test"
     fits = copies(replace(NEWS, address=f"{'n' * 37}@example.test"), "", True).reverse_path
     assert len(fits.replace("<>", "t" * 24).partition("@")[0]) == 64
+
+
+def test_however_long_its_name_is_there_is_room_for_all_that_stands_behind_it() -> None:
+    short = f"l-{'a' * 26}@example.test"
+    for octets in range(1, 65):
+        news = replace(NEWS, address=f"{'n' * octets}@example.test", short_address=short)
+        own = copies(news, "", True)
+        came = to(own.reverse_path.replace("<>", "T" * 24))
+        assert kind_of(news, came, b"", detail_of(news, came)) is Kind.FOR_OWNERS
+        assert detail_of(news, came) == "b-" + "t" * 24
+        for detail in ("unsubscribe", "subscribe", "confirm", "request", "owner", "bounces"):
+            assert detail_of(news, to(news.beside(detail))) == detail
+            assert len(news.beside(detail).partition("@")[0]) <= 64
+        assert len(own.reverse_path.partition("@")[0]) - 2 + 24 <= 64
+        assert b"mailto:" + news.beside("unsubscribe").encode() in own.fields
+    # A directory from before there were short addresses.
+    before = replace(NEWS, address=f"{'n' * 38}@example.test")
+    assert copies(before, "", True).reverse_path == f"{'n' * 38}+bounces@example.test"
 
 
 def test_the_lists_domain_signs_nothing_that_may_pass_for_mail_of_its_own_people() -> None:

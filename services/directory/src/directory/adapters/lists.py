@@ -12,6 +12,7 @@ from pgkit import OPERATOR, Pool, transaction
 
 from directory.adapters.addresses import halves, insert_address
 from directory.core.confusable import skeleton
+from directory.core.names import LOCAL_PART_OCTETS
 from directory.ports import InUse, Missing
 
 PAGE_NUMBERS = 500
@@ -115,7 +116,8 @@ class Lists:
             await insert_address(connection, tenant_id, address, account_id, True)
             local_part, domain = halves(address)
             # Somebody may have one of these already: with a + it leads here all the same.
-            beside = [f"{local_part}-{word}" for word in BESIDE]
+            whole = [f"{local_part}-{word}" for word in BESIDE]
+            beside = [each for each in whole if len(each.encode()) <= LOCAL_PART_OCTETS]
             await connection.execute(
                 """INSERT INTO address (domain, local_part, tenant_id, account_id, is_primary, skeleton)
                    SELECT $1, each.local_part, $2::uuid, $3, false, each.skeleton

@@ -6,6 +6,7 @@ from datetime import datetime
 from pgkit import OPERATOR, Pool, transaction
 
 from directory.core.app_passwords import AppCredential
+from directory.core.list_tokens import list_of_short_name
 from directory.core.resolving import Found
 from directory.core.scram import ScramCandidate, ScramKeys, ScramMaterial
 from directory.ports import Login
@@ -33,6 +34,18 @@ FROM address a JOIN account c ON c.account_id = a.account_id
 WHERE a.domain = ANY($1::text[]) AND a.is_primary AND NOT c.suspended
       AND NOT EXISTS (SELECT FROM mailing_list m WHERE m.account_id = c.account_id)
 ORDER BY a.domain, a.created_at, a.local_part"""
+
+# A list by its short name, in the domains of its own address.
+SHORT_NAMES = """
+SELECT k.local_part, d.name AS domain, d.tenant_id, a.account_id, a.local_part || '@' || a.domain AS primary_address,
+       d.suspended OR t.suspended OR c.suspended OR (a.domain = e.name AND e.suspended) IS TRUE AS suspended
+FROM unnest($1::text[], $2::text[], $3::uuid[]) AS k(local_part, domain, account_id)
+JOIN domain d ON d.name = k.domain
+JOIN tenant t ON t.tenant_id = d.tenant_id
+LEFT JOIN domain e ON e.name = d.alias_of
+JOIN mailing_list m ON m.account_id = k.account_id
+JOIN account c ON c.account_id = m.account_id
+JOIN address a ON a.account_id = m.account_id AND a.is_primary AND a.domain IN (d.name, d.alias_of)"""
 
 # An address by its own domain first, then by the one that that is an alias of.
 LOGIN = """
@@ -91,6 +104,21 @@ class SqlLookUps:
                 )
                 for row in rows
             }
+            short = {
+                key: list_id
+                for key, each in answers.items()
+                if not each.exists and (list_id := list_of_short_name(key[0])) is not None
+            }
+            if short:
+                for row in await connection.fetch(
+                    SHORT_NAMES, [key[0] for key in short], [key[1] for key in short], list(short.values())
+                ):
+                    answers[(row["local_part"], row["domain"])] = Found(
+                        tenant_id=str(row["tenant_id"]),
+                        account_id=str(row["account_id"]),
+                        primary_address=row["primary_address"],
+                        suspended=row["suspended"],
+                    )
             orphans = [
                 key[1] for key, found in answers.items() if key[0] == "postmaster" and not found.exists
             ]

@@ -14,6 +14,7 @@ NUMBER_OCTETS = 5
 SIGNATURE_OCTETS = 10
 MEMBER_CHARACTERS = 24
 LIST_CHARACTERS = 26
+SHORT = "l-"
 DAY_OCTETS = 2
 CONFIRMATION_CHARACTERS = 20
 CONFIRMATION_DAYS = 7
@@ -73,6 +74,17 @@ class ListTokens:
 def list_text(list_id: str) -> str:
     """A list's id as it stands before a member's token where nothing else names the list."""
     return _text(UUID(list_id).bytes)
+
+
+def short_name(list_id: str) -> str:
+    """Stands before the @ as the list's own name does: 28 octets, so that there is room for a detail and a member's token."""
+    return SHORT + list_text(list_id)
+
+
+def list_of_short_name(local_part: str) -> str | None:
+    """The list's id that a short name says; whether there is such a list is another question."""
+    octets = _octets(local_part[len(SHORT) :], LIST_CHARACTERS) if local_part.startswith(SHORT) else None
+    return None if octets is None else str(UUID(bytes=octets))
 
 
 def _text(octets: bytes) -> str:

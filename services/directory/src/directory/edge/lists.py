@@ -15,7 +15,7 @@ from directory.adapters.deleted import DeletedAccounts
 from directory.adapters.lists import ListRecord, Lists, ListSettings
 from directory.adapters.tenants import Domains, Tenants
 from directory.core import names
-from directory.core.list_tokens import ListTokens
+from directory.core.list_tokens import ListTokens, short_name
 from directory.core.scram import SALT_OCTETS
 from directory.edge.answers import mapped, order
 from directory.edge.finding import account_of
@@ -60,8 +60,6 @@ REPLY_TO_WORDS = {word: value for value, word in REPLY_TO.items() if value}
 ADDRESSES = 1000
 OWNERS = 20
 NAME_CHARACTERS = 100
-# +unsubscribe has to fit behind it (RFC 5321 §4.5.3.1.1).
-LOCAL_PART_OCTETS = 50
 DESCRIPTION_CHARACTERS = 1000
 
 
@@ -82,6 +80,7 @@ def _message(record: ListRecord) -> wire.MailingList:
         visible_to=VISIBLE_TO_WORDS[record.settings.visible_to],
         bounce_limit=record.settings.bounce_limit,
         bounce_action=BOUNCE_ACTION_WORDS[record.settings.bounce_action],
+        short_address=f"{short_name(record.list_id)}@{record.address.rpartition('@')[2]}",
     )
 
 
@@ -142,10 +141,8 @@ class ListOrders(DirectoryListServiceServicer):
     async def CreateList(self, request: wire.CreateListRequest, context: Context) -> wire.CreateListResponse:
         address = names.address(request.address)
         local_part, _, domain = address.rpartition("@")
-        if "+" in local_part or len(local_part.encode()) > LOCAL_PART_OCTETS:
-            raise names.NameInvalid(
-                f"a list's name before the @ has no + and at most {LOCAL_PART_OCTETS} octets"
-            )
+        if "+" in local_part:
+            raise names.NameInvalid("a list's name before the @ has no +")
         try:
             tenant_id = (await self._domains.get(domain)).tenant_id
         except Missing as error:

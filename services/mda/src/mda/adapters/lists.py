@@ -199,4 +199,5 @@ def _list(message: wire.MailingList) -> MailingList:
         tuple(message.owners),
         tuple(message.moderators),
         message.subscribing == wire.SUBSCRIBING_OPEN,
+        message.short_address,
     )

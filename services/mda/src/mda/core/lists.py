@@ -56,10 +56,15 @@ class MailingList:
     owners: tuple[str, ...]
     moderators: tuple[str, ...]
     is_open: bool = False
+    # Another address of it, with room for any detail.
+    short_address: str = ""
 
     def beside(self, detail: str) -> str:
-        """One of its other addresses."""
+        """One of its other addresses, within what may stand before an @ (RFC 5321 §4.5.3.1.1)."""
+        octets = len(detail.encode()) + (TOKEN_CHARACTERS - len(MARK) if detail.endswith(MARK) else 0)
         local_part, _, domain = self.address.rpartition("@")
+        if self.short_address and len(local_part.encode()) + 1 + octets > LOCAL_PART_OCTETS:
+            local_part, _, domain = self.short_address.rpartition("@")
         return f"{local_part}+{detail}@{domain}"
 
     @property
@@ -102,13 +107,15 @@ def kind_of(mailing_list: MailingList, letter: SpooledLetter, header: bytes, det
 
 def detail_of(mailing_list: MailingList, letter: SpooledLetter) -> str:
     """Which of the list's addresses it came to: what stands behind the + or, of its own addresses, behind the -."""
-    own = mailing_list.address.rpartition("@")[0].lower()
+    addresses = filter(None, (mailing_list.address, mailing_list.short_address))
+    names = [each.rpartition("@")[0].lower() for each in addresses]
     for recipient in letter.envelope.recipients:
         written = recipient.original_address.rpartition("@")[0].lower()
-        if recipient.account_id == mailing_list.list_id and written.startswith(own):
-            sign, detail = written[len(own) : len(own) + 1], written[len(own) + 1 :]
-            if sign == "+" or (sign == "-" and detail in BESIDE):
-                return detail
+        for own in names:
+            if recipient.account_id == mailing_list.list_id and written.startswith(own):
+                sign, detail = written[len(own) : len(own) + 1], written[len(own) + 1 :]
+                if sign == "+" or (sign == "-" and detail in BESIDE):
+                    return detail
     return ""
 
 
@@ -146,9 +153,11 @@ def copies(mailing_list: MailingList, url: str, is_signed: bool) -> OwnCopies:
 
     `url` is that of the page for leaving, "" where there is none. One click needs a signature (RFC 8058 §4).
     """
-    local_part, _, domain = mailing_list.address.rpartition("@")
-    fits = len(f"{local_part}+{RETURNED}".encode()) + TOKEN_CHARACTERS <= LOCAL_PART_OCTETS
-    reverse_path = f"{local_part}+{RETURNED}{MARK}@{domain}" if fits else mailing_list.beside(BOUNCES)
+    domain = mailing_list.address.rpartition("@")[2]
+    reverse_path = mailing_list.beside(RETURNED + MARK)
+    if len(reverse_path.rpartition("@")[0].encode()) + TOKEN_CHARACTERS - len(MARK) > LOCAL_PART_OCTETS:
+        # A directory from before there were short addresses gives none.
+        reverse_path = mailing_list.beside(BOUNCES)
     by_mail = b"<" + _mailto(mailing_list.beside(UNSUBSCRIBE)) + b"?subject=unsubscribe>"
     if not url or not is_signed:
         fields = field(b"List-Unsubscribe", by_mail, folded=True)

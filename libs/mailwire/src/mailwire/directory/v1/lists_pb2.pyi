@@ -144,6 +144,7 @@ class MailingList(_message.Message):
     VISIBLE_TO_FIELD_NUMBER: _builtins.int
     BOUNCE_LIMIT_FIELD_NUMBER: _builtins.int
     BOUNCE_ACTION_FIELD_NUMBER: _builtins.int
+    SHORT_ADDRESS_FIELD_NUMBER: _builtins.int
     list_id: _builtins.str
     """The id of the account that stands for it in the directory."""
     tenant_id: _builtins.str
@@ -159,6 +160,8 @@ class MailingList(_message.Message):
     bounce_limit: _builtins.int
     """On so many days mail to a member comes back before it gets none any more; 0: it is not counted."""
     bounce_action: Global___BounceAction.ValueType
+    short_address: _builtins.str
+    """Another address of it, made of its id; there is always room for +DETAIL in it (RFC 5321 section 4.5.3.1.1)."""
     @_builtins.property
     def owners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """They get what comes back, and are told of what is held; at least one."""
@@ -185,10 +188,11 @@ class MailingList(_message.Message):
         visible_to: Global___VisibleTo.ValueType = ...,
         bounce_limit: _builtins.int = ...,
         bounce_action: Global___BounceAction.ValueType = ...,
+        short_address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "bounce_action", b"bounce_action", "bounce_limit", b"bounce_limit", "description", b"description", "list_id", b"list_id", "members", b"members", "moderators", b"moderators", "name", b"name", "owners", b"owners", "posting", b"posting", "reply_to", b"reply_to", "subscribing", b"subscribing", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name", "visible_to", b"visible_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "bounce_action", b"bounce_action", "bounce_limit", b"bounce_limit", "description", b"description", "list_id", b"list_id", "members", b"members", "moderators", b"moderators", "name", b"name", "owners", b"owners", "posting", b"posting", "reply_to", b"reply_to", "short_address", b"short_address", "subscribing", b"subscribing", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name", "visible_to", b"visible_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
