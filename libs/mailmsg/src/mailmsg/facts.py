@@ -13,11 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from mailmsg.attachments import has_attachments
 from mailmsg.bodystructure import render
 from mailmsg.content import OPAQUE
 from mailmsg.date import parse_date
 from mailmsg.envelope import FIELD_NAMES, render_envelope
 from mailmsg.header import fields, header_end
+from mailmsg.list_id import list_id
 from mailmsg.parts import encode_parts
 from mailmsg.tree import MAX_HEADER_READ_OCTETS, Entity, TooComplex, scan
 
@@ -31,6 +33,8 @@ class MessageFacts:
     `header_octets`: the header block with its blank line. `header`: that block as received, empty where it is longer
     than MAX_HEADER_KEPT_OCTETS. `envelope`, `bodystructure` (with extension data), `body` (without): wire forms,
     parenthesised. `parts`: see `mailmsg.parts.decode_parts`. `sent_at`: the instant of the Date field, UTC.
+    `list_id`: see `mailmsg.list_id`; empty where no list sent it. `has_attachments`: see `mailmsg.attachments`. Both are
+    None where they are not known.
     """
 
     header_octets: int
@@ -40,6 +44,8 @@ class MessageFacts:
     body: bytes
     parts: bytes
     sent_at: datetime | None
+    list_id: bytes | None = None
+    has_attachments: bool | None = None
 
 
 def examine(message: bytes) -> MessageFacts:
@@ -47,8 +53,10 @@ def examine(message: bytes) -> MessageFacts:
     try:
         root = scan(message)
         bodystructure, body, parts = render(message, root)
+        attached = has_attachments(root)
     except TooComplex:
         root = _opaque(message)
+        attached = None
         bodystructure, body, parts = render(message, root)
     header_octets = root.body_offset
     date = root.values.get(b"date")
@@ -60,6 +68,8 @@ def examine(message: bytes) -> MessageFacts:
         body=body,
         parts=encode_parts(parts),
         sent_at=None if date is None else parse_date(date),
+        list_id=list_id(root.values.get(b"list-id")),
+        has_attachments=attached,
     )
 
 
@@ -73,6 +83,6 @@ def _opaque(message: bytes) -> Entity:
     root.encoding = b"binary"
     for field in fields(message[: min(root.body_offset, MAX_HEADER_READ_OCTETS)]):
         name = field.name.lower()
-        if name in FIELD_NAMES:
+        if name in FIELD_NAMES or name == b"list-id":
             root.values.setdefault(name, field.value)
     return root

@@ -40,7 +40,7 @@ MAX_HYPHEN_LINES = 500_000
 _LONGEST_DELIMITER_OCTETS = MAX_BOUNDARY_OCTETS + 64  # Hyphens and the padding that RFC 2046 §5.1.1 allows.
 _FIRST_WINDOW_OCTETS = 4096
 _NAMES = (
-    rb"(date|subject|from|sender|reply-to|to|cc|bcc|in-reply-to|message-id|"
+    rb"(date|subject|from|sender|reply-to|to|cc|bcc|in-reply-to|message-id|list-id|"
     rb"content-(?:type|transfer-encoding|id|description|disposition|md5|language|location))"
 )
 _VALUE = rb"[ \t]*+:((?:[^\n]*+\n(?=[ \t]))*+[^\n]*+)"

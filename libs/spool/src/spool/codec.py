@@ -162,6 +162,8 @@ def facts_to_wire(facts: MessageFacts) -> wire.Facts:
         body=facts.body,
         parts=facts.parts,
         sent_at=None if facts.sent_at is None else timestamp(facts.sent_at),
+        list_id=facts.list_id,
+        has_attachments=facts.has_attachments,
     )
 
 
@@ -234,5 +236,7 @@ def decode(payload: bytes) -> SpooledLetter:
             body=facts.body,
             parts=facts.parts,
             sent_at=instant(facts.sent_at) if facts.HasField("sent_at") else None,
+            list_id=facts.list_id if facts.HasField("list_id") else None,
+            has_attachments=facts.has_attachments if facts.HasField("has_attachments") else None,
         ),
     )

@@ -552,6 +552,8 @@ class Facts(_message.Message):
     BODY_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     SENT_AT_FIELD_NUMBER: _builtins.int
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    HAS_ATTACHMENTS_FIELD_NUMBER: _builtins.int
     header_octets: _builtins.int
     header: _builtins.bytes
     """The header block with its blank line; empty where it is over the limit for inlining."""
@@ -561,6 +563,12 @@ class Facts(_message.Message):
     body: _builtins.bytes
     parts: _builtins.bytes
     """Where each MIME part lies (mailmsg.parts)."""
+    list_id: _builtins.bytes
+    """What stands in the angle brackets of List-Id (RFC 2919), in lower case; empty where no list sent it. Unset where a
+    version before parsed it.
+    """
+    has_attachments: _builtins.bool
+    """mailmsg.attachments; unset where it is not known."""
     @_builtins.property
     def sent_at(self) -> _timestamp_pb2.Timestamp:
         """The Date header; unset where there is none that can be read."""
@@ -575,12 +583,21 @@ class Facts(_message.Message):
         body: _builtins.bytes = ...,
         parts: _builtins.bytes = ...,
         sent_at: _timestamp_pb2.Timestamp | None = ...,
+        list_id: _builtins.bytes | None = ...,
+        has_attachments: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["sent_at", b"sent_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_has_attachments", b"_has_attachments", "_list_id", b"_list_id", "has_attachments", b"has_attachments", "list_id", b"list_id", "sent_at", b"sent_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "bodystructure", b"bodystructure", "envelope", b"envelope", "header", b"header", "header_octets", b"header_octets", "parts", b"parts", "sent_at", b"sent_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_has_attachments", b"_has_attachments", "_list_id", b"_list_id", "body", b"body", "bodystructure", b"bodystructure", "envelope", b"envelope", "has_attachments", b"has_attachments", "header", b"header", "header_octets", b"header_octets", "list_id", b"list_id", "parts", b"parts", "sent_at", b"sent_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__has_attachments: _TypeAlias = _typing.Literal["has_attachments"]  # noqa: Y015
+    _WhichOneofArgType__has_attachments: _TypeAlias = _typing.Literal["_has_attachments", b"_has_attachments"]  # noqa: Y015
+    _WhichOneofReturnType__list_id: _TypeAlias = _typing.Literal["list_id"]  # noqa: Y015
+    _WhichOneofArgType__list_id: _TypeAlias = _typing.Literal["_list_id", b"_list_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__has_attachments) -> _WhichOneofReturnType__has_attachments | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__list_id) -> _WhichOneofReturnType__list_id | None: ...
 
 Global___Facts: _TypeAlias = Facts  # noqa: Y015
 
