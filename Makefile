@@ -62,10 +62,12 @@ chaos: install debian
 	FORGED_MESSAGES=$(FORGED) $(PY) -m pytest -s -o timeout=3600 tests/e2e/test_forged_senders.py
 
 # SECONDS of many IMAP clients at once that believe nothing, mail beside them, and every process's memory watched; then
-# the programs that people read mail with, on 2,000 varied messages; then 5,000 clients that take their time before the door.
+# the programs that people read mail with, on 2,000 varied messages, and those that fetch it by POP3, 1,000 each; then 5,000
+# clients that take their time before the door.
 soak: install
 	@$(PY) -m tests.e2e.stress --seconds $(SECONDS) $(ARGS)
 	IMAP_MESSAGES=2000 $(PY) -m pytest tests/e2e/test_imap_clients.py tests/e2e/test_imap_sync.py
+	MESSAGES=1000 $(PY) -m pytest -o timeout=600 tests/e2e/test_pop3_clients.py tests/e2e/test_pop3.py
 	CROWD=5000 $(PY) -m pytest -s tests/e2e/test_crowd.py
 
 bench: install
