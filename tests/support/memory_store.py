@@ -571,5 +571,7 @@ def _stored(row: Row) -> StoredMessage:
         parts=facts.parts,
         sent_at=facts.sent_at,
         thread_id=thread_id(facts.header, row.message_id.encode()),
+        list_id=facts.list_id,
+        has_attachments=facts.has_attachments,
         reference=replace(row.new.body),
     )

@@ -228,8 +228,11 @@ async def test_who_encrypts_no_more_reads_what_was_and_stores_plain(vault: Vault
     assert not any(".k" in key for key in keys([message]))
 
 
-EVERYTHING = Columns.ENVELOPE | Columns.STRUCTURE | Columns.HEADER
-PRIVATE = b"Subject: the stork\r\nFrom: Eve <eve@peer.invalid>\r\nContent-Type: text/plain; name=nest.txt\r\n\r\nx\r\n"
+EVERYTHING = Columns.ENVELOPE | Columns.STRUCTURE | Columns.HEADER | Columns.KIND
+PRIVATE = (
+    b"Subject: the stork\r\nFrom: Eve <eve@peer.invalid>\r\nList-Id: <stork-friends.test>\r\n"
+    b"Content-Type: text/plain; name=nest.txt\r\n\r\nx\r\n"
+)
 
 
 async def shown(vault: Vault, mailbox_id: int, account: AccountRef | None = None) -> list[StoredMessage]:
@@ -251,13 +254,14 @@ async def kept(vault: Vault) -> bytes:
     return b"".join(value for row in rows for value in row.values() if isinstance(value, bytes))
 
 
-def facts_of(message: StoredMessage) -> tuple[bytes, int, bytes, bytes, bytes]:
+def facts_of(message: StoredMessage) -> tuple[bytes, int, bytes, bytes, bytes, bytes | None]:
     return (
         message.header,
         message.header_octets,
         message.envelope,
         message.bodystructure,
         message.body,
+        message.list_id,
     )
 
 
@@ -268,7 +272,10 @@ async def test_headers_envelopes_and_structures_are_sealed_whichever_way_they_co
     assert inbox is not None
     assert archive is not None
     facts = examine(PRIVATE)
-    expected = (facts.header, facts.header_octets, facts.envelope, facts.bodystructure, facts.body)
+    expected = (
+        *(facts.header, facts.header_octets, facts.envelope, facts.bodystructure, facts.body),
+        b"stork-friends.test",
+    )
 
     async def new(content: bytes = PRIVATE) -> NewMessage:
         [body] = await store.put_bodies(account, [content])
@@ -298,6 +305,8 @@ async def test_headers_envelopes_and_structures_are_sealed_whichever_way_they_co
     threads = [p async for p in store.fetch(account, inbox.mailbox_id, uids, Columns.THREAD)]
     assert len({message.thread_id for message in threads[0]}) == 5
     # Some column at a time.
+    [kinds] = [p async for p in store.fetch(account, inbox.mailbox_id, uids, Columns.KIND)]
+    assert {message.list_id for message in kinds} == {b"stork-friends.test"}
     for columns in (Columns.ENVELOPE, Columns.STRUCTURE, Columns.HEADER | Columns.BODY):
         [some] = [p async for p in store.fetch(account, inbox.mailbox_id, uids, columns)]
         assert all(message.envelope in (b"", facts.envelope) for message in some)
@@ -326,6 +335,7 @@ async def test_without_the_key_a_message_has_no_subject_and_no_people(vault: Vau
     assert (message.header, message.header_octets) == (b"", examine(PRIVATE).header_octets)
     assert message.bodystructure.startswith(b'("APPLICATION" "OCTET-STREAM" NIL NIL NIL "BINARY" ')
     assert message.body.endswith(b")")
+    assert message.list_id is None
 
 
 async def test_an_altered_column_is_noticed(vault: Vault) -> None:
@@ -343,9 +353,11 @@ async def test_an_altered_column_is_noticed(vault: Vault) -> None:
 
 async def test_a_header_that_looks_sealed_is_a_header(vault: Vault) -> None:
     plain = AccountRef(str(uuid4()), str(uuid4()))
-    content = MARK_OF_COLUMNS + b"\0\0\0\1junk: x\r\n\r\n"
+    marked = MARK_OF_COLUMNS + b"\0\0\0\1"
+    content = marked + b"junk: x\r\nList-Id: <" + marked + b"x>\r\n\r\n"
     await vault.append(content, account=plain)
     inbox = await vault.store.get_mailbox(plain, "INBOX")
     assert inbox is not None
     [message] = await shown(vault, inbox.mailbox_id, plain)
     assert message.header == examine(content).header
+    assert message.list_id == b""

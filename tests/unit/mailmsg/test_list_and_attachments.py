@@ -31,6 +31,7 @@ def crlf(text: str) -> bytes:
         ("List-Id: > <", b""),
         ("List-Id: <a", b""),
         ("List-Id:", b""),
+        ("List-Id: <\0\x01birds.example.org>", b""),
         (f"List-Id: <{'a' * 243}.example.org>", b"a" * 243 + b".example.org"),
         # §2: never longer than 255 octets.
         (f"List-Id: <{'a' * 244}.example.org>", b""),

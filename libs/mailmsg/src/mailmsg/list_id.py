@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 MAX_OCTETS = 255
 """RFC 2919 §2: no identifier is longer."""
 
 _WHITE = b" \t\r\n"
+_CONTROL = re.compile(rb"[\0-\x1f\x7f]")
 
 
 def list_id(value: bytes | None) -> bytes:
@@ -21,4 +24,4 @@ def list_id(value: bytes | None) -> bytes:
     if start < 0:
         return b""
     identifier = value[start + 1 : end].translate(None, _WHITE).lower()
-    return identifier if len(identifier) <= MAX_OCTETS else b""
+    return b"" if len(identifier) > MAX_OCTETS or _CONTROL.search(identifier) else identifier

@@ -32,9 +32,10 @@ COPY = f"""WITH chosen AS MATERIALIZED (
             ON f.uid = e.uid),
     made AS (
         INSERT INTO message (account_id, message_id, tenant_id, object_key, body_offset, body_length, digest, prefix,
-                             header, header_octets, envelope, bodystructure, body, parts, sent_at, thread_id)
+                             header, header_octets, envelope, bodystructure, body, parts, sent_at, thread_id,
+                             list_id, has_attachments)
         SELECT $4, c.message_id, m.tenant_id, object_key, body_offset, body_length, digest, prefix, header,
-               header_octets, envelope, bodystructure, body, parts, sent_at, thread_id
+               header_octets, envelope, bodystructure, body, parts, sent_at, thread_id, list_id, has_attachments
         FROM chosen c CROSS JOIN LATERAL (SELECT * FROM message
             WHERE message.account_id = $1 AND message.message_id = c.old_id OFFSET 0) m
         WHERE $1::uuid <> $4::uuid)

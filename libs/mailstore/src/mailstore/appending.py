@@ -1,4 +1,4 @@
-"""APPEND of short messages by one statement (migration 0014): one turn to PostgreSQL and one commit.
+"""APPEND of short messages by one statement (migration 0016): one turn to PostgreSQL and one commit.
 
 Messages that come while others are being filed wait for these, and are then filed together, whoever's they are: where
 one client appends there is one message in a transaction, where many do there are many. Nothing waits for a clock.
@@ -39,12 +39,24 @@ MOST_OCTETS = 2 * 1024 * 1024
 OF_ITEM = ("uuid", "uuid", "text", "int", "int", "bigint", "bigint", "bigint")
 OF_MESSAGE = (
     *("int", "int", "uuid", "uuid", "bytea", "text", "bigint", "bytea", "bytea", "int"),
-    *("bytea", "bytea", "bytea", "bytea", "timestamptz", "bytea", "smallint", "text", "timestamptz"),
+    *(
+        "bytea",
+        "bytea",
+        "bytea",
+        "bytea",
+        "timestamptz",
+        "bytea",
+        "bytea",
+        "boolean",
+        "smallint",
+        "text",
+        "timestamptz",
+    ),
 )
 TYPES = OF_ITEM + OF_MESSAGE
-STATEMENT = f"SELECT * FROM append_1($1, {', '.join(f'${n}' for n, _ in enumerate(TYPES, 2))})"  # noqa: S608
+STATEMENT = f"SELECT * FROM append_2($1, {', '.join(f'${n}' for n, _ in enumerate(TYPES, 2))})"  # noqa: S608
 # Of one message: what are arrays there need not be sent as such.
-OF_ONE = f"SELECT * FROM append_1($1, {', '.join(f'ARRAY[${n}::{t}]' for n, t in enumerate(TYPES, 2))})"  # noqa: S608
+OF_ONE = f"SELECT * FROM append_2($1, {', '.join(f'ARRAY[${n}::{t}]' for n, t in enumerate(TYPES, 2))})"  # noqa: S608
 
 
 class _Outcome(IntEnum):
@@ -71,7 +83,7 @@ class Appended:
 
 
 # Message id, body id, content, its key, length and digest, header and its octets, the three structures, parts, sent_at,
-# thread, system flags, keywords, internal date.
+# thread, list id, attachments, system flags, keywords, internal date.
 _Values = tuple[
     UUID,
     UUID,
@@ -87,6 +99,8 @@ _Values = tuple[
     bytes,
     datetime | None,
     bytes,
+    bytes | None,
+    bool | None,
     int,
     str,
     datetime,
@@ -133,6 +147,8 @@ def item_of(
                 facts.parts,
                 facts.sent_at,
                 new.thread_id(key.bytes),
+                facts.list_id,
+                facts.has_attachments,
                 int(new.flags.system),
                 " ".join(sorted(new.flags.keywords)),
                 new.internal_date,

@@ -32,11 +32,13 @@ INSERT = f"""
 WITH waiting AS ({staging.INSERT}),
 messages AS (
     INSERT INTO message (account_id, message_id, tenant_id, object_key, body_offset, body_length, digest, prefix,
-                         header, header_octets, envelope, bodystructure, body, parts, sent_at, thread_id)
-    SELECT a, i, $1, k, o, l, d, p, h, ho, e, bs, b, pa, s, th
+                         header, header_octets, envelope, bodystructure, body, parts, sent_at, thread_id,
+                         list_id, has_attachments)
+    SELECT a, i, $1, k, o, l, d, p, h, ho, e, bs, b, pa, s, th, li, at
     FROM unnest($5::uuid[], $6::uuid[], $7::text[], $8::bigint[], $9::bigint[], $10::bytea[], $11::bytea[],
                 $12::bytea[], $13::int[], $14::bytea[], $15::bytea[], $16::bytea[], $17::bytea[], $18::timestamptz[],
-                $19::bytea[]) AS u(a, i, k, o, l, d, p, h, ho, e, bs, b, pa, s, th)),
+                $19::bytea[], $34::bytea[], $35::boolean[])
+         AS u(a, i, k, o, l, d, p, h, ho, e, bs, b, pa, s, th, li, at)),
 entries AS (
     INSERT INTO entry (account_id, mailbox_id, uid, tenant_id, message_id, modseq, system_flags, keywords,
                        size_octets, internal_date)
@@ -123,6 +125,8 @@ async def insert(
         [place.filed for place in places],
         [place.unseen for place in places],
         [place.size_octets for place in places],
+        [new.facts.list_id for new in messages],
+        [new.facts.has_attachments for new in messages],
     )
     return uids
 

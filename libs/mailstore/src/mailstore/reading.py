@@ -42,6 +42,7 @@ COLUMN_NAMES = {
     " m.body_offset, m.body_length, m.digest",
     Columns.SENT: "m.sent_at",
     Columns.THREAD: "m.thread_id, CASE WHEN m.thread_id IS NULL THEN m.header END AS thread_header",
+    Columns.KIND: "m.list_id, m.has_attachments",
 }
 
 
@@ -222,6 +223,8 @@ def _maker(columns: Columns) -> Callable[[asyncpg.Record], StoredMessage]:
         names += ["header", "header_octets", "prefix"]
     if columns & Columns.SENT:
         names.append("sent_at")
+    if columns & Columns.KIND:
+        names += ["list_id", "has_attachments"]
     reads_body, reads_thread = bool(columns & Columns.BODY), bool(columns & Columns.THREAD)
 
     def make(row: asyncpg.Record) -> StoredMessage:

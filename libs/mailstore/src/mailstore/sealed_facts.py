@@ -1,9 +1,10 @@
-"""What the database keeps of a message whose tenant encrypts: its header block, ENVELOPE and structures, sealed too.
+"""What the database keeps of a message whose tenant encrypts: header block, list id, ENVELOPE and structures, sealed too.
 
 A sealed column begins with MARK, which nothing that is kept plain does: ENVELOPE and the structures begin with a
-parenthesis, and a header block of as many octets as `header_octets` says is none. Behind it stand the number of the key
-and a piece (blobstore.cipher). The part index, dates, sizes, flags and what is put before the message (`prefix`) stay as
-they are: readers and searches need them, and they say nothing of what was written.
+parenthesis, a list id with a control character is none, and a header block of as many octets as `header_octets` says is
+not sealed. Behind it stand the number of the key and a piece (blobstore.cipher). The part index, dates, sizes, flags,
+whether there are attachments and what is put before the message (`prefix`) stay as they are: readers and searches need
+them, and they say nothing of what was written.
 
 Of what nobody can open any more a message without subject, people and parts is shown; its octets are not to be had
 (bodies.read).
@@ -21,7 +22,7 @@ from mailstore.types import Columns, Delivery, NewMessage, StoredMessage
 # Octets that PostgreSQL writes with a backslash: a search by header may find anything in such a column (headers.py).
 MARK = b"\0\xffPHS1"
 _HEAD = len(MARK) + 4
-COLUMNS = Columns.HEADER | Columns.ENVELOPE | Columns.STRUCTURE
+COLUMNS = Columns.HEADER | Columns.ENVELOPE | Columns.STRUCTURE | Columns.KIND
 # RFC 9051 §7.5.2
 NOBODY = b"(" + b" ".join([b"NIL"] * 10) + b")"
 
@@ -71,6 +72,9 @@ async def _sealed(blobs: BlobStore, tenant_id: str, new: NewMessage) -> NewMessa
             envelope=await _column(blobs, tenant_id, "envelope", facts.envelope),
             bodystructure=await _column(blobs, tenant_id, "bodystructure", facts.bodystructure),
             body=await _column(blobs, tenant_id, "body", facts.body),
+            list_id=None
+            if facts.list_id is None
+            else await _column(blobs, tenant_id, "list_id", facts.list_id),
         ),
     )
 
@@ -102,14 +106,15 @@ def _is_sealed(message: StoredMessage) -> bool:
         message.envelope.startswith(MARK)
         or message.bodystructure.startswith(MARK)
         or (len(message.header) != message.header_octets and message.header.startswith(MARK))
+        or (message.list_id is not None and message.list_id.startswith(MARK))
     )
 
 
 async def _opened(blobs: BlobStore, tenant_id: str, message: StoredMessage) -> StoredMessage:
     columns = {
         name: value
-        for name in ("header", "envelope", "bodystructure", "body")
-        if (value := getattr(message, name)).startswith(MARK)
+        for name in ("header", "envelope", "bodystructure", "body", "list_id")
+        if (value := getattr(message, name) or b"").startswith(MARK)
     }
     found: dict[str, Any]
     try:
@@ -132,8 +137,10 @@ def _place(tenant_id: str, name: str) -> str:
     return f"facts/{tenant_id}/{name}"
 
 
-def _nothing(name: str, message: StoredMessage) -> bytes:
+def _nothing(name: str, message: StoredMessage) -> bytes | None:
     """A header is then asked of the body, which says what is the matter."""
+    if name == "list_id":
+        return None
     if name == "header":
         return b""
     if name == "envelope":

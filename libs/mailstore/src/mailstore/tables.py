@@ -108,6 +108,9 @@ message = Table(
     Column("sent_at", DateTime(timezone=True)),
     # mailmodel.thread_id; NULL where a version before filed it.
     Column("thread_id", LargeBinary),
+    # mailmsg.list_id and mailmsg.attachments; NULL where it is not known, or a version before filed it.
+    Column("list_id", LargeBinary),
+    Column("has_attachments", Boolean),
     ForeignKeyConstraint(["account_id"], ["account.account_id"], ondelete="CASCADE"),
     Index("message_object", "object_key"),
 )

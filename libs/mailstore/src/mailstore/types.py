@@ -143,6 +143,8 @@ class Columns(IntFlag):
     BODY = 8
     SENT = 16
     THREAD = 32
+    # Which list sent it, and whether it has attachments.
+    KIND = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,9 @@ class StoredMessage:
     saved_at: datetime | None = None
     # mailmodel.thread_id
     thread_id: bytes = b""
+    # As in mailmsg.facts; None where it is not known.
+    list_id: bytes | None = None
+    has_attachments: bool | None = None
 
 
 class BodyPlace(NamedTuple):

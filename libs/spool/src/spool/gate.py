@@ -168,7 +168,7 @@ def _learn(content: bytes, added_fields: bytes) -> tuple[MessageFacts, bytes]:
     if added_fields:
         # Only what says who, when and what changes; where the parts lie does not.
         whole = examine(added_fields + content[: facts.header_octets])
-        facts = replace(facts, envelope=whole.envelope, sent_at=whole.sent_at)
+        facts = replace(facts, envelope=whole.envelope, sent_at=whole.sent_at, list_id=whole.list_id)
     return facts, hashlib.sha256(content).digest()
 
 
