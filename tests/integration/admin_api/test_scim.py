@@ -196,3 +196,30 @@ def test_a_suspended_tenants_token_opens_nothing(stage: Stage, tenant: str, scim
     assert scim.call("GET", "/ServiceProviderConfig").json()["patch"] == {"supported": True}
     stage.call("PATCH", f"/v1/tenants/{tenant}", {"suspended": True})
     assert scim.call("GET", "/Users").status_code == 401
+
+
+def test_what_looks_like_somebody_else_is_refused_and_taken_when_the_operator_means_it(
+    stage: Stage, scim: Scim
+) -> None:
+    made = scim.user("paypal")
+    for path, body in (
+        ("/Users", {"userName": f"paypa1{scim.at}"}),
+        ("/Groups", {"displayName": "paypa1"}),
+    ):
+        answer = scim.call("POST", path, body)
+        assert (answer.status_code, answer.json()["scimType"]) == (409, "uniqueness"), answer.text
+        assert "looks like paypal" in answer.json()["detail"]
+    other = scim.user("other")
+    renamed = scim.patch(
+        f"/Users/{other['id']}", {"op": "replace", "path": "userName", "value": f"paypa1{scim.at}"}
+    )
+    assert renamed.status_code == 409
+    # One's own name may look like one's own.
+    mine = scim.patch(
+        f"/Users/{made['id']}", {"op": "replace", "path": "userName", "value": f"paypa1{scim.at}"}
+    )
+    assert mine.json()["userName"] == f"paypa1{scim.at}"
+    body = {"address": f"0ther{scim.at}", "password": PASSWORD, "even_if_confusable": True}
+    assert stage.call("POST", "/v1/accounts", body).status_code == 201
+    found = scim.call("GET", "/Users", filter=f'userName eq "0ther{scim.at}"').json()
+    assert found["totalResults"] == 1

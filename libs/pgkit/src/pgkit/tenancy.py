@@ -45,6 +45,11 @@ def only_within(tenant_id: str) -> Iterator[None]:
         _only.reset(token)
 
 
+def is_within() -> bool:
+    """Whether this task stays within a tenant: it acts for that tenant's people, and not for the operator."""
+    return _only.get() is not None
+
+
 def _allowed(scope: Scope | str) -> Scope | str:
     """Raises OutsideTenant."""
     only = _only.get()

@@ -86,6 +86,8 @@ class Account(BaseModel):
     tenant_id: str
     display_name: str
     suspended: bool
+    suspended_by_operator: bool = False
+    suspended_by_tenant: bool = False
     store: str
     created_at: datetime
     shared: Annotated[bool, Field(description="nobody's own: several people share its mailboxes")] = False
@@ -104,7 +106,16 @@ class AccountChange(Wire):
     """What is left out stays as it is."""
 
     display_name: Annotated[str | None, Field(max_length=200)] = None
-    suspended: bool | None = None
+    suspended: Annotated[
+        bool | None,
+        Field(
+            description="no mail, no login while true; by whoever asks, the operator or the tenant: neither lifts what "
+            "the other has suspended"
+        ),
+    ] = None
+    suspended_by_tenant: Annotated[
+        bool | None, Field(description="for an operator who lifts what the tenant has suspended")
+    ] = None
     password: Password | None = None
     roles: Roles | None = None
 

@@ -72,6 +72,17 @@ class AccountRecord:
     shared: bool = False
     # core/roles.py
     roles: tuple[str, ...] = ()
+    # Where it is suspended: by whom, at least one of them.
+    suspended_by_operator: bool = False
+    suspended_by_tenant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Suspending:
+    """What is to be said of who suspends an account; None: it stays."""
+
+    by_operator: bool | None = None
+    by_tenant: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

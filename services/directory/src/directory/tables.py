@@ -76,7 +76,10 @@ account = Table(
     Column("display_name", Text, nullable=False, server_default=""),
     # Which store holds its mail: a PostgreSQL and a bucket.
     Column("store", Text, nullable=False, server_default="default"),
+    # What holds: by the operator, by its tenant, or (from before it was kept) by whom is not known.
     _suspended(),
+    Column("suspended_by_operator", Boolean, nullable=False, server_default=text("false")),
+    Column("suspended_by_tenant", Boolean, nullable=False, server_default=text("false")),
     _created_at(),
     # Of all SCRAM keys of the account; random, also where nobody gives one.
     Column("scram_salt", LargeBinary, nullable=False),

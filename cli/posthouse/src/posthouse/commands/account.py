@@ -236,12 +236,20 @@ def restore(
     token: Token = None,
     token_file: TokenFile = None,
     json: Json = False,
+    even_if_by_tenant: Annotated[
+        bool, typer.Option(help="Also where its tenant has suspended it; for the operator.")
+    ] = False,
 ) -> None:
-    """Let a suspended account go on."""
-    made = client(data, url, token, token_file).call(
-        "PATCH", named("accounts", address), {"suspended": False}
-    )
-    as_json(made) if json else console.print(f"account {made['address']} restored")
+    """Let a suspended account go on: neither operator nor tenant lifts what the other has suspended."""
+    body = {"suspended": False} | ({"suspended_by_tenant": False} if even_if_by_tenant else {})
+    made = client(data, url, token, token_file).call("PATCH", named("accounts", address), body)
+    if json:
+        as_json(made)
+    elif made["suspended"]:
+        who = "the operator" if made["suspended_by_operator"] else "its tenant"
+        console.print(f"account {made['address']} is still suspended: by {who}")
+    else:
+        console.print(f"account {made['address']} restored")
 
 
 @app.command()

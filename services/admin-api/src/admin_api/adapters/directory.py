@@ -44,6 +44,8 @@ def account(message: wire.Account) -> Account:
         tenant_id=message.tenant_id,
         display_name=message.display_name,
         suspended=message.suspended,
+        suspended_by_operator=message.suspended_by_operator,
+        suspended_by_tenant=message.suspended_by_tenant,
         store=message.store,
         created_at=message.created_at.ToDatetime(UTC),
         shared=message.shared,

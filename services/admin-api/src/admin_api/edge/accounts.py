@@ -61,6 +61,7 @@ async def update_account(account: str, change: AccountChange, request: Request) 
             account=account,
             display_name=change.display_name,
             suspended=change.suspended,
+            suspended_by_tenant=change.suspended_by_tenant,
             password=change.password.get_secret_value() if change.password is not None else None,
             roles=None if change.roles is None else wire.Roles(names=change.roles),
         ),

@@ -320,7 +320,9 @@ async def _change_user(identity: str, request: Request, patch: bool) -> Response
     async def act(tenant_id: str) -> Response:
         before, given = await _one_user(request, tenant_id, identity), await _body(request)
         _check_version(request, before)
-        wanted = patched(before, given, USER_PATHS) if patch else given
+        # Of a PATCH that does not name it, what it was says nothing: it may be the operator who suspended the account.
+        unsaid = {name: value for name, value in before.items() if name != "active"}
+        wanted = patched(unsaid, given, USER_PATHS) if patch else given
         made = await request.app.state.scim.UpdateScimUser(
             wire.UpdateScimUserRequest(
                 tenant_id=tenant_id,
@@ -328,6 +330,7 @@ async def _change_user(identity: str, request: Request, patch: bool) -> Response
                 password=text_of(wanted, "password"),
                 # A PUT that does not name them leaves them: identity providers do not send what they do not know.
                 sets_roles=roles_of(wanted) is not None,
+                keeps_active=patch and "active" not in wanted,
             ),
             timeout=SECONDS,
         )

@@ -8,7 +8,7 @@ from pgkit import OPERATOR, Connection, Pool, transaction
 
 from directory.adapters.addresses import halves, insert_address
 from directory.core.scram import ScramKeys
-from directory.ports import AccountRecord, AliasRecord, Missing
+from directory.ports import AccountRecord, AliasRecord, Missing, Suspending
 
 ACCOUNT = """SELECT c.*, p.local_part || '@' || p.domain AS address, p.domain, p.local_part, t.name AS tenant_name
 FROM account c JOIN address p ON p.account_id = c.account_id AND p.is_primary
@@ -16,6 +16,17 @@ JOIN tenant t ON t.tenant_id = c.tenant_id"""
 
 BY_ADDRESS = """ WHERE c.account_id =
     (SELECT o.account_id FROM address o WHERE o.domain = $1 AND o.local_part = $2)"""
+
+# A process of the version before wrote `suspended` alone: such a one is the operator's, whom no tenant overrules.
+UPDATE = """
+UPDATE account SET display_name = coalesce($2, display_name), roles = coalesce($5::text[], roles),
+    suspended_by_operator = said.by_operator, suspended_by_tenant = said.by_tenant,
+    suspended = said.by_operator OR said.by_tenant
+FROM (SELECT coalesce($3, suspended AND (suspended_by_operator OR NOT suspended_by_tenant)) AS by_operator,
+             coalesce($4, suspended AND suspended_by_tenant) AS by_tenant
+      FROM account WHERE account_id = $1::uuid FOR UPDATE) said
+WHERE account_id = $1::uuid"""
+NOTHING_SAID = Suspending()
 
 ALIAS = """SELECT a.*, t.name AS tenant_name,
        (SELECT array_agg(g.target ORDER BY g.place) FROM alias_target g
@@ -31,6 +42,9 @@ def _account(row: asyncpg.Record) -> AccountRecord:
         address=row["address"],
         display_name=row["display_name"],
         suspended=row["suspended"],
+        suspended_by_operator=row["suspended"]
+        and (row["suspended_by_operator"] or not row["suspended_by_tenant"]),
+        suspended_by_tenant=row["suspended"] and row["suspended_by_tenant"],
         store=row["store"],
         created_at=row["created_at"],
         scram_salt=row["scram_salt"],
@@ -122,21 +136,20 @@ class Accounts:
     async def update(
         self,
         record: AccountRecord,
-        display_name: str | None,
-        suspended: bool | None,
-        verifier: str | None,
-        keys: ScramKeys | None,
+        display_name: str | None = None,
+        suspending: Suspending = NOTHING_SAID,
+        verifier: str | None = None,
+        keys: ScramKeys | None = None,
         roles: Sequence[str] | None = None,
     ) -> AccountRecord:
         """Change what is not None; with a verifier the SCRAM keys too, which may be none."""
         async with transaction(self._pool, record.tenant_id) as connection:
             await connection.execute(
-                """UPDATE account SET display_name = coalesce($2, display_name), suspended = coalesce($3, suspended),
-                                      roles = coalesce($4::text[], roles)
-                   WHERE account_id = $1::uuid""",
+                UPDATE,
                 record.account_id,
                 display_name,
-                suspended,
+                suspending.by_operator,
+                suspending.by_tenant,
                 None if roles is None else list(roles),
             )
             if verifier is not None:

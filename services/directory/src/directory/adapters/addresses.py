@@ -47,14 +47,16 @@ async def insert_address(
         raise Missing(f"the domain {domain} is not here any more") from error
 
 
-async def look_alike(connection: Connection, address: str) -> str | None:
-    """Another address of the domain that looks like this one, or None."""
+async def look_alike(connection: Connection, address: str, but_of: str | None) -> str | None:
+    """Another address of the domain that looks like this one and is not that account's, or None."""
     local_part, domain = halves(address)
     found = await connection.fetchval(
-        "SELECT local_part FROM address WHERE domain = $1 AND skeleton = $2 AND local_part <> $3 LIMIT 1",
+        """SELECT local_part FROM address WHERE domain = $1 AND skeleton = $2 AND local_part <> $3
+             AND ($4::uuid IS NULL OR account_id IS DISTINCT FROM $4) LIMIT 1""",
         domain,
         skeleton(local_part),
         local_part,
+        but_of,
     )
     return None if found is None else f"{found}@{domain}"
 
@@ -65,10 +67,13 @@ class Addresses:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def look_alike(self, tenant_id: str, address: str) -> str | None:
-        """Another address of the domain, which is the tenant's, that looks like this one; or None."""
+    async def look_alike(self, tenant_id: str, address: str, but_of: str | None = None) -> str | None:
+        """Another address of the domain, which is the tenant's, that looks like this one; or None.
+
+        Those of the account `but_of` do not count.
+        """
         async with transaction(self._pool, tenant_id) as connection:
-            return await look_alike(connection, address)
+            return await look_alike(connection, address, but_of)
 
     async def listing(self, account: AccountRecord) -> list[AddressRecord]:
         """The primary one first, then by domain and local part."""

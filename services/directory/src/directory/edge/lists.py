@@ -20,6 +20,7 @@ from directory.core.scram import SALT_OCTETS
 from directory.edge.answers import mapped, order
 from directory.edge.finding import account_of
 from directory.edge.looking_alike import refuse_look_alike
+from directory.edge.orders import check_may_delete
 from directory.edge.paging import page_size
 from directory.ports import Change, Missing
 
@@ -203,6 +204,7 @@ class ListOrders(DirectoryListServiceServicer):
     async def DeleteList(self, request: wire.DeleteListRequest, context: Context) -> wire.DeleteListResponse:
         record = await self._list(request.list)
         account = await self._accounts.get_by_id(record.list_id)
+        check_may_delete(account)
         addresses = await self._deleted.delete(account, self._clock())
         self._tell(Change(record.tenant_id, record.list_id, addresses or (record.address,)))
         return wire.DeleteListResponse()

@@ -5,9 +5,14 @@ from directory.adapters.tenants import Domains
 from directory.ports import Taken
 
 
-async def refuse_look_alike(addresses: Addresses, tenant_id: str, address: str) -> None:
-    """Raises Taken where another address of the domain, which is the tenant's, looks like this one."""
-    other = await addresses.look_alike(tenant_id, address)
+async def refuse_look_alike(
+    addresses: Addresses, tenant_id: str, address: str, but_of: str | None = None
+) -> None:
+    """Raises Taken where another address of the domain, which is the tenant's, looks like this one.
+
+    Those of the account `but_of` may.
+    """
+    other = await addresses.look_alike(tenant_id, address, but_of)
     if other is not None:
         raise Taken(_sentence(address, other))
 

@@ -9,6 +9,7 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryAdminServiceServicer
+from pgkit import is_within
 
 from directory.adapters.accounts import Accounts, Aliases, Scram
 from directory.adapters.addresses import Addresses
@@ -23,7 +24,16 @@ from directory.edge.hashing import ORDER_RANK, Hashing
 from directory.edge.looking_alike import refuse_look_alike, refuse_look_alike_domain
 from directory.edge.paging import page_size
 from directory.edge.targets import targets_of
-from directory.ports import AccountRecord, AliasRecord, Change, DomainRecord, Missing, TenantRecord
+from directory.ports import (
+    AccountRecord,
+    AliasRecord,
+    Change,
+    DomainRecord,
+    InUse,
+    Missing,
+    Suspending,
+    TenantRecord,
+)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -63,6 +73,8 @@ def account_message(record: AccountRecord) -> wire.Account:
         address=record.address,
         display_name=record.display_name,
         suspended=record.suspended,
+        suspended_by_operator=record.suspended_by_operator,
+        suspended_by_tenant=record.suspended_by_tenant,
         store=record.store,
         created_at=_stamp(record.created_at),
         shared=record.shared,
@@ -78,6 +90,20 @@ def _alias(record: AliasRecord) -> wire.Alias:
         targets=record.targets,
         created_at=_stamp(record.created_at),
     )
+
+
+def _suspending(request: wire.UpdateAccountRequest) -> Suspending:
+    asked = request.suspended if request.HasField("suspended") else None
+    by_tenant = request.suspended_by_tenant if request.HasField("suspended_by_tenant") else None
+    if is_within():
+        return Suspending(by_tenant=asked if by_tenant is None else by_tenant)
+    return Suspending(asked, by_tenant)
+
+
+def check_may_delete(record: AccountRecord, *, is_tenant: bool = False) -> None:
+    """Its tenant may not where the operator holds it: it could be made anew, and nobody had lifted it. Raises InUse."""
+    if record.suspended_by_operator and (is_tenant or is_within()):
+        raise InUse("the operator has suspended the account; it cannot be deleted until that is lifted")
 
 
 class Orders(DirectoryAdminServiceServicer):
@@ -272,7 +298,7 @@ class Orders(DirectoryAdminServiceServicer):
         record = await self._accounts.update(
             record,
             names.display_name(request.display_name) if request.HasField("display_name") else None,
-            request.suspended if request.HasField("suspended") else None,
+            _suspending(request),
             verifier,
             keys,
             wanted,
@@ -301,6 +327,7 @@ class Orders(DirectoryAdminServiceServicer):
         self, request: wire.DeleteAccountRequest, context: Context
     ) -> wire.DeleteAccountResponse:
         record = await self._account_of(request.account)
+        check_may_delete(record)
         addresses = await self._deleted.delete(record, self._clock())
         self._tell(Change(record.tenant_id, record.account_id, addresses or (record.address,)))
         return wire.DeleteAccountResponse()

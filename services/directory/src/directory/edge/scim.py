@@ -21,7 +21,9 @@ from directory.adapters.tenants import Tenants
 from directory.core import app_passwords, names, roles
 from directory.core.scram import SALT_OCTETS, ScramKeys
 from directory.edge.answers import order
-from directory.ports import Change
+from directory.edge.looking_alike import refuse_look_alike
+from directory.edge.orders import check_may_delete
+from directory.ports import Change, Suspending
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Hashed = Callable[[str, bytes], Awaitable[tuple[str, ScramKeys | None]]]
@@ -148,16 +150,19 @@ class ScimOrders(DirectoryScimServiceServicer):
             raise names.NameInvalid(f"the domain {domain} is not one of the tenant's")
         return address
 
+    async def _new_address(self, tenant_id: str, text: str) -> str:
+        address = await self._own_address(tenant_id, text)
+        await refuse_look_alike(self._addresses, tenant_id, address)
+        return address
+
     @order
     async def CreateScimUser(
         self, request: wire.CreateScimUserRequest, context: Context
     ) -> wire.CreateScimUserResponse:
-        """Who looks like somebody else is the tenant's own business."""
+        """Who is to look like somebody else all the same is created by REST, and found here by its userName."""
         tenant_id, user = request.tenant_id, request.user
-        address, name = (
-            await self._own_address(tenant_id, user.user_name),
-            names.display_name(user.display_name),
-        )
+        address = await self._new_address(tenant_id, user.user_name)
+        name = names.display_name(user.display_name)
         wanted, salt = roles.checked(user.roles), os.urandom(SALT_OCTETS)
         verifier, keys = await self._hashed(request.password or secrets.token_urlsafe(32), salt)
         account = await self._accounts.create(tenant_id, address, verifier, Scram(salt, keys), name, wanted)
@@ -170,7 +175,7 @@ class ScimOrders(DirectoryScimServiceServicer):
             await self._deleted.remove(account.account_id)
             raise
         if not user.active:
-            await self._accounts.update(account, None, True, None, None)
+            await self._accounts.update(account, suspending=Suspending(by_tenant=True))
         self._tell(Change(tenant_id, account.account_id, (address,)))
         return wire.CreateScimUserResponse(user=_user(await self._kept.user(tenant_id, account.account_id)))
 
@@ -189,13 +194,15 @@ class ScimOrders(DirectoryScimServiceServicer):
             await self._kept.set_external_id(tenant_id, before.account_id, user.external_id)
         if address != before.user_name:
             if address not in before.emails:
+                await refuse_look_alike(self._addresses, tenant_id, address, account.account_id)
                 await self._addresses.add(account, address)
             await self._addresses.make_primary(account, address)
         verifier, keys = None, None
         if request.password:
             verifier, keys = await self._hashed(request.password, account.scram_salt)
         name = names.display_name(user.display_name)
-        await self._accounts.update(account, name, not user.active, verifier, keys, wanted)
+        suspending = Suspending(by_tenant=None if request.keeps_active else not user.active)
+        await self._accounts.update(account, name, suspending, verifier, keys, wanted)
         self._tell(Change(tenant_id, before.account_id, tuple(dict.fromkeys((*before.emails, address)))))
         return wire.UpdateScimUserResponse(user=_user(await self._kept.user(tenant_id, before.account_id)))
 
@@ -206,6 +213,7 @@ class ScimOrders(DirectoryScimServiceServicer):
         """The operator can still restore it for some days."""
         await self._kept.user(request.tenant_id, request.account_id)
         account = await self._accounts.get_by_id(request.account_id)
+        check_may_delete(account, is_tenant=True)
         addresses = await self._deleted.delete(account, self._clock())
         self._tell(Change(account.tenant_id, account.account_id, addresses))
         return wire.DeleteScimUserResponse()
@@ -231,7 +239,7 @@ class ScimOrders(DirectoryScimServiceServicer):
         tenant_id, group = request.tenant_id, request.group
         name = app_passwords.name(group.display_name)
         text = group.address or f"{_slug(name)}@{await self._kept.first_domain(tenant_id)}"
-        address = await self._own_address(tenant_id, text)
+        address = await self._new_address(tenant_id, text)
         record = await self._kept.create_group(
             tenant_id, address, name, group.external_id, [each.account_id for each in group.members]
         )

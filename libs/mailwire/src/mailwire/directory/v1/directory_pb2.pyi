@@ -660,6 +660,8 @@ class Account(_message.Message):
     TENANT_NAME_FIELD_NUMBER: _builtins.int
     SHARED_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
+    SUSPENDED_BY_OPERATOR_FIELD_NUMBER: _builtins.int
+    SUSPENDED_BY_TENANT_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     tenant_id: _builtins.str
     address: _builtins.str
@@ -669,6 +671,9 @@ class Account(_message.Message):
     tenant_name: _builtins.str
     shared: _builtins.bool
     """It has no password of its own: several people share it."""
+    suspended_by_operator: _builtins.bool
+    """Who suspended it, where it is suspended; both may have."""
+    suspended_by_tenant: _builtins.bool
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -688,10 +693,12 @@ class Account(_message.Message):
         tenant_name: _builtins.str = ...,
         shared: _builtins.bool = ...,
         roles: _abc.Iterable[_builtins.str] | None = ...,
+        suspended_by_operator: _builtins.bool = ...,
+        suspended_by_tenant: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "address", b"address", "created_at", b"created_at", "display_name", b"display_name", "roles", b"roles", "shared", b"shared", "store", b"store", "suspended", b"suspended", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "address", b"address", "created_at", b"created_at", "display_name", b"display_name", "roles", b"roles", "shared", b"shared", "store", b"store", "suspended", b"suspended", "suspended_by_operator", b"suspended_by_operator", "suspended_by_tenant", b"suspended_by_tenant", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1282,10 +1289,14 @@ class UpdateAccountRequest(_message.Message):
     SUSPENDED_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
+    SUSPENDED_BY_TENANT_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     display_name: _builtins.str
     suspended: _builtins.bool
+    """By whoever asks: the operator, or the tenant's people where the call is on their behalf. Neither lifts the other's."""
     password: _builtins.str
+    suspended_by_tenant: _builtins.bool
+    """By its tenant: for an operator who means that too."""
     @_builtins.property
     def roles(self) -> Global___Roles:
         """All of them from now on; unset: they stay."""
@@ -1298,10 +1309,11 @@ class UpdateAccountRequest(_message.Message):
         suspended: _builtins.bool | None = ...,
         password: _builtins.str | None = ...,
         roles: Global___Roles | None = ...,
+        suspended_by_tenant: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "_password", b"_password", "_suspended", b"_suspended", "display_name", b"display_name", "password", b"password", "roles", b"roles", "suspended", b"suspended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "_password", b"_password", "_suspended", b"_suspended", "_suspended_by_tenant", b"_suspended_by_tenant", "display_name", b"display_name", "password", b"password", "roles", b"roles", "suspended", b"suspended", "suspended_by_tenant", b"suspended_by_tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "_password", b"_password", "_suspended", b"_suspended", "account", b"account", "display_name", b"display_name", "password", b"password", "roles", b"roles", "suspended", b"suspended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "_password", b"_password", "_suspended", b"_suspended", "_suspended_by_tenant", b"_suspended_by_tenant", "account", b"account", "display_name", b"display_name", "password", b"password", "roles", b"roles", "suspended", b"suspended", "suspended_by_tenant", b"suspended_by_tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__display_name: _TypeAlias = _typing.Literal["display_name"]  # noqa: Y015
     _WhichOneofArgType__display_name: _TypeAlias = _typing.Literal["_display_name", b"_display_name"]  # noqa: Y015
@@ -1309,12 +1321,16 @@ class UpdateAccountRequest(_message.Message):
     _WhichOneofArgType__password: _TypeAlias = _typing.Literal["_password", b"_password"]  # noqa: Y015
     _WhichOneofReturnType__suspended: _TypeAlias = _typing.Literal["suspended"]  # noqa: Y015
     _WhichOneofArgType__suspended: _TypeAlias = _typing.Literal["_suspended", b"_suspended"]  # noqa: Y015
+    _WhichOneofReturnType__suspended_by_tenant: _TypeAlias = _typing.Literal["suspended_by_tenant"]  # noqa: Y015
+    _WhichOneofArgType__suspended_by_tenant: _TypeAlias = _typing.Literal["_suspended_by_tenant", b"_suspended_by_tenant"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__display_name) -> _WhichOneofReturnType__display_name | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__password) -> _WhichOneofReturnType__password | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__suspended) -> _WhichOneofReturnType__suspended | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__suspended_by_tenant) -> _WhichOneofReturnType__suspended_by_tenant | None: ...
 
 Global___UpdateAccountRequest: _TypeAlias = UpdateAccountRequest  # noqa: Y015
 

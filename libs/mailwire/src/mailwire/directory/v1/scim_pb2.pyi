@@ -387,11 +387,14 @@ class UpdateScimUserRequest(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     SETS_ROLES_FIELD_NUMBER: _builtins.int
+    KEEPS_ACTIVE_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     password: _builtins.str
     """Empty: it stays."""
     sets_roles: _builtins.bool
     """The roles are to be those of `user`; otherwise they stay."""
+    keeps_active: _builtins.bool
+    """`active` of `user` says nothing; otherwise it is what the tenant wants. What the operator suspended stays suspended."""
     @_builtins.property
     def user(self) -> Global___ScimUser:
         """All of it but emails and created_at. A new user_name is the primary address from then on; the old one stays good."""
@@ -403,10 +406,11 @@ class UpdateScimUserRequest(_message.Message):
         user: Global___ScimUser | None = ...,
         password: _builtins.str = ...,
         sets_roles: _builtins.bool = ...,
+        keeps_active: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["password", b"password", "sets_roles", b"sets_roles", "tenant_id", b"tenant_id", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keeps_active", b"keeps_active", "password", b"password", "sets_roles", b"sets_roles", "tenant_id", b"tenant_id", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
