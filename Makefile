@@ -14,6 +14,7 @@ FORGED ?= 10000
 FUZZ ?= tests/unit
 INPUTS ?= 1000000
 SECONDS ?= 3600
+JOBS ?= 2
 KILLS ?= 1000
 
 .PHONY: install up test check bench fuzz chaos soak proto lock clean debian
@@ -31,8 +32,9 @@ $(STAMP): requirements.lock $(addsuffix pyproject.toml,$(PACKAGES))
 up: install
 	@$(VENV)/bin/posthouse up
 
+# JOBS processes share the files of tests: most of the time of one alone is spent waiting for platforms to start and to stop.
 test: install debian
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 debian:
 	@sh tests/debian-packages.sh

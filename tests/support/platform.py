@@ -5,6 +5,7 @@ It dies with the test process (PR_SET_PDEATHSIG), and its children with it.
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -34,21 +36,55 @@ def _die_with_parent() -> None:
     _libc.prctl(1, signal.SIGKILL)
 
 
+# Bases that are ours, with the locks that say so to other processes of tests.
+_bases: dict[int, int] = {}
+
+
 def free_base() -> int:
-    """A port base whose ports nobody has now, where no other user's killed SeaweedFS has left its sockets."""
+    """A port base whose ports nobody has now, where no other user's killed SeaweedFS has left its sockets.
+
+    No other process of tests gets it until `release_base` or our end: a store binds its ports a while after this look.
+    """
     # Below the ports that the kernel gives to connections, those of SeaweedFS's gRPC (+10,000) included.
     bases = [number * 100 for number in range(110, 218)]
     random.SystemRandom().shuffle(bases)
     for base in bases:
+        if not _reserve(base):
+            continue
         ports = Ports.at(base)
         if all(_is_free(port) for port in (*ports.by_name().values(), *range(base + 600, base + 612))):
             try:
                 for path in sockets(ports):
                     path.unlink(missing_ok=True)
             except PermissionError:
-                continue
-            return base
+                pass
+            else:
+                return base
+        release_base(base)
     raise RuntimeError("no port base is free")
+
+
+def _reserve(base: int) -> bool:
+    try:
+        lock = os.open(
+            Path(tempfile.gettempdir()) / f"posthouse-tests-{base}.lock",
+            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
+        )
+    except PermissionError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    _bases[base] = lock
+    return True
+
+
+def release_base(base: int) -> None:
+    """Others may have it."""
+    if base in _bases:
+        os.close(_bases.pop(base))
 
 
 def _is_free(port: int) -> bool:
@@ -168,6 +204,7 @@ class Platform:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        release_base(self.ports.base)
 
     def stop(self) -> None:
         """End it politely; kill what does not end."""

@@ -121,13 +121,15 @@ def _same(name: str, sight: Sight, witness: Sight) -> None:
             )
 
 
-async def run_rounds(run: Run, rounds: int, operations: int) -> float:
-    """So many rounds; the seconds it took."""
-    started = time.perf_counter()
+async def run_for(run: Run, seconds: float, operations: int) -> int:
+    """Rounds until the time is over, one at least; how many they were."""
+    deadline = time.monotonic() + seconds
+    rounds = 0
     await run.start()
     try:
-        for _ in range(rounds):
+        while not rounds or time.monotonic() < deadline:
             await run.round(operations)
+            rounds += 1
     finally:
         await run.stop()
-    return time.perf_counter() - started
+    return rounds

@@ -339,6 +339,8 @@ async def test_mail_that_would_come_back_to_us(world: World) -> None:
         (UNKNOWN, "", StsMode.ENFORCE, Verdict.DEFERRED, ""),
         (UNKNOWN, "", StsMode.TESTING, Verdict.DELIVERED, "unverified"),
     ],
+    # The records are of keys made anew, and a test has one name in every process.
+    ids=["dane", "dane-other", "sts", "sts-unknown", "sts-testing"],
 )
 def test_on_the_loop_that_processes_run(
     world: World, leaf: trustme.LeafCert, record: str, mode: StsMode | None, verdict: Verdict, words: str
