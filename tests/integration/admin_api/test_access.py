@@ -1,6 +1,7 @@
 """Who may enter, over REST and by the command: app passwords, limits of failed logins."""
 
 import grpc
+import httpx
 import pytest
 from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryServiceStub
@@ -110,3 +111,25 @@ def test_the_sign_in_log(stage: Stage, alice: str) -> None:
     }
     assert "198.51.100.9" in command("login", "log", alice, "--most", "1").stdout
     assert "there is no account" in command("login", "log", f"nobody{alice}", code=REFUSED).stderr
+
+
+def test_nobody_chooses_under_which_address_it_is_seen(stage: Stage, alice: str) -> None:
+    said = {"X-Forwarded-For": "203.0.113.5", "Forwarded": "for=203.0.113.5"}
+    for path, given in (("/login", {"login": alice, "password": "wrong"}), ("/v1/whoami", None)):
+        answer = httpx.request(
+            "POST" if given else "GET",
+            stage.url + path,
+            json=given,
+            auth=(alice, "also wrong") if given is None else None,
+            headers=said,
+            trust_env=False,
+            timeout=20,
+        )
+        assert answer.status_code == 401, answer.text
+    path = f"/v1/accounts/{alice}/sign-ins"
+    stage.until(lambda: len(stage.call("GET", path).json()["items"]) == 2)
+    found = stage.call("GET", path).json()["items"]
+    assert {(each["service"], each["address"]) for each in found} == {
+        ("web", "127.0.0.1"),
+        ("admin", "127.0.0.1"),
+    }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 from mailwire.directory.v1.certificate_pb2_grpc import DirectoryCertificateServiceStub
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryServiceStub
 from mailwire.directory.v1.keys_pb2_grpc import DirectoryKeyServiceStub
@@ -60,6 +61,20 @@ from admin_api.edge.web_logins import attach as attach_web_logins
 from admin_api.settings import Settings
 
 
+def http_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How HTTP is spoken. Only listed proxies say for whom they ask: limits and logs go by the client's address."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.proxy_networks),
+        forwarded_allow_ips=[str(each) for each in settings.proxy_networks],
+        h11_max_incomplete_event_size=64 * 1024,
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+    )
+
+
 class _Server(uvicorn.Server):
     """uvicorn without signal handlers of its own: servicekit has them."""
 
@@ -108,16 +123,7 @@ async def wire(service: Service[Settings]) -> None:
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((settings.host, settings.port))
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            h11_max_incomplete_event_size=64 * 1024,
-            timeout_graceful_shutdown=int(settings.drain_seconds),
-        )
-    )
+    server = _Server(http_config(app, settings))
 
     async def serve() -> None:
         serving = asyncio.ensure_future(server.serve(sockets=[listening]))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import DirectorySettings, ServiceSettings
 
@@ -17,5 +17,10 @@ class Settings(ServiceSettings, DirectorySettings):
     gateway_target: str = Field("127.0.0.1:2704", description="host:port of the smtp-gateway's gRPC")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(2080, ge=0, le=65535)
+    proxy_networks: tuple[IPvAnyNetwork, ...] = Field(
+        (),
+        description="addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto say who asks; each must add to "
+        "X-Forwarded-For, or set it anew. From anybody else these fields say nothing",
+    )
     token_file: Path = Field(description="a file that holds the operator's token")
     request_octets: int = Field(1 << 20, description="the largest request body taken", ge=1024)
