@@ -54,22 +54,27 @@ def start(environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
         )
 
 
-async def accept(engines: Engines) -> set[str]:
-    """Messages through the gate, each with a subject of its own."""
+async def accept(engines: Engines) -> set[tuple[str, str]]:
+    """Messages through the gate, each with a subject of its own, every fourth to two domains: subjects and addresses."""
     bus = await EventBus.connect(engines.nats.url, name="test")
     await bus.ensure_stream()
     spool = Spool(engines.seaweed.store(), bus)
     tenants = [str(uuid4()) for _ in range(3)]
     subjects = [uuid4().hex for _ in range(MESSAGES)]
 
+    def addresses(number: int) -> list[str]:
+        domains = [number % DOMAINS, (number + 1) % DOMAINS][: 1 if number % 4 else 2]
+        return [f"r{number}@d{domain}.killed.test" for domain in domains]
+
     async def one(number: int, subject: str) -> None:
-        address = f"r{number}@d{number % DOMAINS}.killed.test"
         await spool.accept(
             Letter(
                 queue_id=new_queue_id(),
                 # Nobody is told of anything.
                 reverse_path="",
-                recipients=(Recipient(address, address, tenants[number % 3], None),),
+                recipients=tuple(
+                    Recipient(address, address, tenants[number % 3], None) for address in addresses(number)
+                ),
                 content=f"Subject: {subject}\r\nFrom: <s@ours.test>\r\n\r\nhello\r\n".encode(),
                 trace_prefix=b"",
                 source=Source.SUBMISSION,
@@ -81,7 +86,7 @@ async def accept(engines: Engines) -> set[str]:
         some = enumerate(subjects[start : start + 500], start)
         await asyncio.gather(*(one(number, subject) for number, subject in some))
     await bus.close()
-    return set(subjects)
+    return {(subject, address) for number, subject in enumerate(subjects) for address in addresses(number)}
 
 
 async def left_over(engines: Engines) -> int:
@@ -94,9 +99,13 @@ async def left_over(engines: Engines) -> int:
     return int(count)
 
 
-def taken(sink: SmtpSink) -> Counter[str]:
+def taken(sink: SmtpSink) -> Counter[tuple[str, str]]:
     with sink.lock:
-        return Counter(each.content.split(b"\r\n")[0].decode()[9:] for each in sink.taken)
+        return Counter(
+            (each.content.split(b"\r\n")[0].decode()[9:], line.partition("<")[2].partition(">")[0])
+            for each in sink.taken
+            for line in each.recipients
+        )
 
 
 def wait(sink: SmtpSink, count: int) -> None:
@@ -155,7 +164,7 @@ async def test_nothing_is_lost_while_processes_are_killed(engines: Engines, tmp_
             codes = [process.wait(20) for process in processes]
     found = taken(sink)
     print(
-        f"{MESSAGES} messages, {KILLS} processes killed: {len(wanted - set(found))} lost, "
+        f"{MESSAGES} messages, {len(wanted)} recipients, {KILLS} processes killed: {len(wanted - set(found))} lost, "
         f"{sum(found.values()) - len(wanted)} came twice; at most {KILLS * AT_ONCE} connections were cut"
     )
     assert set(found) == wanted

@@ -80,10 +80,14 @@ def relay(dns: DnsServer, blobs: BlobStore, port: int, **values: object) -> Rela
 async def deliver(
     one: Relay, sent: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str = ""
 ) -> list[Outcome]:
-    delivery = await one.deliver(sent, domain, recipients, route)
-    assert delivery.attempts
+    outcomes: list[Outcome] = []
+    while recipients:
+        delivery = await one.deliver(sent, domain, recipients, route)
+        assert delivery.attempts
+        outcomes += delivery.outcomes
+        recipients = delivery.rest
     await one.close()
-    return delivery.outcomes
+    return outcomes
 
 
 def fates(outcomes: list[Outcome]) -> list[tuple[str, Verdict, str]]:

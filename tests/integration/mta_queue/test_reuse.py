@@ -81,11 +81,16 @@ async def test_a_peer_may_take_few_recipients_at_once(
     recipients = tuple(f"u{number}@y.test" for number in range(3))
     with SmtpSink(script=dict(script)) as sink:
         one = relay(dns, blobs, sink.port)
-        delivery = await one.deliver(await letter(blobs, *recipients), "y.test", recipients)
+        sent = await letter(blobs, *recipients)
+        first = await one.deliver(sent, "y.test", recipients)
+        # What was taken is written down before the rest is sent.
+        assert first.rest == recipients[2:]
+        delivery = await one.deliver(sent, "y.test", first.rest)
         await one.close()
-    assert {each.address: each.verdict for each in delivery.outcomes} == dict.fromkeys(
+    assert {each.address: each.verdict for each in [*first.outcomes, *delivery.outcomes]} == dict.fromkeys(
         recipients, Verdict.DELIVERED
     )
+    assert delivery.rest == ()
     assert [len(taken.recipients) for taken in sink.taken] == [2, 1]
     assert len(sink.sessions) == 1
 

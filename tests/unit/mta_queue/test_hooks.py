@@ -11,6 +11,7 @@ from mta_queue.adapters.recording import FirstResult
 from mta_queue.core.events import encode, of_results
 from mta_queue.core.hooks import Hook, HookInvalid, again_seconds, check_events, check_url, signature
 from mta_queue.core.outcome import Outcome, Verdict
+from mta_queue.ports import TakenOver
 
 from tests.support.queued import letter
 
@@ -83,6 +84,8 @@ def test_what_happened_in_order() -> None:
         Outcome("c@x.test", Verdict.FAILED, Reply.of(550, "5.1.0", "Suppressed: manual on 2026-01-01"), ""),
     ]
     found = list(firsts_events([FirstResult(spooled.envelope, payload, settled, [], [])]))
+    before = FirstResult(spooled.envelope, payload, settled, [], [], TakenOver.BEFORE)
+    assert [each["type"] for each in firsts_events([before])] == [each["type"] for each in found[1:]]
     assert [each["type"] for each in found] == ["queued", "delivered", "bounced", "suppressed"]
     assert found[0]["recipients"] == ["a@x.test", "b@x.test", "c@x.test", "d@x.test"]
     assert found[2]["kind"] == "bad-mailbox"

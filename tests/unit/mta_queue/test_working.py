@@ -3,9 +3,10 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -23,7 +24,7 @@ from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.firsts import Firsts
 from mta_queue.edge.laters import Laters
 from mta_queue.edge.slots import Slots
-from mta_queue.ports import Due, Item, Part, Postponed, PutOff, Taken
+from mta_queue.ports import Due, Item, Part, Postponed, PutOff, Taken, TakenOver
 from pgkit import DatabaseUnavailable
 from spool import OwnCopies, SpooledLetter, decode
 from spool.codec import encode, facts_to_wire
@@ -87,9 +88,13 @@ class World:
         self.put_backs: list[tuple[str, datetime]] = []
         self.forgotten = 0
         self.database_away = False
+        self.unwritten: set[str] = set()
+        self.takings: list[TakenOver] = []
+        # So many recipients are asked for at once.
+        self.at_once = 1000
         self.parts: list[tuple[tuple[str, ...], bool]] = []
         self.lease_lost = False
-        self.answers: dict[str, Reply] = {}
+        self.answers: dict[str, Reply | Exception] = {}
         self.rules = Rules({}, {}, SCHEDULE)
         self.slots = Slots(8, Caps(a_destination=2, a_tenant=4))
         world = cast(Any, self)
@@ -143,7 +148,8 @@ class World:
         reply = self.answers.get(recipients[0]) or self.replies.get(domain, OK)
         if isinstance(reply, Exception):
             raise reply
-        return Delivery(all_alike(recipients, reply, "mx"), [], self.dead_until.get(domain))
+        now, rest = recipients[: self.at_once], recipients[self.at_once :]
+        return Delivery(all_alike(now, reply, "mx"), [], self.dead_until.get(domain), rest)
 
     def forget(self) -> None:
         self.forgotten += 1
@@ -189,9 +195,11 @@ class World:
         settled: Sequence[Outcome],
         postponed: Sequence[Postponed],
         attempts: Sequence[Attempt],
+        taken: TakenOver = TakenOver.NOW,
     ) -> None:
-        if self.database_away:
+        if self.database_away or any(each.address in self.unwritten for each in settled):
             raise DatabaseUnavailable("away")
+        self.takings.append(taken)
         self.settled += settled
         self.postponed += postponed
 
@@ -243,6 +251,14 @@ def item(domain: str, expires_at: datetime = NOW + timedelta(days=5)) -> Item:
     return Item(next(_item_ids), spooled, payload, domain, (f"a@{domain}",), 1, expires_at, 1, "")
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(10_000):
+        if holds():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it did not come to that")
+
+
 async def test_each_recipient_has_its_fate() -> None:
     world = World()
     world.replies = {"later.test": LATER, "no.test": Reply.of(550, "5.1.1", "nobody")}
@@ -259,6 +275,90 @@ async def test_each_recipient_has_its_fate() -> None:
     assert waits.next_attempt_at < waits.expires_at
     assert waits.warn_at is not None
     assert [outcome.address for due in world.told for outcome in due.outcomes] == ["c@no.test"]
+
+
+async def test_what_one_domain_took_is_written_down_though_another_keeps_us_waiting() -> None:
+    world = World()
+    world.stuck = {"slow.test"}
+    world.replies = {"no.test": Reply.of(550, "5.1.1", "nobody")}
+    message = world.send("a@slow.test", "b@fast.test", "c@no.test")
+    running = asyncio.create_task(world.firsts.run())
+    await until(lambda: len(world.settled) >= 2)
+    # Who is killed now has fast.test among what is known, and does not send to it again.
+    assert {each.address for each in world.settled} == {"b@fast.test", "c@no.test"}
+    assert (message.fate, world.slots.room_for_laters) == ("", 7)
+    world.go.set()
+    await running
+    assert message.fate == "acknowledged"
+    assert world.takings == [TakenOver.NOW, TakenOver.BEFORE, TakenOver.BEFORE]
+    assert [len(due.outcomes) for due in world.told] == [1]
+    assert world.slots.room_for_laters == 8
+
+
+async def test_a_domain_that_could_not_be_written_down_breaks_no_other_off() -> None:
+    world = World()
+    world.stuck, world.unwritten = {"slow.test"}, {"b@lost.test"}
+    message = world.send("a@slow.test", "b@lost.test")
+    running = asyncio.create_task(world.firsts.run())
+    await until(lambda: len(world.tried) >= 2)
+    assert message.fate == "", "who sends must not be forgotten"
+    world.go.set()
+    await running
+    assert message.fate == "retried"
+    assert [each.address for each in world.settled] == ["a@slow.test"]
+    assert world.slots.room_for_laters == 8
+
+
+async def test_each_transaction_is_written_down_before_the_next() -> None:
+    world = World()
+    world.at_once = 2
+    world.answers = {"c@ok.test": LATER, "e@ok.test": DatabaseUnavailable("we are killed here")}
+    message = world.send(*(f"{name}@ok.test" for name in "abcde"))
+    await world.firsts.run()
+    assert message.fate == "retried"
+    assert [each.address for each in world.settled] == ["a@ok.test", "b@ok.test"]
+    assert world.postponed == []
+    # The next time only who is not known: those who were asked to come again wait when all are done.
+    world = World()
+    world.at_once = 2
+    world.answers = {"c@ok.test": LATER}
+    world.settled_before = {"a@ok.test", "b@ok.test"}
+    message = world.send(*(f"{name}@ok.test" for name in "abcde"), deliveries=2)
+    await world.firsts.run()
+    assert [recipients[0][0] for _, recipients in world.tried] == ["c", "e"]
+    assert [each.address for each in world.settled] == ["e@ok.test"]
+    assert [each.recipients for each in world.postponed] == [("c@ok.test", "d@ok.test")]
+
+
+async def test_a_later_attempt_writes_each_transaction_down_and_stays_under_its_lease() -> None:
+    world = World()
+    world.at_once = 2
+    world.answers = {"a@ok.test": LATER}
+    spooled, payload = letter(*(f"{name}@ok.test" for name in "abcde"))
+    addresses = tuple(each.address for each in spooled.envelope.recipients)
+    world.due.append(Item(7, spooled, payload, "ok.test", addresses, 1, NOW + timedelta(days=5), 1, ""))
+    await world.laters.run()
+    assert [(len(waiting), kept) for waiting, kept in world.parts] == [(5, True), (3, True)]
+    [(_, again_at)] = world.retried
+    assert again_at is not None
+    assert [each.address for each in world.settled] == ["c@ok.test", "d@ok.test", "e@ok.test"]
+    # At the drain somebody else goes on, and a lost lease is nobody's any more.
+    for ends in ("draining", "lost"):
+        world = World()
+        world.at_once = 2
+        world.stuck, world.lease_lost = {"ok.test"}, ends == "lost"
+        world.due.append(Item(8, spooled, payload, "ok.test", addresses, 1, NOW + timedelta(days=5), 1, ""))
+        running = asyncio.create_task(world.laters.run())
+        await world.draining.wait()
+        if ends == "lost":
+            world.draining.clear()
+        world.go.set()
+        await until(partial(bool, world.parts))
+        world.draining.set()
+        await running
+        assert [(len(waiting), kept) for waiting, kept in world.parts] == [(3, ends == "lost")]
+        assert world.retried == []
+        assert len(world.tried) == 1
 
 
 async def test_what_finds_no_place_is_put_off_together_and_stops_nobody() -> None:

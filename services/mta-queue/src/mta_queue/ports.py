@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Protocol
 
 from spool import Envelope, SpooledLetter
@@ -106,6 +107,13 @@ class Taken:
     last_order: int
 
 
+class TakenOver(Enum):
+    """Whether it is told with a result that the queue has the message."""
+
+    NOW = "now"
+    BEFORE = "before"
+
+
 class Lanes(Protocol):
     """What is due, in turns. Every method raises pgkit.DatabaseUnavailable."""
 
@@ -137,8 +145,9 @@ class Queue(Protocol):
         settled: Sequence[Outcome],
         postponed: Sequence[Postponed],
         attempts: Sequence[Attempt],
+        taken: TakenOver = TakenOver.NOW,
     ) -> None:
-        """What the first attempt came to, in one transaction."""
+        """What the first attempt, or a part of it, came to, in one transaction."""
 
     async def put_off(self, untried: Sequence[PutOff]) -> None:
         """What is not tried now, of any tenants, in one transaction."""
@@ -237,7 +246,10 @@ class Outbound(Protocol):
         route: str = "",
         passage: Passage = OPEN,
     ) -> Delivery:
-        """One try for the recipients at one domain; an outcome for each. Raises BlobUnavailable, BlobMissing."""
+        """One try for the recipients at one domain; an outcome for each, save those it has left for the next call.
+
+        Raises BlobUnavailable, BlobMissing.
+        """
 
     def forget(self) -> None:
         """Hosts that were away may be there again: somebody has seen to it."""

@@ -25,7 +25,7 @@ from mta_queue.core.attempt import Attempt
 from mta_queue.core.events import Event, encode, of_results, queued
 from mta_queue.core.hooks import Hook
 from mta_queue.core.outcome import EXPIRED, Outcome, Verdict, judge
-from mta_queue.ports import Delayed, Due, Item, Part, Postponed, PutOff
+from mta_queue.ports import Delayed, Due, Item, Part, Postponed, PutOff, TakenOver
 
 OVERDUE = """
 WITH over AS (
@@ -82,8 +82,9 @@ class SqlQueue:
         settled: Sequence[Outcome],
         postponed: Sequence[Postponed],
         attempts: Sequence[Attempt],
+        taken: TakenOver = TakenOver.NOW,
     ) -> None:
-        await self._firsts.do(FirstResult(letter.envelope, payload, settled, attempts, postponed))
+        await self._firsts.do(FirstResult(letter.envelope, payload, settled, attempts, postponed, taken))
 
     async def _record_firsts(self, results: Sequence[FirstResult]) -> Sequence[None]:
         async with transaction(self._pool, OPERATOR) as connection:
@@ -275,7 +276,8 @@ def firsts_events(results: Sequence[FirstResult]) -> Iterator[Event]:
     """What first attempts came to."""
     now = datetime.now(UTC)
     for each in results:
-        yield queued(each.envelope, now)
+        if each.taken is TakenOver.NOW:
+            yield queued(each.envelope, now)
         waiting = [
             Outcome(address, Verdict.DEFERRED, parse_reply(reply, ""), postponed.last_host)
             for postponed in each.postponed

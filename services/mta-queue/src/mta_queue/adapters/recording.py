@@ -17,7 +17,7 @@ from spool import Envelope
 
 from mta_queue.core.attempt import Attempt
 from mta_queue.core.outcome import Outcome, is_to_be_told
-from mta_queue.ports import Item, Postponed, PutOff
+from mta_queue.ports import Item, Postponed, PutOff, TakenOver
 
 # Lists in lists travel as lines: an address has no line break, and neither has a reply that `reply_text` made.
 RESULTS = r"""
@@ -77,6 +77,7 @@ class FirstResult:
     settled: Sequence[Outcome]
     attempts: Sequence[Attempt]
     postponed: Sequence[Postponed]
+    taken: TakenOver = TakenOver.NOW
 
 
 @dataclass(frozen=True, slots=True)

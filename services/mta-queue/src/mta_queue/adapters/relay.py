@@ -180,11 +180,13 @@ class Relay:
             part = await self._deliver_some(letter, domain, tuple(remaining[:together]), route, trail)
             del remaining[: len(part)]
             if any(each.verdict is Verdict.DELIVERED for each in part):
-                # RFC 5321 §4.5.3.1.10: 452 after others were taken means "not so many at once"; the rest goes on now.
+                # RFC 5321 §4.5.3.1.10: 452 after others were taken means "not so many at once".
                 remaining += [each.address for each in part if each.reply.code == 452]
-                part = [each for each in part if each.reply.code != 452]
+                settled += [each for each in part if each.reply.code != 452]
+                # A process that is killed while it sends to the rest must not send to these again.
+                break
             settled += part
-        return Delivery(settled, trail.attempts, trail.dead_until())
+        return Delivery(settled, trail.attempts, trail.dead_until(), tuple(remaining))
 
     async def _deliver_some(
         self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str, trail: Trail

@@ -31,12 +31,16 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of the recipients, and the attempts it took."""
+    """What became of the recipients, and the attempts it took.
+
+    `rest` are recipients that were not asked for yet: what became of the others is to be written down first.
+    """
 
     outcomes: list[Outcome]
     attempts: list[Attempt]
     # None of the destination's hosts is there; nothing of it is tried before.
     dead_until: datetime | None = None
+    rest: tuple[str, ...] = ()
 
 
 def attempt_of(

@@ -16,7 +16,7 @@ from mta_queue.core.attempt import Delivery
 from mta_queue.core.outcome import Outcome, Verdict, all_alike, is_of_the_system
 from mta_queue.ports import Item, Part
 
-NEXT = Reply.of(451, "4.3.0", "Its copy comes after others of this domain")
+NEXT = Reply.of(451, "4.3.0", "It comes after others of this domain")
 
 
 class Copies:

@@ -10,8 +10,8 @@ and it holds up nobody behind it on the bus.
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -25,7 +25,7 @@ from spool.codec import encode, facts_to_wire
 
 from mta_queue import metrics
 from mta_queue.adapters.recording import reply_text
-from mta_queue.core.attempt import Delivery
+from mta_queue.core.attempt import Attempt
 from mta_queue.core.limits import limits_of
 from mta_queue.core.outcome import Outcome, Verdict, expired
 from mta_queue.core.shaping import NotNow
@@ -34,11 +34,13 @@ from mta_queue.core.turns import Lane
 from mta_queue.edge.attempts import Attempts
 from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.slots import Slots
-from mta_queue.ports import Postponed, PutOff, Quarantine, Queue
+from mta_queue.ports import Postponed, PutOff, Quarantine, Queue, TakenOver
 
 LOG = logs.logger("mta_queue.firsts")
 BURST = 256
 UNWELL_SECONDS = 5.0
+# Before the sweep of notices would tell of it (edge.notices).
+TOLD_TOGETHER_SECONDS = 10.0
 Groups = dict[str, tuple[str, ...]]
 
 
@@ -51,16 +53,29 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A message of the bus: recipients by domain that are tried now, and that are put off."""
+    """A message of the bus: recipients by domain that are tried now, and that are put off.
+
+    `places` are the domains that have a place still, `written` those of which something was written down.
+    """
 
     message: BusMessage
     letter: SpooledLetter
     tried: Groups
     put_off: Groups
+    places: set[str] = field(default_factory=set)
+    written: set[str] = field(default_factory=set)
 
     def lane(self, domain: str) -> Lane:
         """Where its recipients at a domain stand."""
         return Lane(self.letter.envelope.tenant_id, domain)
+
+
+@dataclass(frozen=True, slots=True)
+class Fates:
+    """What became of the recipients at a domain."""
+
+    settled: list[Outcome]
+    waiting: list[Outcome]
 
 
 class Firsts:
@@ -146,18 +161,14 @@ class Firsts:
             are_many = letter.envelope.own_copies is not None and len(recipients) > 1
             goes = not (is_early or stopped or is_away or are_many) and self._slots.enter_first(lane)
             (arrived.tried if goes else arrived.put_off)[domain] = recipients
+            if goes:
+                arrived.places.add(domain)
         return arrived
 
     async def _put_off(self, waiting: Sequence[Arrived]) -> None:
         """Many at once, in one transaction."""
         try:
-            await self._queue.put_off(
-                [
-                    PutOff(each.letter.envelope, postponed)
-                    for each in waiting
-                    for postponed in self._untried(each, {})
-                ]
-            )
+            await self._queue.put_off([put_off for each in waiting for put_off in self._untried(each)])
         except DatabaseUnavailable as error:
             LOG.warning("attempt_postponed", error=str(error))
             for each in waiting:
@@ -180,8 +191,12 @@ class Firsts:
             LOG.exception("attempt_failed", deliveries=message.deliveries)
             await message.retry_later(UNWELL_SECONDS * min(message.deliveries, 60))
         finally:
-            for domain in arrived.tried:
-                self._slots.leave_first(arrived.lane(domain))
+            for domain in list(arrived.places):
+                self._leave(arrived, domain)
+
+    def _leave(self, arrived: Arrived, domain: str) -> None:
+        arrived.places.discard(domain)
+        self._slots.leave_first(arrived.lane(domain))
 
     async def _poison(self, message: BusMessage, reason: str) -> None:
         try:
@@ -210,82 +225,129 @@ class Firsts:
             keeper.cancel()
 
     async def _first_attempt(self, arrived: Arrived) -> None:
-        letter = arrived.letter
-        envelope = letter.envelope
-        settled: list[Outcome] = []
-        deferred: list[Outcome] = []
-        asked = await asyncio.gather(*(self._attempt(letter, each) for each in arrived.tried.items()))
-        made = dict(zip(arrived.tried, asked, strict=True))
-        refused = {domain: each.until for domain, each in made.items() if isinstance(each, NotNow)}
-        results = {domain: each for domain, each in made.items() if not isinstance(each, NotNow)}
-        postponed = self._untried(arrived, refused)
-        now = datetime.now(UTC)
-        for domain, delivery in results.items():
-            waiting = [outcome for outcome in delivery.outcomes if outcome.verdict is Verdict.DEFERRED]
-            settled += [outcome for outcome in delivery.outcomes if outcome.verdict is not Verdict.DEFERRED]
-            if not waiting:
-                continue
-            schedule = self._rules.now.schedule_of(envelope.tenant_id, domain)
-            limits = limits_of(schedule, envelope)
-            next_attempt_at = schedule.next_attempt(1, now, limits.expires_at, self._chance)
-            if next_attempt_at is None:
-                settled += [expired(outcome) for outcome in waiting]
-                continue
-            deferred += waiting
-            recipients = tuple(outcome.address for outcome in waiting)
-            postponed.append(
-                Postponed(
-                    domain=domain,
-                    payload=_payload(letter, recipients),
-                    recipients=recipients,
-                    replies=tuple(reply_text(outcome.reply) for outcome in waiting),
-                    attempts=1,
-                    next_attempt_at=next_attempt_at,
-                    expires_at=limits.expires_at,
-                    warn_at=limits.warn_at,
-                    last_host=waiting[-1].host,
-                )
-            )
-        attempts = [attempt for delivery in results.values() for attempt in delivery.attempts]
-        await self._queue.record_first(letter, arrived.message.payload, settled, postponed, attempts)
-        await self._attempts.tell(envelope, arrived.message.payload, settled, deferred)
-        for domain, delivery in results.items():
-            await self._attempts.mind(domain, delivery)
-
-    async def _attempt(self, letter: SpooledLetter, group: tuple[str, tuple[str, ...]]) -> Delivery | NotNow:
+        """One attempt for each domain, side by side; each is written down when it is over, whatever the others do."""
+        if arrived.put_off:
+            await self._queue.put_off(self._untried(arrived))
+            arrived.written.update(arrived.put_off)
+        if len(arrived.tried) == 1:
+            [(domain, recipients)] = arrived.tried.items()
+            await self._tell(arrived, [await self._at_domain(arrived, domain, recipients)])
+            return
+        under_way = {asyncio.create_task(self._at_domain(arrived, *each)) for each in arrived.tried.items()}
+        faults: list[BaseException] = []
+        # Who is told, is told of all that is soon over at once.
+        seconds: float | None = TOLD_TOGETHER_SECONDS
         try:
-            return await self._attempts.make(letter, *group)
-        except NotNow as refused:
-            return refused
+            while under_way:
+                when = asyncio.FIRST_COMPLETED if seconds is None else asyncio.ALL_COMPLETED
+                over, under_way = await asyncio.wait(under_way, timeout=seconds, return_when=when)
+                seconds = None
+                faults += [error for task in over if (error := task.exception()) is not None]
+                await self._tell(arrived, [task.result() for task in over if task.exception() is None])
+        finally:
+            for task in under_way:
+                task.cancel()
+        if faults:
+            raise faults[0]
 
-    def _untried(self, arrived: Arrived, refused: Mapping[str, datetime]) -> list[Postponed]:
-        """What is put off: due at once, at the moment that its sender set, or when its site may take it (`refused`)."""
+    async def _tell(self, arrived: Arrived, fates: Sequence[Fates]) -> None:
+        settled = [each for fate in fates for each in fate.settled]
+        waiting = [each for fate in fates for each in fate.waiting]
+        if settled or waiting:
+            await self._attempts.tell(arrived.letter.envelope, arrived.message.payload, settled, waiting)
+
+    async def _at_domain(self, arrived: Arrived, domain: str, recipients: tuple[str, ...]) -> Fates:
+        """Each transaction is written down before the next one: who is killed repeats only what was under way."""
+        letter, envelope = arrived.letter, arrived.letter.envelope
+        fates = Fates([], [])
+        try:
+            while True:
+                try:
+                    made = await self._attempts.make(letter, domain, recipients)
+                except NotNow as refused:
+                    untried = self._postponed(arrived, domain, fates.waiting, recipients, refused.until)
+                    await self._write(arrived, domain, [], [untried], [])
+                    return fates
+                settled = [each for each in made.outcomes if each.verdict is not Verdict.DEFERRED]
+                fates.waiting.extend(each for each in made.outcomes if each.verdict is Verdict.DEFERRED)
+                recipients = made.rest
+                postponed: list[Postponed] = []
+                if not recipients and fates.waiting:
+                    schedule = self._rules.now.schedule_of(envelope.tenant_id, domain)
+                    limits = limits_of(schedule, envelope)
+                    next_at = schedule.next_attempt(1, datetime.now(UTC), limits.expires_at, self._chance)
+                    if next_at is None:
+                        settled += [expired(each) for each in fates.waiting]
+                        fates.waiting.clear()
+                    else:
+                        postponed.append(self._postponed(arrived, domain, fates.waiting, (), next_at))
+                await self._write(arrived, domain, settled, postponed, made.attempts)
+                fates.settled.extend(settled)
+                if not recipients:
+                    await self._attempts.mind(domain, made)
+                    return fates
+        finally:
+            self._leave(arrived, domain)
+
+    async def _write(
+        self,
+        arrived: Arrived,
+        domain: str,
+        settled: Sequence[Outcome],
+        postponed: Sequence[Postponed],
+        attempts: Sequence[Attempt],
+    ) -> None:
+        taken = TakenOver.BEFORE if arrived.written else TakenOver.NOW
+        arrived.written.add(domain)
+        await self._queue.record_first(
+            arrived.letter, arrived.message.payload, settled, postponed, attempts, taken
+        )
+
+    def _untried(self, arrived: Arrived) -> list[PutOff]:
+        """What is put off: due at once, at the moment that its sender set, or when its destination may be there."""
         now = datetime.now(UTC)
         envelope = arrived.letter.envelope
-        made: list[Postponed] = []
-        untried = arrived.put_off | {domain: arrived.tried[domain] for domain in refused}
-        for domain, recipients in untried.items():
-            limits = limits_of(self._rules.now.schedule_of(envelope.tenant_id, domain), envelope)
-            released_at = envelope.wishes.release_at if envelope.wishes.is_held(now) else None
-            made.append(
-                Postponed(
-                    domain=domain,
-                    payload=_payload(arrived.letter, recipients),
-                    recipients=recipients,
-                    replies=("",) * len(recipients),
-                    attempts=0,
-                    # Into the lane of a destination that is away without waking it.
-                    next_attempt_at=refused.get(domain)
-                    or released_at
-                    or self._attempts.away_until(domain, now)
-                    or now,
-                    expires_at=limits.expires_at,
-                    warn_at=limits.warn_at,
-                    last_host="",
-                    release_at=released_at,
-                )
+        released_at = envelope.wishes.release_at if envelope.wishes.is_held(now) else None
+        return [
+            # Into the lane of a destination that is away without waking it.
+            PutOff(
+                envelope,
+                self._postponed(
+                    arrived,
+                    domain,
+                    (),
+                    recipients,
+                    released_at or self._attempts.away_until(domain, now) or now,
+                ),
             )
-        return made
+            for domain, recipients in arrived.put_off.items()
+        ]
+
+    def _postponed(
+        self,
+        arrived: Arrived,
+        domain: str,
+        waiting: Sequence[Outcome],
+        untried: tuple[str, ...],
+        next_attempt_at: datetime,
+    ) -> Postponed:
+        """An item for who was asked to come again, and who was not tried."""
+        envelope = arrived.letter.envelope
+        limits = limits_of(self._rules.now.schedule_of(envelope.tenant_id, domain), envelope)
+        recipients = (*(each.address for each in waiting), *untried)
+        is_held = not waiting and envelope.wishes.is_held(datetime.now(UTC))
+        return Postponed(
+            domain=domain,
+            payload=_payload(arrived.letter, recipients),
+            recipients=recipients,
+            replies=(*(reply_text(each.reply) for each in waiting), *("" for _ in untried)),
+            attempts=1 if waiting else 0,
+            next_attempt_at=next_attempt_at,
+            expires_at=limits.expires_at,
+            warn_at=limits.warn_at,
+            last_host=waiting[-1].host if waiting else "",
+            release_at=envelope.wishes.release_at if is_held else None,
+        )
 
 
 def _payload(letter: SpooledLetter, recipients: tuple[str, ...]) -> bytes:

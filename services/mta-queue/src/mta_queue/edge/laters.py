@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from blobstore import BlobUnavailable
@@ -10,11 +11,11 @@ from pgkit import DatabaseUnavailable
 from servicekit import logs
 
 from mta_queue.core.attempt import Delivery
-from mta_queue.core.outcome import Verdict, expired
+from mta_queue.core.outcome import Outcome, Verdict, all_alike, expired
 from mta_queue.core.shaping import NotNow
 from mta_queue.core.turns import Lane
 from mta_queue.edge.attempts import Attempts
-from mta_queue.edge.copies import Copies
+from mta_queue.edge.copies import NEXT, Copies
 from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.slots import Slots
 from mta_queue.ports import Item, Lanes, Part, Queue
@@ -167,7 +168,7 @@ class Laters:
     async def _attempted(self, item: Item) -> Delivery | None:
         """An attempt for all its recipients; None: it is written down already. Raises as Attempts.make does."""
         if item.letter.envelope.own_copies is None or len(item.recipients) == 1:
-            return await self._attempts.make(item.letter, item.domain, item.recipients, item.route)
+            return await self._in_parts(item)
         lane, places = _lane(item), 1
         while places < COPIES_AT_ONCE and self._slots.enter_more(lane):
             places += 1
@@ -182,6 +183,26 @@ class Laters:
         finally:
             for _ in range(places - 1):
                 self._slots.leave_later(lane)
+
+    async def _in_parts(self, item: Item) -> Delivery | None:
+        """As many transactions as it takes. Each is written down before the next one: who is killed repeats none of them."""
+        waiting: list[Outcome] = []
+        recipients = item.recipients
+        while True:
+            made = await self._attempts.make(item.letter, item.domain, recipients, item.route)
+            if not made.rest:
+                return replace(made, outcomes=[*waiting, *made.outcomes])
+            waiting += [each for each in made.outcomes if each.verdict is Verdict.DEFERRED]
+            recipients = made.rest
+            goes_on = not self._draining.is_set()
+            part = Part(
+                settled=[each for each in made.outcomes if each.verdict is not Verdict.DEFERRED],
+                waiting=[*waiting, *all_alike(recipients, NEXT)],
+                attempts=made.attempts,
+                kept_until=self._clock() + timedelta(seconds=self._lease_seconds) if goes_on else None,
+            )
+            if not (await self._write(item, part) and goes_on):
+                return None
 
     async def _write(self, item: Item, part: Part) -> bool:
         """A part of it; False: another process has it."""
