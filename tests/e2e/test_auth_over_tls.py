@@ -82,6 +82,17 @@ def test_a_login_by_scram(platform: Platform, user: Account, way: str, right: bo
 
 
 @needs("swaks")
+@pytest.mark.parametrize("way", WAYS)
+def test_what_keeps_passwords_in_clear_is_not_offered(platform: Platform, user: Account, way: str) -> None:
+    """CRAM-MD5 and its like need the password itself on our side; swaks, told to use nothing else, sends none."""
+    name, options = WAYS[way]
+    weak = ("--auth", "CRAM-MD5,CRAM-SHA1,DIGEST-MD5", "--auth-user", user.address, "--auth-password", "x")
+    code, said = swaks(platform, getattr(platform.ports, name), *options, *weak, "--from", user.address)
+    assert code == 28, said
+    assert not [line for line in said.splitlines() if line.lstrip(" ~->").startswith("AUTH ")]
+
+
+@needs("swaks")
 @pytest.mark.parametrize("options", [(), ("--tls",)], ids=["clear", "starttls"])
 def test_no_login_at_the_mx_door(platform: Platform, options: tuple[str, ...]) -> None:
     login = ("--auth", "PLAIN", "--auth-user", "x@y.test", "--auth-password", "secret")

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from directoryclient import Disposition, Identity, Resolution, Target, Unavailable
@@ -169,7 +170,18 @@ def settings(**values: object) -> Settings:
         "allow_plaintext_login": "loopback",
         "hostname": "gate.test",
     }
-    return Settings(**{**defaults, **values})  # type: ignore[arg-type]
+    given = {**defaults, **values}
+    try:
+        return _made(tuple(given.items()))
+    except TypeError:
+        # Among the values are some that cannot be remembered by.
+        return Settings(**given)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=64)
+def _made(given: tuple[tuple[str, object], ...]) -> Settings:
+    """Reading settings takes longer than most sessions."""
+    return Settings(**dict(given))  # type: ignore[arg-type]
 
 
 class FakeQuestions:

@@ -35,6 +35,8 @@ PLACES = [
     (HELLO, MAIL, b'RCPT TO:<"{}"@foo.com>\r\n'),
     (HELLO, MAIL, b"RCPT TO:<jones@{}>\r\n"),
     (HELLO, MAIL, b"RCPT TO:<jones@foo.com> {}\r\n"),
+    (HELLO, b"NOOP {}\r\n", b"HELP {}\r\n", b"VRFY {}\r\n", b"EXPN {}\r\n", b"{}\r\n", MAIL, JONES),
+    (HELLO, b"XCLIENT NAME={}\r\n", b"XCLIENT ADDR={}\r\n", b"XCLIENT PORT={}\r\n", HELLO, MAIL, JONES),
 ]
 # The same of a user, who may ask to be told.
 OF_USERS = [
@@ -43,7 +45,9 @@ OF_USERS = [
     (b"MAIL FROM:<jones@foo.com> AUTH={}\r\n", JONES),
     (b"MAIL FROM:<jones@foo.com> BY={}\r\n", JONES),
     (b"MAIL FROM:<jones@foo.com> HOLDUNTIL={}\r\n", JONES),
+    (b"MAIL FROM:<jones@foo.com> HOLDFOR={}\r\n", JONES),
     (b"MAIL FROM:<jones@foo.com> MT-PRIORITY={}\r\n", JONES),
+    (b"VRFY {}\r\n", b"EXPN {}@foo.com\r\n", b"AUTH {}\r\n", b"MAIL FROM:<jones@foo.com>\r\n", JONES),
     (b"MAIL FROM:<jones@foo.com>\r\n", b"RCPT TO:<jones@foo.com> ORCPT=rfc822;{}\r\n"),
     (b"MAIL FROM:<jones@foo.com>\r\n", b"RCPT TO:<jones@foo.com> ORCPT={};x\r\n"),
     (b"MAIL FROM:<jones@foo.com>\r\n", b"RCPT TO:<jones@foo.com> NOTIFY={}\r\n"),
@@ -85,18 +89,28 @@ def clean(gate: FakeGate) -> bool:
     return True
 
 
+def are_replies(said: bytes) -> bool:
+    """Whether every line is one of ours: nothing that was said came back as a line of its own."""
+    return all(
+        line[:3].isdigit() and not set(line) & set(b"\r\n\0\x0b\x1b\x7f") for line in said.split(b"\r\n")[:-1]
+    )
+
+
 @pytest.mark.parametrize("evil", EVIL)
 def test_no_line_break_and_no_nul_gets_through_in_any_place(evil: bytes) -> None:
     for place in PLACES:
         chunks = [line.replace(b"{}", evil) for line in place]
         # What follows must be answered as if nothing had been: a line of its own was made of nothing.
-        said, gate, _ = converse(Role.MX, [*chunks, *WHOLE])
+        # XCLIENT is taken from here, so that its values are looked at.
+        said, gate, _ = converse(Role.MX, [*chunks, *WHOLE], xclient_networks=("127.0.0.1",))
         assert clean(gate), (place, said)
+        assert are_replies(said), (place, said)
         assert b"victim" not in b"".join(each.content for each in gate.letters)
     for place in OF_USERS:
         chunks = [line.replace(b"{}", evil) for line in place]
         said, gate, _ = converse(Role.MSA, [HELLO, LOGIN, *chunks, *WHOLE], dsn_roles=("msa",))
         assert clean(gate), (place, said)
+        assert are_replies(said), (place, said)
 
 
 @given(st.binary(max_size=60), st.sampled_from(PLACES))

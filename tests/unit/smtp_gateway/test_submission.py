@@ -326,7 +326,7 @@ def test_exactly_the_blind_fields_are_cut(header: list[bytes], rest: bytes) -> N
 
 @given(st.binary(max_size=200))
 def test_any_octets_have_an_answer(content: bytes) -> None:
-    refuse_header(content, 1000)
+    refuse_header(content, 1000, 100)
     heading = read_heading(content)
     assert isinstance(heading, Heading | Reply)
     heading = read_heading(b"From: " + content)

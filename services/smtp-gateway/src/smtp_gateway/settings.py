@@ -39,6 +39,11 @@ class Settings(
     )
     judge_seconds: float = Field(90.0, description="so long an answer of it is waited for", gt=0, le=300)
     hostname: str = Field("localhost", description="the name we greet with and put into Received")
+    postmaster: str = Field(
+        "",
+        description="an address of ours for mail to <postmaster> without a domain (RFC 5321 §4.5.1); empty: the postmaster of "
+        "our hostname's domain, or of the one above it",
+    )
     mx_port: int = Field(25, description="mail from the world, for our own domains", ge=0, le=65535)
     submission_port: int = Field(587, description="mail from users, with STARTTLS (RFC 6409)", ge=0, le=65535)
     submissions_port: int = Field(
@@ -86,6 +91,9 @@ class Settings(
     header_octets: int = Field(
         256 * 1024, description="the largest header of a message, trace fields included", ge=32 * 1024
     )
+    header_field_octets: int = Field(
+        100 * 1024, description="the largest field of a header, as Postfix's header_size_limit", ge=4 * 1024
+    )
     errors: int = Field(20, description="5yz answers before a session is ended", ge=1)
     junk_commands: int = Field(
         100,
@@ -96,7 +104,9 @@ class Settings(
         50, description="Received fields before a message is called a loop (RFC 5321 §6.3)", ge=10
     )
     command_seconds: float = Field(
-        300.0, description="longest wait for a command (RFC 5321 §4.5.3.2.7)", gt=0
+        300.0,
+        description="longest time for a whole command, from our last answer on (RFC 5321 §4.5.3.2.7)",
+        gt=0,
     )
     data_octets_per_second: int = Field(500, description="slower than this, after a minute, is cut off", ge=0)
     login_failures: int = Field(5, description="wrong passwords before a session is ended", ge=1)

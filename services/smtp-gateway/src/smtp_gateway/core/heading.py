@@ -15,6 +15,7 @@ from mailproto.smtp.reply import Reply
 NOT_ONE_FROM = Reply.of(550, "5.6.0", "A message has one From field (RFC 5322 3.6)")
 NO_FROM = Reply.of(550, "5.6.0", "A message has a From field with an address (RFC 5322 3.6)")
 TOO_LONG = Reply.of(552, "5.3.4", "The header is too big")
+FIELD_TOO_LONG = Reply.of(552, "5.3.4", "A field of the header is too big")
 CONTINUED = Reply.of(550, "5.6.0", "A message does not begin with white space")
 TOO_MANY_AUTHORS = Reply.of(550, "5.6.0", "That are too many authors")
 
@@ -50,7 +51,7 @@ class Heading:
         return frozenset().union(*self.named.values())
 
 
-def refuse_header(content: bytes, limit_octets: int) -> Reply | None:
+def refuse_header(content: bytes, limit_octets: int, field_limit_octets: int) -> Reply | None:
     """What every door refuses: a header that two readers may read in two ways, or one without measure."""
     if content[:1] in (b" ", b"\t"):
         # It would continue the trace field that we put in front.
@@ -58,7 +59,20 @@ def refuse_header(content: bytes, limit_octets: int) -> Reply | None:
     octets = header_end(content) or len(content)
     if octets > limit_octets:
         return TOO_LONG
+    if octets > field_limit_octets and _longest_field(content[:octets]) > field_limit_octets:
+        return FIELD_TOO_LONG
     return NOT_ONE_FROM if len(FROM.findall(content, 0, octets)) > 1 else None
+
+
+def _longest_field(header: bytes) -> int:
+    """Octets of the longest field, with its continuation lines."""
+    longest = start = 0
+    while start < len(header):
+        end = header.find(b"\n", start) + 1 or len(header)
+        while header[end : end + 1] in (b" ", b"\t"):
+            end = header.find(b"\n", end) + 1 or len(header)
+        longest, start = max(longest, end - start), end
+    return longest
 
 
 def read_heading(content: bytes) -> Heading | Reply:

@@ -34,6 +34,7 @@ DISABLED = Reply.of(550, "5.2.1", "The recipient takes no mail now")
 LOOP = Reply.of(550, "5.4.6", "The recipient's forwarding leads back to itself")
 AUTH_FIRST = Reply.of(530, "5.7.0", "Authenticate first")
 NOT_YOURS = Reply.of(550, "5.7.1", "That sender address is not yours")
+UNQUALIFIED = Reply.of(554, "5.1.2", "The recipient's domain is not fully qualified (RFC 6409 4.2)")
 TOO_MANY = Reply.of(452, "4.5.3", "Too many recipients")
 REFUSALS = {
     Disposition.UNKNOWN: UNKNOWN,
@@ -74,6 +75,8 @@ class Transaction:
             case Disposition.REMOTE:
                 if role is not Role.MSA or who is None:
                     return NO_RELAY
+                if is_unqualified(given):
+                    return UNQUALIFIED
                 new = [Recipient(given, given, who.account.tenant_id, None, request)]
             case Disposition.DELIVER if self.reverse_path and is_rewritten(given) and _leads_out(resolution):
                 return NOTICES_ONLY
@@ -93,11 +96,18 @@ class Transaction:
             case _:
                 assert_never(resolution.disposition)
         keyed = {(each.address if each.account_id is None else "", each.account_id): each for each in new}
-        if len(self.recipients.keys() | keyed.keys()) > self.targets_allowed:
+        # An alias of more than that is taken alone: else it would be told to come again for ever.
+        if self.recipients and len(self.recipients.keys() | keyed.keys()) > self.targets_allowed:
             return TOO_MANY
         for key, recipient in keyed.items():
             self.recipients.setdefault(key, recipient)
         return RECIPIENT_OK
+
+
+def is_unqualified(address: str) -> bool:
+    """Whether its domain is a single label: nobody else knows it by that."""
+    domain = address.rpartition("@")[2]
+    return "." not in domain and not domain.startswith("[")
 
 
 def is_rewritten(address: str) -> bool:

@@ -47,7 +47,7 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
     if trace.count_hops(content) > needs.settings.hops:
         metrics.REFUSED.labels(visit.role.value, "loop").inc()
         return LOOP
-    refusal = refuse_header(content, needs.settings.header_octets)
+    refusal = refuse_header(content, needs.settings.header_octets, needs.settings.header_field_octets)
     heading = None
     if refusal is None and visit.who is not None:
         content = without_forged(needs, content)

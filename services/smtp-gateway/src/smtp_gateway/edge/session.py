@@ -31,6 +31,7 @@ from smtp_gateway.edge.guard import Guard
 from smtp_gateway.edge.intake import Intake
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.owning import may_be_envelope
+from smtp_gateway.edge.postmaster import with_postmaster
 from smtp_gateway.edge.sender_domain import SenderDomain
 from smtp_gateway.edge.suppressing import refuse_suppressed
 from smtp_gateway.edge.visit import Visit
@@ -60,6 +61,8 @@ class Session:
         self._who: Identity | None = None
         self._transaction: Transaction | None = None
         self._login_failures = 0
+        # Until then a whole command must have come.
+        self._command_due = 0.0
         self._intake = Intake(needs)
         self._allowance = Allowance(needs.controls, needs.settings, role)
         self._sender_domain = SenderDomain(needs, role)
@@ -109,6 +112,9 @@ class Session:
             self._machine.feed(client.early)
             while await self._handle_events():
                 await self._send()
+                if self._machine.reads_message:
+                    # How slowly a message may come is for the intake to say.
+                    self._count_command()
                 data = await self._read()
                 if not data:
                     return
@@ -146,12 +152,16 @@ class Session:
             await self._guard.slow_down()
             self._connection.write(output)
             await self._connection.drain(self._needs.settings.command_seconds)
+            self._count_command()
+
+    def _count_command(self) -> None:
+        """The time for the next command begins. Octets alone give a client no more of it."""
+        self._command_due = self._needs.clock() + self._needs.settings.command_seconds
 
     async def _read(self) -> bytes:
         """What came; b"" when the session is over, the reason said."""
-        deadline = self._needs.clock() + self._needs.settings.command_seconds
         while True:
-            wait = deadline - self._needs.clock()
+            wait = self._command_due - self._needs.clock()
             if wait <= 0:
                 return await self._say_last(TIMED_OUT)
             try:
@@ -284,26 +294,26 @@ class Session:
     async def _rcpt(self, event: events.RcptAsked) -> None:
         assert self._transaction is not None
         try:
-            resolutions = await self._needs.directory.resolve(event.forward_paths)
-            unwanted = await refuse_suppressed(self._needs, self._who, event.forward_paths, resolutions)
+            rcpts = await with_postmaster(self._needs, self._who, event.rcpts)
+            paths = tuple(rcpt.forward_path for rcpt in rcpts)
+            resolutions = await self._needs.directory.resolve(paths)
+            unwanted = await refuse_suppressed(self._needs, self._who, paths, resolutions)
         except Unavailable as error:
             LOG.warning("recipients_unresolved", error=str(error))
             self._machine.answer_rcpt(roles.refuse_all(event.forward_paths, roles.UNWELL))
             return
         hello = "" if self._machine.hello is None else self._machine.hello.name
-        refusals = await self._guard.recipients(
-            event.forward_paths, resolutions, self._transaction.reverse_path, hello
-        )
+        refusals = await self._guard.recipients(paths, resolutions, self._transaction.reverse_path, hello)
         replies = [
             refusal
             or suppressed
             or await self._refuse_full(resolution)
             or self._name(self._transaction, rcpt, resolution)
             for rcpt, resolution, refusal, suppressed in zip(
-                event.rcpts, resolutions, refusals, unwanted, strict=True
+                rcpts, resolutions, refusals, unwanted, strict=True
             )
         ]
-        for path, reply in zip(event.forward_paths, replies, strict=True):
+        for path, reply in zip(paths, replies, strict=True):
             metrics.RECIPIENTS.labels(self._role.value, "accepted" if reply.is_positive else "refused").inc()
             if not reply.is_positive:
                 LOG.info("recipient_refused", connection=self._connection.id, code=reply.code, recipient=path)
