@@ -150,14 +150,23 @@ def test_two_on_holiday_answer_each_other_once_at_most(platform: Platform) -> No
     assert len(mailbox(platform, users[1], "INBOX", 3)) == 3, "no answer to an answer"
 
 
-@pytest.mark.parametrize("command", ["reject", "ereject"])
-def test_a_refusal_tells_the_sender_why(platform: Platform, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "title", "said"),
+    [
+        # RFC 5429 §2.2.1 and §2.1.2.
+        ("reject", "Refused mail", b"Disposition: automatic-action/MDN-sent-automatically; deleted\r\n"),
+        ("ereject", "Undelivered mail: returned to sender", b"Action: failed\r\nStatus: 5.7.1\r\n"),
+    ],
+)
+def test_a_refusal_tells_the_sender_why(platform: Platform, command: str, title: str, said: bytes) -> None:
     [sender, user] = platform.create_accounts([f"seller-{command}", f"strict-{command}"])
     with sieve(platform, user) as client:
         client.run(f'require "{command}"; {command} "No offers, please.";')
     send(platform, sender.address, user.address, "an offer")
-    notice = wait_for_subject(platform, sender.address, sender.password, "Refused mail")
-    assert b"No offers, please." in notice
+    notice = wait_for_subject(platform, sender.address, sender.password, title)
+    assert b"refused by the recipient's mail filtering program. The reason given" in notice
+    assert b"\r\n\r\nNo offers, please." in notice
+    assert said in notice
     with imap(platform, user) as session:
         assert session.select("INBOX")[1] == [b"0"]
 

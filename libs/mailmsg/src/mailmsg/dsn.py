@@ -17,6 +17,7 @@ from enum import Enum
 from mailmsg.compose import encode_text, field
 from mailmsg.date import format_date
 
+MAX_REASON_LINES = 200
 MAX_RETURNED_OCTETS = 64 * 1024
 """Of a longer header only the beginning is returned, to a whole line."""
 
@@ -38,7 +39,8 @@ class RecipientStatus:
     """One recipient's fate. `status` is an enhanced code (RFC 3463); `diagnostic` the peer's SMTP reply as text.
 
     `original_address` is what the sender wrote, where the address was changed on the way (an alias);
-    `original_recipient` what ORCPT said, decoded: `type;address` (RFC 3461 §4.2).
+    `original_recipient` what ORCPT said, decoded: `type;address` (RFC 3461 §4.2). `reason`: what the recipient's filter
+    says to the sender (RFC 5429 §2.1.2), in as many lines as it has.
     """
 
     address: str
@@ -48,6 +50,7 @@ class RecipientStatus:
     original_address: str = ""
     original_recipient: str = ""
     last_attempt_at: datetime | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,14 @@ def _listed(recipients: Sequence[RecipientStatus]) -> list[str]:
         if recipient.diagnostic:
             host = f"{_clean(recipient.remote_mta)} said: " if recipient.remote_mta else ""
             lines.append(f"      {host}{_clean(recipient.diagnostic)}")
+        if recipient.reason:
+            lines += [
+                "",
+                "It was refused by the recipient's mail filtering program. The reason given is:",
+                "",
+            ]
+            lines += [_clean(line) for line in recipient.reason.splitlines()[:MAX_REASON_LINES]]
+            lines.append("")
     return lines
 
 

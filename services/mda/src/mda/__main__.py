@@ -145,7 +145,9 @@ async def wire(service: Service[Settings]) -> None:
         retry_seconds=settings.retry_seconds,
         poison_tries=settings.poison_tries,
         screening=screening,
-        sorting=Sorting(mailboxes, running, outgoing, placing, Wishing(policies, running, directory)),
+        sorting=Sorting(
+            mailboxes, running, outgoing, placing, receipts, Wishing(policies, running, directory)
+        ),
         sealing=sealing,
         hold_seconds=min(2.0, settings.ack_wait_seconds / 4),
         fullness=fullness,

@@ -6,7 +6,7 @@ An event is a JSON object as the mta-queue's are (`mta_queue.core.events`): `id`
 - `delivered`: `recipient`; it lies in at least one mailbox
 - `filed`: `recipient`, `account_id`, `mailbox`; one for each copy
 - `quarantined`: `recipients`, `findings`
-- `refused`: `recipient`, `status`, `reply`; its sender is told, where he may be
+- `refused`: `recipient`, `status`, `reply`; its sender is told, where he may be. By us, or by a script (5.7.1)
 """
 
 import json

@@ -12,16 +12,34 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a recipient does not get a message: an enhanced status code (RFC 3463) and a sentence."""
+    """Why a recipient does not get a message: an enhanced status code (RFC 3463) and a sentence.
+
+    `filter_says`: what a script gives as its reason, as it is written there. `is_told`: the sender knows already.
+    """
 
     status: str
     reason: str
+    filter_says: str = ""
+    is_told: bool = False
 
 
 OVER_QUOTA = Refusal("5.2.2", "552 5.2.2 The mailbox is full")
 KEY_UNUSABLE = Refusal(
     "5.7.5", "550 5.7.5 The recipient wants mail stored encrypted, and the key for it cannot be used any more"
 )
+
+REASON_MOST = 500
+
+
+def rejected(reason: str) -> Refusal:
+    """By a script that gives this reason (RFC 5429), of which its sender is told where the script runs.
+
+    As a reply the reason stands on one line, where it is ASCII (§2.1.1).
+    """
+    said = " ".join(reason.split())[:REASON_MOST]
+    if not said.isascii() or not said.isprintable():
+        said = "Refused by the recipient's mail filter"
+    return Refusal("5.7.1", f"550 5.7.1 {said}", filter_says=reason, is_told=True)
 
 
 def who_asked(envelope: Envelope, notify: Notify = Notify.SUCCESS) -> list[EnvelopeRecipient]:

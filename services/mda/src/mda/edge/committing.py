@@ -80,7 +80,7 @@ class Committing:
             if self._reporting is not None:
                 self._reporting.filed(envelope, job.deliveries, mine)
             try:
-                if refused or job.unsealable or job.late:
+                if refused or job.unsealable or job.late or job.rejected:
                     await self._bounce(job, refused)
                 else:
                     await self._receipts.tell(job.letter)
@@ -99,6 +99,7 @@ class Committing:
         """Tell the sender, then count these deliveries as settled."""
         refusals = {each.recipient: KEY_UNUSABLE for each in job.unsealable}
         refusals |= {each.recipient: TOO_LATE for each in job.late}
+        refusals |= {each.recipient: refusal for each, refusal in job.rejected}
         if refused:
             refusals |= {each.recipient: OVER_QUOTA for each in refused}
             metrics.OVER_QUOTA.inc(len(refused))
@@ -108,7 +109,7 @@ class Committing:
                 account_ids=[each.account.account_id for each in refused],
             )
         await self._receipts.tell(job.letter, refusals)
+        settled = (*refused, *job.unsealable, *job.late, *(each for each, _ in job.rejected))
+        await self._mailboxes.deliver([replace(each, new=None) for each in settled])
         if self._reporting is not None:
             self._reporting.refused(job.letter.envelope, refusals)
-        settled = (*refused, *job.unsealable, *job.late)
-        await self._mailboxes.deliver([replace(each, new=None) for each in settled])

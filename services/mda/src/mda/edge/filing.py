@@ -231,12 +231,8 @@ class Filing:
                         for each in job.deliveries
                     )
                 }
-            return replace(
-                job,
-                deliveries=await sorting.sort(
-                    job.letter, job.deliveries, active, job.findings, is_junk=job.is_junk
-                ),
-            )
+            done = await sorting.sort(job.letter, job.deliveries, active, job.findings, is_junk=job.is_junk)
+            return replace(job, deliveries=done.deliveries, rejected=tuple(done.rejected))
         except (StoreUnavailable, BlobUnavailable, SpoolUnavailable, OutcomeUnknown, Unavailable) as error:
             await self._setbacks.postponed("sorting_postponed", queue_id, job.item, error)
             return None

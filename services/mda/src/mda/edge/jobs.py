@@ -6,6 +6,7 @@ from mailstore import Delivery
 from spool import SpooledLetter
 
 from mda.core.findings import Finding
+from mda.core.told import Refusal
 from mda.ports import Item
 
 
@@ -30,3 +31,5 @@ class Job:
     unsealable: tuple[Delivery, ...] = ()
     # Their sender does not want them delivered any more.
     late: tuple[Delivery, ...] = ()
+    # What scripts refused.
+    rejected: tuple[tuple[Delivery, Refusal], ...] = ()

@@ -43,6 +43,11 @@ class Receipts:
             statuses = [_status(each, FILED) for each in filed]
             if await self._send(letter, "delivered", filed, Action.DELIVERED, statuses):
                 metrics.RECEIPTS.inc()
+        await self.refuse(letter, {to: refusal for to, refusal in refusals.items() if not refusal.is_told})
+
+    async def refuse(self, letter: SpooledLetter, refusals: Mapping[str, Refusal]) -> None:
+        """That these recipients (addresses) will not get it. Raises the same."""
+        envelope = letter.envelope
         refused = [each for each in who_asked(envelope, Notify.FAILURE) if each.address in refusals]
         # Copies of their own come back one by one, each to its reverse-path.
         parts = [refused] if envelope.own_copies is None else [[each] for each in refused]
@@ -129,4 +134,5 @@ def _status(recipient: EnvelopeRecipient, what: Refusal) -> RecipientStatus:
         status=what.status,
         diagnostic=what.reason,
         original_recipient=recipient.request.shown_original_recipient,
+        reason=what.filter_says,
     )

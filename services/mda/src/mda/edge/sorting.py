@@ -7,7 +7,7 @@ are made of the message and the action: a process that dies in between sends aga
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from directoryclient import Unavailable
@@ -29,6 +29,7 @@ from sieve.actions import (
     Target,
     Vacation,
 )
+from sieve.actions import Refusal as HowRefused
 from sieve.replies import build_notification, build_refusal, build_vacation
 from spool import OutcomeUnknown, SpooledLetter, SpoolUnavailable
 
@@ -47,15 +48,25 @@ from mda.core.sieving import (
     was_redirected_by,
     without_prefix,
 )
+from mda.core.told import Refusal, rejected
 from mda.core.wishes import NOTHING_SAID
 from mda.edge.failures import Failures
 from mda.edge.outgoing import Outgoing
 from mda.edge.placing import Placing
+from mda.edge.receipts import Receipts
 from mda.edge.running import Input, Running
 from mda.edge.wishing import Wishing
 
 LOG = logs.logger("mda.sorting")
 RUNS_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Where a message is filed; and for whom a script refused it, which is not settled yet."""
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    rejected: list[tuple[Delivery, Refusal]] = field(default_factory=list)
 
 
 class Sorting:
@@ -67,9 +78,11 @@ class Sorting:
         running: Running,
         outgoing: Outgoing,
         placing: Placing,
+        receipts: Receipts,
         wishing: Wishing | None = None,
     ) -> None:
         self._wishing = wishing
+        self._receipts = receipts
         self._hostname = outgoing.hostname
         self._mailboxes = mailboxes
         self._running = running
@@ -95,21 +108,30 @@ class Sorting:
         findings: Sequence[Finding] = (),
         *,
         is_junk: bool = False,
-    ) -> list[Delivery]:
+    ) -> Sorted:
         """The deliveries as the scripts want them; what they send is accepted by the gate when this returns.
 
         Raises StoreUnavailable, BlobUnavailable, SpoolUnavailable, OutcomeUnknown, directoryclient.Unavailable:
         then nothing is filed yet, and it is to be tried again.
         """
-        sorted_: list[Delivery] = []
+        sorted_ = Sorted()
         for delivery in deliveries:
             scripts = active.get(delivery.account.account_id)
             # What a list settled has nothing to sort; its tenant's scripts are not run for it.
             if scripts is None or delivery.new is None:
-                sorted_.append(delivery)
+                sorted_.deliveries.append(delivery)
                 continue
             async with self._room:
-                sorted_ += await self._sort_one(letter, delivery, scripts, findings, is_junk)
+                plan = await self._sort_one(letter, delivery, scripts, findings, is_junk)
+            if plan is None:
+                sorted_.deliveries.append(delivery)
+                continue
+            refusals = [rejected(each.reason) for each in plan.sendings if isinstance(each, Reject)]
+            # Another's script may have filed it all the same.
+            sorted_.deliveries.extend(
+                each for each in plan.deliveries if each.new is not None or not refusals
+            )
+            sorted_.rejected.extend((delivery, refusal) for refusal in refusals)
         return sorted_
 
     async def _sort_one(
@@ -119,7 +141,8 @@ class Sorting:
         scripts: ActiveScripts,
         findings: Sequence[Finding],
         is_junk: bool,
-    ) -> list[Delivery]:
+    ) -> Plan | None:
+        """What is done with it; None: nobody says anything."""
         envelope = letter.envelope
         stages, now, wishes = (
             await self._running.stages(delivery.account, scripts),
@@ -129,7 +152,7 @@ class Sorting:
         if self._wishing is not None and not is_junk:
             wishes = await self._wishing.of(delivery.account, now)
         if not stages and wishes is None:
-            return [delivery]
+            return None
         assert delivery.new is not None
         received = await self._running.header(letter)
         header = delivery.new.prefix + received
@@ -190,7 +213,7 @@ class Sorting:
         for sending in plan.sendings:
             await self._send(letter, delivery, sending, header, lists)
         await self._track(delivery.account, plan)
-        return plan.deliveries
+        return plan
 
     async def _editions(
         self, letter: SpooledLetter, delivery: Delivery, outcome: Outcome
@@ -248,19 +271,22 @@ class Sorting:
                     is_binary=envelope.binary,
                     speaker=envelope.speaker,
                 )
+            case Reject() if not envelope.may_answer_sender:
+                LOG.info("refusal_not_told", queue_id=envelope.queue_id, account_id=account.account_id)
+            case Reject(refusal=HowRefused.EREJECT):
+                await self._receipts.refuse(letter, {owner: rejected(sending.reason)})
             case Reject():
-                if envelope.may_answer_sender:
-                    content = build_refusal(
-                        sending,
-                        owner=owner,
-                        reverse_path=envelope.reverse_path,
-                        header=header,
-                        reporting_host=self._hostname,
-                        message_id=message_id,
-                        sent_at=now,
-                    )
-                    tls = envelope.wishes.tls
-                    await accept(account, queue_id, "", [envelope.reverse_path], content, tls=tls)
+                content = build_refusal(
+                    sending,
+                    owner=owner,
+                    reverse_path=envelope.reverse_path,
+                    header=header,
+                    reporting_host=self._hostname,
+                    message_id=message_id,
+                    sent_at=now,
+                )
+                tls = envelope.wishes.tls
+                await accept(account, queue_id, "", [envelope.reverse_path], content, tls=tls)
             case Vacation():
                 if not envelope.may_answer_sender:
                     return
