@@ -54,6 +54,7 @@ async def test_a_new_place_is_noticed_once_and_the_first_of_all_is_none(house: H
     assert said == {
         "tenant_id": house.tenant_id,
         "account_id": account.account_id,
+        "address": login,
         "service": "imap",
         "client_address": CAFE,
         "at": house.clock.now.isoformat(),

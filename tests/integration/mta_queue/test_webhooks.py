@@ -17,6 +17,7 @@ from mta_queue.core.item_filter import FilterInvalid
 from mta_queue.core.outcome import Outcome, Verdict
 from mta_queue.core.records import Caller, Missing
 from mta_queue.core.schedule import Schedule
+from mta_queue.edge.logins import LoginNotices
 from mta_queue.edge.webhooks import NotHeard, Webhooks
 from pgkit import OPERATOR, Pool, open_pool, transaction
 from servicekit.sealing import Sealer
@@ -184,6 +185,29 @@ async def test_what_may_not_be_set(desk: Desk) -> None:
     with pytest.raises(Missing):
         await desk.hooks.remove(other, str(row["webhook_id"]))
     assert await desk.hooks.listing(other, "") == []
+
+
+async def test_what_is_noticed_about_logins_is_told_to_the_tenants_webhooks(desk: Desk) -> None:
+    await desk.hooks.add(BOSS, desk.tenant_id, URL, ["suspicious_login"])
+    logins = LoginNotices(await desk.queue(), asyncio.Event())
+    said = {
+        "account_id": str(uuid4()),
+        "address": "a@x.test",
+        "service": "imap",
+        "client_address": "192.0.2.9",
+    }
+    said |= {"at": "2026-11-21T08:00:00+00:00", "new_device": True}
+    for tenant_id, suspicious in ((desk.tenant_id, False), (desk.tenant_id, True), (str(uuid4()), True)):
+        payload = json.dumps(said | {"tenant_id": tenant_id, "suspicious": suspicious}).encode()
+        logins.heard(subjects.LOGIN_NOTICED, payload)
+    assert await logins.tell()
+    assert await desk.webhooks.once()
+    assert desk.ear.types == [["suspicious_login"]]
+    [(_, _, body, _)] = desk.ear.heard
+    assert json.loads(body)["events"][0]["address"] == "a@x.test"
+    # Who follows the tenant on the bus hears of both.
+    [told] = [payload for tenant_id, payload in desk.told if tenant_id == desk.tenant_id]
+    assert [each["type"] for each in json.loads(told)["events"]] == ["new_device", "suspicious_login"]
 
 
 async def test_the_bus_keeps_events_for_who_comes_later(engines: Engines) -> None:

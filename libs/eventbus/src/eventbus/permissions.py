@@ -91,7 +91,12 @@ SERVICES: dict[str, Permissions] = {
             subjects.ALL_EVENTS,
             *_pulls(STREAM, "mta-queue", subjects.MAIL_RELAY),
         ),
-        subscribe=(*_HEARS_DIRECTORY, subjects.DMARC_RESULT, subjects.MAIL_RETURNED),
+        subscribe=(
+            *_HEARS_DIRECTORY,
+            subjects.DMARC_RESULT,
+            subjects.MAIL_RETURNED,
+            subjects.LOGIN_NOTICED,
+        ),
     ),
     "mda": Permissions(
         publish=(

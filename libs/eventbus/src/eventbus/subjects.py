@@ -13,9 +13,9 @@
 | dmarc.result | JSON: the policy that was found, and what the message came to | smtp-gateway | one mta-queue | not |
 | sending.suspended | JSON: account, tenant, reason, at | smtp-gateway | whoever watches over accounts | not |
 | ledger.<name>.<key> | the value; none: removed | smtp-gateway, mda (full) | smtp-gateway, mda (full) | JetStream LEDGER_<NAME>, the last one of each key, bounded |
-| events.<tenant> | JSON: {"events": [...]} (mta-queue, core.events; mda, core.happened), oldest first | mta-queue and mda, after a commit | whoever follows a tenant's mail | JetStream EVENTS, a week, 256 MiB |
+| events.<tenant> | JSON: {"events": [...]} (mta-queue, core.events; mda, core.happened), oldest first | mta-queue and mda, after a commit | whoever follows a tenant's mail and logins | JetStream EVENTS, a week, 256 MiB |
 | mail-returned | mailwire.spool.v1.SpooledMessage that was filed and is a notice or feedback report | mda, after a commit | mta-queue (one process of all) | not |
-| login.noticed | JSON: tenant, account, service, client's address, at, new_device, suspicious | directory | whoever watches over accounts | not |
+| login.noticed | JSON: tenant, account, its address, service, client's address, at, new_device, suspicious | directory | one mta-queue, which tells it as an event | not |
 | directory.changed | mailwire.directory.v1.DirectoryChanged | directory, after a commit | all that cache answers | not |
 """
 

@@ -9,7 +9,17 @@ from admin_api.models import Wire
 
 Limit = Annotated[int, Field(ge=0, le=1_000_000, description="0: no limit")]
 Tenant = Annotated[str, Field(description="its name or id", max_length=100)]
-EventType = Literal["queued", "attempted", "delivered", "deferred", "bounced", "suppressed", "complained"]
+EventType = Literal[
+    "queued",
+    "attempted",
+    "delivered",
+    "deferred",
+    "bounced",
+    "suppressed",
+    "complained",
+    "new_device",
+    "suspicious_login",
+]
 Cause = Literal["", "hard-bounce", "complaint", "manual"]
 
 

@@ -85,7 +85,7 @@ from directory.edge.sharing import Sharing
 from directory.edge.signing import DkimOrders, DkimQuestions
 from directory.edge.signing_in import SigningIn, utc_now
 from directory.edge.tokens import Tokens
-from directory.ports import Change, SignInRecord
+from directory.ports import Change, Login, SignInRecord
 
 SERVICES = ["mailwire.directory.v1.DirectoryService", "mailwire.directory.v1.DirectoryAdminService",
             "mailwire.directory.v1.DirectoryAccessService", "mailwire.directory.v1.DirectoryDkimService",
@@ -173,7 +173,7 @@ def build(
     site: Site | None = None,
     ldap_servers: LdapServers | None = None,
     ldap_seconds: float = 60.0,
-    notice: Callable[[str, SignInRecord], None] | None = None,
+    notice: Callable[[Login, SignInRecord], None] | None = None,
     key_provider: KeyProvider | None = None,
 ) -> Wiring:
     """All of it around one pool. `secret` is the one that all processes share; without a sealer nothing is signed,

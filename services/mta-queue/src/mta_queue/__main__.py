@@ -51,6 +51,7 @@ from mta_queue.edge.firsts import Firsts
 from mta_queue.edge.holdings import Holdings
 from mta_queue.edge.jobs import Jobs
 from mta_queue.edge.laters import Laters
+from mta_queue.edge.logins import LoginNotices
 from mta_queue.edge.notices import Notices
 from mta_queue.edge.orders import Orders
 from mta_queue.edge.reach_orders import ReachOrders
@@ -214,6 +215,9 @@ async def wire(service: Service[Settings]) -> None:
     returns = Returns(queue, suppressions, suppresses, blobs, settings.suppression_days, service.draining)
     await bus.listen(subjects.MAIL_RETURNED, returns.heard, group="mta-queue")
     service.spawn(returns.run(), name="returned-mail")
+    logins = LoginNotices(queue, service.draining)
+    await bus.listen(subjects.LOGIN_NOTICED, logins.heard, group="mta-queue")
+    service.spawn(logins.run(), name="login-notices")
     service.spawn(Webhooks(hooks, HttpsPost(hook_https), service.draining).run(), name="webhooks")
     service.spawn(firsts.run(), name="first-attempts")
     service.spawn(laters.run(), name="due-items")

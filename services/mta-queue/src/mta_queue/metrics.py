@@ -29,4 +29,5 @@ REPORTS_RECEIVED = Counter(
 )
 FORWARDED = Counter("mta_queue_forwarded_total", "Messages of others that we sent on", ["sealed"])
 CONVERTED = Counter("mta_queue_converted_total", "messages made 7-bit for a system that takes no more")
+LOGIN_NOTICES = Counter("mta_queue_login_notices_total", "Logins that were noticed, as events", ["result"])
 RETURNED = Counter("mta_queue_returned_total", "Notices and feedback reports about mail of ours", ["result"])

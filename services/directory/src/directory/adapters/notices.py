@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from eventbus.subjects import LOGIN_NOTICED
 
-from directory.ports import SignInRecord
+from directory.ports import Login, SignInRecord
 
 
 class BusNotices:
@@ -14,11 +14,12 @@ class BusNotices:
     def __init__(self, tell: Callable[[str, bytes], None]) -> None:
         self._tell = tell
 
-    def notice(self, tenant_id: str, record: SignInRecord) -> None:
+    def notice(self, login: Login, record: SignInRecord) -> None:
         """A login that was granted and is worth a look."""
         said = {
-            "tenant_id": tenant_id,
+            "tenant_id": login.tenant_id,
             "account_id": record.account_id,
+            "address": login.address,
             "service": record.service,
             "client_address": record.address,
             "at": record.last_at.isoformat(),

@@ -157,7 +157,7 @@ class SigningIn:
         tokens: Tokens | None = None,
         certificates: CertificateLogins | None = None,
         elsewhere: ElsewherePasswords | None = None,
-        notice: Callable[[str, SignInRecord], None] | None = None,
+        notice: Callable[[Login, SignInRecord], None] | None = None,
     ) -> None:
         self._notice = notice
         self._elsewhere = elsewhere
@@ -205,7 +205,7 @@ class SigningIn:
             if isinstance(decision, Entry) and (decision.new_device or decision.suspicious):
                 record = replace(record, new_device=decision.new_device, suspicious=decision.suspicious)
                 if self._notice is not None:
-                    self._notice(login.tenant_id, record)
+                    self._notice(login, record)
             self._journal.came(record)
         return decision
 

@@ -7,6 +7,8 @@ An event is a JSON object: `id`, `type`, `at`, `tenant_id`, `queue_id`, `sender`
 - `delivered`, `deferred`, `bounced`, `suppressed`: `recipient`, `host`, `status`, `reply`, and for the last three `kind`
   (core.bounces)
 - `bounced` and `complained` that came back later: `recipient`, `reply`, `kind`, and `reported_by`
+- `new_device` and `suspicious_login`, of a login and no message, so without `queue_id` and `sender`: `account_id`, `address`,
+  `service`, `client_address`, `new_device`, `suspicious`
 """
 
 import json
@@ -37,6 +39,9 @@ class Type(Enum):
     BOUNCED = "bounced"
     SUPPRESSED = "suppressed"
     COMPLAINED = "complained"
+    # Of logins (core.logins).
+    NEW_DEVICE = "new_device"
+    SUSPICIOUS_LOGIN = "suspicious_login"
 
 
 Event = dict[str, Any]

@@ -502,7 +502,7 @@ class Webhook(_message.Message):
     dead: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """queued, attempted, delivered, deferred, bounced, suppressed, complained; none: all."""
+        """queued, attempted, delivered, deferred, bounced, suppressed, complained, new_device, suspicious_login; none: all."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
