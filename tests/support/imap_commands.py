@@ -167,7 +167,8 @@ def returns(draw: st.DrawFn, *, saves: bool = True, updates: bool = True) -> Sea
     if not saves:
         left_out.add(SearchReturn.SAVE)
     options = draw(st.frozensets(st.sampled_from(sorted({*SearchReturn} - left_out, key=lambda o: o.value))))
-    return SearchReturns(options, partial, updates and draw(st.booleans()))
+    follows = updates and draw(st.booleans())
+    return SearchReturns(options, partial, follows, draw(st.just(()) | few_items) if follows else ())
 
 
 @st.composite
@@ -190,7 +191,7 @@ sources = st.sampled_from([each for each in Watched if each is not Watched.SELEC
 @st.composite
 def multi_searches(draw: st.DrawFn) -> c.MultiSearch:
     where = tuple(draw(st.lists(sources, min_size=1, max_size=3)))
-    wanted = draw(st.none() | returns(saves=where == SELECTED, updates=False))
+    wanted = draw(st.none() | returns(saves=where == SELECTED))
     key = draw(keys)
     scores = wanted is not None and SearchReturn.RELEVANCY in wanted.options
     return c.MultiSearch(where, with_fuzzy(key) if scores else key, wanted)

@@ -260,6 +260,8 @@ class Printer:
         if isinstance(part, c.Url):
             return self._word("URL") + b" " + self.text(part.url)
         assert isinstance(part, bytes)
+        if self._chance():
+            return self._word("UTF8") + b" (~" + self.literal(part) + b")"
         return self._word("TEXT") + b" " + self.literal(part)
 
     def _fetch(self, command: c.Fetch) -> bytes:
@@ -375,6 +377,8 @@ class Printer:
             words.append(self._word("PARTIAL") + b" " + returns.partial.encode())
         if returns.updates:
             words.append(self._word("UPDATE"))
+            if returns.update_items:
+                words[-1] += b" " + self._list(map(self.item, returns.update_items))
         if self._chance():
             words.append(self._word("CONTEXT"))
         return [self._word("RETURN") + b" " + self._list(words)]

@@ -124,3 +124,14 @@ def test_urls() -> None:
     ):
         with pytest.raises(UrlInvalid):
             parse_url(text)
+
+
+def test_a_part_in_utf8(alice: Client) -> None:
+    """cat-part =/ utf8-literal (RFC 6855 §4)."""
+    header = "Subject: grüße\r\n\r\n".encode()
+    words = b"UTF8 (~" + literal(header) + b") TEXT " + literal(b"x")
+    assert alice.say(b"APPEND INBOX CATENATE (" + words + b")")[-1].startswith("OK [APPENDUID")
+    alice.say("NOOP")
+    assert alice.say("SEARCH CHARSET UTF-8 SUBJECT grüße")[0] == "* SEARCH 2"
+    for wrong in (b"UTF8 (" + literal(b"x") + b")", b"UTF8 ~" + literal(b"x"), b"UTF8 (~" + literal(b"x")):
+        assert alice.say(b"APPEND INBOX CATENATE (" + wrong + b")")[-1].startswith("BAD")

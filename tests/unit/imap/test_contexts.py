@@ -5,6 +5,7 @@ from itertools import count
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mailstore import StoreUnavailable
 
 from tests.support.imap_memory import Client, Imap
 
@@ -137,10 +138,81 @@ def test_there_are_only_so_many(imap: Imap) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["ESEARCH IN (personal) RETURN (UPDATE) ALL", "CANCELUPDATE", "SORT RETURN (SAVE) (DATE) UTF-8 ALL"],
+    ["ESEARCH IN (personal) RETURN (UPDATE ()) ALL", "CANCELUPDATE", "SORT RETURN (SAVE) (DATE) UTF-8 ALL"],
 )
 def test_what_cannot_be_asked_for(imap: Imap, command: str) -> None:
     assert imap.client(select="INBOX").say(command)[-1].startswith("BAD")
+
+
+def test_of_what_comes_items_are_fetched(imap: Imap) -> None:
+    """RFC 5465 §7: after EXISTS and before the ESEARCH response, and only of what has come."""
+    one, two = imap.client(select="INBOX"), imap.client(select="INBOX")
+    one.append(letter("old"))
+    two.say("NOOP")
+    tag = search(two, "SEARCH RETURN (COUNT UPDATE (UID BODY.PEEK[HEADER.FIELDS (Subject)])) UNFLAGGED")
+    sizes = search(two, "UID SORT RETURN (UPDATE (RFC822.SIZE)) (SUBJECT) UTF-8 SUBJECT new")
+    one.append(letter("new"))
+    assert two.say("NOOP") == [
+        "* 2 EXISTS",
+        "* 2 RECENT",
+        "* 2 FETCH (UID 2 BODY[HEADER.FIELDS (Subject)] {16}",
+        "Subject: new",
+        "",
+        ")",
+        f'* ESEARCH (TAG "{tag}") ADDTO (0 2)',
+        "* 2 FETCH (UID 2 RFC822.SIZE 19)",
+        f'* ESEARCH (TAG "{sizes}") UID ADDTO (1 2)',
+        "OK NOOP completed",
+    ]
+    # What matches because of its flags was there before.
+    one.say("STORE 1 +FLAGS.SILENT (\\Flagged)")
+    two.say("NOOP")
+    one.say("STORE 1 -FLAGS.SILENT (\\Flagged)")
+    assert two.say("NOOP")[:-1] == [
+        "* 1 FETCH (UID 1 FLAGS (\\Recent))",
+        f'* ESEARCH (TAG "{tag}") ADDTO (0 1)',
+    ]
+    # What the client puts there itself it knows.
+    two.append(letter("own"))
+    assert not [line for line in two.say("NOOP") if "FETCH" in line]
+    # What NOTIFY tells of it is not told twice.
+    two.say("NOTIFY SET (selected (MessageNew (UID BODY.PEEK[HEADER.FIELDS (Subject)]) MessageExpunge))")
+    one.append(letter("last"))
+    assert len([line for line in two.heard() if "FETCH" in line]) == 1
+
+
+def test_esearch_follows_the_selected_mailbox(imap: Imap) -> None:
+    """RFC 7377 §2.2: of several mailboxes it is that one only; its answers name it."""
+    one, two = imap.client(select="INBOX"), imap.client()
+    assert two.say("ESEARCH IN (personal) RETURN (UPDATE) ALL")[-1].startswith("BAD")
+    two.say("SELECT INBOX")
+    one.append(letter("a"))
+    one.append(letter("b"), "Sent")
+    said = two.say("ESEARCH IN (personal) RETURN (UPDATE COUNT) UNFLAGGED")
+    assert len(esearches(said)) == 2
+    tag = said[0].split('"')[1]
+    one.append(letter("c"))
+    one.append(letter("d"), "Sent")
+    of = "MAILBOX INBOX UIDVALIDITY 1700000000"
+    assert esearches(two.say("NOOP")) == [f'* ESEARCH (TAG "{tag}" {of}) UID ADDTO (0 2)']
+    assert two.exchange(f"{tag} ESEARCH RETURN (UPDATE) ALL\r\n".encode()).startswith(tag.encode() + b" BAD")
+    assert two.say("ESEARCH IN (mailboxes Sent) RETURN (UPDATE COUNT) ALL")[1].startswith("* NO [NOUPDATE ")
+    assert esearches(two.say("ESEARCH RETURN (UPDATE) ALL")) == []
+
+
+def test_what_the_store_could_not_answer_is_asked_again(imap: Imap, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = imap.client(select="INBOX"), imap.client(select="INBOX")
+    tag = search(two, "UID SEARCH RETURN (UPDATE (UID)) SUBJECT wanted")
+    one.append(letter("wanted"))
+    whole = imap.store.fetch
+
+    def away(*_args: object) -> object:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(imap.store, "fetch", away)
+    assert two.say("NOOP")[-1] == "OK NOOP completed"
+    monkeypatch.setattr(imap.store, "fetch", whole)
+    assert two.say("NOOP")[:-1] == ["* 1 FETCH (UID 1)", f'* ESEARCH (TAG "{tag}") UID ADDTO (0 1)']
 
 
 CHANGES = st.lists(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from imap.core.progress import Progress
+from imap.settings import Settings
 from mailproto.imap import commands as c
 from mailproto.imap.parse import parse
 
@@ -15,7 +16,7 @@ LETTER = "Subject: x\n\nx\n"
 
 @pytest.fixture
 def limited() -> Iterator[Imap]:
-    imap = Imap(message_limit=2, save_limit=1)
+    imap = Imap(message_limit=2)
     yield imap
     imap.close()
 
@@ -23,7 +24,8 @@ def limited() -> Iterator[Imap]:
 def test_of_more_messages_the_last_ones_are_taken(limited: Imap) -> None:
     client = limited.client()
     words = client.say("CAPABILITY")[0].split()
-    assert {"MESSAGELIMIT=2", "SAVELIMIT=1"} <= set(words)
+    assert "MESSAGELIMIT=2" in words
+    assert not [word for word in words if word.startswith("SAVELIMIT")]
     for _ in range(4):
         client.append(LETTER)
     client.say("SELECT INBOX")
@@ -36,8 +38,25 @@ def test_of_more_messages_the_last_ones_are_taken(limited: Imap) -> None:
     assert client.say("SEARCH ALL") == ["* SEARCH 3 4", "OK [MESSAGELIMIT 2 3] SEARCH completed"]
     assert client.say("UID SEARCH RETURN (SAVE) ALL")[-1].startswith("OK [MESSAGELIMIT 2 3]")
     assert client.say("UID SEARCH RETURN (COUNT) $")[0].endswith("COUNT 2")
-    assert client.say("SORT (REVERSE ARRIVAL) UTF-8 ALL")[-1] == "OK [MESSAGELIMIT 2 3] SORT completed"
-    assert client.say("THREAD REFERENCES UTF-8 1:3")[-1] == "OK [MESSAGELIMIT 2 2] THREAD completed"
+    # §3.2: how to go on with the rest
+    assert client.say("UID SEARCH UIDBEFORE 3") == ["* SEARCH 1 2", "OK SEARCH completed"]
+    assert client.say("UID SEARCH UIDBEFORE 4 UIDAFTER 2") == ["* SEARCH 3", "OK SEARCH completed"]
+    assert client.say("SEARCH UIDBEFORE 1")[0] == client.say("SEARCH UIDAFTER 4294967295")[0] == "* SEARCH"
+    assert client.say("SEARCH UIDAFTER 0")[-1].startswith("BAD")
+    # §3.3: of a part they would make no sense
+    assert client.say("SORT (REVERSE ARRIVAL) UTF-8 ALL")[-1].startswith("NO [MESSAGELIMIT 2]")
+    assert client.say("SORT (REVERSE ARRIVAL) UTF-8 2:3")[0] == "* SORT 3 2"
+    assert client.say("THREAD REFERENCES UTF-8 1:3")[-1].startswith("NO [MESSAGELIMIT 2]")
+    # One page at a time: of all that matches, and no larger one
+    page = client.say("UID SEARCH RETURN (PARTIAL 1:2) ALL")
+    assert page[0].endswith(" UID PARTIAL (1:2 1:2)")
+    assert page[1] == "OK SEARCH completed"
+    assert client.say("UID FETCH 1:* (UID) (PARTIAL -4:-3)")[:-1] == [
+        "* 1 FETCH (UID 1)",
+        "* 2 FETCH (UID 2)",
+    ]
+    assert client.say("UID SEARCH RETURN (PARTIAL 1:3) ALL")[-1].startswith("NO [MESSAGELIMIT 2]")
+    assert client.say("UID FETCH 1:* (UID) (PARTIAL -1:-3)")[-1].startswith("NO [MESSAGELIMIT 2]")
     assert client.say("STORE 1:4 +FLAGS.SILENT (\\Deleted)")[-1] == "OK [MESSAGELIMIT 2 3] STORE completed"
     assert client.say("SEARCH DELETED")[0] == "* SEARCH 3 4"
     client.say("STORE 1:2 +FLAGS.SILENT (\\Deleted)")
@@ -48,17 +67,54 @@ def test_of_more_messages_the_last_ones_are_taken(limited: Imap) -> None:
     ]
 
 
-def test_what_saves_has_a_limit_of_its_own(limited: Imap) -> None:
+def test_what_must_all_be_done_or_none(limited: Imap) -> None:
     client = limited.client()
-    for _ in range(2):
+    for _ in range(3):
         client.append(LETTER)
     client.say("SELECT INBOX")
-    assert client.say("COPY 1:2 Archive")[-1].startswith("NO [MESSAGELIMIT 1 1]")
+    assert client.say("COPY 1:3 Archive")[-1].startswith("NO [MESSAGELIMIT 2 1]")
     assert client.say("STATUS Archive (MESSAGES)")[0] == "* STATUS Archive (MESSAGES 0)"
-    moved = client.say("MOVE 1:2 Archive")
-    assert moved[1:] == ["* 2 EXPUNGE", "OK [MESSAGELIMIT 1 2] MOVE completed"]
-    both = b"APPEND INBOX {1+}\r\nx {1+}\r\ny"
-    assert client.say(both)[-1].startswith("NO [MESSAGELIMIT 1]")
+    moved = client.say("MOVE 1:3 Archive")
+    assert moved[1:] == ["* 3 EXPUNGE", "* 2 EXPUNGE", "OK [MESSAGELIMIT 2 2] MOVE completed"]
+    three = b"APPEND INBOX {1+}\r\nx {1+}\r\ny {1+}\r\nz"
+    assert client.say(three)[-1].startswith("NO [MESSAGELIMIT 2]")
+
+
+def test_beside_another_code_it_is_said_before(limited: Imap) -> None:
+    """An answer has one code (§3.1)."""
+    client = limited.client()
+    client.say("ENABLE QRESYNC")
+    for _ in range(3):
+        client.append(LETTER, flags="(\\Deleted)")
+    client.say("SELECT INBOX")
+    said = client.say("UID EXPUNGE 1:3")
+    assert said[0] == "* VANISHED 2:3"
+    assert said[1].startswith("* NO [MESSAGELIMIT 2 2] ")
+    assert said[2].startswith("OK [HIGHESTMODSEQ ")
+
+
+def test_only_what_saves_is_limited() -> None:
+    """SAVELIMIT is about COPY and APPEND alone."""
+    imap = Imap(save_limit=1)
+    try:
+        client = imap.client()
+        words = client.say("CAPABILITY")[0].split()
+        assert [word for word in words if "ELIMIT=" in word] == ["SAVELIMIT=1"]
+        for _ in range(2):
+            client.append(LETTER)
+        client.say("SELECT INBOX")
+        assert client.say("COPY 1:2 Archive")[-1].startswith("NO [MESSAGELIMIT 1 1]")
+        both = b"APPEND INBOX {1+}\r\nx {1+}\r\ny"
+        assert client.say(both)[-1].startswith("NO [MESSAGELIMIT 1]")
+        assert len(client.say("FETCH 1:* UID")) == 3
+        assert client.say("MOVE 1:2 Archive")[-1] == "OK MOVE completed"
+    finally:
+        imap.close()
+
+
+def test_one_limit_or_the_other() -> None:
+    with pytest.raises(ValueError, match="save_limit"):
+        Settings(message_limit=1000, save_limit=10)  # type: ignore[call-arg]
 
 
 def test_without_a_limit_none_is_told(imap: Imap) -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from imap.core.matching import any_field_holds, header_holds
+from mailstore import StoreUnavailable
 
 from tests.support.imap_memory import Imap
 
@@ -60,3 +61,32 @@ def test_a_long_header_is_read(imap: Imap) -> None:
     assert client.say('SEARCH SUBJECT "the end"')[0] == "* SEARCH 2"
     assert client.say("SEARCH NOT SUBJECT end LARGER 5")[0] == "* SEARCH 1"
     assert client.say("SEARCH TEXT word")[0] == "* SEARCH 2"
+
+
+@pytest.mark.parametrize("failing", ["SEARCH", "ESEARCH"])
+def test_a_search_that_fails_saves_nothing(imap: Imap, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    """RFC 5182 §2.1: NO empties `$`, whatever it is for; BAD leaves it."""
+    client = imap.client(select="INBOX")
+    client.append("Subject: x\n\nx\n")
+    client.say("NOOP")
+    for why in ("FILTER nobody", "CHARSET KOI8-R ALL", "BODY x", "CHARSET UTF-8 BOGUS"):
+        client.say("SEARCH RETURN (SAVE) ALL")
+        with monkeypatch.context() as patch:
+            patch.setattr(imap.store, "fetch", _away)
+            said = client.say(f"{failing} RETURN (SAVE) {why}")[-1]
+        left = ["* 1 FETCH (UID 1)"] if why.endswith("BOGUS") else []
+        assert said.startswith("BAD" if left else "NO"), said
+        assert client.say("FETCH $ UID") == [*left, "OK FETCH completed"]
+
+
+def _away(*_args: object) -> object:
+    raise StoreUnavailable("away")
+
+
+def test_a_filter_with_numbers_is_none_for_who_has_only_uids(imap: Imap) -> None:
+    client = imap.client()
+    client.say('SETMETADATA "" (/private/filters/values/first "1:2" /private/filters/values/low "UID 1:2")')
+    client.say("ENABLE UIDONLY")
+    client.say("SELECT INBOX")
+    assert client.say("UID SEARCH FILTER first")[-1].startswith("BAD [UIDREQUIRED]")
+    assert client.say("UID SEARCH NOT FILTER low")[-1].startswith("OK")

@@ -11,6 +11,8 @@ from mailmodel.base_subject import base_subject
 from mailmodel.threads import Member, Node
 from mailmsg.envelope import FIELD_NAMES, render_envelope
 
+from tests.support.imap_memory import Imap
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -75,3 +77,17 @@ def test_a_deep_tree_is_written_without_recursion() -> None:
     for _ in range(5000):
         deep = node(1, deep)
     assert _shown([deep]).startswith(b" (1 1 1")
+
+
+def test_the_highest_modseq_of_a_sorted_result(imap: Imap) -> None:
+    """RFC 7162 §3.1.9 and §3.1.10: where MODSEQ is asked for, and something was found."""
+    client = imap.client(select="INBOX")
+    for subject in ("b", "a"):
+        client.append(f"Subject: {subject}\n\nx\n")
+    client.say("NOOP")
+    highest = client.say("FETCH 2 MODSEQ")[-2].split("MODSEQ (")[1].rstrip(")")
+    assert client.say("SORT (SUBJECT) UTF-8 MODSEQ 1")[0] == f"* SORT 2 1 (MODSEQ {highest})"
+    assert client.say("UID SORT (SUBJECT) UTF-8 OR MODSEQ 1 SEEN")[0] == f"* SORT 2 1 (MODSEQ {highest})"
+    assert client.say("SORT (SUBJECT) UTF-8 MODSEQ 1 SEEN")[0] == "* SORT"
+    assert client.say("SORT (SUBJECT) UTF-8 ALL")[0] == "* SORT 2 1"
+    assert client.say("SORT RETURN (ALL) (SUBJECT) UTF-8 MODSEQ 1")[0].endswith(f"ALL 2,1 MODSEQ {highest}")

@@ -273,7 +273,6 @@ REFUSALS = [
     ("SEARCH " + "NOT " * 100 + "ALL", "BAD [LIMIT]"),
     ("FETCH 1 FLAGS", "BAD [CLIENTBUG]"),
     ("UID COPY 1 Nowhere", "NO [TRYCREATE]"),
-    ("UID MOVE 1 INBOX", "NO [CANNOT]"),
     ("STORE 1 +FLAGS (" + "k" * 65 + ")", "BAD [CLIENTBUG]"),
 ]
 

@@ -1,9 +1,9 @@
 """Settings of imap (environment, prefix IMAP_)."""
 
 from functools import cache
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import (
     BlobSettings,
@@ -68,7 +68,10 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         0, description="messages that one command takes (RFC 9738); 0: any number", ge=0, le=10_000_000
     )
     save_limit: int = Field(
-        0, description="the same of commands that save messages: COPY, MOVE, APPEND", ge=0, le=10_000_000
+        0,
+        description="the same where only COPY and APPEND are limited; not beside message_limit",
+        ge=0,
+        le=10_000_000,
     )
     progress_seconds: float = Field(
         10.0, description="how often a command that takes long says so (RFC 9585)", gt=0, le=600
@@ -129,6 +132,12 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     poll_seconds: float = Field(
         20.0, description="how often IDLE looks by itself, should a notice have been lost", gt=0, le=600
     )
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Self:
+        if self.message_limit and self.save_limit:
+            raise ValueError("message_limit holds for COPY and APPEND too: leave save_limit at 0")
+        return self
 
     def submitters(self) -> frozenset[str]:
         """`submission_logins`, in lower case."""

@@ -1,7 +1,7 @@
 """Commands about messages: APPEND, SEARCH, FETCH, STORE, COPY, MOVE, UID EXPUNGE (RFC 3501 §6.3.11, §6.4; RFC 4315; RFC 6851)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from mailproto.imap import commands as c
@@ -56,11 +56,7 @@ def _new_text(cursor: Cursor) -> c.NewText:
         internal_date = cursor.date_time()
         cursor.space()
     if cursor.match(UTF8) is not None:
-        # utf8-literal = "UTF8" SP "(" literal8 ")" (RFC 6855 §4)
-        cursor.expect(b"~")
-        content = cursor.long_string()
-        cursor.expect(b")")
-        return c.NewText(flags, internal_date, content, True)
+        return c.NewText(flags, internal_date, _utf8_literal(cursor), True)
     if cursor.match(CATENATE) is not None:
         return c.NewText(flags, internal_date, _catenated(cursor))
     is_binary = cursor.take(b"~")
@@ -69,10 +65,23 @@ def _new_text(cursor: Cursor) -> c.NewText:
     return c.NewText(flags, internal_date, cursor.long_string(), is_binary)
 
 
+def _utf8_literal(cursor: Cursor) -> bytes | Sink:
+    """utf8-literal = "UTF8" SP "(" literal8 ")" (RFC 6855 §4), the parenthesis taken"""
+    cursor.expect(b"~")
+    content = cursor.long_string()
+    cursor.expect(b")")
+    return content
+
+
 def _catenated(cursor: Cursor) -> c.Catenated:
-    """cat-part = "TEXT" SP literal / "URL" SP astring (RFC 4469 §5), the parenthesis taken"""
+    """cat-part = "TEXT" SP literal / "URL" SP astring / utf8-literal (RFC 4469 §5, RFC 6855 §4), the parenthesis taken"""
     parts: list[bytes | Sink | c.Url] = []
     while True:
+        if cursor.match(UTF8) is not None:
+            parts.append(_utf8_literal(cursor))
+            if _is_last(cursor, parts):
+                return c.Catenated(tuple(parts))
+            continue
         word = cursor.word()
         cursor.space()
         if word == "TEXT" and cursor.peek() == b"{":
@@ -81,11 +90,18 @@ def _catenated(cursor: Cursor) -> c.Catenated:
             parts.append(c.Url(cursor.text()))
         else:
             raise ParseError("TEXT and a literal, or URL expected")
-        if len(parts) > CATENATED:
-            raise ParseError(f"at most {CATENATED} parts", "LIMIT")
-        if cursor.take(b")"):
+        if _is_last(cursor, parts):
             return c.Catenated(tuple(parts))
-        cursor.space()
+
+
+def _is_last(cursor: Cursor, parts: Sequence[object]) -> bool:
+    """Whether the list of parts ends here; else the next one stands here."""
+    if len(parts) > CATENATED:
+        raise ParseError(f"at most {CATENATED} parts", "LIMIT")
+    if cursor.take(b")"):
+        return True
+    cursor.space()
+    return False
 
 
 def _search(cursor: Cursor, by: c.By) -> c.Command:

@@ -23,8 +23,6 @@ def _esearch(cursor: Cursor) -> c.Command:
     returns, key = parse_search(cursor)
     if returns is not None and SearchReturn.SAVE in returns.options and sources != SELECTED:
         raise ParseError("only the result of the selected mailbox can be saved")
-    if returns is not None and returns.updates:
-        raise ParseError("the result of ESEARCH is not kept up to date")
     return c.MultiSearch(sources, key, returns)
 
 

@@ -3,7 +3,10 @@
 import re
 
 from mailproto.imap.cursor import Cursor, ParseError
+from mailproto.imap.fetch_items import FetchItem
+from mailproto.imap.message_set import MessageSet
 from mailproto.imap.names import Dialect
+from mailproto.imap.parse_fetch import parse_item_list
 from mailproto.imap.search_keys import (
     AndKey,
     BodyKey,
@@ -33,6 +36,7 @@ from mailproto.imap.search_returns import Partial, SearchReturn, SearchReturns
 # Some centuries: dates begin with the year 1.
 LONGEST_SECONDS = 10**10
 KEYS = 1000
+LARGEST_UID = 0xFFFFFFFF
 # RFC 6203 §4, §6
 NO_FUZZY = "RELEVANCY needs a FUZZY key"
 DEPTH = 50
@@ -103,6 +107,7 @@ def parse_returns(cursor: Cursor) -> SearchReturns | None:
     options: set[SearchReturn] = set()
     partial: Partial | None = None
     updates = False
+    items: tuple[FetchItem, ...] = ()
     first = True
     while not cursor.take(b")"):
         if not first:
@@ -113,7 +118,10 @@ def parse_returns(cursor: Cursor) -> SearchReturns | None:
             cursor.space()
             partial = cursor.partial_range()
         elif word == "UPDATE":
+            # modifier-update = "UPDATE" [SP "(" fetch-att *(SP fetch-att) ")"] (RFC 5465 §8)
             updates = True
+            if cursor.take(b" ("):
+                items = parse_item_list(cursor)
         elif word == "CONTEXT":
             pass
         elif word in SearchReturn.__members__:
@@ -123,7 +131,7 @@ def parse_returns(cursor: Cursor) -> SearchReturns | None:
     if partial is not None and SearchReturn.ALL in options:
         raise ParseError("PARTIAL and ALL exclude each other")
     cursor.space()
-    return SearchReturns(frozenset(options), partial, updates)
+    return SearchReturns(frozenset(options), partial, updates, items)
 
 
 class _Keys:
@@ -216,6 +224,16 @@ class _Keys:
             if "/" in filter_name:
                 raise ParseError("a filter's name has no slash")
             return FilterKey(filter_name)
+        if name in (b"UIDAFTER", b"UIDBEFORE"):
+            return _beyond(cursor.number(), name == b"UIDAFTER")
         if name == b"UID":
             return UidKey(cursor.message_set())
         raise ParseError("there is no such search key")
+
+
+def _beyond(uid: int, after: bool) -> SearchKey:
+    """UIDAFTER and UIDBEFORE (RFC 9738 §3.2): higher UIDs than this one, or lower ones; perhaps there are none."""
+    if uid < 1 or uid > LARGEST_UID:
+        raise ParseError("a UID expected")
+    low, high = (uid + 1, LARGEST_UID) if after else (1, uid - 1)
+    return UidKey(MessageSet(((low, high),))) if low <= high else NotKey(PlainKey.ALL)

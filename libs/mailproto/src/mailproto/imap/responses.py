@@ -62,15 +62,19 @@ def status(name: bytes, items: Sequence[tuple[str, object]]) -> bytes:
 
 def search(numbers: Sequence[int], modseq: int | None = None) -> bytes:
     """SEARCH; with the highest MODSEQ of what was found where it was asked for (RFC 7162 §3.1.6)."""
+    return b"* SEARCH%b\r\n" % _numbers(numbers, modseq)
+
+
+def sort(numbers: Sequence[int], modseq: int | None = None) -> bytes:
+    """SORT (RFC 5256 §4), with the highest MODSEQ like SEARCH (RFC 7162 §3.1.9)."""
+    return b"* SORT%b\r\n" % _numbers(numbers, modseq)
+
+
+def _numbers(numbers: Sequence[int], modseq: int | None) -> bytes:
     words = "".join(f" {number}" for number in numbers)
     if modseq is not None:
         words += f" (MODSEQ {modseq})"
-    return b"* SEARCH%b\r\n" % words.encode("ascii")
-
-
-def sort(numbers: Sequence[int]) -> bytes:
-    """SORT (RFC 5256 §4)."""
-    return b"* SORT%b\r\n" % "".join(f" {number}" for number in numbers).encode("ascii")
+    return words.encode("ascii")
 
 
 def vanished(uids: Sequence[int], *, earlier: bool = False) -> bytes:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
+from mailproto.imap.fetch_items import FetchItem
+
 T = TypeVar("T")
 
 
@@ -35,6 +37,11 @@ class Partial:
         low, high = sorted((-self.first, -self.last))
         return results[max(0, len(results) - high) : max(0, len(results) - low + 1)]
 
+    @property
+    def length(self) -> int:
+        """How many results there are at most."""
+        return abs(self.first - self.last) + 1
+
     def encode(self) -> bytes:
         """As the client wrote it."""
         return b"%d:%d" % (self.first, self.last)
@@ -46,5 +53,7 @@ class SearchReturns:
 
     options: frozenset[SearchReturn]
     partial: Partial | None = None
-    # Whether the client is to be told what changes in it (RFC 5267 §4.3).
+    # Whether the client is to be told what changes in it (RFC 5267 §4.3), and what is fetched of messages that come
+    # into the mailbox and into it (RFC 5465 §7).
     updates: bool = False
+    update_items: tuple[FetchItem, ...] = ()

@@ -34,3 +34,5 @@ class Bad(Exception):
 
 
 NO_MAILBOX = ("There is no such mailbox", "NONEXISTENT")
+# RFC 9586 §3
+BY_UID = ("UIDs only", "UIDREQUIRED")

@@ -12,7 +12,8 @@ from mailproto.imap.sort_keys import ThreadAlgorithm
 from mailstore import Columns, MailboxMissing, StoredMessage
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
-from imap.core.finding import find, full_header, limited
+from imap.core.finding import find, full_header
+from imap.core.limits import refuse_more
 from imap.core.ordering import run_apart, sent_at
 from imap.core.session import Session
 
@@ -27,7 +28,8 @@ REFERENCES = 200
 
 async def thread(session: Session, command: Thread) -> Answer:
     """Numbers in nested parentheses."""
-    matching, code = limited(session, await find(session, command.key))
+    matching = await find(session, command.key)
+    refuse_more(len(matching), session.limits.messages)
     found = {each.uid: each.number for each in matching}
     members: list[Member] = []
     mailbox_id = session.need_selected().mailbox_id
@@ -44,7 +46,7 @@ async def thread(session: Session, command: Thread) -> Answer:
     build = BUILDERS[command.algorithm]
     roots = await run_apart(len(members), lambda: build(members))
     await session.say(b"* THREAD%b\r\n" % _shown(roots))
-    return ok("THREAD completed", code)
+    return ok("THREAD completed")
 
 
 def _member(message: StoredMessage, header: bytes, number: int) -> Member:

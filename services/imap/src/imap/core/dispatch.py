@@ -29,7 +29,7 @@ from imap.core import (
     storing,
     urlfetching,
 )
-from imap.core.answer import Answer, Bad, No, ok
+from imap.core.answer import BY_UID, Answer, Bad, No, ok
 from imap.core.features import Feature, Utf8
 from imap.core.filters import filled_in
 from imap.core.session import Session
@@ -47,7 +47,6 @@ def may_expunge(command: c.Command) -> MayExpunge:
     return MayExpunge.YES
 
 
-BY_UID = ("UIDs only", "UIDREQUIRED")
 # What a server that wants UTF-8 answers before it is enabled (RFC 6855 §6).
 WITHOUT_NAMES = (c.Id, c.Enable, c.Compress, c.Language)
 
@@ -95,9 +94,9 @@ async def run(session: Session, command: c.Command, tag: str) -> Answer:
         case c.Store():
             return await storing.store(session, command)
         case c.Search():
-            return await searching.search(session, await filled_in(session, command), tag)
+            return await searching.search(session, command, tag)
         case c.MultiSearch():
-            return await multisearching.esearch(session, await filled_in(session, command), tag)
+            return await multisearching.esearch(session, command, tag)
         case c.Sort():
             return await sorting.sort(session, await filled_in(session, command), tag)
         case c.CancelUpdate():

@@ -22,7 +22,7 @@ from imap.core.acting import tell_flagged
 from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.compiling import VIEWED, compiled, joining, segments_of, viewing
 from imap.core.features import Feature
-from imap.core.limits import last_ones
+from imap.core.limits import last_ones, refuse_more
 from imap.core.opening import tell_opened
 from imap.core.passing import Piece, say_pieces
 from imap.core.reading_ahead import Made, messages, read_ahead
@@ -53,6 +53,7 @@ async def fetch(session: Session, command: Fetch) -> Answer:
     selected = session.need_selected()
     uids = session.uids(command.numbers, command.by)
     if command.partial is not None:
+        refuse_more(command.partial.length, session.limits.messages)
         uids = list(command.partial.of(uids))
     items = list(dict.fromkeys(command.items))
     if command.by is By.UID and Attribute.UID not in items and not session.is_uid_only:

@@ -11,9 +11,9 @@ from typing import TypeVar
 from mailproto.imap import commands as c
 from mailproto.imap.cursor import Cursor, ParseError
 from mailproto.imap.parse_search import CharsetUnknown, parse_program
-from mailproto.imap.search_keys import AndKey, FilterKey, NotKey, OrKey, SearchKey, asks_filter
+from mailproto.imap.search_keys import AndKey, FilterKey, NotKey, OrKey, SearchKey, asks_filter, asks_sequence
 
-from imap.core.answer import No
+from imap.core.answer import BY_UID, Bad, No
 from imap.core.session import Session
 
 # Annotations of the account bear this in place of a mailbox's id.
@@ -27,11 +27,16 @@ Searching = TypeVar("Searching", c.Search, c.Sort, c.Thread, c.MultiSearch)
 
 
 async def filled_in(session: Session, command: Searching) -> Searching:
-    """The command with its filters in place. Raises No [UNDEFINED-FILTER]."""
+    """The command with its filters in place. Raises No [UNDEFINED-FILTER], and Bad where one has sequence numbers that this
+    session does not use.
+    """
     if not asks_filter(command.key):
         return command
     held = await session.store.get_annotations(session.account, SERVER)
-    return replace(command, key=_Filling(held).filled(command.key, ()))
+    key = _Filling(held).filled(command.key, ())
+    if session.is_uid_only and asks_sequence(key):
+        raise Bad(*BY_UID)
+    return replace(command, key=key)
 
 
 def check_value(entry: str, value: bytes) -> None:

@@ -1,6 +1,7 @@
 """How many messages one command takes (RFC 9738): of more, the last ones, and the answer says where it stopped.
 
-What saves messages (COPY, MOVE, APPEND) may have a limit of its own: SAVELIMIT. COPY and APPEND do all or nothing.
+What does all or nothing (COPY, APPEND) or would make no sense of a part (SORT, THREAD, FETCH of a PARTIAL range that is
+larger) is refused. Where only COPY and APPEND are limited, that is SAVELIMIT.
 """
 
 from collections.abc import Sequence
@@ -14,21 +15,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class MessageLimits:
-    """Messages a command; 0: any number."""
+    """Messages a command; 0: any number. One of the two at most."""
 
     messages: int = 0
     saved: int = 0
 
     @property
     def of_saving(self) -> int:
-        """What holds for commands that save messages."""
-        both = [limit for limit in (self.messages, self.saved) if limit]
-        return min(both, default=0)
+        """What holds for COPY and APPEND."""
+        return self.messages or self.saved
 
     def words(self) -> list[str]:
-        """What CAPABILITY says."""
-        named = (("MESSAGELIMIT", self.messages), ("SAVELIMIT", self.saved))
-        return [f"{name}={limit}" for name, limit in named if limit]
+        """What CAPABILITY says: SAVELIMIT stands in the place of MESSAGELIMIT (§3)."""
+        if self.messages:
+            return [f"MESSAGELIMIT={self.messages}"]
+        return [f"SAVELIMIT={self.saved}"] if self.saved else []
 
 
 def last_ones(uids: Sequence[int], limit: int) -> tuple[Sequence[int], str]:
@@ -40,7 +41,7 @@ def last_ones(uids: Sequence[int], limit: int) -> tuple[Sequence[int], str]:
 
 
 def refuse_more(count: int, limit: int, lowest_uid: int | None = None) -> None:
-    """Raises No where a command that does all or nothing would do too much."""
+    """Raises No where a command that does all or nothing would do too much (§3.1, §3.3)."""
     if limit and count > limit:
         tail = "" if lowest_uid is None else f" {lowest_uid}"
         raise No(f"At most {limit} messages at once; nothing was done", f"MESSAGELIMIT {limit}{tail}")

@@ -5,11 +5,13 @@ told of its own changes too, which the RFC would rather not have (§5): to leave
 of two changes at once is whose.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mailmodel.mailbox_name import MailboxNameInvalid, canonical
 from mailmodel.view import MayExpunge
 from mailproto.imap.commands import Notify, TellStatus
+from mailproto.imap.fetch_items import FetchItem
 from mailproto.imap.mailbox_options import StatusItem
 from mailproto.imap.notify_events import Event, EventGroup
 
@@ -71,17 +73,22 @@ async def tell_news(session: Session, may_expunge: MayExpunge) -> None:
     if session.tells_keys:
         await tell_renewed(session)
     watch = session.watch
+    items: Sequence[FetchItem] = ()
     if watch is None:
-        await session.announce(may_expunge)
-        return
-    group = watch.selected
-    if group is not None and Event.MESSAGE_NEW in group.events:
+        announced = await session.announce(may_expunge)
+    else:
+        group = watch.selected
+        if group is None or Event.MESSAGE_NEW not in group.events:
+            return
         announced = await session.announce(may_expunge, tells_flags=Event.FLAG_CHANGE in group.events)
-        # RFC 5465 §5.2: not of those that the client itself put there.
-        new = [uid for uid in announced if uid not in session.own_uids]
-        session.own_uids.difference_update(announced)
-        if new and group.items:
-            await fetch_new(session, new, group.items)
+        items = group.items
+    # RFC 5465 §5.2: not of those that the client itself put there.
+    new = [uid for uid in announced if uid not in session.own_uids]
+    session.own_uids.difference_update(announced)
+    if session.contexts:
+        session.arrived.update(new)
+    if new and items:
+        await fetch_new(session, new, items)
 
 
 async def tell_unasked(session: Session) -> None:

@@ -9,9 +9,11 @@ from mailproto.imap.search_keys import asks_modseq
 from mailproto.imap.search_returns import SearchReturn, SearchReturns
 
 from imap.core import contexts
-from imap.core.answer import Answer, No, ok
+from imap.core.answer import Answer, ok
 from imap.core.features import Feature
+from imap.core.filters import filled_in
 from imap.core.finding import Found, find, limited
+from imap.core.limits import refuse_more
 from imap.core.session import Session
 
 
@@ -24,8 +26,11 @@ async def search(session: Session, command: Search, tag: str) -> Answer:
     if updates:
         contexts.check_tag(session, tag)
     try:
-        found, code = limited(session, await find(session, command.key))
-    except No:
+        command = await filled_in(session, command)
+        found = await find(session, command.key)
+        found, code = _limited(session, returns, found)
+    except Exception:
+        # RFC 5182 §2.1: whatever answers NO.
         if saves:
             session.saved = ()
         raise
@@ -45,6 +50,14 @@ async def search(session: Session, command: Search, tag: str) -> Answer:
     items = result_items(returns, found, command.by, tells_modseq=tells_modseq)
     await session.say(responses.esearch(tag, command.by is By.UID, items))
     return ok("SEARCH completed", code)
+
+
+def _limited(session: Session, returns: SearchReturns | None, found: list[Found]) -> tuple[list[Found], str]:
+    """Of one page no more is told than its length. Raises No."""
+    if returns is None or returns.partial is None:
+        return limited(session, found)
+    refuse_more(returns.partial.length, session.limits.messages)
+    return found, ""
 
 
 def save(session: Session, returns: SearchReturns, found: Sequence[Found]) -> None:

@@ -11,7 +11,7 @@ from mailproto.imap.commands import Access, Select
 from mailstore import MailboxMissing
 
 from imap.core import naming, places, quotas, resyncing
-from imap.core.answer import NO_MAILBOX, Answer, Bad, No, ok
+from imap.core.answer import BY_UID, NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.authorizing import URLMECH
 from imap.core.features import Feature
 from imap.core.object_ids import mailbox_object
@@ -27,7 +27,7 @@ async def select(session: Session, command: Select) -> Answer:
     if command.resync is not None and Feature.QRESYNC not in session.features:
         raise Bad("ENABLE QRESYNC first")
     if command.resync is not None and command.resync.pairs is not None and session.is_uid_only:
-        raise Bad("UIDs only", "UIDREQUIRED")
+        raise Bad(*BY_UID)
     if session.selected is not None:
         session.select(None)
         # RFC 7162 §3.2.11: what follows is about another mailbox.

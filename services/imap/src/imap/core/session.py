@@ -116,6 +116,8 @@ class Session:
         self.contexts: dict[str, Context] = {}
         self.sorted_by: dict[str, tuple[SortCriterion, ...]] = {}
         self.touched: set[int] = set()
+        # Among these, messages that others have put there.
+        self.arrived: set[int] = set()
         # Something may have changed that this session has not looked at.
         self.is_stale = False
         # Keys that this session has renewed, and has not heard of yet; another session has renewed one (RFC 4467 §7).
@@ -133,7 +135,7 @@ class Session:
         self.selected = selected
         self.saved = ()
         self.own_uids = set()
-        self.contexts, self.sorted_by, self.touched = {}, {}, set()
+        self.contexts, self.sorted_by, self.touched, self.arrived = {}, {}, set(), set()
         self.tells_keys = False
         if selected is not None:
             selected.view.announces_modseqs = self.tells_modseqs
@@ -184,8 +186,8 @@ class Session:
         await self.announce(may_expunge)
 
     def put_there(self, uids: Iterable[int]) -> None:
-        """These messages of the selected mailbox are the client's own; who uses NOTIFY is not shown them."""
-        if self.watch is not None:
+        """These messages of the selected mailbox are the client's own: nobody who wants new ones fetched is shown them."""
+        if self.watch is not None or self.contexts:
             self.own_uids.update(uids)
 
     async def look(self) -> None:

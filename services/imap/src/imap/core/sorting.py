@@ -7,9 +7,10 @@ from mailstore import MailboxMissing
 
 from imap.core import contexts
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
-from imap.core.finding import find, limited
+from imap.core.finding import find
+from imap.core.limits import refuse_more
 from imap.core.ordering import ordered, read_rows, run_apart
-from imap.core.searching import result_items
+from imap.core.searching import highest_modseq, result_items
 from imap.core.session import Session
 
 
@@ -18,7 +19,8 @@ async def sort(session: Session, command: Sort, tag: str) -> Answer:
     updates = command.returns is not None and command.returns.updates
     if updates:
         contexts.check_tag(session, tag)
-    matching, code = limited(session, await find(session, command.key))
+    matching = await find(session, command.key)
+    refuse_more(len(matching), session.limits.messages)
     found = {each.uid: each for each in matching}
     scores = {each.uid: each.relevancy for each in matching}
     try:
@@ -27,17 +29,19 @@ async def sort(session: Session, command: Sort, tag: str) -> Answer:
         raise No(*NO_MAILBOX) from None
     rows = await run_apart(len(rows), lambda: ordered(rows, command.criteria))
     is_uid = command.by is By.UID
+    tells_modseq = asks_modseq(command.key)
     if command.returns is None:
         numbers = [row.uid if is_uid else found[row.uid].number for row in rows]
-        await session.say(responses.sort(numbers))
+        highest = highest_modseq(matching) if tells_modseq and rows else None
+        await session.say(responses.sort(numbers, highest))
     else:
         items = result_items(
             command.returns,
             [found[row.uid] for row in rows],
             command.by,
-            tells_modseq=asks_modseq(command.key),
+            tells_modseq=tells_modseq,
         )
         await session.say(responses.esearch(tag, is_uid, items))
     if updates:
         await contexts.begin_sorted(session, command, tag, rows)
-    return ok("SORT completed", code)
+    return ok("SORT completed")

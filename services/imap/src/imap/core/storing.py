@@ -71,8 +71,7 @@ async def store(session: Session, command: Store) -> Answer:
         numbers = modified
         if command.by is By.SEQUENCE:
             numbers = [number for uid in modified if (number := selected.view.number_of(uid)) is not None]
-        if limited:
-            await session.say(session.untagged("OK", "Some are left", limited))
+        await _say_left(session, limited)
         return ok("Some have changed meanwhile", f"MODIFIED {compact(numbers).decode()}")
     return ok("STORE completed", limited)
 
@@ -113,7 +112,20 @@ async def expunge(session: Session, command: UidExpunge | None) -> Answer:
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     await session.refresh(MayExpunge.YES)
-    return ok("EXPUNGE completed", limited or (session.highest_told if gone else ""))
+    return ok("EXPUNGE completed", await _code(session, limited, session.highest_told if gone else ""))
+
+
+async def _code(session: Session, limited: str, other: str) -> str:
+    """One answer has one code: beside another, that some are left is said before (RFC 9738 §3.1)."""
+    if not other:
+        return limited
+    await _say_left(session, limited)
+    return other
+
+
+async def _say_left(session: Session, limited: str) -> None:
+    if limited:
+        await session.say(session.untagged("NO", "Some are left", limited))
 
 
 def _copy_code(result: CopyResult) -> str:
@@ -146,13 +158,11 @@ async def copy(session: Session, command: Copy) -> Answer:
 
 
 async def move(session: Session, command: Move) -> Answer:
-    """COPYUID comes before the expunges (RFC 6851 §4.3)."""
+    """COPYUID comes before the expunges (RFC 6851 §4.3). Into the same mailbox: they get new UIDs (§3.3)."""
     selected = session.need_writable(DELETE_MESSAGES + EXPUNGE)
-    uids, limited = last_ones(session.uids(command.numbers, command.by), session.limits.of_saving)
+    uids, limited = last_ones(session.uids(command.numbers, command.by), session.limits.messages)
     place = await target_mailbox(session, command.mailbox)
     target = place.info.mailbox_id
-    if target == selected.mailbox_id:
-        raise No("The messages are there already", "CANNOT")
     try:
         if place.is_own and not selected.reach.reader_id:
             result = await session.store.move(session.account, selected.mailbox_id, uids, target)
@@ -163,7 +173,9 @@ async def move(session: Session, command: Move) -> Answer:
     if result.pairs:
         await tell_saved(session, place.reach, [uid for _, uid in result.pairs], Cause.COPY)
         await session.say(session.untagged("OK", "Moved", _copy_code(result)))
+    if target == selected.mailbox_id:
+        session.put_there(uid for _, uid in result.pairs)
     if place.reach.owner != selected.reach.owner:
         await warn(session, place.reach.owner)
     await session.refresh(MayExpunge.YES)
-    return ok("MOVE completed", limited or (session.highest_told if result.pairs else ""))
+    return ok("MOVE completed", await _code(session, limited, session.highest_told if result.pairs else ""))

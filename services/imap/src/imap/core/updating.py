@@ -2,12 +2,13 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mailmodel.view import SessionView
 from mailproto.imap import responses
 from mailproto.imap.commands import By
+from mailproto.imap.fetch_items import FetchItem
 from mailproto.imap.message_set import compact
 from mailproto.imap.search_keys import SearchKey
 
@@ -32,6 +33,10 @@ class Context:
     key: SearchKey
     by: By
     members: set[int]
+    # What is fetched of messages that come into the mailbox and match (RFC 5465 §7).
+    items: tuple[FetchItem, ...] = field(default=(), kw_only=True)
+    # Correlators beside the tag (RFC 7377 §2.1).
+    of: bytes = field(default=b"", kw_only=True)
 
     def removed(self, uids: Iterable[int], number: Numbered) -> bytes:
         """These match no more, or are gone; what is to be said."""
@@ -47,14 +52,22 @@ class Context:
 
     def say(self, item: str, pairs: bytes) -> bytes:
         """The ESEARCH response."""
-        return responses.esearch(self.tag, self.by is By.UID, [(item, b"(%b)" % pairs)])
+        return responses.esearch(self.tag, self.by is By.UID, [(item, b"(%b)" % pairs)], self.of)
 
 
 class SortedContext(Context):
     """Of one SORT: places count, from 1. `rows` have a `uid` and stand in the order of `key_of`."""
 
-    def __init__(self, tag: str, key: SearchKey, by: By, rows: Sequence[Any], key_of: Callable[[Any], Any]):
-        super().__init__(tag, key, by, {row.uid for row in rows})
+    def __init__(
+        self,
+        tag: str,
+        key: SearchKey,
+        by: By,
+        rows: Sequence[Any],
+        key_of: Callable[[Any], Any],
+        items: tuple[FetchItem, ...] = (),
+    ) -> None:
+        super().__init__(tag, key, by, {row.uid for row in rows}, items=items)
         self._rows = list(rows)
         self._key_of = key_of
 
