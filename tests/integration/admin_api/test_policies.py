@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.support.reader_keys import new_openpgp
+from tests.support.reader_keys import new_openpgp, new_x509
 
 from .conftest import Stage
 from .test_command import REFUSED, Command
@@ -74,6 +75,11 @@ def test_settings_of_an_account(stage: Stage, tenant: str, tmp_path: Path) -> No
     key.write_bytes(private)
     refused = command("account", "settings", "set", f"carol@{domain}", f"encryption_key=@{key}", code=REFUSED)
     assert "private key" in refused.stderr
+    key.write_text(new_x509(key=ec.generate_private_key(ec.SECP256R1()))[0])
+    refused = command("account", "settings", "set", f"carol@{domain}", f"encryption_key=@{key}", code=REFUSED)
+    assert (
+        "accepted are certificates with an RSA key of at least 2048 bits, and OpenPGP keys" in refused.stderr
+    )
     assert command.json("account", "settings", "show", f"carol@{domain}")["encryption_key"] == public
     assert command("account", "settings", "set", f"carol@{domain}", "locale=not a tag", code=REFUSED)
     path = f"/v1/accounts/carol@{domain}/settings"

@@ -8,7 +8,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.hazmat.primitives.serialization.pkcs7 import pkcs7_decrypt_der
 from mailmsg.facts import examine
@@ -149,7 +149,10 @@ def test_keys_that_cannot_be_encrypted_to_are_refused() -> None:
         "one certificate": certificate + new_x509()[0],
         "expired": new_x509(days=1)[0],
         "not for encrypting": new_x509(encipherment=False)[0],
-        "RSA": new_x509(key=ec.generate_private_key(ec.SECP256R1()))[0],
+        "is not RSA: accepted are .* RSA key of at least 2048 bits, and OpenPGP": new_x509(
+            key=ec.generate_private_key(ec.SECP256R1())
+        )[0],
+        "has 1024 bits: accepted are": new_x509(key=rsa.generate_private_key(65537, 1024))[0],
         "OpenPGP key cannot": signing_only(),
     }
     for why, text in wrong.items():

@@ -13,6 +13,8 @@ from pysequoia import Cert, encrypt
 OPENPGP_BEGIN = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 X509_BEGIN = "-----BEGIN CERTIFICATE-----"
 SHORTEST_RSA_BITS = 2048
+# No library that is well kept agrees on a key in CMS (RFC 5753), which certificates of elliptic curves need.
+ACCEPTED = f"accepted are certificates with an RSA key of at least {SHORTEST_RSA_BITS} bits, and OpenPGP keys of any algorithm"
 
 
 class KeyUnusable(ValueError):
@@ -84,8 +86,10 @@ def _certificate(text: str) -> x509.Certificate:
             raise KeyUnusable("one certificate is needed, its reader's own")
         [certificate] = certificates
         public = certificate.public_key()
-        if not isinstance(public, RSAPublicKey) or public.key_size < SHORTEST_RSA_BITS:
-            raise KeyUnusable(f"S/MIME is done with RSA keys of at least {SHORTEST_RSA_BITS} bits")
+        if not isinstance(public, RSAPublicKey):
+            raise KeyUnusable(f"the key of that certificate is not RSA: {ACCEPTED}")
+        if public.key_size < SHORTEST_RSA_BITS:
+            raise KeyUnusable(f"the key of that certificate has {public.key_size} bits: {ACCEPTED}")
         try:
             usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
         except x509.ExtensionNotFound:
