@@ -6,6 +6,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from directory.adapters.changes import BusChanges
+from directory.ports import Change
 from eventbus import BusMisconfigured, BusUnavailable, EventBus, subjects
 from posthouse.supervisor.process import Child
 
@@ -150,3 +152,41 @@ async def test_what_is_told_is_heard(engines: Engines) -> None:
     finally:
         await one.close()
         await two.close()
+
+
+async def test_who_may_have_missed_a_change_of_the_directory_hears_that_anything_may_have_changed(
+    engines: Engines,
+) -> None:
+    bus = await EventBus.connect(engines.nats.url, name="door")
+    heard: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
+    try:
+        await bus.listen(
+            subjects.DIRECTORY_CHANGED, lambda _, payload: heard.put_nowait((payload, bus.connected))
+        )
+        await bus._client._process_op_err(OSError("the connection broke"))
+        # Nothing that was remembered before is good until it has been heard.
+        assert await asyncio.wait_for(heard.get(), 20) == (b"", False)
+        await asyncio.wait_for(bus._publisher._reconnected.wait(), 20)
+        assert bus.connected
+    finally:
+        await bus.close()
+
+
+async def test_a_change_that_the_directory_could_not_tell_is_made_up_for(engines: Engines) -> None:
+    door = await EventBus.connect(engines.nats.url, name="door")
+    directory = await EventBus.connect(engines.nats.url, name="directory")
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    try:
+        await door.listen(subjects.DIRECTORY_CHANGED, lambda _, payload: heard.put_nowait(payload))
+        await door._client.flush()
+        changes = BusChanges(directory)
+        await directory._client._process_op_err(OSError("the connection broke"))
+        assert not directory.connected
+        changes.tell(Change("tenant", "account"))
+        # Others of this NATS may tell something too.
+        async with asyncio.timeout(20):
+            while await heard.get():
+                continue
+    finally:
+        await directory.close()
+        await door.close()

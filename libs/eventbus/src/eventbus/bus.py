@@ -15,7 +15,7 @@ from eventbus.errors import BusUnavailable
 from eventbus.ledger import Ledger
 from eventbus.permissions import inbox_prefix
 from eventbus.publisher import Publisher
-from eventbus.subjects import MAIL_STREAM
+from eventbus.subjects import DIRECTORY_CHANGED, MAIL_STREAM
 
 
 class Subscription:
@@ -42,6 +42,9 @@ class EventBus:
         self._monitor_url = monitor_url
         self._replicas = replicas
         self._publisher = Publisher(client)
+        # Whom it concerns that something may have been missed; and whether they know of the last time.
+        self._missed: list[Callable[[], None]] = []
+        self._told_of_gap = True
 
     @classmethod
     async def connect(
@@ -61,9 +64,13 @@ class EventBus:
         bus = cls.__new__(cls)
 
         async def lost() -> None:
+            bus._told_of_gap = False
             bus._publisher.connection_lost()
 
         async def made() -> None:
+            for missed in bus._missed:
+                missed()
+            bus._told_of_gap = True
             bus._publisher.connection_made()
 
         async def ignore(_error: Exception) -> None:
@@ -95,8 +102,8 @@ class EventBus:
 
     @property
     def connected(self) -> bool:
-        """Whether NATS can be reached now."""
-        return bool(self._client.is_connected)
+        """Whether NATS can be reached now, and everybody knows who may have missed something before."""
+        return bool(self._client.is_connected) and self._told_of_gap
 
     async def check(self) -> None:
         """Raise BusUnavailable while NATS is out of reach."""
@@ -165,6 +172,10 @@ class EventBus:
             self._client, self._context, durable, subject_filter, ack_wait_seconds, max_ack_pending, stream
         )
 
+    def when_missed(self, callback: Callable[[], None]) -> None:
+        """Call back after each time that NATS was away: what was told meanwhile, by us too, nobody heard."""
+        self._missed.append(callback)
+
     def tell(self, subject: str, payload: bytes) -> None:
         """Tell whoever listens, now. A fact told while disconnected is lost: listeners also look by themselves."""
         if self._client.is_connected:
@@ -184,8 +195,11 @@ class EventBus:
     ) -> Subscription:
         """Call back with (subject, payload) for every fact told on a subject, from now on, across reconnects.
 
-        Of those that listen in one group each fact comes to one.
+        Of those that listen in one group each fact comes to one. After a time without NATS whoever listens to
+        directory.changed hears an empty payload: anything may have changed.
         """
+        if subject == DIRECTORY_CHANGED:
+            self.when_missed(lambda: callback(subject, b""))
 
         async def came(message: Msg) -> None:
             callback(message.subject, message.data)

@@ -42,9 +42,10 @@ async def wire(service: Service[Settings]) -> None:
     issuers = Issuers(trusted, settings.inside_networks)
     service.on_close(issuers.close)
     ldap_servers = LdapServers(settings.inside_networks)
+    changes = BusChanges(bus)
     wiring = build(
         pool,
-        BusChanges(bus).tell,
+        changes.tell,
         Hasher(settings.argon2_memory_kib, settings.argon2_passes),
         Verdicts(settings.verdict_seconds),
         Hashing(settings.argon2_threads, STRANGERS_BY_KEYS if settings.scram_iterations else STRANGERS),
@@ -64,6 +65,7 @@ async def wire(service: Service[Settings]) -> None:
     service.spawn(wiring.journal.run(service.draining), name="journal")
     service.spawn(wiring.housekeeping.run(service.draining), name="housekeeping")
     await serve_grpc(service, settings.grpc_host, settings.grpc_port, wiring.register, ALLOWED)
+    changes.tell_all()
     service.ready_when("database", lambda: check(pool))
     service.ready_when("bus", bus.check)
 

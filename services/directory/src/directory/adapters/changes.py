@@ -8,10 +8,19 @@ from directory.ports import Change
 
 
 class BusChanges:
-    """Fire and forget: caches also forget by themselves, a little later."""
+    """Fire and forget: caches also forget by themselves, a little later.
+
+    What could not be told (the bus was away, or the process before this one died after a commit) is made up for by
+    telling that anything may have changed.
+    """
 
     def __init__(self, bus: EventBus) -> None:
         self._bus = bus
+        bus.when_missed(self.tell_all)
+
+    def tell_all(self) -> None:
+        """Everybody forgets everything."""
+        self._bus.tell(DIRECTORY_CHANGED, wire.DirectoryChanged().SerializeToString())
 
     def tell(self, change: Change) -> None:
         """After the commit."""
