@@ -219,3 +219,16 @@ def test_a_reply_is_one_line_of_ascii() -> None:
     assert rejected("größer").reason == "550 5.7.1 Refused by the recipient's mail filter"
     assert rejected("a\x07b").reason == "550 5.7.1 Refused by the recipient's mail filter"
     assert len(rejected("x" * 9000).reason) < 600
+
+
+@pytest.mark.parametrize("command", ["reject", "ereject"])
+async def test_it_is_about_the_message_as_it_came(command: str) -> None:
+    """RFC 5293 §6, RFC 5429 §2.4: what the script has changed before does not count."""
+    edits = (
+        f'require ["editheader", "{command}"];\r\ndeleteheader "Subject";\r\naddheader "X-Added" "yes";\r\n'
+    )
+    world = World(envelope_of(RecipientRequest()), edits + f'{command} "no";\r\n')
+    await world.file()
+    [notice] = world.letters.values()
+    assert b"\r\nSubject: hi\r\n" in notice.content.partition(b"text/rfc822-headers")[2]
+    assert b"X-Added" not in notice.content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -37,6 +38,7 @@ _PART_TAGS = (
     Tag("user", None, "subaddress", "address part"),
     Tag("detail", None, "subaddress", "address part"),
 )
+_FIELD_NAME = re.compile(rb"[!-9;-~]+")
 _ENVELOPE_PARTS = frozenset({b"from", b"to"})
 
 
@@ -137,7 +139,9 @@ def _address_part(bound: Bound) -> AddressPart:
 def _address(node: TestNode, bound: Bound, compiler: Compiler) -> Condition:
     names = bound.texts(0)
     for name in names:
-        if name.is_constant and name.source.lower() not in ADDRESS_FIELDS:
+        # What is no name of a field is in no message, and no error (RFC 5228 §2.4.2.2).
+        is_name = name.is_constant and _FIELD_NAME.fullmatch(name.source) is not None
+        if is_name and name.source.lower() not in ADDRESS_FIELDS:
             raise bound.error(f'the field "{shown(name.source)[:100]}" holds no addresses')
     matcher = read_matcher(bound, compiler.scope, bound.texts(1))
     return AddressTest(read_field_choice(bound), _address_part(bound), names, matcher)
