@@ -9,6 +9,7 @@ from .conftest import Town
 
 BOB = "Other Users/bob@a.test"
 BOX = f'"{BOB}/Box"'
+STATUS_OF_BOX = f"* STATUS {BOX} (MESSAGES {{}} UIDNEXT {{}} UIDVALIDITY {{}})"
 MESSAGE = "Subject: hello\n\nbody\n"
 
 
@@ -202,6 +203,27 @@ def test_names_of_others(imap: Imap, town: Town) -> None:
     assert not any("bob" in line for line in alice.say('LIST "" *'))
 
 
+def test_what_is_searched_by_name_need_not_be_listed(imap: Imap) -> None:
+    """RFC 7377 §2.2: by name `r` is enough; otherwise `l` is needed too."""
+    bob = box_of_bob(imap, "r")
+    alice = imap.client("alice@a.test")
+    assert " COUNT 2" in alice.say(f"ESEARCH IN (mailboxes {BOX}) RETURN (COUNT) ALL")[0]
+    assert len(alice.say('ESEARCH IN (subtree "Other Users") RETURN (COUNT) ALL')) == 1
+    bob.say("SETACL Box alice@a.test l")
+    assert len(alice.say(f"ESEARCH IN (mailboxes {BOX}) RETURN (COUNT) ALL")) == 1
+
+
+def test_annotations_in_a_list_only_of_what_may_be_seen_or_changed(imap: Imap) -> None:
+    """RFC 5464 §3.3: `l` and any of `rswip`."""
+    bob = box_of_bob(imap, "li")
+    bob.say('SETMETADATA Box (/shared/comment "for all")')
+    alice = imap.client("alice@a.test")
+    asked = 'LIST "" "Other Users/*" RETURN (METADATA (/shared/comment))'
+    assert f'* METADATA {BOX} (/shared/comment "for all")' in alice.say(asked)
+    bob.say("SETACL Box alice@a.test lx")
+    assert not [line for line in alice.say(asked) if "METADATA" in line]
+
+
 def test_status_in_a_list_only_of_what_may_be_read(imap: Imap) -> None:
     box_of_bob(imap, "l")
     alice = imap.client("alice@a.test")
@@ -322,9 +344,20 @@ def test_notify_watches_others_mailboxes_by_name(imap: Imap) -> None:
     assert at_last(alice) == [f"* STATUS {BOX} (MESSAGES 3 UIDNEXT 4 UIDVALIDITY {validity(bob)})"]
     bob.append(MESSAGE, "Hidden")
     bob.say("SETACL Box alice@a.test -r")
-    assert at_last(alice) == [f'* LIST (\\NonExistent) "/" {BOX}']
+    assert at_last(alice) == [f'* LIST (\\NoAccess \\HasNoChildren) "/" {BOX}']
     bob.append(MESSAGE, "Box")
     assert alice.say("NOOP") == ["OK NOOP completed"]
+    # RFC 5465 §3.1: it can be listed and not be watched.
+    assert f'* LIST (\\NoAccess) "/" {BOX}' in alice.say(f"NOTIFY SET (mailboxes {BOX} {events})")
+    assert len(alice.say(f"NOTIFY SET (personal {events})")) == 1
+    alice.say(f'NOTIFY SET (subtree "Other Users" {events})')
+    bob.say("SETACL Box alice@a.test lr")
+    assert at_last(alice) == [
+        f'* LIST (\\HasNoChildren) "/" {BOX}',
+        STATUS_OF_BOX.format(4, 5, validity(bob)),
+    ]
+    bob.say("DELETEACL Box alice@a.test")
+    assert at_last(alice) == [f'* LIST (\\NonExistent) "/" {BOX}']
     # What is personal is one's own.
     bob.say("SETACL Box alice@a.test lr")
     alice.say(f"NOTIFY SET (personal {events})")

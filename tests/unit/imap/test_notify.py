@@ -165,6 +165,50 @@ def test_annotations(imap: Imap) -> None:
     assert two.heard() == []
 
 
+def test_a_mailbox_in_the_place_of_another(imap: Imap) -> None:
+    """RFC 5465 §5.1: a UIDVALIDITY that has changed is told; §5.2: so is what has come since."""
+    one, two = imap.client(), imap.client()
+    one.say("CREATE Lists")
+    two.say(f"NOTIFY SET (mailboxes (Lists New) {ALL})")
+    two.exchange(b"i ")
+    one.say("DELETE Lists")
+    one.say("CREATE Lists")
+    one.say("CREATE New")
+    one.append(LETTER, "New")
+    validities = [
+        one.say(f"STATUS {name} (UIDVALIDITY)")[0].split()[-1].rstrip(")") for name in ("Lists", "New")
+    ]
+    assert two.exchange(b"NOOP\r\n").decode().split("\r\n")[:-2] == [
+        f"* STATUS Lists (MESSAGES 0 UIDNEXT 1 UIDVALIDITY {validities[0]})",
+        f"* STATUS New (MESSAGES 1 UIDNEXT 2 UIDVALIDITY {validities[1]})",
+    ]
+    assert two.heard() == []
+
+
+def test_who_enables_metadata_is_told_what_others_change(imap: Imap) -> None:
+    """RFC 5464 §4.4, without NOTIFY."""
+    one, two = imap.client(), imap.client(select="INBOX")
+    assert two.say("ENABLE METADATA")[0] == "* ENABLED METADATA"
+    one.say('SETMETADATA INBOX (/private/b "1" /shared/a "2")')
+    one.say('SETMETADATA "" (/private/x "1")')
+    assert two.say("NOOP") == [
+        '* METADATA "" /private/x',
+        "* METADATA INBOX /private/b /shared/a",
+        "OK NOOP completed",
+    ]
+    assert two.say('SETMETADATA Sent (/private/own "1")') == ["OK SETMETADATA completed"]
+    two.exchange(b"i IDLE\r\n")
+    one.say("SETMETADATA Sent (/private/own NIL)")
+    assert two.heard() == ["* METADATA Sent /private/own"]
+    two.exchange(b"DONE\r\n")
+    # From then on NOTIFY says what is told.
+    two.say("NOTIFY NONE")
+    one.say("SETMETADATA INBOX (/private/b NIL)")
+    assert two.say("NOOP") == ["OK NOOP completed"]
+    # And who has enabled nothing hears nothing.
+    assert one.say("NOOP") == ["OK NOOP completed"]
+
+
 def test_idle_tells_the_same(imap: Imap) -> None:
     one, two = imap.client(), imap.client(select="INBOX")
     two.say("NOTIFY SET (selected NONE) (mailboxes Sent (MessageNew MessageExpunge))")

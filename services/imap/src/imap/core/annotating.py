@@ -16,6 +16,7 @@ from mailstore import AnnotationsFull, MailboxMissing
 from imap.core.acting import ENTRY
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.filters import SERVER, check_value
+from imap.core.notifying import keep_own
 from imap.core.places import NOPERM, Place, need
 from imap.core.session import Session
 
@@ -89,6 +90,7 @@ async def set_metadata(session: Session, command: SetMetadata) -> Answer:
         raise No(*NO_MAILBOX) from None
     if session.scripted is not None:
         session.scripted.forget(owner)
+    await keep_own(session, mailbox_id, values)
     return ok("SETMETADATA completed")
 
 
@@ -117,10 +119,14 @@ async def _mailbox(session: Session, name: str) -> Place | None:
     if not name:
         return None
     found = await need(session, name, LOOKUP)
-    if found.reach.rights.isdisjoint("rswip"):
-        # RFC 5464 §3.3
+    if not may_see(found):
         raise No(*NOPERM)
     return found
+
+
+def may_see(place: Place) -> bool:
+    """Whether the rights are enough for annotations (RFC 5464 §3.3), beside that it may be listed."""
+    return not place.reach.rights.isdisjoint("rswip")
 
 
 def _computed(session: Session, info: MailboxInfo | None) -> dict[str, bytes]:

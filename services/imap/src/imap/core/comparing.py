@@ -1,7 +1,7 @@
 """How an account's mailboxes were and how they are: what NOTIFY tells of them (RFC 5465 §5)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from mailmodel import AccountRef, MailboxInfo
@@ -29,18 +29,21 @@ class Compared:
     subscriptions: frozenset[str]
     annotations: dict[tuple[int, str], bytes]
     owners: frozenset[AccountRef] = frozenset()
+    # Of others: they may be listed and not read.
+    barred: dict[int, MailboxInfo] = field(default_factory=dict)
 
     @classmethod
     async def read(cls, session: Session, watch: Watch) -> "Compared":
         """Only what somebody asks for."""
         places = await visible(session, own_only=not watch.names_others)
-        # What of others' may not be read is not told of.
-        places = [place for place in places if READ in place.reach.rights]
+        # What of others' may not be read is not told of, but that it is so; they are heard for when it may.
+        barred = {place.info.mailbox_id: place.info for place in places if READ not in place.reach.rights}
         owners = frozenset(
             place.reach.owner
             for place in places
             if not place.is_own and watch.events_of(place.info.name, is_subscribed=place.info.subscribed)
         )
+        places = [place for place in places if READ in place.reach.rights]
         subscriptions: frozenset[str] = frozenset()
         annotations: dict[tuple[int, str], bytes] = {}
         if watch.asks(Event.SUBSCRIPTION_CHANGE):
@@ -55,7 +58,7 @@ class Compared:
                     key: held[key] for key in held if key[0] in theirs and key[1].startswith(SHARED_ENTRIES)
                 }
         mailboxes = {place.info.mailbox_id: place.info for place in places}
-        return cls(mailboxes, subscriptions, annotations, owners)
+        return cls(mailboxes, subscriptions, annotations, owners, barred)
 
     def keep(self, watch: Watch) -> None:
         """Next time this is how they were."""
@@ -64,7 +67,7 @@ class Compared:
             self.subscriptions,
             self.annotations,
         )
-        watch.owners = self.owners
+        watch.owners, watch.barred = self.owners, self.barred
 
     def lines(self, session: Session, watch: Watch) -> bytes:
         """All that changed and is asked for."""
@@ -78,10 +81,12 @@ class Compared:
         )
 
     def _names(self, session: Session, watch: Watch) -> Iterator[bytes]:
-        """Created, deleted and renamed mailboxes, and those right above created and deleted ones (§5.4)."""
+        """Created, deleted and renamed mailboxes, and those right above created and deleted ones (§5.4); those that may be
+        read no more, or again (§5.9).
+        """
         if not watch.asks(Event.MAILBOX_NAME):
             return
-        before, now = watch.mailboxes, self.mailboxes
+        before, now = watch.mailboxes | watch.barred, self.mailboxes | self.barred
         renamed = {
             before[i].name: now[i].name for i in before.keys() & now.keys() if before[i].name != now[i].name
         }
@@ -97,6 +102,9 @@ class Compared:
                 # Of an owner's address there is no mailbox.
                 if upper in self._named or not is_foreign(upper):
                     told.setdefault(upper, b"")
+        for mailbox_id in watch.barred.keys() ^ self.barred.keys():
+            if mailbox_id in before and mailbox_id in now:
+                told.setdefault(now[mailbox_id].name, b"")
         for name in sorted(told):
             if Event.MAILBOX_NAME in self._events(watch, name):
                 yield self._listed(session, name, told[name])
@@ -108,13 +116,18 @@ class Compared:
 
     def _counters(self, session: Session, watch: Watch) -> Iterator[bytes]:
         """STATUS of mailboxes that are not selected (§5.1 to §5.3)."""
+        earlier = {info.name for info in watch.mailboxes.values()}
         for mailbox_id, info in self.mailboxes.items():
             before = watch.mailboxes.get(mailbox_id)
-            if before is None or before.highest_modseq == info.highest_modseq:
+            if before is not None and before.highest_modseq == info.highest_modseq:
                 continue
             if session.selected is not None and session.selected.mailbox_id == mailbox_id:
                 continue
-            items = self._items(session, before, info, self._events(watch, info.name))
+            events = self._events(watch, info.name)
+            if before is None:
+                items = self._items_of_new(session, info, events, takes_place=info.name in earlier)
+            else:
+                items = self._items(session, before, info, events)
             if items:
                 yield status.line(session, info, items, {})
 
@@ -132,6 +145,30 @@ class Compared:
         if session.tells_modseqs and (items or Event.FLAG_CHANGE in events):
             items.append(StatusItem.HIGHESTMODSEQ)
         return [*items, StatusItem.UIDVALIDITY] if items else []
+
+    @staticmethod
+    def _items_of_new(
+        session: Session, now: MailboxInfo, events: frozenset[Event], *, takes_place: bool
+    ) -> list[StatusItem]:
+        """Of a mailbox that was not there: what has come into it already, and that the UIDs of one of that name are not
+        valid any more (§5.1).
+        """
+        items: list[StatusItem] = []
+        if Event.MESSAGE_NEW in events and (now.uid_next > 1 or takes_place):
+            items += [StatusItem.MESSAGES, StatusItem.UIDNEXT]
+        if session.tells_modseqs and (items or (takes_place and Event.FLAG_CHANGE in events)):
+            items.append(StatusItem.HIGHESTMODSEQ)
+        return (
+            [*items, StatusItem.UIDVALIDITY] if items or (takes_place and Event.FLAG_CHANGE in events) else []
+        )
+
+    def without_access(self, session: Session, watch: Watch) -> bytes:
+        """Mailboxes that are asked about, may be listed, and not watched (§3.1)."""
+        return b"".join(
+            responses.listing(b"LIST", ["\\NoAccess"], session.shown(info.name))
+            for info in self.barred.values()
+            if watch.events_of(info.name, is_subscribed=info.subscribed)
+        )
 
     def _annotated(self, session: Session, watch: Watch) -> Iterator[bytes]:
         """Names of entries that were set or removed (§5.6, §5.7; RFC 5464 §4.4.2)."""
@@ -151,7 +188,7 @@ class Compared:
 
     @cached_property
     def _named(self) -> dict[str, MailboxInfo]:
-        return {info.name: info for info in self.mailboxes.values()}
+        return {info.name: info for info in (self.mailboxes | self.barred).values()}
 
     def _is_subscribed(self, name: str) -> bool:
         info = self._named.get(name)
@@ -167,6 +204,7 @@ class Compared:
         if info is None:
             words.append("\\NonExistent")
         else:
+            words += ["\\NoAccess"] * (info.mailbox_id in self.barred)
             has_inferiors = any(is_below(other, name) for other in named)
             words.append("\\HasChildren" if has_inferiors else "\\HasNoChildren")
             words += sorted(info.special_use)

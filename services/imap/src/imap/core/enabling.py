@@ -4,6 +4,7 @@ from mailproto.imap.commands import Enable
 
 from imap.core.answer import Answer, ok
 from imap.core.features import Feature
+from imap.core.notifying import watch_annotations
 from imap.core.session import Session
 
 NAMED = {feature.value.upper(): feature for feature in Feature}
@@ -18,6 +19,8 @@ async def enable(session: Session, command: Enable) -> Answer:
         asked.append(Feature.CONDSTORE)
     for feature in dict.fromkeys(asked):
         await session.enable(feature)
+    if Feature.METADATA in session.features - before:
+        await watch_annotations(session)
     words = "".join(f" {feature.value}" for feature in Feature if feature in session.features - before)
     await session.say(f"* ENABLED{words}\r\n".encode("ascii"))
     return ok("ENABLE completed")

@@ -19,6 +19,8 @@ class Feature(Enum):
 
     CONDSTORE = "CONDSTORE"
     QRESYNC = "QRESYNC"
+    # Changes of annotations are told (RFC 5464 §4.4).
+    METADATA = "METADATA"
     IMAP4REV2 = "IMAP4rev2"
     UIDONLY = "UIDONLY"
     UTF8 = "UTF8=ACCEPT"

@@ -44,9 +44,11 @@ async def listing(session: Session, command: List) -> Answer:
         await session.enable(Feature.CONDSTORE)
     counts = await status.count(session, [places[name] for name in sorted(readable)], command.status)
     annotations: Mapping[tuple[int, str], bytes] = {}
+    annotatable: set[str] = set()
     if command.metadata:
         annotations = await session.store.annotations_named(session.account, command.metadata)
-        for name in readable:
+        annotatable = {name for name in names if name in places and annotating.may_see(places[name])}
+        for name in annotatable:
             if not places[name].is_own:
                 annotations = {**annotations, **await annotating.of_others(session, places[name])}
     lines: list[bytes] = []
@@ -58,7 +60,7 @@ async def listing(session: Session, command: List) -> Answer:
             lines.append(granting.my_rights_line(session, places[name]))
         if command.status and name in readable:
             lines.append(status.line(session, known[name], command.status, counts))
-        if command.metadata and name in readable:
+        if name in annotatable:
             lines.append(annotating.listed(session, known[name], command.metadata, annotations))
         if len(lines) >= GROUP:
             await session.say(b"".join(lines))

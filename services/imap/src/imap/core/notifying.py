@@ -5,7 +5,7 @@ told of its own changes too, which the RFC would rather not have (§5): to leave
 of two changes at once is whose.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from mailmodel.mailbox_name import MailboxNameInvalid, canonical
@@ -13,7 +13,7 @@ from mailmodel.view import MayExpunge
 from mailproto.imap.commands import Notify, TellStatus
 from mailproto.imap.fetch_items import FetchItem
 from mailproto.imap.mailbox_options import StatusItem
-from mailproto.imap.notify_events import Event, EventGroup
+from mailproto.imap.notify_events import Event, EventGroup, Watched
 
 from imap.core import contexts, status
 from imap.core.answer import Answer, No, ok
@@ -34,6 +34,7 @@ async def notify(session: Session, command: Notify) -> Answer:
     if watch.asks_for_others:
         compared = await Compared.read(session, watch)
         compared.keep(watch)
+        await session.say(compared.without_access(session, watch))
         if command.status is TellStatus.YES:
             await _tell_status(session, watch)
     session.watch = watch
@@ -103,9 +104,33 @@ async def tell_unasked(session: Session) -> None:
     await tell_others(session)
 
 
+ANNOTATIONS = frozenset({Event.MAILBOX_METADATA_CHANGE, Event.SERVER_METADATA_CHANGE})
+
+
+async def watch_annotations(session: Session) -> None:
+    """ENABLE METADATA: what others change of annotations is told from now on (RFC 5464 §4.4)."""
+    watch = Watch(
+        tuple(EventGroup(which, (), ANNOTATIONS) for which in (Watched.PERSONAL, Watched.SUBSCRIBED))
+    )
+    (await Compared.read(session, watch)).keep(watch)
+    session.annotation_watch = watch
+
+
+async def keep_own(session: Session, mailbox_id: int, entries: Iterable[str]) -> None:
+    """These annotations the client has changed itself: it is not told (RFC 5464 §4.3)."""
+    watch = session.annotation_watch
+    if watch is None or session.watch is not None:
+        return
+    now = (await Compared.read(session, watch)).annotations
+    for key in [(mailbox_id, entry) for entry in entries]:
+        watch.annotations.pop(key, None)
+        if key in now:
+            watch.annotations[key] = now[key]
+
+
 async def tell_others(session: Session) -> None:
     """What changed in the list of mailboxes and in those that are not selected."""
-    watch = session.watch
+    watch = session.watch_of_others
     if watch is None or not watch.asks_for_others:
         return
     compared = await Compared.read(session, watch)

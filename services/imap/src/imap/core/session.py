@@ -108,6 +108,8 @@ class Session:
         self.features: set[Feature] = set()
         # NOTIFY (RFC 5465); None until the client uses it.
         self.watch: Watch | None = None
+        # What is told of annotations to who has enabled that, and until it uses NOTIFY (RFC 5464 §4.4).
+        self.annotation_watch: Watch | None = None
         # Messages of the selected mailbox that this client put there.
         self.own_uids: set[int] = set()
         # UIDs that the last search saved: `$` (RFC 5182).
@@ -167,9 +169,15 @@ class Session:
             raise Bad("There is no message with that number") from None
 
     @property
+    def watch_of_others(self) -> Watch | None:
+        """What this session hears of beside the selected mailbox."""
+        return self.watch or self.annotation_watch
+
+    @property
     def owners(self) -> set[AccountRef]:
         """Of the mailboxes of others that are selected or watched."""
-        owners = set() if self.watch is None else set(self.watch.owners)
+        watch = self.watch_of_others
+        owners = set() if watch is None else set(watch.owners)
         if self.selected is not None and self.selected.reach.reader_id:
             owners.add(self.selected.reach.owner)
         return owners

@@ -16,6 +16,8 @@ class Watch:
 
     groups: tuple[EventGroup, ...]
     mailboxes: dict[int, MailboxInfo] = field(default_factory=dict)
+    # Of others: they may be listed and not read.
+    barred: dict[int, MailboxInfo] = field(default_factory=dict)
     subscriptions: frozenset[str] = frozenset()
     annotations: dict[tuple[int, str], bytes] = field(default_factory=dict)
     # Of mailboxes of others that are watched.

@@ -425,7 +425,7 @@ class Imap:
     def _told(self, mailbox_id: int, modseq: int) -> None:
         selected = self._session.selected
         # While none is selected one may be about to be: its snapshot may be older than this.
-        if self._session.watch is not None or selected is None or mailbox_id == 0:
+        if self._session.watch_of_others is not None or selected is None or mailbox_id == 0:
             self._woken.set()
         elif mailbox_id == selected.mailbox_id and not 0 < modseq <= selected.view.highest_modseq:
             # Else it is what this session has done itself, or has looked at.
