@@ -172,6 +172,16 @@ async def test_what_dns_says_of_mail_that_can_never_go(dns: DnsServer, blobs: Bl
         assert fates(outcomes) == [(f"a@{domain}", verdict, status)]
 
 
+async def test_a_domain_that_names_hundreds_of_hosts_costs_few_questions(
+    dns: DnsServer, blobs: BlobStore
+) -> None:
+    dns.set("y.test", "MX", *(f"{number} h{number}.y.test." for number in range(1, 300)))
+    sent = await letter(blobs, "a@y.test")
+    [outcome] = await deliver(relay(dns, blobs, 9), sent, "y.test", ("a@y.test",))
+    assert outcome.verdict is Verdict.DEFERRED
+    assert len({name for name, kind in dns.questions if kind == "A"}) <= 20
+
+
 async def test_an_mx_inside_is_not_connected_to(dns: DnsServer, blobs: BlobStore) -> None:
     with SmtpSink() as sink:
         dns.mx("y.test", "mx.y.test")

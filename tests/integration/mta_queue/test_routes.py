@@ -100,9 +100,13 @@ class World:
             login_of=login_of(sealer),
         )
         recipients = tuple(f"u{number}@{domain}" for number in range(count))
-        delivery = await relay.deliver(await letter(self._blobs, *recipients), domain, recipients)
+        sent, outcomes = await letter(self._blobs, *recipients), []
+        while recipients:
+            delivery = await relay.deliver(sent, domain, recipients)
+            outcomes += delivery.outcomes
+            recipients = delivery.rest
         await relay.close()
-        return delivery.outcomes
+        return outcomes
 
 
 @pytest.fixture

@@ -68,6 +68,20 @@ def test_a_recipient_that_expired_says_why() -> None:
         "0.0.0.0",
         "224.0.0.1",
         "100.64.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::10.0.0.1",
+        "64:ff9b:1::a00:1",
+        "2002:7f00:1::",
+        "2002:a00:1::1",
+        "2001:0:7f00:1::",
+        "::7f00:1",
+        "fec0::1",
+        "192.0.0.8",
+        "fe80::1%eth0",
+        "2001:db8::1",
+        "3fff::1",
+        "127.1",
+        "0x7f000001",
         "nonsense",
     ],
 )
@@ -75,7 +89,7 @@ def test_an_mx_does_not_lead_inside(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888"])
+@pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888", "64:ff9b::8.8.8.8", "2002:808:808::1"])
 def test_public_addresses_are_connected_to(address: str) -> None:
     assert is_public(address)
 

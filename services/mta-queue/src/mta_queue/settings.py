@@ -54,6 +54,13 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     reply_seconds: float = Field(
         300.0, description="upper bound of every wait for a reply (RFC 5321 §4.5.3.2)", gt=0, le=900
     )
+    transaction_seconds: float = Field(
+        1800.0,
+        description="upper bound of one transaction from the connection on, but for the time that its content takes at"
+        " 8 KiB/s: who answers each command at the last moment holds a place no longer",
+        gt=0,
+        le=7200,
+    )
     retry_first_seconds: float = Field(300.0, description="wait after the first attempt that failed", gt=0)
     retry_longest_seconds: float = Field(3600.0, description="waits double up to this", gt=0)
     expire_seconds: float = Field(432_000.0, description="a message is given up after so long (5 days)", gt=0)

@@ -234,6 +234,7 @@ class ClientMachine:
         self._unsent: deque[tuple[Asked, bytes]] = deque()
         self._queued: Finished | None = None
         self._over = False
+        self.replies_taken = 0
 
     # -- octets
 
@@ -383,6 +384,7 @@ class ClientMachine:
                 return self._fail(Reply.of(451, "4.5.0", f"The next system spoke no SMTP: {error}"))
             if reply is None:
                 return None
+            self.replies_taken += 1
             event = self._answered(self._expected.popleft(), reply)
             if event is not None:
                 return event

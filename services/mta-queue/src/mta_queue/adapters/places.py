@@ -19,6 +19,8 @@ from mta_queue.core.tls import Demand, at_least
 from mta_queue.core.way import NO_RULE, Way
 
 HOSTS_TRIED = 10
+# Of the hosts that a domain names so many are looked up; a zone may name thousands whose servers never answer.
+HOSTS_ASKED = 20
 # Addresses of one host that are connected to at the same time, beside the first.
 RACED = 3
 
@@ -88,7 +90,7 @@ class Places:
         destination = await of_domain(domain, found, minimum, self._sts, is_lenient=is_lenient)
         yield destination
         tried = 0
-        for host in hosts:
+        for host in hosts[:HOSTS_ASKED]:
             try:
                 addresses = await self._resolver.host_addresses(host.name)
             except (NoSuchDomain, DnsUnavailable):

@@ -264,7 +264,7 @@ class Relay:
                             trail.raced.add((place.host, address))
                             key = (place.host, address, place.port)
                             trail.dead.append(self._dead.failed(key, broken.reply.text))
-                    elif broken.asked is Asked.GREETING:
+                    elif broken.is_away:
                         key = (place.host, trail.address or place.address, place.port)
                         trail.dead.append(self._dead.failed(key, broken.reply.text))
                     else:
@@ -368,7 +368,14 @@ class Relay:
             login=login,
             dialect=DIALECTS[place.way.protocol],
         )
-        return Session(machine, self._settings.reply_seconds, self._contexts, demand)
+        settings = self._settings
+        return Session(
+            machine,
+            settings.reply_seconds,
+            self._contexts,
+            demand,
+            transaction_seconds=settings.transaction_seconds,
+        )
 
     def _out(self, place: Place) -> WayOut:
         """Raises NoSource."""
@@ -401,6 +408,7 @@ class Relay:
         """One transaction. The session is kept for another where that may be, else closed."""
         settings = self._settings
         finished: Finished | None = None
+        session.begin()
         try:
             if session.messages == 0:
                 # An attempt has room for one connection, and may have left others here.

@@ -1,8 +1,8 @@
 """One connection to another system: the client machine, a socket, the waits."""
 
 import asyncio
-import contextlib
 import ssl
+import time
 from collections.abc import Sequence
 
 from mailproto.smtp.client import Asked, ClientMachine, Event, Ready, TlsWanted
@@ -14,6 +14,10 @@ from mta_queue.adapters.tls import CertificateRefused, Contexts, check, describe
 from mta_queue.core.tls import Demand, Fault
 
 READ_OCTETS = 65_536
+# What is sent goes in pieces; each has the time of a reply (RFC 5321 §4.5.3.2.5), and all together no more than this rate
+# gives them, so that nobody holds a message for days by reading an octet now and then.
+PIECE_OCTETS = 256 * 1024
+LEAST_OCTETS_A_SECOND = 8 * 1024
 # Nobody is left to say goodbye to. RuntimeError is uvloop's word for a transport that a failed handshake has closed.
 GONE = (OSError, ssl.SSLError, TimeoutError, RuntimeError)
 
@@ -26,9 +30,23 @@ class SessionBroken(Exception):
         self.asked = asked
 
     @property
+    def is_away(self) -> bool:
+        """Whether nobody is there, whatever the message."""
+        return self.asked in (None, Asked.GREETING)
+
+    @property
     def reply(self) -> Reply:
         """As a reply of ours (RFC 3463 4.4.2: bad connection)."""
         return Reply.of(451, "4.4.2", str(self)[:500])
+
+
+class SessionSilent(SessionBroken):
+    """No answer came in time."""
+
+    @property
+    def is_away(self) -> bool:
+        """Also where somebody greeted and then said no more: what is asked before MAIL is the same for every message."""
+        return super().is_away or self.asked in (Asked.EHLO, Asked.HELO, Asked.STARTTLS)
 
 
 class TlsFailed(SessionBroken):
@@ -48,10 +66,20 @@ class Session:
     """Open, drive, close."""
 
     def __init__(
-        self, machine: ClientMachine, reply_seconds: float, contexts: Contexts, demand: Demand
+        self,
+        machine: ClientMachine,
+        reply_seconds: float,
+        contexts: Contexts,
+        demand: Demand,
+        *,
+        transaction_seconds: float = 1800.0,
     ) -> None:
         self.machine = machine
         self._reply_seconds = reply_seconds
+        self._transaction_seconds = transaction_seconds
+        # When the transaction is over at the latest, and when the reply must have come that is the so-manieth.
+        self._over_at = float("inf")
+        self._due = (-1, 0.0)
         self._contexts = contexts
         self.demand = demand
         self._reader: asyncio.StreamReader
@@ -97,6 +125,10 @@ class Session:
                 return int(value)
         return 0
 
+    def begin(self) -> None:
+        """A transaction has so much time, however it is spent: each reply in time is not enough."""
+        self._over_at = time.monotonic() + self._transaction_seconds
+
     async def open(
         self, addresses: Sequence[str], port: int, connect_seconds: float, out: WayOut = DIRECT
     ) -> None:
@@ -129,12 +161,15 @@ class Session:
 
     async def _read_more(self) -> None:
         await self._flush()
-        asked = self.machine.waits_for
+        asked, number, now = self.machine.waits_for, self.machine.replies_taken, time.monotonic()
+        if self._due[0] != number:
+            # For the whole reply: who sends it octet by octet has no more time for it.
+            self._due = number, now + min(self._reply_seconds, self.machine.timeout_seconds)
         try:
-            async with asyncio.timeout(min(self._reply_seconds, self.machine.timeout_seconds)):
+            async with asyncio.timeout(min(self._due[1], self._over_at) - now):
                 data = await self._reader.read(READ_OCTETS)
         except TimeoutError as error:
-            raise SessionBroken("the next system did not answer in time", asked) from error
+            raise SessionSilent("the next system did not answer in time", asked) from error
         except (OSError, ssl.SSLError) as error:
             raise SessionBroken(f"the connection broke: {error}", asked) from error
         if not data:
@@ -167,10 +202,15 @@ class Session:
 
     async def send(self, data: bytes) -> None:
         """Write, with back-pressure. Raises SessionBroken."""
+        seconds = len(data) / LEAST_OCTETS_A_SECOND
+        self._over_at += seconds
+        over_at = time.monotonic() + self._reply_seconds + seconds
+        view = memoryview(data)
         try:
-            self._writer.write(data)
-            async with asyncio.timeout(self._reply_seconds):
-                await self._writer.drain()
+            for start in range(0, len(data), PIECE_OCTETS):
+                self._writer.write(view[start : start + PIECE_OCTETS])
+                async with asyncio.timeout(min(self._reply_seconds, over_at - time.monotonic())):
+                    await self._writer.drain()
         except TimeoutError as error:
             raise SessionBroken("the next system stopped reading", self.machine.waits_for) from error
         except (OSError, ssl.SSLError) as error:
@@ -180,12 +220,20 @@ class Session:
         """Say QUIT, if that can be said, and close."""
         if not hasattr(self, "_writer"):
             return
-        self.machine.quit()
-        with contextlib.suppress(*GONE):
+        transport = self._writer.transport
+        try:
+            if transport.get_write_buffer_size():
+                # Of a message that is given up nothing more is sent.
+                return
+            self.machine.quit()
             async with asyncio.timeout(2.0):
                 self._writer.write(self.machine.output())
                 await self._writer.drain()
-        self._writer.close()
-        with contextlib.suppress(*GONE):
+            self._writer.close()
             async with asyncio.timeout(1.0):
                 await self._writer.wait_closed()
+        except GONE:
+            return
+        finally:
+            # Who reads nothing would keep the connection, and what he was to read, for as long as he likes.
+            transport.abort()
