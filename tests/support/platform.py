@@ -100,7 +100,7 @@ def _is_free(port: int) -> bool:
 def open_to_others(folder: Path) -> None:
     """The parents of a data folder must let pass who runs PostgreSQL and the scanners."""
     for parent in (folder, *folder.parents):
-        if parent.name.startswith("pytest-") or parent == folder:
+        if parent.name.startswith(("pytest-", "popen-")) or parent == folder:
             with contextlib.suppress(OSError):
                 parent.mkdir(exist_ok=True)
                 parent.chmod(0o755)
