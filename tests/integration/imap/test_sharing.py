@@ -268,6 +268,16 @@ def test_what_may_be_kept_is_told(imap: Imap) -> None:
     assert alice.say("STORE 1 FLAGS (\\Seen \\Deleted)")[:-1] == ["* 1 FETCH (FLAGS (\\Seen \\Recent))"]
 
 
+def test_rights_that_change_are_told(imap: Imap) -> None:
+    """RFC 4314 §5.1.1."""
+    bob = box_of_bob(imap, "lrs")
+    alice = imap.client("alice@a.test", select=BOX)
+    bob.say("SETACL Box alice@a.test +tw")
+    told = "* OK [PERMANENTFLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft \\*)] Flags that are kept"
+    assert alice.say("NOOP")[:-1] == [told]
+    assert alice.say("NOOP")[:-1] == []
+
+
 def test_fetching_marks_nothing_without_the_right(imap: Imap) -> None:
     box_of_bob(imap, "lr")
     alice = imap.client("alice@a.test", select=BOX)

@@ -79,6 +79,18 @@ def test_a_search_that_fails_saves_nothing(imap: Imap, monkeypatch: pytest.Monke
         assert client.say("FETCH $ UID") == [*left, "OK FETCH completed"]
 
 
+def test_a_filter_in_a_charset_that_is_not_known(imap: Imap) -> None:
+    """RFC 5466 §3.1: BAD, which leaves what was saved."""
+    client = imap.client(select="INBOX")
+    client.append("Subject: x\n\nx\n")
+    client.say("NOOP")
+    client.say("SEARCH RETURN (SAVE) ALL")
+    for words in ("RETURN (SAVE) CHARSET KOI8-R FILTER x", "CHARSET KOI8-R OR SEEN (NOT FILTER x)"):
+        assert client.say(f"SEARCH {words}")[-1].startswith("BAD [BADCHARSET (UTF-8 US-ASCII)]")
+    assert client.say("SEARCH CHARSET KOI8-R SUBJECT FILTER")[-1].startswith("NO [BADCHARSET")
+    assert client.say("FETCH $ UID")[0] == "* 1 FETCH (UID 1)"
+
+
 def _away(*_args: object) -> object:
     raise StoreUnavailable("away")
 

@@ -30,6 +30,7 @@ from mailproto.imap.search_keys import (
     UidKey,
     When,
     WithinKey,
+    asks_filter,
 )
 from mailproto.imap.search_returns import Partial, SearchReturn, SearchReturns
 
@@ -48,11 +49,14 @@ DATES = {when.name.encode(): when for when in When}
 
 
 class CharsetUnknown(Exception):
-    """NO [BADCHARSET (...)] is the answer (RFC 3501 §6.4.4). `saves`: and the saved result is empty (RFC 5182 §2.1)."""
+    """NO [BADCHARSET (...)] is the answer (RFC 3501 §6.4.4). `saves`: and the saved result is empty (RFC 5182 §2.1);
+    `is_bad`: it is BAD, for there is a filter in the search (RFC 5466 §3.1).
+    """
 
-    def __init__(self, charset: str, *, saves: bool = False) -> None:
+    def __init__(self, charset: str, *, saves: bool = False, is_bad: bool = False) -> None:
         super().__init__(charset)
-        self.saves = saves
+        self.saves = saves and not is_bad
+        self.is_bad = is_bad
 
 
 def parse_search(cursor: Cursor) -> tuple[SearchReturns | None, SearchKey]:
@@ -62,7 +66,7 @@ def parse_search(cursor: Cursor) -> tuple[SearchReturns | None, SearchKey]:
         return returns, parse_program(cursor, needs_fuzzy=asks_relevancy(returns))
     except CharsetUnknown as error:
         saves = returns is not None and SearchReturn.SAVE in returns.options
-        raise CharsetUnknown(str(error), saves=saves) from None
+        raise CharsetUnknown(str(error), saves=saves, is_bad=error.is_bad) from None
 
 
 def asks_relevancy(returns: SearchReturns | None) -> bool:
@@ -75,8 +79,7 @@ def parse_program(cursor: Cursor, *, needs_fuzzy: bool = False) -> SearchKey:
     if cursor.match(CHARSET) is not None:
         if cursor.dialect is Dialect.UTF8:
             raise ParseError("UTF-8 is enabled: no CHARSET")
-        _charset(cursor.astring())
-        cursor.space()
+        _charset(cursor)
     keys = _Keys(cursor)
     key = keys.all()
     if needs_fuzzy and not keys.has_fuzzy:
@@ -86,8 +89,7 @@ def parse_program(cursor: Cursor, *, needs_fuzzy: bool = False) -> SearchKey:
 
 def parse_charset_and_keys(cursor: Cursor, *, needs_fuzzy: bool = False) -> SearchKey:
     """search-criteria = charset 1*(SP search-key), as SORT and THREAD have it (RFC 5256 §5)"""
-    _charset(cursor.astring())
-    cursor.space()
+    _charset(cursor)
     keys = _Keys(cursor)
     key = keys.all()
     if needs_fuzzy and not keys.has_fuzzy:
@@ -95,9 +97,20 @@ def parse_charset_and_keys(cursor: Cursor, *, needs_fuzzy: bool = False) -> Sear
     return key
 
 
-def _charset(name: bytes) -> None:
+def _charset(cursor: Cursor) -> None:
+    """charset SP"""
+    name = cursor.astring()
+    cursor.space()
     if name.upper() not in CHARSETS:
-        raise CharsetUnknown(name.decode("ascii", "replace"))
+        raise CharsetUnknown(name.decode("ascii", "replace"), is_bad=_names_filter(cursor))
+
+
+def _names_filter(cursor: Cursor) -> bool:
+    """Whether the keys that follow are understood in spite of their charset, and name a filter."""
+    try:
+        return asks_filter(_Keys(cursor).all())
+    except ParseError:
+        return False
 
 
 def parse_returns(cursor: Cursor) -> SearchReturns | None:

@@ -9,6 +9,7 @@ from imap.core.acting import Cause, tell_saved
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.appending import appended_code, new_messages, target_mailbox
 from imap.core.naming import say_normal_form
+from imap.core.quotas import warn
 from imap.core.session import Session
 
 GONE = ("There is no such message", "NONEXISTENT")
@@ -35,9 +36,12 @@ async def replace(session: Session, command: Replace) -> Answer:
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     await tell_saved(session, target.reach, [uid], Cause.APPEND)
+    if target.info.mailbox_id == selected.mailbox_id:
+        session.put_there([uid])
     await session.say(
         session.untagged("OK", "The new message is there", appended_code(target.info.uid_validity, [uid]))
     )
     await say_normal_form(session, command.mailbox)
+    await warn(session, target.reach.owner)
     await session.refresh(MayExpunge.YES)
     return ok("REPLACE completed", session.highest_told)

@@ -15,7 +15,6 @@ from imap.core.answer import BY_UID, NO_MAILBOX, Answer, Bad, No, ok
 from imap.core.authorizing import URLMECH
 from imap.core.features import Feature
 from imap.core.object_ids import mailbox_object
-from imap.core.places import Reach
 from imap.core.session import Selected, Session
 
 # Who has none of these changes nothing that others see (RFC 4314 §5.2).
@@ -50,9 +49,10 @@ async def select(session: Session, command: Select) -> Answer:
         uid_next=info.uid_next,
         recent_from_uid=snapshot.recent_from_uid,
     )
-    session.select(Selected(info.mailbox_id, info.name, command.access, view, place.reach))
+    selected = Selected(info.mailbox_id, info.name, command.access, view, place.reach)
+    session.select(selected)
     session.is_stale = False
-    await session.say(_described(session, info, view, command.access, place.reach))
+    await session.say(_described(session, info, selected))
     if session.is_rev2:
         await session.say(await naming.listed(session, place, command.mailbox))
     if command.resync is not None and command.resync.uid_validity == info.uid_validity:
@@ -65,8 +65,9 @@ async def select(session: Session, command: Select) -> Answer:
     return ok(f"{command.access.value} completed", code)
 
 
-def _described(session: Session, info: MailboxInfo, view: SessionView, access: Access, reach: Reach) -> bytes:
+def _described(session: Session, info: MailboxInfo, selected: Selected) -> bytes:
     """The untagged responses that describe a mailbox."""
+    view = selected.view
     flags = list(WIRE_NAMES.values()) + sorted(view.all_keywords())
     lines = [
         b"* FLAGS %b\r\n" % responses.flags(flags),
@@ -77,9 +78,8 @@ def _described(session: Session, info: MailboxInfo, view: SessionView, access: A
         first = view.first_unseen()
         if first is not None and not session.is_uid_only:
             lines.append(session.untagged("OK", "The first unseen message", f"UNSEEN {first}"))
-    permanent = "" if access is Access.READ_ONLY else " ".join(_kept(flags, reach))
     lines += [
-        session.untagged("OK", "Flags that are kept", f"PERMANENTFLAGS ({permanent})"),
+        session.permanent_flags(selected),
         session.untagged("OK", "UIDs are valid", f"UIDVALIDITY {info.uid_validity}"),
         session.untagged("OK", "The next UID", f"UIDNEXT {info.uid_next}"),
         session.untagged("OK", "The highest mod-sequence", f"HIGHESTMODSEQ {info.highest_modseq}"),
@@ -87,13 +87,6 @@ def _described(session: Session, info: MailboxInfo, view: SessionView, access: A
         session.untagged("OK", "The mailbox", f"MAILBOXID ({mailbox_object(info.mailbox_id)})"),
     ]
     return b"".join(lines)
-
-
-def _kept(flags: list[str], reach: Reach) -> list[str]:
-    """The flags that this session may change (RFC 4314 §5.1.1)."""
-    limits = reach.limits
-    allowed = [name for bit, name in WIRE_NAMES.items() if bit & limits.system]
-    return [*allowed, *flags[len(WIRE_NAMES) :], "\\*"] if limits.keywords else allowed
 
 
 async def close(session: Session) -> Answer:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from directoryclient import Identity
 from mailmodel import AccountRef, Flags, SystemFlag
+from mailmodel.flags import WIRE_NAMES
 from mailmodel.rights import READ
 from mailmodel.view import Exists, Expunged, FlagsChanged, MayExpunge, SessionView
 from mailproto.imap import responses
@@ -222,10 +223,22 @@ class Session:
             return
         now = await places.again(self, selected.reach)
         if now is not None and READ in now.rights:
+            changed = now.limits != selected.reach.limits
             selected.reach = now
+            if changed:
+                await self.say(self.permanent_flags(selected))
             return
         self.select(None)
         await self.say(self.untagged("NO", "You may not read the mailbox any more", "NOPERM"))
+
+    def permanent_flags(self, selected: Selected) -> bytes:
+        """The flags that this session may change (RFC 4314 §5.1.1)."""
+        limits = selected.reach.limits
+        words = [name for bit, name in WIRE_NAMES.items() if bit & limits.system]
+        if limits.keywords:
+            words += [*sorted(selected.view.all_keywords()), "\\*"]
+        shown = "" if selected.access is Access.READ_ONLY else " ".join(words)
+        return self.untagged("OK", "Flags that are kept", f"PERMANENTFLAGS ({shown})")
 
     async def announce(self, may_expunge: MayExpunge, *, tells_flags: bool = True) -> list[int]:
         """Say what the view has heard of; the UIDs of messages that are new to the client."""

@@ -291,9 +291,10 @@ class Imap:
             if error.saves:
                 self._session.saved = ()
             tag = octets.split(b" ", 1)[0].decode("ascii", "replace")
+            status = "BAD" if error.is_bad else "NO"
             await self._wire.say(
                 responses.tagged(
-                    tag, "NO", self._text("That charset is not known"), "BADCHARSET (UTF-8 US-ASCII)"
+                    tag, status, self._text("That charset is not known"), "BADCHARSET (UTF-8 US-ASCII)"
                 )
             )
         return None
