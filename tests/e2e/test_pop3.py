@@ -4,14 +4,17 @@ poplib and curl fetch MESSAGES each: 150 in `make test`, for time, and 1,000 in 
 """
 
 import contextlib
+import imaplib
 import os
 import poplib
 import smtplib
 import ssl
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.conftest import needs
@@ -124,3 +127,42 @@ def test_a_kill_leaves_nothing_half_deleted(platform: Platform, moment: str) -> 
     expected = {"before QUIT": {20}, "with QUIT": {5, 20}, "after QUIT": {5}}
     assert left in expected[moment]
     platform.wait_ready()
+
+
+def test_unique_ids_stay_over_renames_restores_and_restarts(platform: Platform) -> None:
+    reader = platform.create_account("pop-renamed")
+    deliver(platform, reader, 3, "renamed")
+
+    def unique_ids(who: Account) -> list[bytes]:
+        client = login(platform, who)
+        found = [line.split()[1] for line in client.uidl()[1]]
+        client.quit()
+        return found
+
+    before = unique_ids(reader)
+    assert len(set(before)) == 3
+    renamed = replace(reader, address=reader.address.replace("pop-renamed", "pop-has-another-name"))
+    token = platform.layout.token_file.read_text().strip()
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{platform.ports.admin}",
+        headers={"Authorization": f"Bearer {token}"},
+        trust_env=False,
+    ) as api:
+        path = f"/v1/accounts/{reader.address}"
+        assert api.post(f"{path}/addresses", json={"address": renamed.address}).status_code == 201
+        assert api.put(f"{path}/primary-address", json={"address": renamed.address}).is_success
+        assert unique_ids(renamed) == before
+        account_id = api.get(path).json()["account_id"]
+        assert api.delete(path).status_code == 204
+        assert api.post(f"/v1/deleted-accounts/{account_id}/restore").is_success
+    platform.kill("pop3")
+    assert unique_ids(renamed) == before
+    # Another mailbox in its place and back: what is new is never called as something old was.
+    with imaplib.IMAP4_SSL("127.0.0.1", platform.ports.imaps, ssl_context=unchecked()) as client:
+        client.login(renamed.address, renamed.password)
+        assert client.rename("INBOX", "Old")[0] == "OK"
+        client.select("Old")
+        assert client.copy("1:3", "INBOX")[0] == "OK"
+    after = unique_ids(renamed)
+    assert len(after) == 3
+    assert not set(after) & set(before)

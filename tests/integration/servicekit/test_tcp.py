@@ -1,6 +1,7 @@
 """The TCP driver over real loopback sockets."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -16,10 +17,14 @@ Start = Callable[..., Awaitable[Listener]]
 async def start() -> AsyncIterator[Start]:
     listeners = []
 
-    async def begin(handler: Callable[[Connection], Awaitable[None]], **options: object) -> Listener:
+    async def begin(
+        handler: Callable[[Connection], Awaitable[None]],
+        keepalive_seconds: int | None = None,
+        **options: object,
+    ) -> Listener:
         values: dict[str, object] = {"max_connections": 10, "overflow": b"", **options}
         listener = Listener("test", handler, asyncio.Event(), logs.logger("test"), **values)  # type: ignore[arg-type]
-        await listener.start("127.0.0.1", 0, None)
+        await listener.start("127.0.0.1", 0, None, keepalive_seconds)
         listeners.append(listener)
         return listener
 
@@ -284,4 +289,25 @@ async def test_silence_ends_attention_and_what_comes_puts_it_off(start: Start) -
     assert await reader.readline() == b"ready\n"
     writer.write(b"x")
     assert await asyncio.wait_for(outcome, 5) == ["heard", "silent"]
+    writer.close()
+
+
+@pytest.mark.parametrize("seconds", [None, 30])
+async def test_a_client_that_vanished_without_a_word_is_asked_for(start: Start, seconds: int | None) -> None:
+    asked: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+
+    async def handler(connection: Connection) -> None:
+        assert connection._transport is not None
+        taken = connection._transport.get_extra_info("socket")
+        options = ((socket.SOL_SOCKET, socket.SO_KEEPALIVE),)
+        options += tuple(
+            (socket.IPPROTO_TCP, each)
+            for each in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+        asked.set_result([taken.getsockopt(*option) for option in options])
+
+    listener = await start(handler, seconds)
+    _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    options = await asyncio.wait_for(asked, 10)
+    assert options == [1, 30, 10, 3] if seconds else not options[0]
     writer.close()

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import cast
@@ -11,12 +12,13 @@ from uuid import UUID
 
 import pytest
 from blobstore import BlobUnavailable, BodyReference
+from directoryclient.policies import AccountSettings
 from mailmodel import AccountRef, Entry, FlagAction, FlagChange, Flags, MailboxInfo, SystemFlag
 from mailproto.pop3.maildrop import DropMessage, Maildrop
 from mailstore import BodyPlace, MailStore, Prepared
 from pop3.adapters import maildrop as maildrop_module
-from pop3.adapters.maildrop import StoreMaildrop
-from pop3.adapters.maildrop_lock import MaildropLock
+from pop3.adapters.maildrop import StoreMaildrop, StoreMaildrops
+from pop3.adapters.maildrop_lock import MaildropLock, MaildropLocks
 from pop3.adapters.read_ahead import BATCH_OCTETS, FIRST_BATCH_OCTETS
 from pop3.ports import MessageGone, Unavailable
 
@@ -339,6 +341,43 @@ def test_a_large_maildrop_keeps_numbers_and_makes_ids_when_asked() -> None:
     assert drop.get(3) is None
     assert list(islice(drop.scan_listing(), 3)) == [b"1 0\r\n", b"2 1\r\n", b"4 3\r\n"]
     assert list(islice(drop.unique_id_listing(), 3)) == [b"1 7.1\r\n", b"2 7.2\r\n", b"4 7.4\r\n"]
+
+
+class Inbox:
+    """Knows what is in it, and nothing of any message: to be asked for more is an error."""
+
+    prepared = Prepared()
+
+    def __init__(self, messages: int) -> None:
+        self._messages = messages
+        self.asked: list[str] = []
+
+    async def get_mailbox(self, account: AccountRef, name: str) -> MailboxInfo:
+        self.asked.append(name)
+        return replace(INBOX, messages=self._messages)
+
+    async def sizes(self, account: AccountRef, mailbox_id: int) -> tuple[range, range]:
+        self.asked.append("sizes")
+        return range(1, self._messages + 1), range(self._messages)
+
+
+class FreeLocks:
+    async def acquire(self, account: AccountRef) -> Lock:
+        return Lock()
+
+
+async def test_opening_asks_twice_whatever_is_in_it_and_for_no_message() -> None:
+    async def settings_of(_account_id: str) -> AccountSettings:
+        return AccountSettings()
+
+    for messages in (1, 100_000):
+        inbox = Inbox(messages)
+        drops = StoreMaildrops(cast(MailStore, inbox), cast(MaildropLocks, FreeLocks()), settings_of)
+        drop = await drops.open(AccountRef("t", "a"))
+        assert drop is not None
+        assert drop.contents.count() == messages
+        assert sum(1 for _ in drop.contents.unique_id_listing()) == messages
+        assert inbox.asked == ["INBOX", "sizes"]
 
 
 async def test_what_was_retrieved_is_seen_and_nothing_else_is_touched() -> None:

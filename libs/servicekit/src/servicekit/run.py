@@ -92,15 +92,17 @@ class Service(Generic[S]):
         tls: ssl.SSLContext | None = None,
         max_connections: int = 10_000,
         overflow: bytes = b"",
+        keepalive_seconds: int | None = None,
     ) -> Listener:
         """Open a port whose connections `handler` serves; `overflow` is said to those too many.
 
-        Raises OSError where the port cannot be had.
+        After `keepalive_seconds` of silence TCP asks whether the peer is still there, and a peer that does not answer is
+        gone after as long again. Raises OSError where the port cannot be had.
         """
         listener = Listener(
             name, handler, self.draining, self.log, max_connections=max_connections, overflow=overflow
         )
-        await listener.start(host, port, tls)
+        await listener.start(host, port, tls, keepalive_seconds)
         self._listeners.append(listener)
         self.log.info("listener_opened", listener=name, host=host, port=listener.port)
         return listener

@@ -367,6 +367,14 @@ def _expire(reader: "asyncio.Future[None]") -> None:
         reader.set_exception(TimeoutError())
 
 
+def _keep_alive(listening: socket.socket, seconds: int) -> None:
+    """Connections have the options of the socket that took them."""
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, seconds // 3))
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
 class Listener:
     """A listening socket and the handlers of its connections."""
 
@@ -398,7 +406,9 @@ class Listener:
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
 
-    async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+    async def start(
+        self, host: str, port: int, tls: ssl.SSLContext | None, keepalive_seconds: int | None = None
+    ) -> None:
         """Open the port. Raises OSError where it is taken."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
@@ -408,6 +418,8 @@ class Listener:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
                 listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "::" else 1)
+            if keepalive_seconds is not None:
+                _keep_alive(listening, keepalive_seconds)
             listening.bind((host, port))
             listening.setblocking(False)
             loop = asyncio.get_running_loop()

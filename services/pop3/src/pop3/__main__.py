@@ -66,6 +66,7 @@ async def wire(service: Service[Settings]) -> None:
             sessions.serve,
             max_connections=settings.max_connections,
             overflow=overflow,
+            keepalive_seconds=settings.keepalive_seconds,
         )
     if settings.tls_port and tls is not None:
         await service.listen(
@@ -76,6 +77,7 @@ async def wire(service: Service[Settings]) -> None:
             tls=tls,
             max_connections=settings.max_connections,
             overflow=overflow,
+            keepalive_seconds=settings.keepalive_seconds,
         )
 
 

@@ -40,6 +40,13 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     idle_seconds: float = Field(
         600.0, description="silence that ends a session; RFC 1939 §3 asks for 10 minutes at least", ge=600
     )
+    keepalive_seconds: int = Field(
+        30,
+        description="silence after which TCP asks whether the client is still there; one that vanished without a word lets "
+        "go of its maildrop after as long again",
+        ge=3,
+        le=7200,
+    )
     body_cache_octets: int = Field(
         64 * 1024 * 1024,
         description="octets of the object storage kept on the local disk, as they lie there; 0: none",

@@ -90,6 +90,9 @@ def capabilities(
 ) -> list[bytes]:
     """What CAPA announces (RFC 2449 §6, RFC 3206, RFC 5034, RFC 6856), and nothing that is not so.
 
+    Before and after login it is the same (RFC 2449 §6: "both / no"), USER and SASL too; but STLS, which says that the
+    command is permitted now (RFC 2595 §4), and EXPIRE.
+
     EXPIRE: an account may choose for how many days what was read is kept; before login the least that it could
     choose is said (RFC 2449 §6.7). LOGIN-DELAY 0: whoever comes back at once is let in at once; what slows down are
     wrong passwords.
@@ -104,11 +107,10 @@ def capabilities(
         b"LOGIN-DELAY 0",
     ]
     names += [b"UTF8 USER", b"LANG"]
-    if state is State.AUTHORIZATION:
-        if may_login:
-            names += [b"USER", b"SASL " + b" ".join(welcome.mechanisms)]
-        if tls is TlsState.OFFERED:
-            names.append(b"STLS")
+    if may_login:
+        names += [b"USER", b"SASL " + b" ".join(welcome.mechanisms)]
+    if state is State.AUTHORIZATION and tls is TlsState.OFFERED:
+        names.append(b"STLS")
     if welcome.implementation:
         names.append(b"IMPLEMENTATION " + welcome.implementation.encode("ascii", "replace"))
     return names
