@@ -89,7 +89,9 @@ def test_an_mx_does_not_lead_inside(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888", "64:ff9b::8.8.8.8", "2002:808:808::1"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2001:4860:4860::8888", "64:ff9b::8.8.8.8", "2002:808:808::1"]
+)
 def test_public_addresses_are_connected_to(address: str) -> None:
     assert is_public(address)
 

@@ -1,6 +1,7 @@
 """First and later attempts with everything around them in memory: what is tried, put off, recorded, told."""
 
 import asyncio
+import contextlib
 import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from mta_queue.edge.copies import Copies
 from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.firsts import Firsts
 from mta_queue.edge.laters import Laters
-from mta_queue.edge.slots import Slots
+from mta_queue.edge.slots import Slots, Turn
 from mta_queue.ports import Due, Item, Part, Postponed, PutOff, Taken, TakenOver
 from pgkit import DatabaseUnavailable
 from spool import OwnCopies, SpooledLetter, decode
@@ -504,6 +505,31 @@ def test_caps_count_first_and_later_attempts_together() -> None:
     assert not slots.enter_first(Lane("c", "x"))
     slots.leave_later(Lane("a", "x"))
     assert slots.enter_first(Lane("c", "x"))
+
+
+async def test_who_waits_for_long_gives_its_place_to_others_but_not_without_end() -> None:
+    slots = Slots(4, Caps(a_destination=100, a_tenant=100))
+    lane = Lane("t", "slow.test")
+    with contextlib.ExitStack() as all_of_them:
+        for number in range(3 * 4 + 4):
+            turn = Turn.FIRST if number % 2 else Turn.LATER
+            await until(lambda: slots.room_for_laters > 0)
+            slots.enter_later(lane) if turn is Turn.LATER else slots.enter_first(lane)
+            all_of_them.enter_context(slots.waiting(turn, 0.0))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        # So many beside, and then as many as there are places.
+        assert (slots.room_for_laters, slots.room_for_firsts) == (0, 0)
+    for number in range(16):
+        slots.leave_first(lane) if number % 2 else slots.leave_later(lane)
+    assert (slots.room_for_laters, slots.room_for_firsts) == (4, 3)
+    # Its destination has no more places for that.
+    slots = Slots(4, Caps(a_destination=1, a_tenant=2))
+    assert slots.enter_first(lane)
+    with slots.waiting(Turn.FIRST, 0.0):
+        await until(lambda: slots.room_for_firsts == 3)
+        assert not slots.enter_first(lane)
+        assert slots.enter_first(Lane("t", "fast.test"))
 
 
 async def test_what_its_site_refuses_waits_untried_and_the_rest_goes_on() -> None:

@@ -5,7 +5,6 @@ the next; an answer to a transaction is an answer and ends the attempt. Where th
 operator has set a route it stands in place of the domain's MX.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,6 +40,7 @@ from mta_queue.adapters.bodies import Bodies
 from mta_queue.adapters.connections import Connections
 from mta_queue.adapters.converting import converted, is_converted, travels_as
 from mta_queue.adapters.egress import Egress, NoSource
+from mta_queue.adapters.large import LargeOnes
 from mta_queue.adapters.leaving import Departure, Leaving, as_it_is
 from mta_queue.adapters.places import LoopsBack, Place, Places, Shut
 from mta_queue.adapters.proxies import DIRECT, WayOut
@@ -56,13 +56,11 @@ from mta_queue.core.outcome import Outcome, Verdict, all_alike, outcomes, relaye
 from mta_queue.core.route import parse_route
 from mta_queue.core.shaping import OPEN, Passage
 from mta_queue.core.tls import Demand, Fault, Level, Minimum, PolicyKind, Published
+from mta_queue.core.turns import Lane
 from mta_queue.core.way import NO_RULE, Protocol, Way, WayRule
 from mta_queue.settings import Settings
 
 LOG = logs.logger("mta_queue.relay")
-# Bodies above this size are held in memory a few at a time.
-LARGE_OCTETS = 4 * 1024 * 1024
-LARGE_AT_ONCE = 4
 RECIPIENTS_A_TRANSACTION = 100
 # RFC 8689 §4.2.1
 NAME_UNSURE = Reply.of(550, "5.7.10", "REQUIRETLS: nothing vouches for the name of the host")
@@ -93,6 +91,10 @@ class Trail:
     def dead_until(self) -> datetime | None:
         """When the first of the places may be there again, where none of them is."""
         return None if self.spoke else min((each.until for each in self.dead), default=None)
+
+    def lane_of(self, letter: SpooledLetter) -> Lane:
+        """Where the letter stands."""
+        return Lane(letter.envelope.tenant_id, self._domain)
 
     def begin(self) -> None:
         """Another attempt begins."""
@@ -136,7 +138,7 @@ class Relay:
         self._results = results if results is not None else NoResults()
         self._bodies = Bodies(blobs)
         self._contexts = Contexts(settings.tls_authorities_file)
-        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._large = LargeOnes()
         self._dead = DeadHosts(
             lambda: datetime.now(UTC), min(settings.dead_host_seconds, settings.retry_first_seconds)
         )
@@ -431,7 +433,8 @@ class Relay:
                         self._begin(session, letter, recipients, trail.departure)
                     case ContentWanted():
                         try:
-                            await self._send_content(session, letter, event.transfer, trail.departure)
+                            async with self._large.turn(trail.lane_of(letter), letter.body.length):
+                                await self._send_content(session, letter, event.transfer, trail.departure)
                         except BareLineBreak as error:
                             return Failed(Asked.DATA, Reply.of(554, "5.6.0", str(error)))
                         except CannotConvert as error:
@@ -482,15 +485,6 @@ class Relay:
         )
 
     async def _send_content(
-        self, session: Session, letter: SpooledLetter, transfer: Transfer, departure: Departure
-    ) -> None:
-        if letter.body.length < LARGE_OCTETS:
-            await self._stream(session, letter, transfer, departure)
-            return
-        async with self._large:
-            await self._stream(session, letter, transfer, departure)
-
-    async def _stream(
         self, session: Session, letter: SpooledLetter, transfer: Transfer, departure: Departure
     ) -> None:
         body = letter.body

@@ -33,7 +33,7 @@ from mta_queue.core.split import by_domain
 from mta_queue.core.turns import Lane
 from mta_queue.edge.attempts import Attempts
 from mta_queue.edge.current import CurrentRules
-from mta_queue.edge.slots import Slots
+from mta_queue.edge.slots import Slots, Turn
 from mta_queue.ports import Postponed, PutOff, Quarantine, Queue, TakenOver
 
 LOG = logs.logger("mta_queue.firsts")
@@ -263,7 +263,8 @@ class Firsts:
         try:
             while True:
                 try:
-                    made = await self._attempts.make(letter, domain, recipients)
+                    with self._slots.waiting(Turn.FIRST):
+                        made = await self._attempts.make(letter, domain, recipients)
                 except NotNow as refused:
                     untried = self._postponed(arrived, domain, fates.waiting, recipients, refused.until)
                     await self._write(arrived, domain, [], [untried], [])

@@ -17,7 +17,7 @@ from mta_queue.core.turns import Lane
 from mta_queue.edge.attempts import Attempts
 from mta_queue.edge.copies import NEXT, Copies
 from mta_queue.edge.current import CurrentRules
-from mta_queue.edge.slots import Slots
+from mta_queue.edge.slots import Slots, Turn
 from mta_queue.ports import Item, Lanes, Part, Queue
 
 LOG = logs.logger("mta_queue.laters")
@@ -175,7 +175,7 @@ class Laters:
         try:
             return await Copies(
                 item,
-                lambda address: self._attempts.make(item.letter, item.domain, (address,), item.route),
+                lambda address: self._make(item, (address,)),
                 lambda part: self._write(item, part),
                 lambda: self._clock() + timedelta(seconds=self._lease_seconds),
                 self._draining,
@@ -184,12 +184,16 @@ class Laters:
             for _ in range(places - 1):
                 self._slots.leave_later(lane)
 
+    async def _make(self, item: Item, recipients: tuple[str, ...]) -> Delivery:
+        with self._slots.waiting(Turn.LATER):
+            return await self._attempts.make(item.letter, item.domain, recipients, item.route)
+
     async def _in_parts(self, item: Item) -> Delivery | None:
         """As many transactions as it takes. Each is written down before the next one: who is killed repeats none of them."""
         waiting: list[Outcome] = []
         recipients = item.recipients
         while True:
-            made = await self._attempts.make(item.letter, item.domain, recipients, item.route)
+            made = await self._make(item, recipients)
             if not made.rest:
                 return replace(made, outcomes=[*waiting, *made.outcomes])
             waiting += [each for each in made.outcomes if each.verdict is Verdict.DEFERRED]

@@ -2,13 +2,30 @@
 
 First attempts leave a quarter of all places, and of each destination's and tenant's, to later ones, so that what waits is
 never starved by what comes.
+
+Who has waited for long for another system gives its place to others and goes on beside them, up to a number; it counts
+for its destination and its tenant still. So hosts that keep us waiting do not hold up mail to others.
 """
 
 import asyncio
 import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from enum import Enum
 
 from mta_queue import metrics
 from mta_queue.core.turns import Caps, Lane, UnderWay
+
+LONG_SECONDS = 20.0
+# As many as there are places, so many times.
+BESIDE_TIMES = 3
+
+
+class Turn(Enum):
+    """Of what kind an attempt is."""
+
+    FIRST = "first"
+    LATER = "later"
 
 
 class Slots:
@@ -28,11 +45,13 @@ class Slots:
         self._first_count = 0
         self._later_count = 0
         self._freed = asyncio.Event()
+        self._beside: Counter[Turn] = Counter()
+        self._beside_most = total * BESIDE_TIMES
 
     @property
     def room_for_firsts(self) -> int:
         """Places that first attempts may take now."""
-        return min(self._firsts_most - self._first_count, self._free)
+        return min(self._firsts_most - self._first_count + self._beside[Turn.FIRST], self._free)
 
     @property
     def room_for_laters(self) -> int:
@@ -41,7 +60,27 @@ class Slots:
 
     @property
     def _free(self) -> int:
-        return self._total - self._first_count - self._later_count
+        return self._total - self._first_count - self._later_count + self._beside.total()
+
+    @contextlib.contextmanager
+    def waiting(self, turn: Turn, seconds: float = LONG_SECONDS) -> Iterator[None]:
+        """While an attempt that has a place is under way: after so long others may have it."""
+        goes_beside = False
+
+        def step_aside() -> None:
+            nonlocal goes_beside
+            if self._beside.total() < self._beside_most:
+                goes_beside = True
+                self._beside[turn] += 1
+                self._freed.set()
+
+        timer = asyncio.get_running_loop().call_later(seconds, step_aside)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            if goes_beside:
+                self._beside[turn] -= 1
 
     def enter_first(self, lane: Lane) -> bool:
         """Take a place for a first attempt, if there is one."""
