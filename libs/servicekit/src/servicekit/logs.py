@@ -2,8 +2,10 @@
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
+import pydantic_core
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
@@ -12,6 +14,30 @@ TRACEBACKS = structlog.processors.ExceptionRenderer(
     ExceptionDictTransformer(show_locals=False, max_frames=20)
 )
 
+JSON = structlog.processors.JSONRenderer()
+# What every encoder of JSON writes alike.
+PLAIN = frozenset((str, int, bool, type(None)))
+
+
+def _stamp(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """As TimeStamper(fmt="iso", utc=True), in a quarter of its time."""
+    event["timestamp"] = datetime.now(UTC).isoformat()[: -len("+00:00")] + "Z"
+    return event
+
+
+def _render(logger: Any, method: str, event: structlog.typing.EventDict) -> str:
+    """As JSONRenderer; quickly where there are plain values, which is nearly always."""
+    if PLAIN.issuperset(map(type, event.values())):
+        try:
+            line = pydantic_core.to_json(event)
+        except pydantic_core.PydanticSerializationError:
+            # Half of a surrogate pair.
+            line = b"\xff"
+        # What is not ASCII is escaped: a terminal may take it for the end of a line.
+        if line.isascii():
+            return line.decode("ascii")
+    return str(JSON(logger, method, event))
+
 
 def configure(service_name: str, level: str) -> None:
     """Send structlog and the standard library's loggers to standard output as JSON."""
@@ -19,13 +45,13 @@ def configure(service_name: str, level: str) -> None:
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stamp,
     ]
     structlog.configure(
         processors=[
             *shared,
             TRACEBACKS,
-            structlog.processors.JSONRenderer(),
+            _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
@@ -39,7 +65,7 @@ def configure(service_name: str, level: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 TRACEBACKS,
-                structlog.processors.JSONRenderer(),
+                _render,
             ],
         )
     )
