@@ -46,11 +46,12 @@ def load(path: Path) -> list[Turn]:
     return turns
 
 
-def settings(path: Path) -> dict[str, int]:
+def settings(path: Path) -> dict[str, int | str]:
     """Of the server."""
     first = path.read_text(encoding="utf-8").partition("\n")[0]
     words = first.removeprefix("# settings: ").split() if first.startswith("# settings: ") else []
-    return {name: int(value) for name, _, value in (word.partition("=") for word in words)}
+    pairs = (word.partition("=") for word in words)
+    return {name: int(value) if value.isdigit() else value for name, _, value in pairs}
 
 
 def _octets(script: _Script, line: Line) -> bytes:
