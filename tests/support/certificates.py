@@ -81,11 +81,12 @@ def client_pem(authority: trustme.CA, address: str) -> bytes:
     return own + made.public_bytes(Encoding.PEM)
 
 
-def _serial(leaf: trustme.LeafCert) -> int:
-    return x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes()).serial_number
+def _serial(made: trustme.LeafCert | trustme.CA) -> int:
+    pem = made.cert_pem if isinstance(made, trustme.CA) else made.cert_chain_pems[0]
+    return x509.load_pem_x509_certificate(pem.bytes()).serial_number
 
 
-def revocations(authority: trustme.CA, *taken_back: trustme.LeafCert, days: int = 7) -> bytes:
+def revocations(authority: trustme.CA, *taken_back: trustme.LeafCert | trustme.CA, days: int = 7) -> bytes:
     """Its list, good for so many days from now."""
     key = load_pem_private_key(authority.private_key_pem.bytes(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)

@@ -152,6 +152,36 @@ def test_a_session_that_is_resumed_is_looked_at_again(
     assert REVOKED[theirs.context].has(der), "a door sees no certificate then"
 
 
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+@pytest.mark.parametrize("is_in_the_file", [False, True])
+def test_an_authority_in_between_that_was_taken_back_takes_all_of_its_along(
+    listener: Certificates, tmp_path: Path, version: ssl.TLSVersion, is_in_the_file: bool
+) -> None:
+    between = PEOPLE.create_child_ca()
+    carol = between.issue_cert("carol.test")
+    if is_in_the_file:
+        put(tmp_path / "people.pem", PEOPLE.cert_pem.bytes() + between.cert_pem.bytes())
+    context, client = listener.users_context(), shows(carol, version)
+    # Of each authority on the way there must be a list.
+    listener.look()
+    with pytest.raises(ssl.SSLError):
+        shake(context, client)
+    put(tmp_path / "crl.pem", revocations(PEOPLE, BOB) + revocations(between))
+    listener.look()
+    _, theirs = shake(context, client)
+    der = theirs.getpeercert(binary_form=True)
+    assert der is not None
+    put(tmp_path / "crl.pem", revocations(PEOPLE, between) + revocations(between))
+    listener.look()
+    with pytest.raises(ssl.SSLError, match=r"(?i)revoked"):
+        shake(context, shows(carol, version))
+    assert shake(context, shows(ALICE, version))[1].getpeercert()
+    # Nor does it come in with a session of before, where we know the authority.
+    looked_at = REVOKED[listener.for_name(None).asking]
+    assert looked_at.has(der) is is_in_the_file
+    assert not looked_at.has(ssl.PEM_cert_to_DER_cert(ALICE.cert_chain_pems[0].bytes().decode()))
+
+
 def test_a_list_that_is_wanted_must_be_there_at_the_start(tmp_path: Path, listener: Certificates) -> None:
     pair = Pair(tmp_path / "server.pem", tmp_path / "server.key")
     with pytest.raises(OSError, match="absent"):

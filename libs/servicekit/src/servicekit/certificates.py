@@ -180,9 +180,12 @@ class Certificates:
             context.load_verify_locations(self._client_authorities)
             context.verify_mode = ssl.CERT_OPTIONAL
             if self._client_revocations is not None:
-                REVOKED[context] = Revoked.read(self._client_revocations.read_bytes())
+                REVOKED[context] = Revoked.read(
+                    self._client_revocations.read_bytes(), self._client_authorities.read_bytes()
+                )
                 context.load_verify_locations(self._client_revocations)
-                context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
+                # The authorities between the root and the client's certificate too.
+                context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_CHAIN
         return context
 
     def _stamp(self, pair: Pair) -> tuple[Stamp, ...]:

@@ -83,8 +83,8 @@ class TlsSettings(BaseModel):
     )
     tls_client_revocations_file: Path | None = Field(
         None,
-        description="certificate revocation lists, in PEM: one of each of those authorities, or none of its certificates "
-        "is believed; nor is one by a list that is out of date",
+        description="certificate revocation lists, in PEM: one of each of those authorities, and of each between them and "
+        "a client's certificate, or none of their certificates is believed; nor is one by a list that is out of date",
     )
     tls_minimum: Literal["1.2", "1.3"] = Field("1.2", description="the oldest TLS that is spoken")
 

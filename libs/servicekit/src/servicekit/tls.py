@@ -14,28 +14,44 @@ LIST_END = b"-----END X509 CRL-----"
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """Certificates that their authorities have taken back: issuer (DER) and serial number (RFC 5280 §5)."""
+    """Certificates that their authorities have taken back: issuer (DER) and serial number (RFC 5280 §5).
+
+    `authorities` are the names of those that were taken back themselves: nothing that they made is good.
+    """
 
     certificates: frozenset[tuple[bytes, int]]
+    authorities: frozenset[bytes] = frozenset()
 
     @classmethod
-    def read(cls, pem: bytes) -> "Revoked":
-        """Of all lists in a file. Raises ValueError where there is none, or one that cannot be read."""
+    def read(cls, pem: bytes, authorities: bytes = b"") -> "Revoked":
+        """Of all lists in a file. `authorities` (PEM): those that are believed, also below others.
+
+        Raises ValueError where there is no list, or one that cannot be read.
+        """
         found = set()
-        lists = [part + LIST_END for part in pem.split(LIST_END)[:-1]]
+        lists = [each + LIST_END for each in pem.split(LIST_END)[:-1]]
         if not lists:
             raise ValueError("there is no revocation list in it")
-        for each in lists:
-            known = x509.load_pem_x509_crl(each)
+        for part in lists:
+            known = x509.load_pem_x509_crl(part)
             issuer = known.issuer.public_bytes()
             found |= {(issuer, entry.serial_number) for entry in known}
-        return cls(frozenset(found))
+        names: set[bytes] = set()
+        believed = x509.load_pem_x509_certificates(authorities) if authorities else []
+        # As often as one may stand below another.
+        for _ in believed:
+            for each in believed:
+                issuer = each.issuer.public_bytes()
+                if issuer in names or (issuer, each.serial_number) in found:
+                    names.add(each.subject.public_bytes())
+        return cls(frozenset(found), frozenset(names))
 
     def has(self, der: bytes) -> bool:
         """Whether this certificate is one of them; what cannot be read counts as one."""
         try:
             found = x509.load_der_x509_certificate(der)
-            return (found.issuer.public_bytes(), found.serial_number) in self.certificates
+            issuer = found.issuer.public_bytes()
+            return issuer in self.authorities or (issuer, found.serial_number) in self.certificates
         except ValueError:
             return True
 
