@@ -1,6 +1,7 @@
 """A webhook's request over real TLS: what arrives, whom it trusts, where it does not go."""
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -71,6 +72,43 @@ async def test_what_arrives(ear: Ear, authority: trustme.CA) -> None:
     assert b"\r\nPosthouse-Signature: t=1,v1=abc" in head
     assert body == BODY
     assert len(ear.heard) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * 20_000,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;" + b"x" * 60_000 + b"\r\n.\r\n" * 2,
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000,
+    ],
+    ids=["hints", "chunks", "fields"],
+)
+async def test_who_never_comes_to_the_point_is_not_listened_to(
+    ear: Ear, authority: trustme.CA, answer: bytes
+) -> None:
+    ear.answer = answer
+    with DnsServer() as dns:
+        dns.set(HOST, "A", "127.0.0.1")
+        with pytest.raises(NotHeard):
+            await ear.post(dns, authority)(HOST, "/", BODY, FIELDS)
+
+
+async def test_more_than_there_is_to_say_ends_it_though_it_goes_on(ear: Ear, authority: trustme.CA) -> None:
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            while not writer.is_closing():
+                writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100)
+                await writer.drain()
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(HOST).configure_cert(context)
+    server = await asyncio.start_server(endless, "127.0.0.1", 0, ssl=context)
+    ear.port = server.sockets[0].getsockname()[1]
+    async with server, asyncio.timeout(10):
+        with DnsServer() as dns:
+            dns.set(HOST, "A", "127.0.0.1")
+            with pytest.raises(NotHeard, match="more than it has to say"):
+                await ear.post(dns, authority)(HOST, "/", BODY, FIELDS)
 
 
 async def test_where_it_does_not_go(ear: Ear, authority: trustme.CA) -> None:

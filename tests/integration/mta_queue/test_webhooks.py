@@ -18,7 +18,7 @@ from mta_queue.core.outcome import Outcome, Verdict
 from mta_queue.core.records import Caller, Missing
 from mta_queue.core.schedule import Schedule
 from mta_queue.edge.logins import LoginNotices
-from mta_queue.edge.webhooks import NotHeard, Webhooks
+from mta_queue.edge.webhooks import OF_A_TENANT, NotHeard, Webhooks
 from pgkit import OPERATOR, Pool, open_pool, transaction
 from servicekit.sealing import Sealer
 
@@ -156,6 +156,33 @@ async def test_two_processes_never_tell_one_webhook_at_once(desk: Desk) -> None:
     await desk.send()
     claims = await asyncio.gather(*(desk.hooks.claim(10) for _ in range(4)))
     assert sum(each is not None for each in claims) == 1
+
+
+async def test_webhooks_that_think_for_long_keep_their_own_tenant_waiting_only(desk: Desk) -> None:
+    for _ in range(OF_A_TENANT + 1):
+        await desk.hooks.add(BOSS, desk.tenant_id, "https://slow.example.com/", ["delivered"])
+    await desk.send()
+    go, asked = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def slow(host: str, target: str, body: bytes, headers: list[tuple[str, str]]) -> int:
+        asked.release()
+        await go.wait()
+        return 200
+
+    desk.webhooks = Webhooks(desk.hooks, slow, asyncio.Event())
+    stuck = [asyncio.create_task(desk.webhooks.once()) for _ in range(OF_A_TENANT)]
+    for _ in stuck:
+        await asked.acquire()
+    assert not await desk.webhooks.once(), "it has its share"
+    other = Desk(desk.pool)
+    await other.hooks.add(BOSS, other.tenant_id, URL, ["delivered"])
+    await other.send()
+    others = asyncio.create_task(desk.webhooks.once())
+    await asked.acquire()
+    go.set()
+    assert await others
+    assert all(await asyncio.gather(*stuck))
+    assert await desk.webhooks.once(), "its third has its turn now"
 
 
 async def test_a_webhook_that_is_removed_takes_what_waits_along(desk: Desk) -> None:

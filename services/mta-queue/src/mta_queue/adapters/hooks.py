@@ -98,19 +98,24 @@ class Hooks:
 
     # -- telling
 
-    async def claim(self, limit: int) -> Told | None:
-        """The webhook whose turn it is, with what it is to be told first. None: nobody waits for us."""
+    async def claim(self, limit: int, but_of: Sequence[str] = ()) -> Told | None:
+        """The webhook whose turn it is, with what it is to be told first. None: nobody waits for us.
+
+        Those of the tenants `but_of` have none now.
+        """
         if self._sealer is None:
             return None
         async with transaction(self._pool, OPERATOR) as connection:
             hook = await connection.fetchrow(
                 """UPDATE webhook SET next_at = now() + make_interval(secs => $1)
                    WHERE webhook_id = (
-                       SELECT h.webhook_id FROM webhook h WHERE h.next_at <= now() AND EXISTS (
+                       SELECT h.webhook_id FROM webhook h WHERE h.next_at <= now()
+                       AND NOT h.tenant_id = ANY($2::uuid[]) AND EXISTS (
                            SELECT FROM webhook_delivery d WHERE d.webhook_id = h.webhook_id AND d.dead_at IS NULL)
                        ORDER BY h.next_at LIMIT 1 FOR UPDATE SKIP LOCKED)
                    RETURNING *""",
                 CLAIM_SECONDS,
+                [UUID(each) for each in but_of],
             )
             if hook is None:
                 return None

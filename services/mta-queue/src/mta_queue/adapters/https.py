@@ -15,8 +15,11 @@ from dnslookup import DnsUnavailable, NoSuchDomain, Resolver
 from mta_queue.core.destinations import is_public
 
 READ_OCTETS = 65_536
+READ_PIECE_OCTETS = 16_384
 ADDRESSES_TRIED = 4
 AGENT = "posthouse"
+# Around what is asked for: fields, the lengths of chunks. Who sends more keeps us busy with nothing.
+AROUND_OCTETS = 128 * 1024
 
 
 class HttpsFailed(Exception):
@@ -83,6 +86,8 @@ class Https:
                     with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
                         async with asyncio.timeout(1.0):
                             await writer.wait_closed()
+                    # Who does not say goodbye is not waited for.
+                    writer.transport.abort()
         except TimeoutError as error:
             raise HttpsFailed(f"{host} did not answer within {self._seconds:g} s") from error
         except (OSError, h11.ProtocolError) as error:
@@ -128,10 +133,15 @@ async def _talk(
         writer.write(connection.send(part) or b"")
     await writer.drain()
     status, media_type, received = 0, "", bytearray()
+    allowed = 2 * octets_most + AROUND_OCTETS
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(READ_OCTETS))
+            data = await reader.read(READ_PIECE_OCTETS)
+            allowed -= len(data)
+            if allowed < 0:
+                raise HttpsFailed(f"{host} sends more than it has to say")
+            connection.receive_data(data)
         elif isinstance(event, h11.Response):
             status = event.status_code
             values = [value for name, value in event.headers if name == b"content-type"]

@@ -6,6 +6,7 @@ is tried again later, the same events first. Redirects are not followed; private
 
 import asyncio
 import time
+from collections import Counter
 from typing import Protocol
 
 from pgkit import DatabaseUnavailable
@@ -18,6 +19,8 @@ from mta_queue.core.hooks import HookInvalid, again_seconds, check_url, signatur
 
 LOG = logs.logger("mta_queue.webhooks")
 AT_ONCE = 8
+# Of these for one tenant: webhooks that think for long keep others waiting for their own tenant only.
+OF_A_TENANT = 2
 EVENTS_A_REQUEST = 100
 IDLE_SECONDS = 1.0
 UPKEEP_SECONDS = 60.0
@@ -41,6 +44,8 @@ class Webhooks:
         self._hooks = hooks
         self._post = post
         self._draining = draining
+        self._under_way: Counter[str] = Counter()
+        self._claiming = asyncio.Lock()
 
     async def run(self) -> None:
         """Until the drain."""
@@ -77,9 +82,21 @@ class Webhooks:
 
     async def once(self) -> bool:
         """One request to whoever's turn it is; False where nobody waits. Raises DatabaseUnavailable, Unopened."""
-        told = await self._hooks.claim(EVENTS_A_REQUEST)
-        if told is None:
-            return False
+        # One by one, so that each knows of the others.
+        async with self._claiming:
+            busy = [tenant_id for tenant_id, count in self._under_way.items() if count >= OF_A_TENANT]
+            told = await self._hooks.claim(EVENTS_A_REQUEST, busy)
+            if told is None:
+                return False
+            self._under_way[told.tenant_id] += 1
+        try:
+            return await self._told(told)
+        finally:
+            self._under_way[told.tenant_id] -= 1
+            if not self._under_way[told.tenant_id]:
+                del self._under_way[told.tenant_id]
+
+    async def _told(self, told: Told) -> bool:
         if not told.events:
             return True
         try:
