@@ -1,4 +1,4 @@
-"""What happened to mail on its way into mailboxes is told on the bus."""
+"""What happened to mail on its way into mailboxes is told on the bus, and what was noticed about logins."""
 
 import asyncio
 import json
@@ -10,17 +10,20 @@ from nats.aio.msg import Msg
 from posthouse.stack.nats import Nats
 
 from tests.e2e.letters import plain
+from tests.e2e.test_pop3 import unchecked
 from tests.support.platform import Platform
 
 
-async def listen(platform: Platform, recipient: str, wanted: int, send: Any) -> list[dict[str, Any]]:
-    """The events about a recipient that follow, until there are so many; others may come with them."""
+async def listen(platform: Platform, who: str, wanted: int, send: Any) -> list[dict[str, Any]]:
+    """The events about an address that follow, until there are so many; others may come with them."""
     found: list[dict[str, Any]] = []
     enough = asyncio.Event()
 
     async def came(message: Msg) -> None:
         found.extend(
-            each for each in json.loads(message.data)["events"] if each.get("recipient") == recipient
+            each
+            for each in json.loads(message.data)["events"]
+            if who in (each.get("recipient"), each.get("address"))
         )
         if len(found) >= wanted:
             enough.set()
@@ -54,3 +57,21 @@ async def test_a_delivery_is_told(platform: Platform) -> None:
     ]
     assert about[0]["queue_id"] == about[1]["queue_id"]
     assert about[0]["sender"] == "x@peer.invalid"
+
+
+async def test_a_login_from_a_new_place_is_told(platform: Platform) -> None:
+    [user] = await asyncio.to_thread(platform.create_accounts, ["traveller"])
+
+    def send() -> None:
+        for home in ("127.0.0.1", "127.0.0.2"):
+            with smtplib.SMTP_SSL(
+                "127.0.0.1",
+                platform.ports.submissions,
+                source_address=(home, 0),
+                context=unchecked(),
+            ) as session:
+                session.login(user.address, user.password)
+
+    [told] = await listen(platform, user.address, 1, send)
+    assert (told["type"], told["service"], told["client_address"]) == ("new_device", "smtp", "127.0.0.2")
+    assert (told["new_device"], told["suspicious"]) == (True, False)
