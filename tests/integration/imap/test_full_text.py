@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from directoryclient.policies import AccountSettings, TenantPolicy
+from imap.documents import text_of
 from mailstore import texts
 
+from tests.support.documents import docx, pdf
 from tests.support.imap_memory import Client, Imap
 
 SEED = 20261121
@@ -227,3 +229,53 @@ def test_hostile_words(server: Callable[..., Imap]) -> None:
     assert searched(client, f"FUZZY BODY {literal('x' * 5000)}") in ([], [1])
     assert searched(client, "BODY xxxx") == [1]
     assert searched(client, f"FUZZY TEXT {literal(chr(0x1F600) * 50)}") == []
+
+
+def test_html_is_searched_as_it_is_seen_and_documents_by_what_they_say(server: Callable[..., Imap]) -> None:
+    imap = server(keeps_texts=True)
+    imap.filler._documents = Reading()
+    client = imap.client("alice@a.test")
+    html = b"Content-Type: text/html\r\n\r\n<p class=secret>white&nbsp;stork <b>and</b> nest</p>\r\n"
+    client.append(html)
+    parts = b"".join(
+        b"--b\r\nContent-Type: "
+        + kind
+        + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64.encodebytes(made)
+        for kind, made in (
+            (b"application/pdf", pdf("a heron in a paper")),
+            (b"application/octet-stream; name=x.docx", docx("a crane on a page")),
+        )
+    )
+    client.append(
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nsee below\r\n" + parts + b"--b--\r\n"
+    )
+    client.say("SELECT INBOX")
+    # What a search reads before is not taken for all that there is.
+    assert searched(client, "BODY heron") == []
+    fill(imap)
+    assert imap.filler._documents.closed
+    found = {
+        word: searched(client, f"BODY {literal(word)}")
+        for word in ("white\u00a0stork", "secret", "heron in a", "crane on", "see below", "absent")
+    }
+    assert found == {
+        "white\u00a0stork": [1],
+        "secret": [],
+        "heron in a": [2],
+        "crane on": [2],
+        "see below": [2],
+        "absent": [],
+    }
+
+
+class Reading:
+    """Reads documents at once."""
+
+    closed = False
+
+    async def text_of(self, document: bytes) -> str:
+        return text_of(document)
+
+    async def close(self) -> None:
+        self.closed = True

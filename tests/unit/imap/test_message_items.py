@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imap.core.preview import CHARACTERS, from_html, from_plain, shorten
+from imap.core.markup import from_html
+from imap.core.preview import CHARACTERS, from_plain, shorten
 
 from tests.support.imap_memory import Imap
 

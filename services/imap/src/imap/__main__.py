@@ -17,6 +17,7 @@ from servicekit.settings import read_secret
 from imap.adapters.changes import BusChanges
 from imap.adapters.opened import acted_on, opened_on
 from imap.adapters.packing import keep_packing
+from imap.adapters.reading_documents import Documents
 from imap.adapters.spooling import Spooling
 from imap.core.acting import Scripted
 from imap.core.filling import Filler
@@ -81,7 +82,8 @@ async def wire(service: Service[Settings]) -> None:
     await bus.listen(subjects.DIRECTORY_CHANGED, policies.changed)
     filler: Filler | None = None
     if settings.keep_texts == "on":
-        filler = Filler(store, policies, service.log)
+        documents = Documents() if settings.read_documents == "on" else None
+        filler = Filler(store, policies, service.log, documents)
         service.spawn(filler.run(service.draining), name="keep-texts")
     spooling = Spooling(settings.append_folder, settings.append_disk_octets)
     connections = Connections(

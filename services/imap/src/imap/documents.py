@@ -36,7 +36,7 @@ PART = re.compile(
 # Of a worksheet only what stands in the cells as text: the others are numbers.
 IN_CELLS = re.compile(rb"<is\b[^<>]*+>(.*?)</is>", re.DOTALL)
 LINE_ENDS = re.compile(
-    r"</(?:w:p|a:p|text:p|text:h|si|row)>|<(?:w:br|w:tab|text:tab|text:line-break|text:s)\b[^<>]*+/>"
+    r"</(?:w:p|a:p|text:p|text:h|si|row)>|<(?:w:br|w:tab|text:tab|text:line-break|text:s)\b[^<>]*+>"
 )
 TAG = re.compile(r"<[^<>]*+>")
 

@@ -80,6 +80,16 @@ class Texts(Protocol):
         """Somebody looks into this mailbox."""
 
 
+class Documents(Protocol):
+    """Who reads attached documents."""
+
+    async def text_of(self, document: bytes) -> str:
+        """Its text; "" where it has none, or none that can be read."""
+
+    async def close(self) -> None:
+        """There are none for now."""
+
+
 class LongText(Protocol):
     """A message that comes (`write`) or has come, and is too long to be held."""
 

@@ -23,6 +23,7 @@ class Documents:
     """One process at most. Satisfies ports.Documents; one question at a time."""
 
     def __init__(self, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self.command: tuple[str, ...] = (sys.executable, "-I", "-m", "imap.documents")
         self._answer_seconds = answer_seconds
         self._process: asyncio.subprocess.Process | None = None
 
@@ -48,7 +49,7 @@ class Documents:
     async def _ask(self, document: bytes) -> bytes:
         if self._process is None:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-m", "imap.documents"),
+                *self.command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,

@@ -15,8 +15,8 @@ from structlog.typing import FilteringBoundLogger
 from imap import metrics
 from imap.core.asking import language_of_account
 from imap.core.runs import read_run, runs
-from imap.core.texts import whole_text
-from imap.ports import Policies
+from imap.core.texts import DOCUMENT_OCTETS, document_parts, document_texts, whole_text
+from imap.ports import Documents, Policies
 
 GROUP = 100
 MOST_WAITING = 1000
@@ -24,6 +24,8 @@ MOST_REMEMBERED = 100_000
 PAUSE_SECONDS = 1.0
 # Of larger messages the texts are read when somebody seeks something in them.
 LARGEST_OCTETS = 1024 * 1024
+# But for those with documents, which only this reads.
+LARGEST_WITH_DOCUMENTS = DOCUMENT_OCTETS + LARGEST_OCTETS
 LAST_UID = 1 << 33
 
 
@@ -44,8 +46,15 @@ class _Opened:
 class Filler:
     """One of a process. What is too much at once is let go of: it is read again some day."""
 
-    def __init__(self, store: MailStore, policies: Policies | None, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        store: MailStore,
+        policies: Policies | None,
+        log: FilteringBoundLogger,
+        documents: Documents | None = None,
+    ) -> None:
         self.store = store
+        self._documents = documents
         self._policies = policies
         self._log = log
         self._waiting: dict[_Read | _Opened, None] = {}
@@ -90,6 +99,8 @@ class Filler:
                 self._log.info("texts_not_kept", error=str(error))
                 await asyncio.sleep(PAUSE_SECONDS)
         self._news.clear()
+        if self._documents is not None:
+            await self._documents.close()
 
     async def _keep(self, owner: AccountRef, language: str, texts: Sequence[BodyText]) -> None:
         await self.store.keep_texts(owner, language, texts)
@@ -101,12 +112,18 @@ class Filler:
         while uids := await self.store.without_text(job.owner, job.mailbox_id, below, GROUP):
             below = uids[-1]
             async for stored in self.store.fetch(job.owner, job.mailbox_id, uids, Columns.BODY):
-                small = [message for message in stored if message.size_octets <= LARGEST_OCTETS]
+                small = [message for message in stored if self._is_to_read(message)]
                 texts = [text for run in runs(small) for text in await self._texts(run)]
                 await self._keep(job.owner, language, texts)
         if len(self._done) >= MOST_REMEMBERED:
             self._done.clear()
         self._done[job.mailbox_id] = job.uid_next
+
+    def _is_to_read(self, message: StoredMessage) -> bool:
+        if message.size_octets <= LARGEST_OCTETS:
+            return True
+        has_documents = self._documents is not None and bool(document_parts(message))
+        return has_documents and message.size_octets <= LARGEST_WITH_DOCUMENTS
 
     async def _texts(self, run: Sequence[StoredMessage]) -> list[BodyText]:
         wholes = await read_run(self.store, run)
@@ -115,7 +132,12 @@ class Filler:
             # Sessions come first.
             await asyncio.sleep(0)
             try:
-                texts.append(BodyText(message.message_id, await whole_text(self, message, whole)))
+                text = await whole_text(self, message, whole)
+                if self._documents is not None and (
+                    attached := await document_texts(self, message, self._documents)
+                ):
+                    text = f"{text}\n{attached}"
             except BodyCorrupt:
                 continue
+            texts.append(BodyText(message.message_id, text))
         return texts

@@ -17,7 +17,7 @@ from imap.core.matching import Candidate, Context, matches, needed_columns
 from imap.core.narrowing import asks_headers_alone, required
 from imap.core.runs import read_run, runs
 from imap.core.session import Session
-from imap.core.texts import whole_text
+from imap.core.texts import document_parts, whole_text
 
 RUNS_AT_ONCE = 4
 # Candidates whose bodies are asked for together.
@@ -160,7 +160,12 @@ def _hand_over(session: Session, owner: AccountRef, asking: Asking, candidates: 
     read = [
         BodyText(each.stored.message_id, each.text)
         for each in candidates
-        if each.stored is not None and each.text is not None and not each.held and not each.body_scores
+        if each.stored is not None
+        and each.text is not None
+        and not each.held
+        and not each.body_scores
+        # What is attached the filler reads.
+        and not document_parts(each.stored)
     ]
     session.filler.read(owner, asking.language, read)
 

@@ -1,5 +1,9 @@
-"""The texts in a message's body: which parts they are, and what they say (RFC 2045, RFC 2046 §4.1)."""
+"""The texts in a message's body: which parts they are, and what they say (RFC 2045, RFC 2046 §4.1).
 
+HTML is what a reader sees of it, without its markup (`markup.py`).
+"""
+
+import asyncio
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -10,9 +14,16 @@ from mailmsg.parts import Part, decode_parts
 from mailstore import BodyCorrupt, MailStore, StoredMessage
 
 from imap.core.decoding import Plain, decode, decoder
+from imap.core.markup import from_html
+from imap.ports import Documents
 
 # Of a longer text only the beginning is looked through.
 TEXT_OCTETS = 4 * 1024 * 1024
+# Of a message's documents so many are read, none that is longer with its transfer encoding.
+MOST_DOCUMENTS = 20
+DOCUMENT_OCTETS = 12 * 1024 * 1024
+DOCUMENT_TYPES = ("application/pdf", "application/x-pdf", "application/octet-stream")
+DOCUMENT_FAMILIES = ("application/vnd.openxmlformats-officedocument.", "application/vnd.oasis.opendocument.")
 
 
 def text_parts(message: StoredMessage) -> Iterator[Part]:
@@ -20,6 +31,16 @@ def text_parts(message: StoredMessage) -> Iterator[Part]:
     for part in decode_parts(message.parts).parts:
         if part.section and part.media_type.startswith("text/"):
             yield part
+
+
+def document_parts(message: StoredMessage) -> list[Part]:
+    """Parts that may be documents whose texts can be read; which they are, they say themselves (`imap.documents`)."""
+    found = []
+    for part in decode_parts(message.parts).parts:
+        is_one = part.media_type in DOCUMENT_TYPES or part.media_type.startswith(DOCUMENT_FAMILIES)
+        if part.section and is_one and part.body_octets <= DOCUMENT_OCTETS:
+            found.append(part)
+    return found[:MOST_DOCUMENTS]
 
 
 class Reads(Protocol):
@@ -35,10 +56,22 @@ async def whole_text(reader: Reads, message: StoredMessage, whole: bytes | None)
     texts = []
     for part in text_parts(message):
         try:
-            texts.append(await read_text(reader, message, part, TEXT_OCTETS, whole))
+            text = await read_text(reader, message, part, TEXT_OCTETS, whole)
         except BodyCorrupt:
             continue
+        texts.append(from_html(text) if part.media_type == "text/html" else text)
     return casemap("\n".join(texts))
+
+
+async def document_texts(reader: Reads, message: StoredMessage, documents: Documents) -> str:
+    """The texts of what is attached, as they are compared. Raises BodyCorrupt."""
+    texts = []
+    for part in document_parts(message):
+        start = len(message.prefix) + part.body_offset
+        data = await reader.store.read(message, start, part.body_octets)
+        document = await asyncio.to_thread(decode, decoder(part.encoding, "") or Plain, data)
+        texts.append(await documents.text_of(document))
+    return casemap("\n".join(filter(None, texts)))
 
 
 async def read_text(
