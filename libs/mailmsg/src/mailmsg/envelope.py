@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from mailmsg.address import Address, iterate_addresses
 from mailmsg.header import unfold
-from mailmsg.wire import nstring, string
+from mailmsg.wire import is_plain, nstring, string
 
 EMPTY = b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
 
@@ -82,6 +82,12 @@ def _addresses(value: bytes | None, longest_octets: int) -> bytes:
 
 
 def _address(address: Address) -> bytes:
+    name, local_part, domain = address.name, address.local_part, address.domain
+    together = name + local_part + domain
+    if not address.route and len(together) <= _LONGEST_WORD_OCTETS and is_plain(together):
+        if name:
+            return b'("%s" NIL "%s" "%s")' % (name, local_part, domain)
+        return b'(NIL NIL "%s" "%s")' % (local_part, domain)
     return b"(%s %s %s %s)" % (
         nstring(address.name or None, _LONGEST_WORD_OCTETS),
         nstring(address.route or None, _LONGEST_WORD_OCTETS),

@@ -6,11 +6,11 @@ from datetime import datetime
 from enum import Enum
 
 from mailmsg.date import format_date
+from mailmsg.header import header_end
 from mailproto.smtp.reply import Charset
 
 # What a peer said of itself is shown only as far as it cannot be taken for something else.
 UNSAFE = re.compile(r"[^A-Za-z0-9.\-_:\[\]]")
-RECEIVED = re.compile(rb"^received:", re.IGNORECASE | re.MULTILINE)
 
 
 class Submitter(Enum):
@@ -82,5 +82,5 @@ def _by(arrival: Arrival) -> bytes:
 
 def count_hops(content: bytes) -> int:
     """How many Received fields the header has."""
-    end = content.find(b"\r\n\r\n")
-    return len(RECEIVED.findall(content, 0, len(content) if end < 0 else end))
+    header = content[: header_end(content) or len(content)].lower()
+    return header.count(b"\nreceived:") + header.startswith(b"received:")

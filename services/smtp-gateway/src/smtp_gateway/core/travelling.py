@@ -54,7 +54,7 @@ def with_header(wishes: Wishes, header: bytes) -> Wishes:
     """What the header wishes counts where MAIL did not say REQUIRETLS (RFC 8689 §4.1)."""
     if (
         wishes.tls is TlsWish.USUAL
-        and b"equired:" in header.lower()
+        and b"tls-required:" in header.lower()
         and len(TLS_OPTIONAL.findall(header)) == 1
     ):
         return replace(wishes, tls=TlsWish.OPTIONAL)
