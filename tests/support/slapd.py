@@ -53,6 +53,13 @@ class Slapd:
     def ca_pem(self) -> str:
         return self.ca.cert_pem.bytes().decode()
 
+    def set_password(self, uid: str, password: str) -> None:
+        """As whoever runs it does."""
+        server = ldap3.Server("127.0.0.1", self.tls_port, use_ssl=True, get_info=ldap3.NONE)
+        with ldap3.Connection(server, f"cn=root,{BASE}", "none-at-all", raise_exceptions=True) as connection:
+            change = {"userPassword": [(ldap3.MODIFY_REPLACE, [password])]}
+            connection.modify(f"uid={uid},{BASE}", change)
+
 
 def _entries(domain: str, people: list[str]) -> str:
     text = f"dn: {BASE}\nobjectClass: domain\ndc: example\n\n"

@@ -9,6 +9,7 @@ import grpc
 import pytest
 import trustme
 from directory.adapters.ldap_binding import LdapServers
+from directory.edge import signing_in
 from mailwire.directory.v1 import access_pb2 as access
 from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1 import ldap_pb2 as ldap
@@ -188,3 +189,31 @@ async def test_right_passwords_are_remembered_for_a_moment(house: House, tmp_pat
         assert await enter(house, "alice", "pw-alice") == GRANTED
     assert await enter(house, "alice", "pw-alice") == GRANTED
     assert await refusal(enter(house, "alice", "another")) is grpc.StatusCode.UNAVAILABLE
+
+
+class Ticks:
+    """What `time` is to the directory."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+async def test_a_password_that_was_wrong_may_be_right_a_minute_later(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody tells us of a new one: not longer than that it is refused without being looked at."""
+    ticks = Ticks()
+    monkeypatch.setattr(signing_in, "time", ticks)
+
+    async def enter_again(password: str) -> "wire.Verdict.ValueType":
+        return (await house.log_in(house.at("alice"), password, client_address="203.0.113.90")).verdict
+
+    with running_slapd(tmp_path, DOMAIN, PEOPLE) as own:
+        await keep(house, f"ldaps://localhost:{own.tls_port}", own)
+        assert await enter_again("her new one") == DENIED
+        own.set_password("alice", "her new one")
+        assert await enter_again("her new one") == DENIED
+        ticks.now += 61
+        assert await enter_again("her new one") == GRANTED

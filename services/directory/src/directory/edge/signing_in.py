@@ -42,6 +42,8 @@ from directory.ports import Attempted, Login, LoginLimits, LookUps, SignInRecord
 ATTEMPTS_OF_A_PREFIX = 8
 CROWDED_SECONDS = 5.0
 MISTAKE_SECONDS = 3600.0
+# Where others keep the passwords nobody tells us of a new one, nor that an account is unlocked.
+MISTAKE_ELSEWHERE_SECONDS = 60.0
 WRONG_TOKEN_SECONDS = 60.0
 NOBODYS_SALT = bytes(scram.SALT_OCTETS)
 # How often it is written that a pair is still familiar.
@@ -170,6 +172,7 @@ class SigningIn:
         self._hasher = hasher
         self._verdicts = verdicts
         self._mistakes = Verdicts(MISTAKE_SECONDS)
+        self._mistakes_elsewhere = Verdicts(MISTAKE_ELSEWHERE_SECONDS)
         self._hashing = hashing
         self._journal = journal
         self._secret = secret
@@ -290,7 +293,9 @@ class SigningIn:
                 if attempt.second_step_follows:
                     return Half(login)
                 # To the world it is a wrong one, in all that follows: nobody learns here that it is not.
-                self._remember_mistake(login, attempt, attempted)
+                self._remember_mistake(
+                    login, attempt, attempted, await self._source_of(attempt.login), time.monotonic()
+                )
                 right = False
         if not right or login is None or login.suspended:
             if standing.pair.current(now, self._rules.pair.forgotten_seconds) >= self._rules.pair.free:
@@ -313,9 +318,10 @@ class SigningIn:
         self, login: Login | None, attempt: Attempt, attempted: Attempted, rank: int
     ) -> bool | None:
         """Whether it is the account's password; None for one that was wrong a while ago already."""
-        if self._mistakes.knows(_of(login, attempt, attempted), attempt.password, time.monotonic()):
+        source, now = await self._source_of(attempt.login), time.monotonic()
+        mistakes = self._mistakes if source is None else self._mistakes_elsewhere
+        if mistakes.knows(_of(login, attempt, attempted, source), attempt.password, now):
             return None
-        source = await self._source_of(attempt.login)
         if source is not None and self._elsewhere is not None:
             # The spelling that we keep; of a login that is not here, the one that was given.
             address = login.address if login is not None else attempt.login[: names.ADDRESS_OCTETS]
@@ -323,7 +329,7 @@ class SigningIn:
         else:
             right = await self._is_password(login, attempt.password, rank)
         if not right:
-            self._remember_mistake(login, attempt, attempted)
+            self._remember_mistake(login, attempt, attempted, source, now)
         return right
 
     async def _source_of(self, login: str) -> LdapSource | None:
@@ -335,8 +341,16 @@ class SigningIn:
             else None
         )
 
-    def _remember_mistake(self, login: Login | None, attempt: Attempt, attempted: Attempted) -> None:
-        self._mistakes.remember(_of(login, attempt, attempted), attempt.password, time.monotonic())
+    def _remember_mistake(
+        self,
+        login: Login | None,
+        attempt: Attempt,
+        attempted: Attempted,
+        source: LdapSource | None,
+        now: float,
+    ) -> None:
+        mistakes = self._mistakes if source is None else self._mistakes_elsewhere
+        mistakes.remember(_of(login, attempt, attempted, source), attempt.password, now)
 
     async def _seconds_granted(self, attempt: Bearer, login: Login | None, now: datetime) -> float | None:
         """How long the token still lets this account in; None: not at all."""
@@ -394,12 +408,13 @@ class SigningIn:
         return verifier
 
 
-def _of(login: Login | None, attempt: Attempt, attempted: Attempted) -> str:
+def _of(login: Login | None, attempt: Attempt, attempted: Attempted, source: LdapSource | None) -> str:
     """Where a wrong password was given: to which credential, from where, and whether it would have been enough."""
     verifier, enough = None, True
     if login is not None:
         verifier, enough = login.verifier, attempt.second_step_follows or not login.has_second_factor
-    return f"{verifier} {enough} {attempted.subject} {attempted.prefix}"
+    kept_by = "" if source is None else f" {source.url} {source.base_dn} {source.filter}"
+    return f"{verifier} {enough} {attempted.subject} {attempted.prefix}{kept_by}"
 
 
 def rank_of(standing: Standing, tries: int, now: datetime, rules: Rules) -> int:
