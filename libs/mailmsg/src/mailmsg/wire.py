@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 _PLAIN = bytes(octet for octet in range(1, 128) if octet not in b'\r\n"\\')
 
 
