@@ -132,8 +132,8 @@ def test_the_operators_command(road: Road) -> None:
 
     assert [each["passed"] for each in say("reports", "tls", "--domain", "ours.test")] == [41]
     assert say("reports", "dmarc") == []
-    say("egress", "set", "blue", "--address", "127.0.0.1", "--hello", "blue.ours.test")
-    assert [each["pool"] for each in say("egress", "list")] == ["blue"]
+    say("egress", "set", "blue", "--address", "127.0.0.1", "--hello", "blue.ours.test", "--attempts", "5")
+    assert [(each["pool"], each["attempts_most"]) for each in say("egress", "list")] == [("blue", 5)]
     made = say("route", "set", "--domain", "far.test", "--tls", "encrypted", "--egress", "blue")
     assert (made["minimum_tls"], made["egress"]) == ("encrypted", "blue")
     # The process that was told knows at once; this installation has one.

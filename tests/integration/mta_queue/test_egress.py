@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from blobstore import BlobStore
 from dnslookup import Resolver, parse_servers
-from mta_queue.adapters.egress import Egress, EgressBook, NoSource, load_sources
+from mta_queue.adapters.egress import Egress, EgressBook, NoSource, SourcesBusy, load_sources
 from mta_queue.adapters.relay import Relay
 from mta_queue.core.attempt import Delivery
 from mta_queue.core.egress import Source, SourceInvalid
 from mta_queue.core.item_filter import FilterInvalid
 from mta_queue.core.outcome import Verdict
 from mta_queue.core.records import Caller, Missing
+from mta_queue.core.shaping import NotNow
 from mta_queue.core.way import Way
 from mta_queue.settings import Settings
 from pgkit import OPERATOR, Pool, open_pool, transaction
@@ -70,18 +71,20 @@ class World:
             Resolver(parse_servers(self._dns.address)),
             self._blobs,
             way_of=lambda tenant_id, domain: Way(egress=pool),
-            egress=await self.egress(),
+            egress=(egress := await self.egress()),
         )
-        delivery = await relay.deliver(await letter(self._blobs, "a@y.test"), "y.test", ("a@y.test",))
-        await relay.close()
-        return delivery
+        try:
+            return await relay.deliver(await letter(self._blobs, "a@y.test"), "y.test", ("a@y.test",))
+        finally:
+            await relay.close()
+            await egress.close()
 
 
 @pytest.fixture
 async def pool(engines: Engines) -> AsyncIterator[Pool]:
     opened = await open_pool(engines.dsn("queue", "app"))
     async with transaction(opened, OPERATOR) as connection:
-        for table in ("queue_egress", "queue_egress_use"):
+        for table in ("queue_egress", "queue_egress_use", "queue_egress_cap", "queue_site_use"):
             await connection.execute(f"DELETE FROM {table}")
     yield opened
     async with transaction(opened, OPERATOR) as connection:
@@ -186,6 +189,55 @@ async def test_what_a_cold_source_may_not_send_another_sends(world: World) -> No
     assert listed == {"127.0.0.9": 1, "127.0.0.8": 0}
 
 
+async def test_no_more_attempts_use_a_source_at_once_than_it_may_have_over_all_processes(
+    world: World,
+) -> None:
+    await world.book.set(WHO, Source("out", "127.0.0.9", attempts_most=3), "")
+    await world.book.set(WHO, Source("other", "127.0.0.9", attempts_most=3), "")
+    one, two = await world.egress(), await world.egress()
+    chosen = [
+        await one.choose("out", "127.0.0.1"),
+        await two.choose("out", "127.0.0.1"),
+        # Whichever pools it is in.
+        await two.choose("other", "127.0.0.1"),
+    ]
+    for each in (one, two):
+        with pytest.raises(SourcesBusy):
+            await each.choose("out", "127.0.0.1")
+    [source, *_] = chosen
+    assert source is not None
+    one.done(source)
+    await one.close()
+    assert await two.choose("out", "127.0.0.1") == source
+    await two.close()
+    [listed, _] = await world.book.listing(WHO)
+    assert listed.source.attempts_most == 3
+    # Where another source of the pool has room, that is used.
+    await world.book.set(WHO, Source("out", "127.0.0.8"), "")
+    await world.book.set(WHO, Source("out", "127.0.0.9", attempts_most=1, weight=1000), "")
+    egress = await world.egress()
+    found = [await egress.choose("out", "127.0.0.1") for _ in range(5)]
+    assert Counter(each.address for each in found if each is not None) == {"127.0.0.9": 1, "127.0.0.8": 4}
+    await egress.close()
+    await world.book.set(WHO, Source("out", "127.0.0.9"), "")
+    assert {each.source.attempts_most for each in await world.book.listing(WHO)} == {0}
+
+
+async def test_mail_waits_untried_while_its_source_has_all_that_it_may(world: World) -> None:
+    await world.book.set(WHO, Source("out", "127.0.0.9", attempts_most=1), "")
+    with PeerSink() as sink:
+        assert (await world.send(sink)).outcomes[0].verdict is Verdict.DELIVERED
+        egress = await world.egress()
+        source = await egress.choose("out", "127.0.0.1")
+        assert source is not None
+        with pytest.raises(NotNow):
+            await world.send(sink)
+        egress.done(source)
+        await egress.close()
+        assert (await world.send(sink)).outcomes[0].verdict is Verdict.DELIVERED
+    assert len(sink.peers) == 2
+
+
 async def test_sources_are_drawn_by_weight(world: World) -> None:
     for address, weight in (("127.0.0.7", 0), ("127.0.0.8", 1), ("127.0.0.9", 3)):
         await world.book.set(WHO, Source("out", address, weight=weight), "")
@@ -208,6 +260,7 @@ async def test_sources_are_drawn_by_weight(world: World) -> None:
         Source("out", "127.0.0.1", username="u"),
         Source("out", proxy="socks5://127.0.0.1:1", username="u"),
         Source("out", "127.0.0.1", weight=-1),
+        Source("out", "127.0.0.1", attempts_most=-1),
     ],
 )
 async def test_what_is_no_source(world: World, wrong: Source) -> None:

@@ -71,6 +71,14 @@ class NewSource(Wire):
             le=1_000_000,
         ),
     ] = 0
+    attempts_most: Annotated[
+        int,
+        Field(
+            description="attempts that use it at once, over all processes and pools; 0: no limit of its own",
+            ge=0,
+            le=1_000_000,
+        ),
+    ] = 0
 
 
 class Source(BaseModel):
@@ -85,6 +93,7 @@ class Source(BaseModel):
     warmup_first: int
     warmup_began: str
     messages_today: Annotated[int, Field(description="counted while it is warmed up")]
+    attempts_most: int
 
 
 class Report(BaseModel):

@@ -28,6 +28,7 @@ from mta_queue.adapters.https import Https
 from mta_queue.adapters.items import Items
 from mta_queue.adapters.lanes import Lanes
 from mta_queue.adapters.leaving import Leaving
+from mta_queue.adapters.permits import Permits
 from mta_queue.adapters.posting import HttpsPost
 from mta_queue.adapters.quarantine import BlobQuarantine
 from mta_queue.adapters.queue import SqlQueue
@@ -133,6 +134,9 @@ async def wire(service: Service[Settings]) -> None:
     store = ReportStore(pool)
     results = TlsResults(pool) if settings.report_address else None
     sealer = Sealer(read_secrets(settings.secret_file), "passwords at rest") if settings.secret_file else None
+    source_permits = Permits(pool, "source")
+    egress = Egress(pool, lambda: rules.now.sources, sealer, permits=source_permits)
+    service.on_close(egress.close)
     relay = Relay(
         settings,
         resolver,
@@ -142,7 +146,7 @@ async def wire(service: Service[Settings]) -> None:
         results=results,
         login_of=login_of(sealer),
         leaving=Leaving(directory, keys, srs_secrets),
-        egress=Egress(pool, lambda: rules.now.sources, sealer),
+        egress=egress,
     )
     service.on_close(relay.close)
     schedule = Schedule(
@@ -212,6 +216,7 @@ async def wire(service: Service[Settings]) -> None:
         await rpc.serve_grpc(service, settings.grpc_host, settings.grpc_port, register, ALLOWED)
     service.spawn(jobs.run(), name="jobs")
     service.spawn(shaping.keep_permits(service.draining), name="permits")
+    service.spawn(source_permits.keep(service.draining), name="source-permits")
     returns = Returns(queue, suppressions, suppresses, blobs, settings.suppression_days, service.draining)
     await bus.listen(subjects.MAIL_RETURNED, returns.heard, group="mta-queue")
     service.spawn(returns.run(), name="returned-mail")

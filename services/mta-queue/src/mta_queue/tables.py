@@ -457,6 +457,15 @@ queue_egress = Table(
     Column("warmup_began", Date),
 )
 
+# Of a source, whichever pools it is in: attempts at once, over all processes.
+queue_egress_cap = Table(
+    "queue_egress_cap",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("proxy", Text, primary_key=True),
+    Column("attempts_most", Integer, nullable=False),
+)
+
 queue_egress_use = Table(
     "queue_egress_use",
     metadata,

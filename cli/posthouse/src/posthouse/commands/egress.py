@@ -11,7 +11,10 @@ from posthouse.output import as_json as print_json
 from posthouse.output import console, table
 
 app = typer.Typer(no_args_is_help=True, help="Where connections come from: addresses and proxies, in pools.")
-COLUMNS = ("pool", "address", "proxy", "hello", "weight", "warmup_first", "warmup_began", "messages_today")
+COLUMNS = (
+    *("pool", "address", "proxy", "hello", "weight", "attempts_most"),
+    *("warmup_first", "warmup_began", "messages_today"),
+)
 PoolName = Annotated[str, typer.Argument(help="The pool; routes name it.")]
 Address = Annotated[str, typer.Option(help="An address of ours; without: whichever the system takes.")]
 ProxyUrl = Annotated[str, typer.Option(help="socks5://host:port or haproxy://host:port.")]
@@ -43,6 +46,9 @@ def set_source(
     warmup: Annotated[
         int, typer.Option(help="Messages on the first day, twice as many on each that follows; 0: no limit.")
     ] = 0,
+    attempts: Annotated[
+        int, typer.Option(help="Attempts that use it at once, in all processes; 0: no limit.", min=0)
+    ] = 0,
 ) -> None:
     """Add a source to a pool, or change it."""
     made = api.call(
@@ -57,6 +63,7 @@ def set_source(
             "hello": hello,
             "weight": weight,
             "warmup_first": warmup,
+            "attempts_most": attempts,
         },
     )
     print_json(made) if as_json else table([made], COLUMNS, "")

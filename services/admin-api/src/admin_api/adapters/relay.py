@@ -71,6 +71,7 @@ def source(message: wire.Source) -> models.Source:
         warmup_first=message.warmup_first,
         warmup_began=message.warmup_began,
         messages_today=message.messages_today,
+        attempts_most=message.attempts_most,
     )
 
 

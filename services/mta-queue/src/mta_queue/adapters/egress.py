@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -12,6 +12,7 @@ from servicekit import logs
 from servicekit.sealing import Sealer, Unopened
 
 from mta_queue.adapters.auditing import audit
+from mta_queue.adapters.permits import Permits
 from mta_queue.core.egress import Source, SourceInvalid, check_source, in_turn
 from mta_queue.core.item_filter import FilterInvalid
 from mta_queue.core.records import Caller, Missing
@@ -24,8 +25,22 @@ ON CONFLICT (address, proxy, day) DO UPDATE SET messages = used.messages + 1 WHE
 RETURNING 1"""
 
 
+SOURCES = """
+SELECT e.*, coalesce(c.attempts_most, 0) AS attempts_most
+FROM queue_egress e LEFT JOIN queue_egress_cap c USING (address, proxy) ORDER BY pool, address, proxy"""
+BUSY = timedelta(seconds=1)
+
+
 class NoSource(Exception):
     """Nothing leaves from there now; the text says why."""
+
+
+class SourcesBusy(NoSource):
+    """As many attempts as may use the sources at once do: soon there is a place again."""
+
+    def __init__(self, text: str, until: datetime) -> None:
+        super().__init__(text)
+        self.until = until
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +54,7 @@ class Used:
 async def load_sources(connection: Connection) -> dict[str, tuple[Source, ...]]:
     """By pool."""
     found: dict[str, tuple[Source, ...]] = {}
-    for row in await connection.fetch("SELECT * FROM queue_egress ORDER BY pool, address, proxy"):
+    for row in await connection.fetch(SOURCES):
         source = Source(**row)
         try:
             check_source(source)
@@ -60,8 +75,10 @@ class Egress:
         sealer: Sealer | None,
         chance: random.Random | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        permits: Permits | None = None,
     ) -> None:
         self._pool = pool
+        self._permits = permits or Permits(pool, "source")
         self._sources = sources
         self._sealer = sealer
         self._chance = chance or random.Random()
@@ -70,7 +87,8 @@ class Egress:
     async def choose(self, pool: str, destination: str) -> Source | None:
         """One of the pool's for a message to this address; None where no pool is named.
 
-        It counts as a message where the source is limited. Raises NoSource, DatabaseUnavailable.
+        It counts as a message where the source is limited, and as an attempt until it is `done`. Raises NoSource,
+        SourcesBusy, DatabaseUnavailable.
         """
         if not pool:
             return None
@@ -79,11 +97,29 @@ class Egress:
         if not drawn:
             raise NoSource(f"the pool {pool} has no source that reaches {destination}")
         today = self._clock().date()
+        is_busy = False
         for source in drawn:
+            if source.attempts_most and not await self._permits.take(source.name, source.attempts_most):
+                is_busy = True
+                continue
             limit = source.limit_on(today)
             if limit is None or await self._take(source, limit):
                 return source
+            self.done(source)
+        if is_busy:
+            raise SourcesBusy(
+                f"as many as may use the sources of the pool {pool} at once do", self._clock() + BUSY
+            )
         raise NoSource(f"all sources of the pool {pool} have sent what their warm-up allows today")
+
+    def done(self, source: Source) -> None:
+        """The attempt is over."""
+        if source.attempts_most:
+            self._permits.give_back(source.name)
+
+    async def close(self) -> None:
+        """No attempt is under way any more."""
+        await self._permits.close()
 
     async def _take(self, source: Source, limit: int) -> bool:
         async with transaction(self._pool, OPERATOR) as connection:
@@ -143,7 +179,21 @@ class EgressBook:
                 source.warmup_first,
             )
             assert row is not None
-            made = Source(**row)
+            made = replace(Source(**row), attempts_most=source.attempts_most)
+            if source.attempts_most:
+                await connection.execute(
+                    """INSERT INTO queue_egress_cap (address, proxy, attempts_most) VALUES ($1, $2, $3)
+                       ON CONFLICT (address, proxy) DO UPDATE SET attempts_most = excluded.attempts_most""",
+                    source.address,
+                    source.proxy,
+                    source.attempts_most,
+                )
+            else:
+                await connection.execute(
+                    "DELETE FROM queue_egress_cap WHERE address = $1 AND proxy = $2",
+                    source.address,
+                    source.proxy,
+                )
             if made.username and not made.password_sealed:
                 raise FilterInvalid("a username needs a password")
             await _audited(connection, caller, made, "egress")
@@ -162,6 +212,10 @@ class EgressBook:
             if row is None:
                 raise Missing("there is no such source")
             await connection.execute(
+                """DELETE FROM queue_egress_cap c WHERE NOT EXISTS (
+                       SELECT FROM queue_egress e WHERE e.address = c.address AND e.proxy = c.proxy)"""
+            )
+            await connection.execute(
                 "DELETE FROM queue_egress_use WHERE day < $1", (datetime.now(UTC) - USE_KEPT).date()
             )
             await _audited(connection, caller, Source(**row), "unegress")
@@ -171,7 +225,8 @@ class EgressBook:
         _operator_only(caller)
         async with transaction(self._pool, OPERATOR) as connection:
             rows: list[asyncpg.Record] = await connection.fetch(
-                """SELECT e.*, coalesce(u.messages, 0) AS messages FROM queue_egress e
+                """SELECT e.*, coalesce(c.attempts_most, 0) AS attempts_most, coalesce(u.messages, 0) AS messages
+                   FROM queue_egress e LEFT JOIN queue_egress_cap c USING (address, proxy)
                    LEFT JOIN queue_egress_use u ON u.address = e.address AND u.proxy = e.proxy
                         AND u.day = (now() AT TIME ZONE 'UTC')::date
                    ORDER BY e.pool, e.address, e.proxy"""
@@ -195,5 +250,6 @@ async def _audited(connection: Connection, caller: Caller, source: Source, actio
         "proxy": source.proxy,
         "weight": source.weight,
         "warmup_first": source.warmup_first,
+        "attempts_most": source.attempts_most,
     }
     await audit(connection, caller, None, {"pool": source.pool}, action, "", change)

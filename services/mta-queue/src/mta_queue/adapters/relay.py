@@ -39,7 +39,7 @@ from mta_queue import metrics
 from mta_queue.adapters.bodies import Bodies
 from mta_queue.adapters.connections import Connections
 from mta_queue.adapters.converting import converted, is_converted, travels_as
-from mta_queue.adapters.egress import Egress, NoSource
+from mta_queue.adapters.egress import Egress, NoSource, SourcesBusy
 from mta_queue.adapters.large import LargeOnes
 from mta_queue.adapters.leaving import Departure, Leaving, as_it_is
 from mta_queue.adapters.places import LoopsBack, Place, Places, Shut
@@ -54,7 +54,7 @@ from mta_queue.core.destinations import is_public
 from mta_queue.core.egress import parse_proxy
 from mta_queue.core.outcome import Outcome, Verdict, all_alike, outcomes, relayed_of
 from mta_queue.core.route import parse_route
-from mta_queue.core.shaping import OPEN, Passage
+from mta_queue.core.shaping import OPEN, NotNow, Passage
 from mta_queue.core.tls import Demand, Fault, Level, Minimum, PolicyKind, Published
 from mta_queue.core.turns import Lane
 from mta_queue.core.way import NO_RULE, Protocol, Way, WayRule
@@ -246,10 +246,16 @@ class Relay:
                 try:
                     if self._egress is not None and way.egress:
                         place = replace(place, source=await self._egress.choose(way.egress, place.address))
-                    place = replace(place, others=self._others(place))
-                    with metrics.TRANSACTION_SECONDS.time():
-                        result = await self._try(letter, place, recipients, trail)
+                    try:
+                        place = replace(place, others=self._others(place))
+                        with metrics.TRANSACTION_SECONDS.time():
+                            result = await self._try(letter, place, recipients, trail)
+                    finally:
+                        if place.source is not None and self._egress is not None:
+                            self._egress.done(place.source)
                 except NoSource as error:
+                    if isinstance(error, SourcesBusy) and not trail.attempts:
+                        raise NotNow(error.until, str(error)) from error
                     reply = Reply.of(451, "4.7.0", str(error))
                     last = trail.end("", all_alike(recipients, reply, place.host))
                     continue

@@ -18,6 +18,8 @@ from pgkit import OPERATOR, Connection, DatabaseUnavailable, Pool, transaction
 from servicekit import logs
 
 from mta_queue import metrics
+from mta_queue.adapters import permits
+from mta_queue.adapters.permits import Site
 from mta_queue.adapters.recording import whole_reply
 from mta_queue.core.attempt import Attempt
 from mta_queue.core.route import parse_route
@@ -36,8 +38,6 @@ from mta_queue.core.shaping import (
 )
 
 LOG = logs.logger("mta_queue.shaping")
-LEASE_SECONDS = 60.0
-RENEW_SECONDS = 20.0
 FULL_SECONDS = 1.0
 FORGET_SECONDS = 2 * 3600
 # A tenth of what a period may have may go at once.
@@ -46,17 +46,6 @@ NARROWER_KEPT = 20_000
 # The actor of suspensions that nobody ordered.
 ACTOR = "shaping"
 
-ENTER = """
-INSERT INTO queue_site_use AS mine (scope, site, process, connections, until)
-SELECT $1, $2, $3, 1, now() + make_interval(secs => $5)
-WHERE (SELECT coalesce(sum(connections), 0) FROM queue_site_use
-       WHERE scope = $1 AND site = $2 AND until > now()) < $4
-ON CONFLICT (scope, site, process) DO UPDATE
-SET connections = CASE WHEN mine.until > now() THEN mine.connections ELSE 0 END + 1, until = excluded.until
-RETURNING 1"""
-LEAVE = """
-UPDATE queue_site_use SET connections = connections - 1
-WHERE scope = $1 AND site = $2 AND process = $3 AND connections > 0"""
 # GCRA: `free_at` moves on by one message's share; it may lie ahead of now by the shares of a burst.
 COUNT = """
 INSERT INTO queue_site_rate AS rate (scope, site, period_seconds, free_at)
@@ -80,9 +69,6 @@ SET reason = excluded.reason, created_at = now(), actor = excluded.actor,
         ELSE make_interval(secs => $5) END
 WHERE known.expires_at <= now()
 RETURNING expires_at"""
-
-
-Site = tuple[str, str]
 
 
 class Shaping:
@@ -112,7 +98,7 @@ class Shaping:
         stopped = _stopped(rules, shaped, now)
         if stopped is not None:
             metrics.SHAPED.labels("suspended").inc()
-            longest = now + timedelta(seconds=LEASE_SECONDS)
+            longest = now + timedelta(seconds=permits.LEASE_SECONDS)
             raise NotNow(min(stopped.expires_at or longest, longest), stopped.reason)
         self._remember(domain, shaped)
         shape = shaped.shape
@@ -176,17 +162,12 @@ class Shaping:
         if not (needs_connection or shape.rates):
             return
         async with transaction(self._pool, OPERATOR) as connection:
-            # One at a time for one site, over all processes, until the end of the transaction.
-            await connection.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2, 5))", *site
-            )
-            if needs_connection:
-                entered = await connection.fetchval(
-                    ENTER, *site, self._process, shape.connections, LEASE_SECONDS
-                )
-                if entered is None:
-                    metrics.SHAPED.labels("connections").inc()
-                    raise NotNow(_in(FULL_SECONDS), "all its connections are in use")
+            await permits.lock(connection, site)
+            if needs_connection and not await permits.enter(
+                connection, site, self._process, shape.connections
+            ):
+                metrics.SHAPED.labels("connections").inc()
+                raise NotNow(_in(FULL_SECONDS), "all its connections are in use")
             for period, count in shape.rates.items():
                 await self._count(connection, site, period, count)
         if needs_connection:
@@ -220,7 +201,7 @@ class Shaping:
             del self._held[site]
         try:
             async with transaction(self._pool, OPERATOR) as connection:
-                await connection.execute(LEAVE, *site, self._process)
+                await connection.execute(permits.LEAVE, *site, self._process)
         except DatabaseUnavailable as error:
             # The lease ends without us.
             LOG.warning("permit_not_returned", site=site[1], error=str(error))
@@ -229,7 +210,7 @@ class Shaping:
         """Renew what this process has, and forget what is long over, until the drain."""
         while not draining.is_set():
             try:
-                async with asyncio.timeout(RENEW_SECONDS):
+                async with asyncio.timeout(permits.RENEW_SECONDS):
                     await draining.wait()
             except TimeoutError:
                 await self.renew()
@@ -238,19 +219,7 @@ class Shaping:
         """What this process has stays its for another while."""
         try:
             async with transaction(self._pool, OPERATOR) as connection:
-                await connection.execute(
-                    """INSERT INTO queue_site_use (scope, site, process, connections, until)
-                       SELECT scope, site, $3, connections, now() + make_interval(secs => $5)
-                       FROM unnest($1::text[], $2::text[], $4::int[]) AS each(scope, site, connections)
-                       ON CONFLICT (scope, site, process) DO UPDATE
-                       SET connections = excluded.connections, until = excluded.until""",
-                    [site[0] for site in self._held],
-                    [site[1] for site in self._held],
-                    self._process,
-                    list(self._held.values()),
-                    LEASE_SECONDS,
-                )
-                await connection.execute("DELETE FROM queue_site_use WHERE until < now() OR connections <= 0")
+                await permits.renew(connection, self._process, self._held)
                 await connection.execute(
                     "DELETE FROM queue_site_rate WHERE free_at < now() - make_interval(secs => $1)",
                     FORGET_SECONDS,

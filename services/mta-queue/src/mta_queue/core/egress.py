@@ -47,6 +47,13 @@ class Source:
     weight: int = 1
     warmup_first: int = 0
     warmup_began: date | None = None
+    # At once, over all processes, whichever pools it is in; 0: no limit of its own.
+    attempts_most: int = 0
+
+    @property
+    def name(self) -> str:
+        """What is counted of it: the same address by another proxy is another source."""
+        return f"{self.address} {self.proxy}"
 
     def limit_on(self, day: date) -> int | None:
         """Messages on this day; None for no limit."""
@@ -103,3 +110,5 @@ def check_source(source: Source) -> None:
         raise SourceInvalid("a username is for a SOCKS5 proxy")
     if not 0 <= source.weight <= 1000 or not 0 <= source.warmup_first <= 10**6:
         raise SourceInvalid("a weight is 0 to 1000, a first day has up to a million messages")
+    if not 0 <= source.attempts_most <= 10**6:
+        raise SourceInvalid("attempts at once are a number up to a million; 0 for no limit")

@@ -13,7 +13,7 @@ from mta_queue import metrics
 from mta_queue.adapters.recording import reply_text
 from mta_queue.core.attempt import Delivery, attempt_of
 from mta_queue.core.outcome import Outcome, all_alike, is_to_be_told
-from mta_queue.core.shaping import Passage
+from mta_queue.core.shaping import NotNow, Passage
 from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.notices import Notices
 from mta_queue.edge.releasing import Releasing
@@ -95,7 +95,7 @@ class Attempts:
             # Accepted and gone: nothing can be sent, and the sender must know.
             LOG.error("body_missing", queue_id=letter.envelope.queue_id, object_key=letter.body.object_key)
             reply = Reply.of(554, "5.3.0", "The message was lost by our storage")
-        except (BlobUnavailable, DatabaseUnavailable):
+        except (BlobUnavailable, DatabaseUnavailable, NotNow):
             raise
         except Exception:
             # A bug must not make this message go round for ever: it waits like any other, and ends like any other.

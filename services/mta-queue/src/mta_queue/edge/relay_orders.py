@@ -87,6 +87,7 @@ class RelayOrders(RelayAdminServiceServicer):
             hello=shapes.text("hello", asked.hello),
             weight=asked.weight,
             warmup_first=asked.warmup_first,
+            attempts_most=asked.attempts_most,
         )
         made = await self._egress.set(
             shapes.caller(request.caller), source, shapes.text("password", asked.password)
@@ -178,6 +179,7 @@ def _source(used: Used) -> wire.Source:
         warmup_first=source.warmup_first,
         warmup_began=source.warmup_began.isoformat() if source.warmup_began is not None else "",
         messages_today=used.messages,
+        attempts_most=source.attempts_most,
     )
 
 

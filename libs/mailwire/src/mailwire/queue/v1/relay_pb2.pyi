@@ -469,6 +469,7 @@ class Source(_message.Message):
     WARMUP_FIRST_FIELD_NUMBER: _builtins.int
     WARMUP_BEGAN_FIELD_NUMBER: _builtins.int
     MESSAGES_TODAY_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_MOST_FIELD_NUMBER: _builtins.int
     pool: _builtins.str
     address: _builtins.str
     """Empty: whichever the system takes."""
@@ -488,6 +489,8 @@ class Source(_message.Message):
     """Set with warmup_first."""
     messages_today: _builtins.int
     """Of its warm-up."""
+    attempts_most: _builtins.int
+    """Attempts that use it at once, over all processes and whichever pools it is in; 0: no limit of its own."""
     def __init__(
         self,
         *,
@@ -501,10 +504,11 @@ class Source(_message.Message):
         warmup_first: _builtins.int = ...,
         warmup_began: _builtins.str = ...,
         messages_today: _builtins.int = ...,
+        attempts_most: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "hello", b"hello", "messages_today", b"messages_today", "password", b"password", "pool", b"pool", "proxy", b"proxy", "username", b"username", "warmup_began", b"warmup_began", "warmup_first", b"warmup_first", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "attempts_most", b"attempts_most", "hello", b"hello", "messages_today", b"messages_today", "password", b"password", "pool", b"pool", "proxy", b"proxy", "username", b"username", "warmup_began", b"warmup_began", "warmup_first", b"warmup_first", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
