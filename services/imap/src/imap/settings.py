@@ -135,7 +135,11 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         " use URLs that are for a submission (BURL, RFC 4468) on behalf of anybody of their tenant",
     )
     poll_seconds: float = Field(
-        20.0, description="how often IDLE looks by itself, should a notice have been lost", gt=0, le=600
+        20.0,
+        description="how often IDLE, and who gives one command after the other, look by themselves, should a notice have"
+        " been lost",
+        gt=0,
+        le=600,
     )
 
     @model_validator(mode="after")

@@ -135,6 +135,8 @@ class Imap:
         # To the owners of mailboxes of others that are selected or watched.
         self._overhearing: dict[AccountRef, Listening] = {}
         self._woken = asyncio.Event()
+        # On the loop's clock.
+        self._looked_at = 0.0
         self._errors = 0
 
     def _new_session(self) -> Session:
@@ -268,7 +270,7 @@ class Imap:
 
     def _at_once(self, data: bytes) -> bytes | None:
         """The answer to a command that needs nothing but what is at hand."""
-        if self._woken.is_set() or not self._needs.changes.hears:
+        if self._may_have_changed():
             return None
         started = time.perf_counter()
         answer = at_once.answer(self._session, data)
@@ -335,11 +337,13 @@ class Imap:
         session = self._session
         if isinstance(command, c.Select):
             # It has described the mailbox; whether that was all there is (`_woken`), the next command asks.
+            self._looked_at = asyncio.get_running_loop().time()
             return answer
         may_expunge = dispatch.may_expunge(command)
         try:
-            if session.is_stale or self._woken.is_set() or not self._needs.changes.hears:
+            if session.is_stale or self._may_have_changed():
                 self._woken.clear()
+                self._looked_at = asyncio.get_running_loop().time()
                 await session.look()
                 await tell_others(session)
             await tell_news(session, may_expunge)
@@ -354,6 +358,13 @@ class Imap:
         if session.highest_told:
             await self._wire.say(session.untagged("OK", "Some expunges are to follow", session.highest_told))
         return answer if answer.code else replace(answer, code="EXPUNGEISSUED")
+
+    def _may_have_changed(self) -> bool:
+        """Something was heard of, or might have been missed: nothing is heard now, or nobody has looked for a while."""
+        if self._woken.is_set() or not self._needs.changes.hears:
+            return True
+        since = asyncio.get_running_loop().time() - self._looked_at
+        return since >= self._needs.settings.poll_seconds
 
     async def _do(self, command: c.Command, tag: str) -> Answer:
         """How it ended, whatever happened: refusals, our troubles and our bugs are answers too."""
