@@ -80,13 +80,16 @@ class DataReader:
             if self._too_big:
                 del self._buffer[: -len(END) + 1]
             return None
-        source.feed(bytes(self._buffer[end + len(END) :]))
-        if self._too_big or end > self._limit:
-            return Received(b"", Flaw.TOO_BIG)
-        raw = bytes(self._buffer[: end + 2])
+        with memoryview(self._buffer) as came:
+            if len(came) > end + len(END):
+                source.feed(came[end + len(END) :])
+            if self._too_big or end > self._limit:
+                return Received(b"", Flaw.TOO_BIG)
+            # Without the CRLF of the DATA line; the last line's own belongs to it.
+            raw = bytes(came[2 : end + 2])
         if (flaw := flaw_of(raw)) is not None:
             return Received(b"", flaw)
         # RFC 5321 §4.5.2: a period at the beginning of a line is not part of the line.
         if b"\r\n." in raw:
             raw = raw.replace(b"\r\n.", b"\r\n")
-        return Received(raw[2:], None)
+        return Received(raw[1:] if raw.startswith(b".") else raw, None)

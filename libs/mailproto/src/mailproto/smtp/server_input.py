@@ -32,7 +32,7 @@ class Input:
     def __len__(self) -> int:
         return len(self._buffer)
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Octets that came."""
         self._buffer += data
 
@@ -40,17 +40,16 @@ class Input:
         """Forget everything."""
         self._buffer.clear()
 
-    def take_all(self) -> bytes:
-        """Everything."""
-        data = bytes(self._buffer)
-        self._buffer.clear()
+    def take_all(self) -> bytearray:
+        """Everything, which is the taker's own."""
+        data, self._buffer = self._buffer, bytearray()
         return data
 
-    def take(self, octets: int) -> bytes:
+    def take(self, octets: int) -> bytearray:
         """At most so many octets."""
         if octets >= len(self._buffer):
             return self.take_all()
-        data = bytes(self._buffer[:octets])
+        data = self._buffer[:octets]
         del self._buffer[:octets]
         return data
 
