@@ -10,12 +10,15 @@ from mda.adapters.rspamd import Rspamd
 from mda.core.findings import Finding, Verdict
 from mda.core.marks import marks
 from mda.ports import ScannerBroke, ScannerUnavailable
+from senderauth.result import Result
 from spool import Envelope, EnvelopeRecipient, Source, SpooledLetter
+from spool.speaker import Signature
 
 from tests.support.daemons import Daemon
 from tests.support.mda_world import World, letter_of
 from tests.support.packages import needs
 from tests.support.viruses import clean, spam
+from tests.unit.mda.test_vouched import NOBODY
 
 HAM = clean("ham")
 
@@ -70,6 +73,32 @@ async def test_it_knows_the_envelope(rspamd: Daemon) -> None:
     )
     other = letter_with(lambda envelope: replace(envelope, reverse_path="bounces@else.invalid"))
     assert "FROM_NEQ_ENVFROM" in symbols_of(await scanner(rspamd.port).scan(other, HAM))
+
+
+@needs("rspamd")
+async def test_it_counts_what_the_door_found_out_about_the_sender(rspamd: Daemon) -> None:
+    proven = replace(
+        NOBODY,
+        spf=Result.PASS,
+        spf_domain="peer.invalid",
+        client_name="mx.peer.invalid",
+        signatures=(Signature(Result.PASS, "peer.invalid", "s"),),
+        dmarc=Result.PASS,
+        author_domain="peer.invalid",
+    )
+    forged = replace(NOBODY, spf=Result.FAIL, dmarc=Result.FAIL, dmarc_wish="reject")
+    good, unknown, bad = [
+        await scanner(rspamd.port).scan(
+            letter_with(lambda envelope, who=who: replace(envelope, speaker=who)), HAM
+        )  # type: ignore[misc]
+        for who in (proven, None, forged)
+    ]
+    assert {"R_SPF_ALLOW", "R_DKIM_ALLOW", "DMARC_POLICY_ALLOW"} <= symbols_of(good)
+    assert {"R_SPF_FAIL", "R_DKIM_NA", "DMARC_POLICY_REJECT"} <= symbols_of(bad)
+    assert good.score is not None
+    assert unknown.score is not None
+    assert bad.score is not None
+    assert good.score < unknown.score < bad.score
 
 
 @needs("rspamd")

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from spool import Envelope, Source, SpooledLetter
 
 from mda.core.findings import Finding, Verdict
+from mda.core.vouched import vouched
 from mda.ports import ScannerBroke, ScannerUnavailable
 
 CONNECT_SECONDS = 3.0
@@ -163,6 +164,10 @@ def _headers(envelope: Envelope) -> list[tuple[str, str]]:
     ]
     if envelope.client_address:
         headers.append(("IP", envelope.client_address))
+    if (speaker := envelope.speaker) is not None:
+        if speaker.client_name.isascii() and speaker.client_name:
+            headers.append(("Hostname", speaker.client_name))
+        headers.append(("Settings", vouched(speaker)))
     if envelope.helo:
         headers.append(("Helo", envelope.helo))
     if envelope.sender_account_id:
