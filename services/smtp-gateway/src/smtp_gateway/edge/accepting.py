@@ -111,7 +111,7 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
         LOG.error("message_outcome_unknown", queue_id=letter.queue_id, error=str(error))
         metrics.OUTCOMES_UNKNOWN.inc()
         raise Dropped from error
-    metrics.ACCEPTED.labels(visit.role.value).inc()
+    metrics.accepted(visit.role.value).inc()
     metrics.ACCEPT_SECONDS.observe(needs.clock() - started)
     metrics.SIZE.observe(len(content))
     LOG.info(

@@ -314,7 +314,7 @@ class Session:
             )
         ]
         for path, reply in zip(paths, replies, strict=True):
-            metrics.RECIPIENTS.labels(self._role.value, "accepted" if reply.is_positive else "refused").inc()
+            metrics.recipients(self._role.value, "accepted" if reply.is_positive else "refused").inc()
             if not reply.is_positive:
                 LOG.info("recipient_refused", connection=self._connection.id, code=reply.code, recipient=path)
         self._machine.answer_rcpt(replies)
