@@ -53,6 +53,14 @@ async def test_every_kind_as_text(dns: DnsServer) -> None:
     assert await asked.records("client.two.test", "A") == ["192.0.2.1"]
 
 
+async def test_of_a_zone_that_names_thousands_of_hosts_the_same_best_ones_count(dns: DnsServer) -> None:
+    dns.set("many.test", "MX", *(f"{number % 7} h{number}.many.test." for number in range(1000)))
+    first, again = [await resolver(dns).mail_hosts("many.test") for _ in range(2)]
+    assert len(first) == 100
+    assert {each.preference for each in first} == {0}
+    assert {each.name for each in first} == {each.name for each in again}
+
+
 async def test_no_such_name_is_not_no_such_record(dns: DnsServer) -> None:
     asked = resolver(dns)
     assert await asked.records("two.test", "AAAA") == []

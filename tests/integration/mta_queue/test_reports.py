@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from dnslookup import Resolver, parse_servers
 from mailproto.smtp.wishes import TlsWish
 from mta_queue.adapters.dmarc_results import DmarcResults
 from mta_queue.adapters.https import Https
-from mta_queue.adapters.report_reader import REPORTS_DOMAIN, ReportReader
+from mta_queue.adapters.report_reader import REPORTS_DOMAIN, ReportReader, _parsed
 from mta_queue.adapters.report_store import ReportStore
 from mta_queue.adapters.tls import authorities_context
 from mta_queue.adapters.tls_results import TlsResults
@@ -321,6 +322,23 @@ async def test_what_comes_becomes_figures(world: World, engines: Engines) -> Non
     assert (figures.passed, figures.failed) == (40, 2)
     stranger = Caller("a", "", str(uuid4()))
     assert await world.store.figures(stranger, Kind.DMARC, "", "", since, 10) == []
+
+
+async def test_a_mail_of_many_bombs_costs_a_few(
+    world: World, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[int] = []
+
+    def counted(packed: bytes, tenant_id: str) -> object:
+        parsed.append(threading.get_ident())
+        return _parsed(packed, tenant_id)
+
+    monkeypatch.setattr("mta_queue.adapters.report_reader._parsed", counted)
+    part = b"--b\r\nContent-Type: application/gzip\r\n\r\n\x1f\x8b\r\n"
+    content = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part * 40 + b"--b--\r\n"
+    assert "no report" in await read(world, engines.seaweed.store(), content, str(uuid4()))
+    assert len(parsed) == 3
+    assert threading.get_ident() not in parsed, "others go on meanwhile"
 
 
 @pytest.mark.parametrize(

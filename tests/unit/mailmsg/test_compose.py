@@ -128,6 +128,24 @@ def test_international_recipient() -> None:
     assert "Final-Recipient: utf-8; jörg@b.test\r\n".encode() in octets
 
 
+@pytest.mark.parametrize("action", list(Action))
+def test_whatever_is_told_of_an_international_recipient_has_the_forms_of_rfc_6533(action: Action) -> None:
+    status = RecipientStatus("jörg@b.test", "2.0.0", original_recipient="UTF-8;jörg+lang@b.test")
+    subject = dataclasses.replace(SUBJECT, header="From: ä@b.test\r\nSubject: ü\r\n\r\n".encode())
+    marks = {"message_id": "<d@x>", "sent_at": NOW}
+    if action is Action.DELAYED:
+        octets = build_delay(subject, [status], retry_until=NOW, **marks)  # type: ignore[arg-type]
+    else:
+        octets = build_final(subject, [status], action, **marks)  # type: ignore[arg-type]
+    assert b"Content-Type: message/global-delivery-status\r\n" in octets
+    assert "Original-Recipient: UTF-8; jörg+lang@b.test\r\n".encode() in octets
+    assert "Final-Recipient: utf-8; jörg@b.test\r\n".encode() in octets
+    assert f"Action: {action.value}\r\n".encode() in octets
+    message: Any = email.message_from_bytes(octets)
+    assert message.get_content_type() == "multipart/report"
+    assert len(message.get_payload()) == 3
+
+
 def test_success_says_what_was_asked_for_and_brings_only_the_header_back() -> None:
     status = RecipientStatus("a@b.test", "2.1.5", original_recipient="RFC822;A+b@b.test")
     octets = build_final(SUBJECT, [status], Action.DELIVERED, message_id="<d@x>", sent_at=NOW)

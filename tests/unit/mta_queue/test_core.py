@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from mailproto.smtp.reply import Reply
 from mta_queue.core.destinations import domain_of, is_public, literal_of
-from mta_queue.core.outcome import Outcome, Verdict, expired, judge
+from mta_queue.core.outcome import Outcome, Verdict, expired, judge, outcomes
 from mta_queue.core.schedule import JITTER, Schedule
 from mta_queue.core.split import by_domain
 from mta_queue.edge.notices import notice_queue_id
@@ -43,6 +43,13 @@ def test_five_days_of_retries(seed: int) -> None:
 )
 def test_what_a_reply_means(code: int, verdict: Verdict) -> None:
     assert judge(Reply.of(code, "", "x")) is verdict
+
+
+def test_of_a_long_reply_the_beginning_is_kept() -> None:
+    reply = Reply(550, "5.1.1", ("x" * 2000,) * 128)
+    [outcome] = outcomes(("a@b.test",), (reply,), "mx")
+    assert outcome.verdict is Verdict.FAILED
+    assert (outcome.reply.enhanced, len(outcome.diagnostic)) == ("5.1.1", len("550 5.1.1 ") + 1000)
 
 
 def test_a_recipient_that_expired_says_why() -> None:

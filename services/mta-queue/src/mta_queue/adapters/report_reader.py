@@ -6,8 +6,10 @@ gate takes the message as one to relay, and the queue hands it to this reader in
 waits and is tried again like all mail while the database is away.
 """
 
+import asyncio
 import json
 from datetime import UTC, datetime
+from itertools import islice
 
 from blobstore import BlobStore
 from mailproto.smtp.reply import Reply
@@ -26,6 +28,8 @@ from mta_queue.ports import Outbound
 LOG = logs.logger("mta_queue.reports")
 REPORTS_DOMAIN = "reports.posthouse.invalid"
 NAME_MOST = 255
+# A mail brings one (RFC 7489 §7.2.1.1, RFC 8460 §5.3).
+REPORTS_MOST = 3
 # Kinds of failures, or rows, that are kept of one report: the most frequent ones.
 FIGURES_MOST = 500
 
@@ -64,8 +68,9 @@ class ReportReader:
         body = letter.body
         content = await self._blobs.get_range(body.object_key, body.offset, body.length)
         found: list[tuple[Kind, Figures]] = []
-        for packed in attachments(content):
-            read = _parsed(packed, letter.envelope.tenant_id)
+        for packed in islice(attachments(content), REPORTS_MOST):
+            # In a thread: thirty megabytes may come out of thirty kilobytes.
+            read = await asyncio.to_thread(_parsed, packed, letter.envelope.tenant_id)
             if isinstance(read, ReportFault):
                 metrics.REPORTS_RECEIVED.labels("unreadable").inc()
                 LOG.info("report_unreadable", queue_id=letter.envelope.queue_id, reason=read.reason)

@@ -26,6 +26,9 @@ from mta_queue.core.tls import (
     trusted_on_trial,
 )
 
+# A policy may name thousands; each kind of result is kept with it.
+HOSTS_SHOWN = 50
+
 
 class HostRefused(Exception):
     """This host gets nothing now; `published` and `fault` for the report."""
@@ -151,7 +154,7 @@ def published_sts(domain: str, policy: StsPolicy) -> Published:
     lines = (
         "version: STSv1",
         f"mode: {policy.mode.value}",
-        *(f"mx: {host}" for host in policy.hosts),
+        *(f"mx: {host}" for host in policy.hosts[:HOSTS_SHOWN]),
         f"max_age: {policy.max_age_seconds}",
     )
-    return Published(PolicyKind.STS, domain, lines, policy.hosts)
+    return Published(PolicyKind.STS, domain, lines, policy.hosts[:HOSTS_SHOWN])

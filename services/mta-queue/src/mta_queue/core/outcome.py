@@ -10,6 +10,8 @@ from mailproto.smtp.reply import Reply
 from mailproto.smtp.wishes import ByMode, DeliverBy, Relayed
 
 EXPIRED = "5.4.7"
+# Of what another system says so much is kept, for each recipient.
+REPLY_MOST = 1000
 
 
 class Verdict(Enum):
@@ -79,9 +81,16 @@ def outcomes(
 ) -> list[Outcome]:
     """One for each recipient of a transaction."""
     return [
-        Outcome(address, judge(reply), reply, host, dsn, relayed)
+        Outcome(address, judge(reply), _bounded(reply), host, dsn, relayed)
         for address, reply in zip(addresses, replies, strict=True)
     ]
+
+
+def _bounded(reply: Reply) -> Reply:
+    """A reply may have a hundred lines of two thousand octets."""
+    if sum(map(len, reply.lines)) <= REPLY_MOST:
+        return reply
+    return Reply.of(reply.code, reply.enhanced, reply.text[:REPLY_MOST])
 
 
 def is_to_be_told(outcome: Outcome, request: RecipientRequest) -> bool:
