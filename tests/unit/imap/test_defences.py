@@ -130,6 +130,39 @@ def test_a_search_has_bounds(imap: Imap, command: str, search: str) -> None:
     assert client.say("NOOP")[-1].startswith("OK")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "SEARCH SUBJECT " + "x" * 70_000,
+        "SEARCH" + " {1+}\r\nx" * 10_000,
+        "APPEND INBOX" + " {1+}\r\nx" * 10_000,
+        "SEARCH SUBJECT {70000+}\r\n" + "x" * 70_000,
+        "FETCH 1 (" + "FLAGS " * 300 + "UID)",
+        'LIST "" (' + "a " * 200 + "b)",
+        "STORE 1 +FLAGS (" + "k" * 70_000 + ")",
+    ],
+    ids=lambda command: command[:15],
+)
+def test_every_limit_is_answered_by_its_command(imap: Imap, command: str) -> None:
+    client = imap.client(select="INBOX")
+    client.append("Subject: x\n\nx\n")
+    client.say("NOOP")
+    assert client.say(command)[-1].startswith("BAD [LIMIT] ")
+    assert client.say("NOOP") == ["OK NOOP completed"]
+
+
+def test_an_answer_that_is_too_long_is_refused_too() -> None:
+    with closing(Imap()) as imap:
+        client = imap.connect()
+        client.exchange(b"")
+        assert client.exchange(b"a AUTHENTICATE PLAIN\r\n") == b"+ \r\n"
+        assert client.exchange(b"x" * 70_000 + b"\r\n").startswith(b"a BAD [LIMIT] ")
+        client.say("LOGIN alice secret")
+        client.exchange(b"b IDLE\r\n")
+        assert client.exchange(b"x" * 70_000 + b"\r\n").startswith(b"b BAD ")
+        assert client.say("NOOP") == ["OK NOOP completed"]
+
+
 def test_a_search_within_them_is_done(imap: Imap) -> None:
     client = imap.client(select="INBOX")
     client.append("Subject: x\n\nx\n")

@@ -87,11 +87,68 @@ def test_ten_thousand_literals_are_no_way_round_the_limit() -> None:
     reader.feed(b"a SEARCH")
     for _ in range(10_000):
         reader.feed(b" {1+}\r\nx")
-        event = reader.next_event()
+        assert reader.next_event() is None
         held = max(held, len(reader._buffer))
-        if isinstance(event, r.Refused | r.Broken):
+    assert held < 4096
+    reader.feed(b"\r\nb NOOP\r\n")
+    assert reader.next_event() == r.Refused("a", f"A command has at most {r.LITERALS} literals")
+    assert reader.next_event() == r.Whole(b"b NOOP")
+    # Who waits for a go-ahead is told at once.
+    reader.feed(b"c SEARCH")
+    for number in range(r.LITERALS + 1):
+        reader.feed(b" {1}\r\n")
+        event = reader.next_event()
+        assert isinstance(event, r.Go) is (number < r.LITERALS)
+        reader.feed(b"x" * isinstance(event, r.Go))
+    assert isinstance(event, r.Refused)
+    assert event.tag == "c"
+
+
+@pytest.mark.parametrize("cut", [1, 7, 1000, r.LINE_OCTETS, 100_000])
+def test_a_line_that_is_too_long_is_refused_when_it_is_over(cut: int) -> None:
+    line = b"a SEARCH SUBJECT " + b"x" * 100_000
+    refused = r.Refused("a", "The line is too long")
+
+    def cut_up(octets: bytes) -> list[bytes]:
+        return [octets[n : n + cut] for n in range(0, len(octets), cut)]
+
+    assert events(cut_up(line + b"\r\nb NOOP\r\n")) == [refused, r.Whole(b"b NOOP")]
+    # What of it is on its way as a literal is no command; for what is not, nobody is told to go ahead.
+    assert events(cut_up(line + b" {12+}\r\nz DELETE a\r\n\r\nb NOOP\r\n")) == [refused, r.Whole(b"b NOOP")]
+    assert events(cut_up(line + b" {11}\r\nb NOOP\r\n")) == [refused, r.Whole(b"b NOOP")]
+    # After a literal too; and without a tag.
+    assert events(cut_up(b"a X {2+}\r\nab" + line + b"\nb NOOP\r\n")) == [refused, r.Whole(b"b NOOP")]
+    assert events(cut_up(b"(" + line + b"\nb NOOP\r\n"))[0] == r.Refused("*", "The line is too long")
+
+
+def test_an_endless_line_is_not_kept_and_not_read_for_ever() -> None:
+    reader = r.Reader(literal_octets=100, append_octets=100)
+    event = None
+    for number in range(10_000):
+        reader.feed(b"x" * 4096)
+        event = reader.next_event()
+        assert len(reader._buffer) <= r.LINE_OCTETS + 4096
+        if event is not None:
             break
-    assert held < 16 << 20
+    assert event == r.Broken("That is too much")
+    assert number * 4096 < 2 << 20
+
+
+@pytest.mark.parametrize("cut", [1, 1000, 100_000])
+def test_an_answer_that_is_too_long_is_none(cut: int) -> None:
+    reader = r.Reader(literal_octets=100, append_octets=100)
+    octets = b"x" * 100_000 + b"\r\nDONE\r\n"
+    taken = []
+    for n in range(0, len(octets), cut):
+        reader.feed(octets[n : n + cut])
+        while (line := reader.take_line()) is not None:
+            taken.append(line)
+    assert taken == [r.Refused("*", "The line is too long"), b"DONE"]
+    for _ in range(500):
+        reader.feed(b"x" * 4096)
+        if (line := reader.take_line()) is not None:
+            break
+    assert line == r.Broken("That is too much")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,10 @@ LINE_OCTETS = 64 * 1024
 LITERALS = 100
 LITERAL = re.compile(rb"\{([0-9]{1,20})(\+?)\}\Z")
 TAG = re.compile(rb"[\x21\x23-\x24\x26-\x27\x2c-\x5b\x5d-\x7a\x7c\x7e]{1,64}(?= )")
+# What a line's end is looked for in, once the line is too long to be kept; from so many octets on it is no client's.
+TAIL_OCTETS = 32
+LONGEST_LINE_OCTETS = 1 << 20
+TOO_LONG = "The line is too long"
 # Commands that bring messages.
 APPEND = re.compile(rb"[^ \r\n]+ (?:APPEND|(?:UID )?REPLACE) ", re.IGNORECASE)
 # What is thrown away of one refused command before the connection ends.
@@ -99,6 +103,8 @@ class Reader:
         self._skip = 0
         self._skipped = 0
         self._refusal: Refused | None = None
+        # Of a line that is too long, what has been thrown away.
+        self._line_skipped = 0
 
     def feed(self, data: bytes) -> None:
         """Take octets from the client."""
@@ -144,14 +150,34 @@ class Reader:
     def _begin(self) -> None:
         self._scanned = self._line_start = self._literals = self._literal_octets = 0
 
-    def take_line(self) -> bytes | Broken | None:
+    def take_line(self) -> bytes | Refused | Broken | None:
         """A line on its own (an answer to AUTHENTICATE, DONE), without its CRLF."""
         end = self._buffer.find(b"\n")
         if end < 0:
-            return Broken("The line is too long") if len(self._buffer) > LINE_OCTETS else None
+            return self._shorten() if len(self._buffer) > LINE_OCTETS else None
+        is_too_long = self._line_skipped or end > LINE_OCTETS
+        self._line_skipped = 0
         line = bytes(self._buffer[: end + 1])
         del self._buffer[: end + 1]
-        return line.rstrip(b"\r\n")
+        return Refused("*", TOO_LONG) if is_too_long else line.rstrip(b"\r\n")
+
+    def _shorten(self) -> Broken | None:
+        """Keep of an endless line what its end may be told by."""
+        excess = len(self._buffer) - TAIL_OCTETS
+        self._line_skipped += excess
+        self._drop(excess)
+        return Broken("That is too much") if self._line_skipped > LONGEST_LINE_OCTETS else None
+
+    def _refuse_line(self) -> None:
+        """The answer waits for the line's end."""
+        if self._refusal is None:
+            self.abandon()
+            self._refusal = Refused(self._tag(), TOO_LONG)
+            self._skipped = 0
+
+    def _tag(self) -> str:
+        match = TAG.match(bytes(self._buffer[:80]))
+        return match[0].decode() if match else "*"
 
     def next_event(self) -> Event | None:
         """The next event, or None when more octets are needed."""
@@ -161,12 +187,14 @@ class Reader:
             end = self._buffer.find(b"\n", self._scanned)
             if end < 0:
                 self._scanned = max(self._line_start, len(self._buffer))
-                if len(self._buffer) - self._line_start > LINE_OCTETS:
-                    return Broken("The line is too long")
-                return None
+                if len(self._buffer) - self._line_start <= LINE_OCTETS:
+                    return None
+                self._refuse_line()
+                return self._shorten()
             line_end = end - 1 if end > self._line_start and self._buffer[end - 1] == 13 else end
             if line_end - self._line_start > LINE_OCTETS:
-                return Broken("The line is too long")
+                self._refuse_line()
+            self._line_skipped = 0
             tail = bytes(self._buffer[max(self._line_start, line_end - 24) : line_end])
             literal = LITERAL.search(tail)
             if self._refusal is not None:
@@ -202,6 +230,8 @@ class Reader:
         sink: Sink | None = None
         fits = self._literals <= LITERALS and self._literal_octets <= limit
         text = f"A literal has at most {limit} octets here"
+        if self._literals > LITERALS:
+            is_append, text = False, f"A command has at most {LITERALS} literals"
         if fits and is_append and octets >= APART_OCTETS and self.new_sink is not None:
             sink = self.new_sink(octets)
             if sink is None:
@@ -212,9 +242,7 @@ class Reader:
         if fits:
             self._line_start = self._scanned = end + 1 + octets
             return Go() if waits else None
-        match = TAG.match(head)
-        tag = match[0].decode() if match else "*"
-        refusal = Refused(tag, text, is_too_big=is_append)
+        refusal = Refused(self._tag(), text, is_too_big=is_append)
         self.abandon()
         if waits:
             # The client waits and sends nothing of it.

@@ -19,6 +19,7 @@ PATTERNS = [
         re.compile(r"(.*) to be kept up to date"),
         r"Zu viele Ergebnisse, um sie auf dem Laufenden zu halten",
     ),
+    (re.compile(r"A command has at most ([0-9]+) literals"), r"Ein Befehl hat höchstens \1 Literale"),
     (re.compile(r"A literal has at most ([0-9]+) octets here"), r"Ein Literal hat hier höchstens \1 Oktette"),
 ]
 

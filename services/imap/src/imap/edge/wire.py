@@ -15,6 +15,7 @@ from mailproto.imap import reader as r
 from mailproto.imap import responses
 from servicekit.tcp import Connection
 
+from imap.core.answer import Bad
 from imap.core.languages import DEFAULT, translated
 from imap.edge.deflating import Deflate, StreamBroken
 from imap.ports import LongText
@@ -160,15 +161,17 @@ class Wire:
         return self._reader.is_between_commands
 
     async def line(self) -> bytes:
-        """The client's next line: an answer to a challenge. Raises Over."""
+        """The client's next line: an answer to a challenge. Raises Over, and Bad where it is too long."""
         while (line := self.line_at_hand()) is None:
             await self.read()
         if isinstance(line, r.Broken):
             await self.end(line.text)
             raise Over
+        if isinstance(line, r.Refused):
+            raise Bad(line.text, "LIMIT")
         return line
 
-    def line_at_hand(self) -> bytes | r.Broken | None:
+    def line_at_hand(self) -> bytes | r.Refused | r.Broken | None:
         """A line that has come already."""
         return self._reader.take_line()
 
