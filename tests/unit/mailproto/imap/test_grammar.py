@@ -123,15 +123,13 @@ def test_a_line_that_is_too_long_is_refused_when_it_is_over(cut: int) -> None:
 
 def test_an_endless_line_is_not_kept_and_not_read_for_ever() -> None:
     reader = r.Reader(literal_octets=100, append_octets=100)
-    event = None
-    for number in range(10_000):
+    fed = 0
+    while (event := reader.next_event()) is None:
         reader.feed(b"x" * 4096)
-        event = reader.next_event()
+        fed += 4096
         assert len(reader._buffer) <= r.LINE_OCTETS + 4096
-        if event is not None:
-            break
+        assert fed < 2 << 20
     assert event == r.Broken("That is too much")
-    assert number * 4096 < 2 << 20
 
 
 @pytest.mark.parametrize("cut", [1, 1000, 100_000])
