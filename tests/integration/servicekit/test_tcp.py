@@ -68,6 +68,40 @@ async def test_a_read_that_times_out_loses_nothing(start: Start) -> None:
     writer.close()
 
 
+async def test_each_read_has_its_own_patience(start: Start) -> None:
+    """Though one timer serves them all: neither an earlier read's ends a later one, nor does a longer one outlast it."""
+    got: list[bytes] = []
+    over = asyncio.Event()
+
+    async def handler(connection: Connection) -> None:
+        connection.write(b"1")
+        got.append(await connection.read(0.2))
+        connection.write(b"2")
+        # While this one waits the time of the first runs out.
+        got.append(await connection.read())
+        got.append(await connection.read(60))
+        with pytest.raises(TimeoutError):
+            await connection.read(0.01)
+        with pytest.raises(TimeoutError):
+            await connection.read(0.01)
+        over.set()
+
+    listener = await start(handler)
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    assert await reader.readexactly(1) == b"1"
+    writer.write(b"a")
+    assert await reader.readexactly(1) == b"2"
+    await asyncio.sleep(0.3)
+    writer.write(b"b")
+    while len(got) < 2:
+        await asyncio.sleep(0)
+    writer.write(b"c")
+    async with asyncio.timeout(30):
+        await over.wait()
+    assert got == [b"a", b"b", b"c"]
+    writer.close()
+
+
 async def test_a_slow_handler_holds_the_sender_back(start: Start) -> None:
     release = asyncio.Event()
     received = 0

@@ -11,6 +11,7 @@ A read is never cancelled half-way: octets stay in the connection until a
 
 import asyncio
 import itertools
+import math
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -59,6 +60,9 @@ class Connection(asyncio.Protocol):
         self._at_eof = False
         self._error: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
+        # Until when the read under way waits; one timer serves many reads, and looks again where it comes too early.
+        self._read_due = math.inf
+        self._patience: asyncio.TimerHandle | None = None
         # While the handler attends: what takes the octets, and when some came last.
         self._take: Callable[[bytes], bool] | None = None
         self._heard = 0.0
@@ -140,6 +144,9 @@ class Connection(asyncio.Protocol):
         self._at_eof = True
         self._error = exc
         self._wake_reader()
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
         if self._writer is not None and not self._writer.done():
             self._writer.set_result(None)
         if not self._closed.done():
@@ -177,18 +184,32 @@ class Connection(asyncio.Protocol):
                 return b""
             loop = asyncio.get_running_loop()
             self._reader = reader = loop.create_future()
-            timer = None
+            self._read_due = math.inf
             if timeout_seconds is not None:
-                timer = loop.call_later(timeout_seconds, _expire, reader)
+                self._read_due = due = loop.time() + timeout_seconds
+                if self._patience is not None and self._patience.when() > due:
+                    self._patience.cancel()
+                    self._patience = None
+                if self._patience is None:
+                    self._patience = loop.call_at(due, self._lose_patience)
             try:
                 await reader
             finally:
-                if timer is not None:
-                    timer.cancel()
                 self._reader = None
             if not self._chunks:
                 return await self.read(timeout_seconds)
         return self._arrived()
+
+    def _lose_patience(self) -> None:
+        """The timer of reads: end the one that is under way, or look again when its time comes."""
+        self._patience = None
+        reader, loop = self._reader, asyncio.get_running_loop()
+        if reader is None or self._take is not None or self._read_due == math.inf:
+            return
+        if self._read_due <= loop.time():
+            _expire(reader)
+        else:
+            self._patience = loop.call_at(self._read_due, self._lose_patience)
 
     async def attend(self, take: Callable[[bytes], bool], timeout_seconds: float) -> bool:
         """Give what arrives to `take`, as it arrives and without waking this task, until it says False: then True.
