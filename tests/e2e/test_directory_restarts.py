@@ -1,9 +1,18 @@
 """What doors know of logins: while the directory restarts, while it is away, and the moment that something is taken back."""
 
+import contextlib
+import imaplib
+import poplib
+import smtplib
+import socket
+import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.e2e.test_logins import DOORS, LATER, WRONG
+import pytest
+
+from tests.e2e.test_logins import DOORS, LATER, WRONG, unchecked
+from tests.support.managesieve import ManageSieve
 from tests.support.platform import Account, Platform
 
 
@@ -57,3 +66,39 @@ def test_what_is_taken_back_is_gone_at_every_door_at_once(platform: Platform) ->
             assert said.startswith(WRONG[door]), (door, said)
         else:
             assert said == "in", (door, said)
+
+
+def opened(platform: Platform, person: Account) -> dict[str, socket.socket]:
+    """A session at each door, logged in, as the octets that follow come."""
+    ports = platform.ports
+    imap = imaplib.IMAP4_SSL("127.0.0.1", ports.imaps, ssl_context=unchecked())
+    imap.login(person.address, person.password)
+    imap.select("INBOX")
+    imap.send(b"i IDLE\r\n")
+    assert imap.readline().startswith(b"+")
+    pop3 = poplib.POP3_SSL("127.0.0.1", ports.pop3s, context=unchecked())
+    pop3.user(person.address)
+    pop3.pass_(person.password)
+    smtp = smtplib.SMTP_SSL("127.0.0.1", ports.submissions, context=unchecked())
+    smtp.login(person.address, person.password)
+    smtp.mail(person.address)
+    sieve = ManageSieve(ports.managesieve, person.address, person.password)
+    assert smtp.sock is not None
+    return {"imap": imap.sock, "pop3": pop3.sock, "smtp": smtp.sock, "sieve": sieve._socket}
+
+
+def test_sessions_of_an_account_that_is_suspended_end(platform: Platform) -> None:
+    person, other = platform.create_account("thrown-out"), platform.create_account("stays-in")
+    sessions, others = opened(platform, person), opened(platform, other)
+    platform.choose(f"accounts/{person.address}", suspended=True)
+    for session in sessions.values():
+        session.settimeout(20)
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            while session.recv(4096):
+                continue
+        session.close()
+    for door, session in others.items():
+        session.settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            assert session.recv(1), (door, "it ended too")
+        session.close()

@@ -190,3 +190,34 @@ async def test_hostile_recipients_have_an_answer_and_too_many_have_none(house: H
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await house.resolve(*(["a@b.test"] * 1001))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_who_may_not_be_in_any_more(house: House) -> None:
+    others = f"second.{house.domain}"
+    await house.order.CreateDomain(wire.CreateDomainRequest(name=others, tenant=house.tenant))
+    ids = {
+        name: (await house.account(f"{name}@{domain}")).account_id
+        for name, domain in (("alice", house.domain), ("bob", house.domain), ("carol", others))
+    }
+    ids["nobody"] = "6f9619ff-8b86-4011-b42d-00cf4fc964ff"
+
+    async def barred() -> list[str]:
+        answer = await house.ask.FindBarred(wire.FindBarredRequest(account_ids=ids.values()))
+        return [name for name, account_id in ids.items() if account_id in answer.account_ids]
+
+    assert await barred() == ["nobody"]
+    order = house.order
+    await order.UpdateAccount(wire.UpdateAccountRequest(account=ids["alice"], suspended=True))
+    assert await barred() == ["alice", "nobody"]
+    await order.UpdateDomain(wire.UpdateDomainRequest(name=others, suspended=True))
+    await order.DeleteAccount(wire.DeleteAccountRequest(account=ids["bob"]))
+    assert await barred() == ["alice", "bob", "carol", "nobody"]
+    await order.UpdateAccount(wire.UpdateAccountRequest(account=ids["alice"], suspended=False))
+    await order.UpdateDomain(wire.UpdateDomainRequest(name=others, suspended=False))
+    assert await barred() == ["bob", "nobody"]
+    await order.UpdateTenant(wire.UpdateTenantRequest(tenant=house.tenant, suspended=True))
+    assert await barred() == ["alice", "bob", "carol", "nobody"]
+    for wrong in (["x"], [ids["alice"]] * 1001):
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await house.ask.FindBarred(wire.FindBarredRequest(account_ids=wrong))
+        assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -25,7 +25,7 @@ from servicekit.certificates import Certificates
 from servicekit.http import Check, StatusPages
 from servicekit.identity import Identity, IdentityIncomplete
 from servicekit.settings import ServiceSettings, TlsSettings
-from servicekit.tcp import Handler, Listener
+from servicekit.tcp import Connection, Handler, Listener
 
 S = TypeVar("S", bound=ServiceSettings)
 Closer = Callable[[], Awaitable[None]]
@@ -106,6 +106,10 @@ class Service(Generic[S]):
         self._listeners.append(listener)
         self.log.info("listener_opened", listener=name, host=host, port=listener.port)
         return listener
+
+    def connections(self) -> list[Connection]:
+        """Those of all listeners that somebody is attending to."""
+        return [connection for listener in self._listeners for connection in listener.connections]
 
     async def live(self, wire: Callable[["Service[S]"], Awaitable[None]]) -> int:
         """Wire, serve until SIGTERM or a failure, drain, close. Returns the exit code."""

@@ -50,6 +50,8 @@ class Connection(asyncio.Protocol):
         self.peer_port = 0
         self.local_host = ""
         self.local_port = 0
+        # Whose it is, once somebody has logged in: tenant and account.
+        self.owner: tuple[str, str] | None = None
         self.is_tls = False
         self.tls_version: str | None = None
         self.tls_cipher: str | None = None
@@ -417,6 +419,7 @@ class Listener:
         self._overflow = overflow
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.connections: set[Connection] = set()
         self._open = CONNECTIONS_OPEN.labels(name)
         self._total = CONNECTIONS_TOTAL.labels(name)
         self._failures = HANDLER_FAILURES.labels(name)
@@ -469,6 +472,13 @@ class Listener:
         self._open.dec()
 
     async def _run(self, connection: Connection) -> None:
+        self.connections.add(connection)
+        try:
+            await self._serve(connection)
+        finally:
+            self.connections.discard(connection)
+
+    async def _serve(self, connection: Connection) -> None:
         try:
             await self._handler(connection)
         except (ConnectionError, ssl.SSLError, TimeoutError) as error:

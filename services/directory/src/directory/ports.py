@@ -174,6 +174,9 @@ class LookUps(Protocol):
     async def login(self, local_part: str, domain: str, app_verifier: str) -> Login | None:
         """The account with this address, and its app password with this verifier ("" where none was given)."""
 
+    async def barred(self, account_ids: Sequence[str]) -> list[str]:
+        """Those who may not be in: suspended, also with their tenant or domain, or not there (any more)."""
+
     async def replace_verifier(self, login: Login, verifier: str) -> None:
         """The same password, hashed anew. Nothing happens where it was changed meanwhile."""
 

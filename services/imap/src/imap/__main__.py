@@ -4,6 +4,7 @@ import asyncio
 
 from blobstore import BlobStore, CachedBlobStore, RingCache
 from directoryclient import DirectoryClient
+from directoryclient.barring import send_away_the_barred
 from directoryclient.data_keys import sealed, when_keys_change
 from directoryclient.policies import TenantPolicies
 from directoryclient.quotas import QuotaBook
@@ -74,6 +75,7 @@ async def wire(service: Service[Settings]) -> None:
     )
     directory = DirectoryClient(channel, door="imap", hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
+    await send_away_the_barred(service, bus, channel)
     people = People(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, people.changed)
     certificates = service.certificates(settings)

@@ -1,6 +1,7 @@
 """`python -m managesieve`: the wiring."""
 
 from directoryclient import DirectoryClient
+from directoryclient.barring import send_away_the_barred
 from eventbus import EventBus, subjects
 from mailstore import ScriptStore
 from pgkit import check, check_durability, open_pool
@@ -30,6 +31,7 @@ async def wire(service: Service[Settings]) -> None:
         login_seconds=settings.login_cache_seconds,
     )
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
+    await send_away_the_barred(service, bus, channel)
     certificates = service.certificates(settings)
     tls = certificates.users_context(settings.tls_minimum) if certificates is not None else None
     needs = Needs(settings, directory, ScriptStore(pool), tls, service.log)

@@ -2,6 +2,7 @@
 
 from blobstore import BlobStore, CachedBlobStore, RingCache
 from directoryclient import DirectoryClient
+from directoryclient.barring import send_away_the_barred
 from directoryclient.data_keys import sealed, when_keys_change
 from directoryclient.policies import TenantPolicies
 from eventbus import EventBus, subjects
@@ -49,6 +50,7 @@ async def wire(service: Service[Settings]) -> None:
         login_seconds=settings.login_cache_seconds,
     )
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
+    await send_away_the_barred(service, bus, channel)
     certificates = service.certificates(settings)
     tls = certificates.users_context(settings.tls_minimum) if certificates is not None else None
     policies = TenantPolicies(channel, hears_changes=lambda: bus.connected)

@@ -3,6 +3,7 @@
 import time
 
 from blobstore import BlobStore
+from directoryclient.barring import send_away_the_barred
 from directoryclient.data_keys import sealed
 from directoryclient.policies import TenantPolicies
 from directoryclient.signing import SigningKeys
@@ -58,6 +59,7 @@ async def wire(service: Service[Settings]) -> None:
         channel, hears_changes=lambda: bus.connected, secrets=[each.encode() for each in returns]
     )
     await bus.listen(subjects.DIRECTORY_CHANGED, directory.changed)
+    await send_away_the_barred(service, bus, channel)
     signing_keys = SigningKeys(channel, hears_changes=lambda: bus.connected)
     await bus.listen(subjects.DIRECTORY_CHANGED, signing_keys.changed)
     policies = TenantPolicies(channel, hears_changes=lambda: bus.connected)

@@ -83,6 +83,13 @@ LEFT JOIN credential v ON v.account_id = c.account_id AND v.scram_iterations IS 
 ORDER BY v.kind DESC NULLS LAST, v.created_at, v.credential_id"""
 
 
+BARRED = """
+SELECT k.account_id FROM unnest($1::uuid[]) AS k(account_id) WHERE NOT EXISTS (
+    SELECT FROM account c JOIN tenant t ON t.tenant_id = c.tenant_id
+    JOIN address p ON p.account_id = c.account_id AND p.is_primary JOIN domain d ON d.name = p.domain
+    WHERE c.account_id = k.account_id AND NOT (c.suspended OR t.suspended OR d.suspended))"""
+
+
 class SqlLookUps:
     """Satisfies ports.LookUps. Raises DatabaseUnavailable."""
 
@@ -165,6 +172,11 @@ class SqlLookUps:
             may_send_on_behalf_of=tuple(row["may_send_on_behalf_of"]),
             roles=tuple(row["roles"]),
         )
+
+    async def barred(self, account_ids: Sequence[str]) -> list[str]:
+        async with transaction(self._pool, OPERATOR) as connection:
+            rows = await connection.fetch(BARRED, list(account_ids))
+        return [str(row["account_id"]) for row in rows]
 
     async def scram(self, local_part: str, domain: str, door: str, now: datetime) -> ScramMaterial | None:
         async with transaction(self._pool, OPERATOR) as connection:

@@ -33,6 +33,7 @@ DISPOSITIONS = {
     Disposition.LOOP: wire.DISPOSITION_LOOP,
 }
 ADDRESSES = 1000
+MOST_BARRED = 1000
 
 
 class Questions(DirectoryServiceServicer):
@@ -78,6 +79,13 @@ class Questions(DirectoryServiceServicer):
         """Wrong password, unknown login and suspended account look the same and take the same time."""
         attempt = Attempt(request.login, request.password, request.door, request.client_address)
         return answer_message(await self._signing_in.decide(attempt))
+
+    @mapped
+    async def FindBarred(self, request: wire.FindBarredRequest, context: Context) -> wire.FindBarredResponse:
+        """Of sessions that are open: a change may have shut their owners out."""
+        if len(request.account_ids) > MOST_BARRED or not all(map(names.is_id, request.account_ids)):
+            raise names.NameInvalid(f"up to {MOST_BARRED} ids of accounts can be asked about at once")
+        return wire.FindBarredResponse(account_ids=await self._lookups.barred(request.account_ids))
 
     @mapped
     async def StartScram(self, request: wire.StartScramRequest, context: Context) -> wire.StartScramResponse:

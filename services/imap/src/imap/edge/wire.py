@@ -93,8 +93,13 @@ class Wire:
         self._reader.append_octets = self._settings.append_octets
         self._reader.new_sink = self._new_long_text
 
+    def belongs_to(self, tenant_id: str, account_id: str) -> None:
+        """Whose connection it is from now on."""
+        self._connection.owner = (tenant_id, account_id)
+
     def distrust(self) -> None:
         """The client is a stranger again (RFC 8437)."""
+        self._connection.owner = None
         self._login_until = time.monotonic() + self._settings.login_seconds
         self._reader.literal_octets = self._reader.append_octets = STRANGERS_OCTETS
         self._reader.new_sink = None

@@ -172,7 +172,7 @@ class Session:
                 self._bind()
                 self._machine.tls_started()
             case events.Unauthenticate():
-                self._account = None
+                self._account = self._connection.owner = None
                 self._login_until = time.monotonic() + self._needs.settings.login_seconds
                 self._machine.unauthenticated()
             case events.Close():
@@ -220,6 +220,7 @@ class Session:
                 self._machine.token_refused(who)
             return
         self._account = who.account
+        self._connection.owner = (who.account.tenant_id, who.account.account_id)
         metrics.LOGINS.labels("granted").inc()
         self._log.info("login_granted", account_id=who.account.account_id)
         self._machine.login_succeeded(who.address)

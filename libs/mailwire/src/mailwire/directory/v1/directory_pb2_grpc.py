@@ -65,6 +65,11 @@ class DirectoryServiceStub:
                 request_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateRequest.SerializeToString,
                 response_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateResponse.FromString,
                 _registered_method=True)
+        self.FindBarred = channel.unary_unary(
+                '/mailwire.directory.v1.DirectoryService/FindBarred',
+                request_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.FindBarredRequest.SerializeToString,
+                response_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.FindBarredResponse.FromString,
+                _registered_method=True)
 
 
 class DirectoryServiceServicer:
@@ -113,6 +118,13 @@ class DirectoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindBarred(self, request, context):
+        """Who of these, who have logged in before, may not be in any more?
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DirectoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +157,11 @@ def add_DirectoryServiceServicer_to_server(servicer, server):
                     servicer.AuthenticateCertificate,
                     request_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateRequest.FromString,
                     response_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateResponse.SerializeToString,
+            ),
+            'FindBarred': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindBarred,
+                    request_deserializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.FindBarredRequest.FromString,
+                    response_serializer=mailwire_dot_directory_dot_v1_dot_directory__pb2.FindBarredResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +327,33 @@ class DirectoryService:
             '/mailwire.directory.v1.DirectoryService/AuthenticateCertificate',
             mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateRequest.SerializeToString,
             mailwire_dot_directory_dot_v1_dot_directory__pb2.AuthenticateCertificateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindBarred(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.directory.v1.DirectoryService/FindBarred',
+            mailwire_dot_directory_dot_v1_dot_directory__pb2.FindBarredRequest.SerializeToString,
+            mailwire_dot_directory_dot_v1_dot_directory__pb2.FindBarredResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,8 @@ class DirectoryServiceStub:
     """OAUTHBEARER and XOAUTH2 (RFC 7628): whom does this access token let in?"""
     AuthenticateCertificate: _grpc.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateCertificateRequest, _directory_pb2.AuthenticateCertificateResponse]
     """EXTERNAL (RFC 4422 App. A): whom does this certificate, whose key the client has, let in?"""
+    FindBarred: _grpc.UnaryUnaryMultiCallable[_directory_pb2.FindBarredRequest, _directory_pb2.FindBarredResponse]
+    """Who of these, who have logged in before, may not be in any more?"""
 
 @_typing.type_check_only
 class DirectoryServiceAsyncStub(DirectoryServiceStub):
@@ -63,6 +65,8 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     """OAUTHBEARER and XOAUTH2 (RFC 7628): whom does this access token let in?"""
     AuthenticateCertificate: _aio.UnaryUnaryMultiCallable[_directory_pb2.AuthenticateCertificateRequest, _directory_pb2.AuthenticateCertificateResponse]  # type: ignore[assignment]
     """EXTERNAL (RFC 4422 App. A): whom does this certificate, whose key the client has, let in?"""
+    FindBarred: _aio.UnaryUnaryMultiCallable[_directory_pb2.FindBarredRequest, _directory_pb2.FindBarredResponse]  # type: ignore[assignment]
+    """Who of these, who have logged in before, may not be in any more?"""
 
 class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Questions of the mail services."""
@@ -114,6 +118,14 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_directory_pb2.AuthenticateCertificateResponse, _abc.Awaitable[_directory_pb2.AuthenticateCertificateResponse]]:
         """EXTERNAL (RFC 4422 App. A): whom does this certificate, whose key the client has, let in?"""
+
+    @_abc_1.abstractmethod
+    def FindBarred(
+        self,
+        request: _directory_pb2.FindBarredRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_pb2.FindBarredResponse, _abc.Awaitable[_directory_pb2.FindBarredResponse]]:
+        """Who of these, who have logged in before, may not be in any more?"""
 
 def add_DirectoryServiceServicer_to_server(servicer: DirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
