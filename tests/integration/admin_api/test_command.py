@@ -25,11 +25,12 @@ DONE, REFUSED, WRONG, UNREACHABLE = 0, 1, 2, 3
 
 
 def run(*arguments: str, given: str = "", **environment: str) -> Result:
+    # Not to a terminal: rows are lines however narrow somebody's screen is.
     result = CliRunner().invoke(
         app,
         list(arguments),
         input=given,
-        env={"POSTHOUSE_URL": None, "POSTHOUSE_TOKEN": None, "COLUMNS": "200", **environment},
+        env={"POSTHOUSE_URL": None, "POSTHOUSE_TOKEN": None, "COLUMNS": "40", **environment},
     )
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result

@@ -18,6 +18,8 @@ R = TypeVar("R")
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# Of a table that no person reads on a screen: a row stays one line for grep and awk.
+UNFOLDED_COLUMNS = 10_000
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
@@ -51,7 +53,10 @@ def table(rows: Sequence[dict[str, Any]], columns: Sequence[str], nothing: str) 
     for row in rows:
         # Text is shown as it is; a plain string would be read for markup like [bold].
         made.add_row(*(Text(_text(row.get(column))) for column in columns))
-    console.print(made)
+    if console.is_terminal:
+        console.print(made)
+    else:
+        Console(highlight=False, soft_wrap=True, width=UNFOLDED_COLUMNS).print(made)
 
 
 def _text(value: Any) -> str:
