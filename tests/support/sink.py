@@ -97,8 +97,7 @@ class SmtpSink:
         over_tls, is_lmtp = False, False
         mail, recipients = "", []
 
-        def reply(stage: str) -> str:
-            text = self._say(stage)
+        def send(text: str) -> None:
             if text == CLOSE:
                 sock.shutdown(socket.SHUT_RDWR)
                 raise OSError("closed by the script")
@@ -107,6 +106,10 @@ class SmtpSink:
                 raise OSError("stalled")
             stream.write(text.encode() + b"\r\n")
             stream.flush()
+
+        def reply(stage: str) -> str:
+            text = self._say(stage)
+            send(text)
             return text
 
         reply("greeting")
@@ -147,10 +150,13 @@ class SmtpSink:
                         return
                     raw += chunk
                 # LMTP answers for each recipient.
-                said_of = [reply("content") for _ in (recipients if is_lmtp else [""])]
-                if any(each.startswith("2") for each in said_of):
+                answers = [self._say("content") for _ in (recipients if is_lmtp else [""])]
+                # Before the answer: who has heard it may look.
+                if any(each.startswith("2") for each in answers):
                     with self.lock:
                         self.taken.append(Taken(mail, recipients, bytes(raw), over_tls))
+                for answer in answers:
+                    send(answer)
                 mail, recipients = "", []
             elif verb in ("RSET", "EHLO", "HELO"):
                 mail, recipients = "", []

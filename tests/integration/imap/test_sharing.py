@@ -1,5 +1,7 @@
 """Mailboxes of others (RFC 4314, RFC 2342, RFC 8440), on the real store: every command against every missing right."""
 
+import time
+
 import pytest
 from mailmodel.rights import RIGHTS
 
@@ -10,6 +12,8 @@ from .conftest import Town
 BOB = "Other Users/bob@a.test"
 BOX = f'"{BOB}/Box"'
 STATUS_OF_BOX = f"* STATUS {BOX} (MESSAGES {{}} UIDNEXT {{}} UIDVALIDITY {{}})"
+# How long the store may take to be asked.
+PATIENCE_SECONDS = 30.0
 MESSAGE = "Subject: hello\n\nbody\n"
 
 
@@ -27,12 +31,17 @@ def box_of_bob(imap: Imap, rights: str, *, identifier: str = "alice@a.test", mes
 
 def at_last(client: Client) -> list[str]:
     """What it hears, as soon as the store has been asked."""
-    return next((said for _ in range(2000) if (said := client.heard())), [])
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if said := client.heard():
+            return said
+    return []
 
 
 def hears(client: Client, line: str) -> bool:
     """Whether it hears exactly that, sooner or later, whatever else comes before."""
-    return any(line in client.heard() for _ in range(5000))
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    return any(line in client.heard() for _ in iter(lambda: time.monotonic() < deadline, False))
 
 
 def state(bob: Client) -> list[str]:
