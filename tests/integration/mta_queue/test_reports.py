@@ -214,6 +214,20 @@ async def test_while_dns_is_away_it_is_tried_again(world: World) -> None:
     assert len(await world.report(NEXT_DAY + timedelta(hours=2))) == 1
 
 
+async def test_domains_whose_dns_never_answers_hide_no_report_behind_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mta_queue.adapters.report_store.DUE_AT_ONCE", 4)
+    for number in range(9):
+        domain = f"a{number}.test"
+        world.dns.failing.add(f"_smtp._tls.{domain}")
+        world.tls.add(Published(PolicyKind.NONE, domain), None, "mx.y.test")
+    world.dns.txt("_smtp._tls.y.test", "v=TLSRPTv1; rua=mailto:tls@y.test")
+    await count_tls(world)
+    assert len(await world.report(NEXT_DAY)) == 1
+    assert await world.report(NEXT_DAY) == []
+
+
 async def test_two_processes_send_one_report(world: World) -> None:
     world.dns.txt("_smtp._tls.y.test", "v=TLSRPTv1; rua=mailto:tls@y.test")
     await count_tls(world)

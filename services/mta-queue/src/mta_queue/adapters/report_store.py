@@ -67,8 +67,8 @@ class ReportStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def due(self, kind: Kind, before: date) -> list[Due]:
-        """Days before this one that have results and no report."""
+    async def due(self, kind: Kind, before: date, after: Due | None = None) -> list[Due]:
+        """Days before this one that have results and no report, some at once, from behind `after`."""
         async with transaction(self._pool, OPERATOR) as connection:
             rows = await connection.fetch(
                 " ".join(
@@ -76,12 +76,15 @@ class ReportStore:
                         "SELECT DISTINCT r.day, r.domain FROM",
                         TABLES[kind],
                         "r WHERE r.day < $1 AND NOT EXISTS (SELECT FROM report_sent s WHERE s.kind = $2 AND s.day = r.day",
-                        "AND s.domain = r.domain AND s.done_at IS NOT NULL) ORDER BY r.day, r.domain LIMIT $3",
+                        "AND s.domain = r.domain AND s.done_at IS NOT NULL) AND (r.day, r.domain) > ($4, $5)",
+                        "ORDER BY r.day, r.domain LIMIT $3",
                     )
                 ),
                 before,
                 kind.value,
                 DUE_AT_ONCE,
+                after.day if after is not None else date.min,
+                after.domain if after is not None else "",
             )
         return [Due(kind, row["day"], row["domain"]) for row in rows]
 
