@@ -236,9 +236,11 @@ def test_annotations_in_a_list_only_of_what_may_be_seen_or_changed(imap: Imap) -
 def test_status_in_a_list_only_of_what_may_be_read(imap: Imap) -> None:
     box_of_bob(imap, "l")
     alice = imap.client("alice@a.test")
+    # RFC 5819 §2
     assert alice.say('LIST "" "Other Users/*" RETURN (STATUS (MESSAGES))')[:-1] == [
-        f'* LIST (\\HasNoChildren) "/" {BOX}'
+        f'* LIST (\\Noselect \\HasNoChildren) "/" {BOX}'
     ]
+    assert alice.say('LIST "" "Other Users/*"')[:-1] == [f'* LIST (\\HasNoChildren) "/" {BOX}']
 
 
 def test_each_has_seen_what_he_has_seen_and_all_hear_of_the_rest(imap: Imap) -> None:
@@ -322,6 +324,31 @@ def test_messages_go_to_and_fro(imap: Imap) -> None:
     assert alice.say("SEARCH ALL")[0] == "* SEARCH 1 2"
     found = alice.say(f"ESEARCH IN (mailboxes ({BOX} INBOX)) RETURN (COUNT) ALL")
     assert len(found) == 3
+
+
+def test_a_message_is_the_same_wherever_it_goes(imap: Imap) -> None:
+    """RFC 8474 §5: EMAILID stays over COPY and MOVE, to another account and back too."""
+    bob = box_of_bob(imap, "lrswite", messages=1)
+    alice = imap.client("alice@a.test", select=BOX)
+
+    def ids(client: Client) -> set[str]:
+        return {line.split("EMAILID ")[1] for line in client.say("FETCH 1:* EMAILID")[:-1]}
+
+    [own] = ids(alice)
+    # Twice at once, and again what is there already.
+    assert alice.say(f"COPY 1 {BOX}")[-1].startswith("OK [COPYUID")
+    for _ in range(2):
+        assert alice.say("COPY 1:2 INBOX")[-1].startswith("OK [COPYUID")
+    assert alice.say("MOVE 1:2 Archive")[0].startswith("* OK [COPYUID")
+    for place, count in (("INBOX", 4), ("Archive", 2)):
+        assert f"* {count} EXISTS" in alice.say(f"SELECT {place}")
+        assert ids(alice) == {own}
+        assert "body" in "".join(alice.say("FETCH 1 BODY.PEEK[TEXT]"))
+    # Back, after the last of it has gone there.
+    assert alice.say(f"MOVE 1 {BOX}")[0].startswith("* OK [COPYUID")
+    bob.say("SELECT Box")
+    assert ids(bob) == {own}
+    assert "body" in "".join(bob.say("FETCH 1 BODY.PEEK[TEXT]"))
 
 
 def test_folders_in_anothers_tree(imap: Imap) -> None:

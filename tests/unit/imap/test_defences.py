@@ -189,3 +189,14 @@ def test_without_safety_a_login_is_disabled_in_every_way() -> None:
         ):
             assert client.say(words)[-1].startswith("NO [PRIVACYREQUIRED]")
         assert "AUTH=" not in client.say("CAPABILITY")[0]
+
+
+def test_where_a_proxy_decides_who_speaks_nobody_gives_a_connection_back() -> None:
+    """RFC 8437 §7: it can be turned off."""
+    with closing(Imap(unauthenticate="off")) as imap:
+        client = imap.client()
+        words = client.say("CAPABILITY")[0].split()
+        assert "UNAUTHENTICATE" not in words
+        assert "COMPRESS=DEFLATE" in words
+        assert client.say("UNAUTHENTICATE")[-1].startswith("BAD")
+        assert client.say("SELECT INBOX")[-1].startswith("OK")

@@ -1,7 +1,7 @@
 """APPEND, COPY, MOVE and REPLACE where a mailbox is another's: between accounts of one tenant, each under its lock.
 
-A message that goes to another account gets a row there, with an id of its own, for the same octets in the object
-storage. Flags come along as the copier sees them, as far as he may set them there (RFC 4314 §4); \\Seen becomes the
+A message that goes to another account gets a row there, for the same octets in the object storage and under the same id:
+who may see both knows them for one message (RFC 8474 §5). Flags come along as the copier sees them, as far as he may set them there (RFC 4314 §4); \\Seen becomes the
 owner's or the reader's, whoever he is there.
 """
 
@@ -23,10 +23,9 @@ from mailstore.types import CopyResult, MailboxChange, NewMessage, Side
 SEEN = SystemFlag.SEEN
 
 # The chosen entries with places for them in the target ($4 account, $5 mailbox, $6 its next UID, $7 MODSEQ). In another
-# account a message is another one.
+# account the message may be already: it has been there before.
 COPY = f"""WITH chosen AS MATERIALIZED (
-        SELECT e.uid, e.tenant_id, e.size_octets, e.internal_date, e.message_id AS old_id,
-               CASE WHEN $1::uuid = $4::uuid THEN e.message_id ELSE gen_random_uuid() END AS message_id,
+        SELECT e.uid, e.tenant_id, e.size_octets, e.internal_date, e.message_id,
                $6 + row_number() OVER (ORDER BY e.uid) - 1 AS new_uid, f.flags, f.words
         FROM ({rows.CHOSEN}) e JOIN unnest($3::bigint[], $8::smallint[], $9::text[]) AS f(uid, flags, words)
             ON f.uid = e.uid),
@@ -37,8 +36,9 @@ COPY = f"""WITH chosen AS MATERIALIZED (
         SELECT $4, c.message_id, m.tenant_id, object_key, body_offset, body_length, digest, prefix, header,
                header_octets, envelope, bodystructure, body, parts, sent_at, thread_id, list_id, has_attachments
         FROM chosen c CROSS JOIN LATERAL (SELECT * FROM message
-            WHERE message.account_id = $1 AND message.message_id = c.old_id OFFSET 0) m
-        WHERE $1::uuid <> $4::uuid)
+            WHERE message.account_id = $1 AND message.message_id = c.message_id OFFSET 0) m
+        WHERE $1::uuid <> $4::uuid
+        ON CONFLICT (account_id, message_id) DO NOTHING)
 INSERT INTO entry (account_id, mailbox_id, uid, tenant_id, message_id, modseq, system_flags, keywords, size_octets,
                    internal_date)
 SELECT $4, $5, new_uid, tenant_id, message_id, $7, flags,

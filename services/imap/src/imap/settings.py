@@ -117,6 +117,11 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
         "", description="where (a file without a name, gone with the process); empty: with temporary files"
     )
     connections_a_user: int = Field(50, description="sessions of one account in one process", ge=1)
+    unauthenticate: Literal["on", "off"] = Field(
+        "on",
+        description="whether clients may give a connection back for somebody else's login (RFC 8437); off where a proxy in"
+        " front decides who speaks on a connection",
+    )
     sieve_url: str = Field(
         "",
         description="sieve://host[:port] of the ManageSieve server, for scripts that run when users append, copy and flag"

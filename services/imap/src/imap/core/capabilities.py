@@ -50,6 +50,7 @@ def capabilities(
     offers_tls: bool,
     may_log_in: bool,
     may_compress: bool,
+    may_unauthenticate: bool,
 ) -> str:
     """The words, separated by spaces. `append_octets`: the largest message taken (RFC 7889).
 
@@ -60,7 +61,9 @@ def capabilities(
         words += LOGGED_IN
         words += [f"APPENDLIMIT={append_octets}", *configured]
         if may_compress:
-            words += ["COMPRESS=DEFLATE", "UNAUTHENTICATE"]
+            words.append("COMPRESS=DEFLATE")
+        if may_unauthenticate:
+            words.append("UNAUTHENTICATE")
     else:
         if offers_tls:
             words.append("STARTTLS")

@@ -92,6 +92,7 @@ TEXTS = {
     "There is a mailbox of that name already": "Einen Ordner dieses Namens gibt es schon",
     "There is no message with that number": "Eine Nachricht mit dieser Nummer gibt es nicht",
     "There is no room for a message of that size now": "Für eine Nachricht dieser Größe ist jetzt kein Platz",
+    "There is no such command": "Diesen Befehl gibt es nicht",
     "There is no such filter": "Diese gemerkte Suche gibt es nicht",
     "There is no such mailbox": "Diesen Ordner gibt es nicht",
     "There is no such mailbox; create it first": "Diesen Ordner gibt es nicht; er muss erst angelegt werden",

@@ -53,9 +53,11 @@ async def listing(session: Session, command: List) -> Answer:
                 annotations = {**annotations, **await annotating.of_others(session, places[name])}
     lines: list[bytes] = []
     for name in names:
-        lines.append(
-            responses.listing(b"LIST", chosen.attributes(name), session.shown(name), chosen.extended(name))
-        )
+        words = chosen.attributes(name)
+        if command.status and name in places and name not in readable:
+            # RFC 5819 §2
+            words.insert(0, "\\Noselect")
+        lines.append(responses.listing(b"LIST", words, session.shown(name), chosen.extended(name)))
         if ListReturn.MYRIGHTS in command.returns and name in places:
             lines.append(granting.my_rights_line(session, places[name]))
         if command.status and name in readable:

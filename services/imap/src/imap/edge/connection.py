@@ -224,6 +224,8 @@ class Imap:
 
     async def _unauthenticate(self) -> Answer:
         """Nothing is left of the session but its TLS (RFC 8437 §3)."""
+        if self._needs.settings.unauthenticate == "off":
+            raise Bad("There is no such command", "")
         if self._wire.is_compressed:
             # Where our octets and the client's would change over cannot be told apart from what follows.
             await self._wire.end("Connect anew: a compressed connection is not used again")

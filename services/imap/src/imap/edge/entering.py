@@ -78,6 +78,8 @@ class Entrance:
             offers_tls=self._tls is not None and not self._wire.is_tls,
             may_log_in=self._may_log_in(),
             may_compress=not self._wire.is_compressed,
+            # A compressed connection is not used again.
+            may_unauthenticate=self._settings.unauthenticate == "on" and not self._wire.is_compressed,
         )
 
     def _imapsieve(self) -> tuple[str, ...]:
