@@ -1,5 +1,6 @@
 """A tenant's scripts around its users' own, messages that scripts change, and trying a script out."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_sieve import mailbox, send, sieve
+from tests.e2e.test_tenants_own_people import ask
 from tests.support.platform import Platform
 
 BEFORE = 'require ["editheader", "fileinto", "imap4flags"];\r\naddheader "X-Before" "yes";\r\naddflag "Seen-Before";\r\n'
@@ -116,3 +118,32 @@ def test_trying_a_script_does_nothing(platform: Platform, cli: Cli) -> None:
     said = cli("script", "try", message, "--account", user.address, "--json")
     assert '"kind": "reject"' in said
     assert '"line": 2' in said
+
+
+def test_what_a_users_script_was_before_comes_back(platform: Platform, cli: Cli) -> None:
+    user, other = platform.create_accounts(["reviser", "reviser-too"])
+    path = f"/v1/accounts/{user.address}/scripts"
+    with sieve(platform, user) as client:
+        for number in (1, 2):
+            script = f'require ["fileinto", "mailbox"];\r\nfileinto :create "Was-{number}";\r\n'
+            assert client.put("a/b", script).startswith(b"OK")
+        assert client.say(b'SETACTIVE "a/b"').startswith(b"OK")
+    kept = json.loads(cli("account", "script", "list", user.address, "--json"))
+    assert [(each["name"], each["version"], each["active"]) for each in kept] == [
+        ("a/b", 0, True),
+        ("a/b", 1, False),
+    ]
+    assert kept[1]["made_at"] < kept[1]["replaced_at"]
+    assert "Was-2" in cli("account", "script", "show", user.address, "a/b")
+    assert "Was-1" in cli("account", "script", "show", user.address, "a/b", "--version", "1")
+    cli("account", "script", "restore", user.address, "a/b", "1")
+    send(platform, "a@peer.invalid", user.address, "to the first")
+    assert len(mailbox(platform, user, "Was-1", 1)) == 1
+    assert "Was-2" in cli("account", "script", "show", user.address, "a/b", "--version", "2")
+    assert cli.run("account", "script", "restore", user.address, "a/b", "9").returncode != 0
+    # A user sees and restores his own, and nobody else's.
+    assert ask(platform, user, "GET", path).json()[0]["name"] == "a/b"
+    assert ask(platform, user, "POST", f"{path}/a%2Fb/restore", json={"version": 2}).status_code == 204
+    assert ask(platform, other, "GET", path).status_code == 403
+    assert ask(platform, other, "POST", f"{path}/a%2Fb/restore", json={"version": 1}).status_code == 403
+    assert "Was-2" in ask(platform, user, "GET", f"{path}/a%2Fb").json()["script"]

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from mailmodel import AccountRef
 from mailstore import MailStore, ScriptActive, ScriptExists, ScriptMissing, ScriptStore, TooManyScripts
+from mailstore.scripts import VERSIONS_KEPT, VERSIONS_OF_ACCOUNT
 
 from tests.support.engines import Engines
 
@@ -99,3 +100,53 @@ async def test_a_handle_is_remembered_once_until_its_time_is_over(
     await scripts.prolong(account, b"h", -1)
     assert not await scripts.remembers(account, b"h")
     assert await scripts.remember(account, b"h", 60)
+
+
+async def versions(scripts: ScriptStore, account: AccountRef) -> list[tuple[str, int]]:
+    return [(each.name, each.version) for each in await scripts.versions(account)]
+
+
+async def test_what_was_replaced_or_deleted_stays_as_a_version(
+    scripts: ScriptStore, account: AccountRef
+) -> None:
+    for content in (b"one", b"two", b"two", b"three"):
+        await scripts.put(account, "a", content, most=9)
+    assert await versions(scripts, account) == [("a", 2), ("a", 1)]
+    assert await scripts.version(account, "a", 1) == b"one"
+    await scripts.activate(account, "a")
+    # It comes back, and what was there instead stays.
+    await scripts.put(account, "a", await scripts.version(account, "a", 1), most=9)
+    assert await scripts.active(account) == b"one"
+    assert await scripts.version(account, "a", 3) == b"three"
+    await scripts.activate(account, "")
+    await scripts.delete(account, "a")
+    assert await scripts.version(account, "a", 4) == b"one"
+    assert await names(scripts, account) == []
+    [newest, *_] = await scripts.versions(account)
+    assert newest.size_octets == 3
+    assert newest.made_at < newest.replaced_at
+    for missing in (("a", 5), ("b", 1)):
+        with pytest.raises(ScriptMissing):
+            await scripts.version(account, *missing)
+
+
+async def test_so_many_versions_are_kept_and_no_more(scripts: ScriptStore, account: AccountRef) -> None:
+    for number in range(VERSIONS_KEPT + 3):
+        await scripts.put(account, "a", b"%d" % number, most=9)
+    kept = await versions(scripts, account)
+    assert kept == [("a", number) for number in range(VERSIONS_KEPT + 2, 2, -1)]
+    for number in range(VERSIONS_OF_ACCOUNT - VERSIONS_KEPT + 1):
+        await scripts.put(account, f"n{number}", b"x", most=99)
+        await scripts.delete(account, f"n{number}")
+    kept = await versions(scripts, account)
+    assert len(kept) == VERSIONS_OF_ACCOUNT
+    assert ("a", 3) not in kept, "the oldest goes"
+
+
+async def test_another_tenants_versions_look_like_none(scripts: ScriptStore, account: AccountRef) -> None:
+    await scripts.put(account, "a", b"one", most=9)
+    await scripts.put(account, "a", b"two", most=9)
+    stranger = AccountRef(str(uuid4()), account.account_id)
+    assert await scripts.versions(stranger) == []
+    with pytest.raises(ScriptMissing):
+        await scripts.version(stranger, "a", 1)

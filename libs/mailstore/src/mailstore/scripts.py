@@ -1,13 +1,14 @@
 """Sieve scripts of accounts: several by name, one of them active (RFC 5804).
 
-A script is kept as the user wrote it; whoever puts it here has checked it.
-Changes lock the account, as all changes do.
+A script is kept as the user wrote it; whoever puts it here has checked it. What is replaced or deleted stays as a version,
+`VERSIONS_KEPT` of a name and `VERSIONS_OF_ACCOUNT` of all, under the name that it had. Changes lock the account, as all
+changes do.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from mailmodel import AccountRef
@@ -18,6 +19,22 @@ from mailstore import rows
 from mailstore.errors import ScriptActive, ScriptExists, ScriptMissing, TooManyScripts
 from mailstore.tenant_scripts import AFTER, BEFORE
 
+VERSIONS_KEPT = 10
+VERSIONS_OF_ACCOUNT = 30
+
+# The script $2 of account $1 as it is now becomes a version, unless its digest is $3.
+SET_ASIDE = """INSERT INTO sieve_script_version (account_id, name, version, tenant_id, content, made_at)
+    SELECT s.account_id, s.name, 1 + coalesce((SELECT max(v.version) FROM sieve_script_version v
+           WHERE v.account_id = $1 AND v.name = $2), 0), s.tenant_id, s.content, s.changed_at
+    FROM sieve_script s WHERE s.account_id = $1 AND s.name = $2 AND s.digest <> $3"""
+
+FORGET = f"""DELETE FROM sieve_script_version v USING (
+        SELECT name, version, row_number() OVER (PARTITION BY name ORDER BY version DESC) AS of_name,
+               row_number() OVER (ORDER BY replaced_at DESC, name, version DESC) AS of_account
+        FROM sieve_script_version WHERE account_id = $1) o
+    WHERE v.account_id = $1 AND v.name = o.name AND v.version = o.version
+      AND (o.of_name > {VERSIONS_KEPT} OR o.of_account > {VERSIONS_OF_ACCOUNT})"""  # noqa: S608
+
 
 @dataclass(frozen=True, slots=True)
 class ScriptInfo:
@@ -26,6 +43,17 @@ class ScriptInfo:
     name: str
     is_active: bool
     size_octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class OldScript:
+    """A version that was replaced, or deleted, without its content."""
+
+    name: str
+    version: int
+    size_octets: int
+    made_at: datetime
+    replaced_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +107,8 @@ class ScriptStore:
             )
             if others >= most:
                 raise TooManyScripts
+            digest = hashlib.sha256(content).digest()
+            await _set_aside(connection, account, name, digest)
             await connection.execute(
                 """INSERT INTO sieve_script (account_id, name, tenant_id, content, digest)
                    VALUES ($1, $2, $3, $4, $5)
@@ -88,8 +118,34 @@ class ScriptStore:
                 name,
                 UUID(account.tenant_id),
                 content,
-                hashlib.sha256(content).digest(),
+                digest,
             )
+
+    async def versions(self, account: AccountRef) -> list[OldScript]:
+        """What scripts were before, by name, the newest first."""
+        async with transaction(self._pool, account.tenant_id) as connection:
+            found = await connection.fetch(
+                """SELECT name, version, octet_length(content) AS size, made_at, replaced_at FROM sieve_script_version
+                   WHERE account_id = $1 ORDER BY name COLLATE "C", version DESC""",
+                UUID(account.account_id),
+            )
+        return [
+            OldScript(row["name"], row["version"], row["size"], row["made_at"], row["replaced_at"])
+            for row in found
+        ]
+
+    async def version(self, account: AccountRef, name: str, version: int) -> bytes:
+        """The content of one that was replaced. Raises ScriptMissing."""
+        async with transaction(self._pool, account.tenant_id) as connection:
+            content = await connection.fetchval(
+                "SELECT content FROM sieve_script_version WHERE account_id = $1 AND name = $2 AND version = $3",
+                UUID(account.account_id),
+                name,
+                version,
+            )
+        if content is None:
+            raise ScriptMissing
+        return bytes(content)
 
     async def activate(self, account: AccountRef, name: str) -> None:
         """Let this one run and no other; "": none. Raises ScriptMissing, and then nothing changes."""
@@ -120,6 +176,7 @@ class ScriptStore:
                 raise ScriptMissing
             if active:
                 raise ScriptActive
+            await _set_aside(connection, account, name, b"")
             await connection.execute(
                 "DELETE FROM sieve_script WHERE account_id = $1 AND name = $2", UUID(account.account_id), name
             )
@@ -207,6 +264,13 @@ class ScriptStore:
                 "SELECT content FROM sieve_script WHERE account_id = $1 AND active", UUID(account.account_id)
             )
         return None if content is None else bytes(content)
+
+
+async def _set_aside(connection: Connection, account: AccountRef, name: str, digest: bytes) -> None:
+    """Before it is something else."""
+    owner = UUID(account.account_id)
+    if await connection.execute(SET_ASIDE, owner, name, digest) != "INSERT 0 0":
+        await connection.execute(FORGET, owner)
 
 
 async def _is_there(connection: Connection, account: AccountRef, name: str) -> bool:

@@ -278,6 +278,20 @@ sieve_script = Table(
     Index("sieve_script_active", "account_id", unique=True, postgresql_where=text("active")),
 )
 
+# What they said before they were replaced or deleted.
+sieve_script_version = Table(
+    "sieve_script_version",
+    metadata,
+    _uuid("account_id", primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    _uuid("tenant_id"),
+    Column("content", LargeBinary, nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+    Column("replaced_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    ForeignKeyConstraint(["account_id"], ["account.account_id"], ondelete="CASCADE"),
+)
+
 # Sieve scripts of a tenant, by name; every change is a version of its own, one of them active or none.
 tenant_script = Table(
     "tenant_script",

@@ -38,6 +38,21 @@ class ActiveVersion(Wire):
     version: Annotated[int, Field(ge=0, le=2**31 - 1, description="0: none of this name runs")]
 
 
+class AccountScript(BaseModel):
+    """A user's own script as it is now (version 0), or as it was before it was replaced or deleted."""
+
+    name: str
+    version: int
+    active: bool
+    size_octets: int
+    made_at: Annotated[datetime | None, Field(description="of a version")]
+    replaced_at: Annotated[datetime | None, Field(description="of a version")]
+
+
+class RestoredVersion(Wire):
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
 class Trial(Wire):
     """What to try: a script, or the scripts that run for an account, with a message."""
 

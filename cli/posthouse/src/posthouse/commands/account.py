@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from posthouse.api import Api, named
-from posthouse.commands import addresses, app_password, certificate, policy, second_factor
+from posthouse.commands import addresses, app_password, certificate, policy, script, second_factor
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.errors import Problem, Refused, Unreachable
 from posthouse.output import as_json, console, errors, guarded, table
@@ -23,6 +23,7 @@ app.add_typer(second_factor.app, name="second-factor")
 app.add_typer(addresses.delegate_app, name="delegate")
 app.add_typer(addresses.deleted_app, name="deleted")
 app.add_typer(policy.settings, name="settings")
+app.add_typer(script.own, name="script")
 COLUMNS = ("address", "display_name", "tenant", "roles", "suspended", "created_at")
 Address = Annotated[str, typer.Argument(help="The account's address, e.g. carol@example.org.")]
 PasswordStdin = Annotated[

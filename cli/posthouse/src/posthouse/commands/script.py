@@ -1,4 +1,4 @@
-"""posthouse tenant script: list, show, put, activate, delete; posthouse script try."""
+"""posthouse tenant script: list, show, put, activate, delete; account script: list, show, restore; posthouse script try."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +12,13 @@ from posthouse.output import as_json, console, guarded, table
 
 app = typer.Typer(no_args_is_help=True, help="Sieve scripts that run for all users of a tenant.")
 trial = typer.Typer(no_args_is_help=True, help="Sieve scripts: what they would do.")
+own = typer.Typer(no_args_is_help=True, help="A user's own Sieve scripts, and what they were before.")
+OWN_COLUMNS = ("name", "version", "active", "size_octets", "made_at", "replaced_at")
 COLUMNS = ("name", "version", "active", "size_octets", "made_at", "made_by")
 STEPS = ("line", "script", "kind", "detail")
 Tenant = Annotated[str, typer.Argument(help="The tenant's name or id.")]
+Address = Annotated[str, typer.Argument(help="The account's address or id.")]
+OwnName = Annotated[str, typer.Argument(help="The script's name.")]
 Name = Annotated[
     str, typer.Argument(help="before, after (around the users' own), or one to be included as :global.")
 ]
@@ -22,6 +26,10 @@ Name = Annotated[
 
 def _path(tenant: str, *rest: str) -> str:
     return "/v1/tenants/" + "/".join(quote(word, safe="") for word in (tenant, "scripts", *rest))
+
+
+def _own_path(account: str, *rest: str) -> str:
+    return "/v1/accounts/" + "/".join(quote(word, safe="") for word in (account, "scripts", *rest))
 
 
 def _read(path: Path) -> str:
@@ -117,6 +125,59 @@ def delete(
     """Delete all versions of a name."""
     client(data, url, token, token_file).call("DELETE", _path(tenant, name))
     as_json({"deleted": name}) if json else console.print(f"{name} deleted")
+
+
+@own.command("list")
+@guarded
+def own_listing(
+    account: Address,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """List the scripts as they are now (version 0) and as they were before."""
+    found = client(data, url, token, token_file).call("GET", _own_path(account))
+    as_json(found) if json else table(found, OWN_COLUMNS, "There are no scripts.")
+
+
+@own.command("show")
+@guarded
+def own_show(
+    account: Address,
+    name: OwnName,
+    version: Annotated[int, typer.Option(help="0: as it is now.", min=0)] = 0,
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Show the text of a script, as it is or was."""
+    found = client(data, url, token, token_file).call("GET", _own_path(account, name), version=version)
+    as_json(found) if json else console.print(
+        found["script"].rstrip(), markup=False, highlight=False, soft_wrap=True
+    )
+
+
+@own.command("restore")
+@guarded
+def own_restore(
+    account: Address,
+    name: OwnName,
+    version: Annotated[int, typer.Argument(help="Which one.", min=1)],
+    data: Data = None,
+    url: Url = None,
+    token: Token = None,
+    token_file: TokenFile = None,
+    json: Json = False,
+) -> None:
+    """Put what a script was before in its place; what it is now stays as a version."""
+    api = client(data, url, token, token_file)
+    api.call("POST", _own_path(account, name, "restore"), {"version": version})
+    said = {"name": name, "restored": version}
+    as_json(said) if json else console.print(f"{name}: version {version} restored")
 
 
 @trial.command("try")

@@ -10,7 +10,7 @@ from mailwire.script.v1 import script_pb2 as wire
 from mailwire.script.v1.script_pb2_grpc import ScriptAdminServiceStub
 
 from admin_api.adapters.queue import AWAY
-from admin_api.script_models import ScriptVersion, TrialOutcome, TrialStep
+from admin_api.script_models import AccountScript, ScriptVersion, TrialOutcome, TrialStep
 
 SECONDS = 30.0
 A = TypeVar("A")
@@ -41,6 +41,17 @@ def version(message: wire.ScriptVersion) -> ScriptVersion:
         size_octets=message.size_octets,
         made_at=message.made_at.ToDatetime(UTC),
         made_by=message.made_by,
+    )
+
+
+def of_account(message: wire.AccountScript) -> AccountScript:
+    return AccountScript(
+        name=message.name,
+        version=message.version,
+        active=message.active,
+        size_octets=message.size_octets,
+        made_at=message.made_at.ToDatetime(UTC) if message.HasField("made_at") else None,
+        replaced_at=message.replaced_at.ToDatetime(UTC) if message.HasField("replaced_at") else None,
     )
 
 

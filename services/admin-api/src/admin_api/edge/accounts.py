@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from mailwire.directory.v1 import directory_pb2 as wire
 
 from admin_api.adapters import directory
-from admin_api.edge import access, certificates, identity, second_factors
+from admin_api.edge import access, certificates, identity, scripts, second_factors
 from admin_api.edge.tenants import PageSize, PageToken
 from admin_api.models import Account, AccountChange, Alias, AliasChange, NewAccount, NewAlias, Page
 
@@ -14,6 +14,7 @@ router.include_router(access.router)
 router.include_router(identity.router)
 router.include_router(certificates.of_accounts)
 router.include_router(second_factors.router)
+router.include_router(scripts.of_accounts)
 
 
 @router.post("/v1/accounts", status_code=201, tags=["accounts"])

@@ -1,4 +1,6 @@
-"""/v1/tenants/{tenant}/scripts and /v1/sieve/dry-run: scripts that run for all of a tenant's users, and trying scripts."""
+"""/v1/tenants/{tenant}/scripts, /v1/accounts/{account}/scripts and /v1/sieve/dry-run: scripts that run for all of a tenant's
+users, what users' own were before, and trying scripts.
+"""
 
 from typing import Annotated, Any
 
@@ -11,9 +13,11 @@ from admin_api.adapters.queue import TenantNames
 from admin_api.adapters.scripts import SECONDS, answer
 from admin_api.edge.callers import actor_of
 from admin_api.script_models import (
+    AccountScript,
     ActiveVersion,
     MadeScript,
     NewScript,
+    RestoredVersion,
     ScriptContent,
     ScriptVersion,
     Trial,
@@ -21,7 +25,10 @@ from admin_api.script_models import (
 )
 
 router = APIRouter(prefix="/v1", tags=["scripts"])
+# Included before what takes the rest of an account's path for its name.
+of_accounts = APIRouter(prefix="/v1", tags=["scripts"])
 Name = Annotated[str, Path(max_length=128, description="before, after, or one to be included")]
+OwnName = Annotated[str, Path(max_length=512, description="the name that its user gave it")]
 
 
 def attach(app: FastAPI, stub: ScriptAdminServiceStub) -> None:
@@ -81,6 +88,47 @@ async def delete_script(tenant: str, name: Name, request: Request) -> None:
         tenant_id=await _id(request, tenant), name=name, actor=actor_of(request)
     )
     await answer(request.app.state.scripts.DeleteTenantScript(asked, timeout=SECONDS))
+
+
+@of_accounts.get("/accounts/{account:path}/scripts")
+async def list_account_scripts(account: str, request: Request) -> list[AccountScript]:
+    """A user's own scripts as they are now, and what they were before: ten versions of a name are kept."""
+    owner = await mailboxes.account(request.app.state.directory, account)
+    asked = wire.ListAccountScriptsRequest(tenant_id=owner.tenant_id, account_id=owner.account_id)
+    found = await answer(request.app.state.scripts.ListAccountScripts(asked, timeout=SECONDS))
+    return [scripts.of_account(each) for each in found.scripts]
+
+
+@of_accounts.get("/accounts/{account:path}/scripts/{name:path}")
+async def get_account_script(
+    account: str,
+    name: OwnName,
+    request: Request,
+    version: Annotated[int, Query(ge=0, le=2**31 - 1, description="0: as it is now")] = 0,
+) -> ScriptContent:
+    """The text of a user's script, as it is or was."""
+    owner = await mailboxes.account(request.app.state.directory, account)
+    asked = wire.GetAccountScriptRequest(
+        tenant_id=owner.tenant_id, account_id=owner.account_id, name=name, version=version
+    )
+    found = await answer(request.app.state.scripts.GetAccountScript(asked, timeout=SECONDS))
+    return ScriptContent(version=version, script=found.content.decode("utf-8", "replace"))
+
+
+@of_accounts.post("/accounts/{account:path}/scripts/{name:path}/restore", status_code=204)
+async def restore_account_script(
+    account: str, name: OwnName, chosen: RestoredVersion, request: Request
+) -> None:
+    """Put what a script was before in its place; what it is now stays as a version. One that is active stays active."""
+    owner = await mailboxes.account(request.app.state.directory, account)
+    asked = wire.RestoreAccountScriptRequest(
+        tenant_id=owner.tenant_id,
+        account_id=owner.account_id,
+        name=name,
+        version=chosen.version,
+        actor=actor_of(request),
+    )
+    await answer(request.app.state.scripts.RestoreAccountScript(asked, timeout=SECONDS))
 
 
 @router.post("/sieve/dry-run")

@@ -1,4 +1,4 @@
-"""ScriptAdminService: a tenant's scripts, and dry runs."""
+"""ScriptAdminService: a tenant's scripts, what users' own were before, and dry runs."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -27,6 +27,8 @@ S = TypeVar("S")
 Q = TypeVar("Q")
 A = TypeVar("A")
 LONGEST_NAME = 128
+# As many as a ManageSieve server may be set to allow.
+MOST_OF_ACCOUNT = 1000
 
 
 class Invalid(ValueError):
@@ -35,7 +37,7 @@ class Invalid(ValueError):
 
 CODES: tuple[tuple[type[Exception], grpc.StatusCode, str], ...] = (
     (ScriptMissing, grpc.StatusCode.NOT_FOUND, "there is no such script, or no such version of it"),
-    (TooManyScripts, grpc.StatusCode.FAILED_PRECONDITION, "the tenant has as many scripts as it may have"),
+    (TooManyScripts, grpc.StatusCode.FAILED_PRECONDITION, "there are as many scripts as there may be"),
     (ScriptError, grpc.StatusCode.INVALID_ARGUMENT, ""),
     (Invalid, grpc.StatusCode.INVALID_ARGUMENT, ""),
     (StoreUnavailable, grpc.StatusCode.UNAVAILABLE, ""),
@@ -69,6 +71,15 @@ def _name(text: str) -> str:
     if not 0 < len(text) <= LONGEST_NAME or not text.isprintable():
         raise Invalid(f"a name has 1 to {LONGEST_NAME} printable characters")
     return text
+
+
+def _account(request: Any) -> AccountRef:
+    return AccountRef(_id(request.tenant_id), _id(request.account_id))
+
+
+def _place(script: wire.AccountScript) -> tuple[str, int]:
+    """By name, what is there now first, then the newest."""
+    return script.name, -script.version if script.version else -(1 << 31)
 
 
 class Scripting(ScriptAdminServiceServicer):
@@ -139,6 +150,50 @@ class Scripting(ScriptAdminServiceServicer):
         await self._mailboxes.tenant_scripts.delete(_id(request.tenant_id), request.name)
         self._changed("tenant_script_deleted", request, 0)
         return wire.DeleteTenantScriptResponse()
+
+    @mapped
+    async def ListAccountScripts(
+        self, request: wire.ListAccountScriptsRequest, context: Context
+    ) -> wire.ListAccountScriptsResponse:
+        account, scripts = _account(request), self._mailboxes.scripts
+        answer = wire.ListAccountScriptsResponse()
+        found = [
+            wire.AccountScript(name=each.name, active=each.is_active, size_octets=each.size_octets)
+            for each in await scripts.listing(account)
+        ]
+        for old in await scripts.versions(account):
+            found.append(wire.AccountScript(name=old.name, version=old.version, size_octets=old.size_octets))
+            found[-1].made_at.FromDatetime(old.made_at)
+            found[-1].replaced_at.FromDatetime(old.replaced_at)
+        answer.scripts.extend(sorted(found, key=_place))
+        return answer
+
+    @mapped
+    async def GetAccountScript(
+        self, request: wire.GetAccountScriptRequest, context: Context
+    ) -> wire.GetAccountScriptResponse:
+        account, scripts = _account(request), self._mailboxes.scripts
+        if request.version:
+            return wire.GetAccountScriptResponse(
+                content=await scripts.version(account, request.name, request.version)
+            )
+        return wire.GetAccountScriptResponse(content=await scripts.get(account, request.name))
+
+    @mapped
+    async def RestoreAccountScript(
+        self, request: wire.RestoreAccountScriptRequest, context: Context
+    ) -> wire.RestoreAccountScriptResponse:
+        account, scripts = _account(request), self._mailboxes.scripts
+        content = await scripts.version(account, request.name, request.version)
+        await scripts.put(account, request.name, content, most=MOST_OF_ACCOUNT)
+        LOG.info(
+            "script_restored",
+            account_id=account.account_id,
+            script=request.name,
+            version=request.version,
+            actor=request.actor,
+        )
+        return wire.RestoreAccountScriptResponse()
 
     def _changed(self, event: str, request: Any, version: int) -> None:
         LOG.info(

@@ -60,6 +60,21 @@ class ScriptAdminServiceStub:
                 request_serializer=mailwire_dot_script_dot_v1_dot_script__pb2.DeleteTenantScriptRequest.SerializeToString,
                 response_deserializer=mailwire_dot_script_dot_v1_dot_script__pb2.DeleteTenantScriptResponse.FromString,
                 _registered_method=True)
+        self.ListAccountScripts = channel.unary_unary(
+                '/mailwire.script.v1.ScriptAdminService/ListAccountScripts',
+                request_serializer=mailwire_dot_script_dot_v1_dot_script__pb2.ListAccountScriptsRequest.SerializeToString,
+                response_deserializer=mailwire_dot_script_dot_v1_dot_script__pb2.ListAccountScriptsResponse.FromString,
+                _registered_method=True)
+        self.GetAccountScript = channel.unary_unary(
+                '/mailwire.script.v1.ScriptAdminService/GetAccountScript',
+                request_serializer=mailwire_dot_script_dot_v1_dot_script__pb2.GetAccountScriptRequest.SerializeToString,
+                response_deserializer=mailwire_dot_script_dot_v1_dot_script__pb2.GetAccountScriptResponse.FromString,
+                _registered_method=True)
+        self.RestoreAccountScript = channel.unary_unary(
+                '/mailwire.script.v1.ScriptAdminService/RestoreAccountScript',
+                request_serializer=mailwire_dot_script_dot_v1_dot_script__pb2.RestoreAccountScriptRequest.SerializeToString,
+                response_deserializer=mailwire_dot_script_dot_v1_dot_script__pb2.RestoreAccountScriptResponse.FromString,
+                _registered_method=True)
         self.DryRun = channel.unary_unary(
                 '/mailwire.script.v1.ScriptAdminService/DryRun',
                 request_serializer=mailwire_dot_script_dot_v1_dot_script__pb2.DryRunRequest.SerializeToString,
@@ -106,6 +121,26 @@ class ScriptAdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAccountScripts(self, request, context):
+        """A user's own scripts, and what they were before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAccountScript(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreAccountScript(self, request, context):
+        """Put what a script was before in its place; what it is now stays as a version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DryRun(self, request, context):
         """What a script, or all that run for an account, would do with a message. Nothing is done.
         """
@@ -140,6 +175,21 @@ def add_ScriptAdminServiceServicer_to_server(servicer, server):
                     servicer.DeleteTenantScript,
                     request_deserializer=mailwire_dot_script_dot_v1_dot_script__pb2.DeleteTenantScriptRequest.FromString,
                     response_serializer=mailwire_dot_script_dot_v1_dot_script__pb2.DeleteTenantScriptResponse.SerializeToString,
+            ),
+            'ListAccountScripts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccountScripts,
+                    request_deserializer=mailwire_dot_script_dot_v1_dot_script__pb2.ListAccountScriptsRequest.FromString,
+                    response_serializer=mailwire_dot_script_dot_v1_dot_script__pb2.ListAccountScriptsResponse.SerializeToString,
+            ),
+            'GetAccountScript': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAccountScript,
+                    request_deserializer=mailwire_dot_script_dot_v1_dot_script__pb2.GetAccountScriptRequest.FromString,
+                    response_serializer=mailwire_dot_script_dot_v1_dot_script__pb2.GetAccountScriptResponse.SerializeToString,
+            ),
+            'RestoreAccountScript': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreAccountScript,
+                    request_deserializer=mailwire_dot_script_dot_v1_dot_script__pb2.RestoreAccountScriptRequest.FromString,
+                    response_serializer=mailwire_dot_script_dot_v1_dot_script__pb2.RestoreAccountScriptResponse.SerializeToString,
             ),
             'DryRun': grpc.unary_unary_rpc_method_handler(
                     servicer.DryRun,
@@ -283,6 +333,87 @@ class ScriptAdminService:
             '/mailwire.script.v1.ScriptAdminService/DeleteTenantScript',
             mailwire_dot_script_dot_v1_dot_script__pb2.DeleteTenantScriptRequest.SerializeToString,
             mailwire_dot_script_dot_v1_dot_script__pb2.DeleteTenantScriptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccountScripts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.script.v1.ScriptAdminService/ListAccountScripts',
+            mailwire_dot_script_dot_v1_dot_script__pb2.ListAccountScriptsRequest.SerializeToString,
+            mailwire_dot_script_dot_v1_dot_script__pb2.ListAccountScriptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAccountScript(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.script.v1.ScriptAdminService/GetAccountScript',
+            mailwire_dot_script_dot_v1_dot_script__pb2.GetAccountScriptRequest.SerializeToString,
+            mailwire_dot_script_dot_v1_dot_script__pb2.GetAccountScriptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreAccountScript(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailwire.script.v1.ScriptAdminService/RestoreAccountScript',
+            mailwire_dot_script_dot_v1_dot_script__pb2.RestoreAccountScriptRequest.SerializeToString,
+            mailwire_dot_script_dot_v1_dot_script__pb2.RestoreAccountScriptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,11 @@ class ScriptAdminServiceStub:
     """Go back to a version, or (0) let none of this name run."""
     DeleteTenantScript: _grpc.UnaryUnaryMultiCallable[_script_pb2.DeleteTenantScriptRequest, _script_pb2.DeleteTenantScriptResponse]
     """All versions of a name."""
+    ListAccountScripts: _grpc.UnaryUnaryMultiCallable[_script_pb2.ListAccountScriptsRequest, _script_pb2.ListAccountScriptsResponse]
+    """A user's own scripts, and what they were before."""
+    GetAccountScript: _grpc.UnaryUnaryMultiCallable[_script_pb2.GetAccountScriptRequest, _script_pb2.GetAccountScriptResponse]
+    RestoreAccountScript: _grpc.UnaryUnaryMultiCallable[_script_pb2.RestoreAccountScriptRequest, _script_pb2.RestoreAccountScriptResponse]
+    """Put what a script was before in its place; what it is now stays as a version."""
     DryRun: _grpc.UnaryUnaryMultiCallable[_script_pb2.DryRunRequest, _script_pb2.DryRunResponse]
     """What a script, or all that run for an account, would do with a message. Nothing is done."""
 
@@ -61,6 +66,11 @@ class ScriptAdminServiceAsyncStub(ScriptAdminServiceStub):
     """Go back to a version, or (0) let none of this name run."""
     DeleteTenantScript: _aio.UnaryUnaryMultiCallable[_script_pb2.DeleteTenantScriptRequest, _script_pb2.DeleteTenantScriptResponse]  # type: ignore[assignment]
     """All versions of a name."""
+    ListAccountScripts: _aio.UnaryUnaryMultiCallable[_script_pb2.ListAccountScriptsRequest, _script_pb2.ListAccountScriptsResponse]  # type: ignore[assignment]
+    """A user's own scripts, and what they were before."""
+    GetAccountScript: _aio.UnaryUnaryMultiCallable[_script_pb2.GetAccountScriptRequest, _script_pb2.GetAccountScriptResponse]  # type: ignore[assignment]
+    RestoreAccountScript: _aio.UnaryUnaryMultiCallable[_script_pb2.RestoreAccountScriptRequest, _script_pb2.RestoreAccountScriptResponse]  # type: ignore[assignment]
+    """Put what a script was before in its place; what it is now stays as a version."""
     DryRun: _aio.UnaryUnaryMultiCallable[_script_pb2.DryRunRequest, _script_pb2.DryRunResponse]  # type: ignore[assignment]
     """What a script, or all that run for an account, would do with a message. Nothing is done."""
 
@@ -106,6 +116,29 @@ class ScriptAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_script_pb2.DeleteTenantScriptResponse, _abc.Awaitable[_script_pb2.DeleteTenantScriptResponse]]:
         """All versions of a name."""
+
+    @_abc_1.abstractmethod
+    def ListAccountScripts(
+        self,
+        request: _script_pb2.ListAccountScriptsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_script_pb2.ListAccountScriptsResponse, _abc.Awaitable[_script_pb2.ListAccountScriptsResponse]]:
+        """A user's own scripts, and what they were before."""
+
+    @_abc_1.abstractmethod
+    def GetAccountScript(
+        self,
+        request: _script_pb2.GetAccountScriptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_script_pb2.GetAccountScriptResponse, _abc.Awaitable[_script_pb2.GetAccountScriptResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def RestoreAccountScript(
+        self,
+        request: _script_pb2.RestoreAccountScriptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_script_pb2.RestoreAccountScriptResponse, _abc.Awaitable[_script_pb2.RestoreAccountScriptResponse]]:
+        """Put what a script was before in its place; what it is now stays as a version."""
 
     @_abc_1.abstractmethod
     def DryRun(
