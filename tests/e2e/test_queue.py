@@ -105,8 +105,9 @@ def test_what_waits_is_listed_shown_held_and_sent(desk: Desk) -> None:
     assert "mx.one.test" in shown.stdout
     assert "451 4.2.1" in " ".join(shown.stdout.split())
 
-    held = desk.json("hold", "--domain", "one.test", "--reason", "a question")
+    held = desk.json("hold", "--domain", "one.test", "--reason", "a question", "--for", "2h")
     assert (held["status"], held["changed"]) == ("done", 1)
+    assert "held until" in desk.command("show", queue_id).stdout
     assert [each["hold_reason"] for each in desk.json("list", "--status", "held")] == ["a question"]
     desk.answer("250 ok")
     assert desk.command("release", queue_id).stdout.strip() == "1 released"

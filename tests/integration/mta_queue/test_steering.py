@@ -10,6 +10,7 @@ from uuid import uuid4
 import asyncpg
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from mailproto.smtp.reply import Reply
 from mailwire.queue.v1 import queue_pb2 as wire
 from mailwire.queue.v1.queue_pb2_grpc import QueueAdminServiceStub, add_QueueAdminServiceServicer_to_server
@@ -240,6 +241,36 @@ async def test_hold_release_retry(desk: Desk) -> None:
     await desk.change(wire.Change(retry=wire.Retry()), queue_ids=[other.envelope.queue_id])
     waits = await desk.item(other)
     assert waits.next_attempt_at.ToDatetime(UTC) <= datetime.now(UTC)
+
+
+async def test_a_hold_ends_by_itself_where_it_was_to(desk: Desk) -> None:
+    soon, later = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC) + timedelta(hours=2)
+    until, longer = Timestamp(), Timestamp()
+    until.FromDatetime(soon)
+    longer.FromDatetime(later)
+    short, long, endless = [await desk.put("a@y.test") for _ in range(3)]
+
+    async def hold(spooled: SpooledLetter, **values: Timestamp) -> None:
+        order = wire.Change(hold=wire.Hold(reason="a look", **values))
+        assert (await desk.change(order, queue_ids=[spooled.envelope.queue_id])).changed == 1
+
+    await hold(short, until=until)
+    await hold(long, until=until)
+    # Another order, another end.
+    await hold(long, until=longer)
+    await hold(endless)
+    assert (await desk.item(short)).held_until.ToDatetime(UTC) == soon
+    assert await desk.queue.end_holds(10, soon - timedelta(seconds=1)) == 0
+    assert await desk.queue.end_holds(10, soon) == 1
+    freed = await desk.item(short)
+    assert (freed.status, freed.hold_reason) == (wire.ITEM_STATUS_WAITING, "")
+    assert not freed.HasField("held_until")
+    for spooled in (long, endless):
+        assert (await desk.item(spooled)).status == wire.ITEM_STATUS_HELD
+    taken = await lease_due(desk.pool, soon + timedelta(seconds=1))
+    assert short.envelope.queue_id in [each.letter.envelope.queue_id for each in taken]
+    await desk.change(wire.Change(release=wire.Release()), queue_ids=[long.envelope.queue_id])
+    assert await desk.queue.end_holds(10, later + timedelta(days=1)) == 0
 
 
 async def test_whoever_takes_knows_of_the_last_order(desk: Desk) -> None:

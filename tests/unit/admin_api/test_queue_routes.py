@@ -10,6 +10,7 @@ import pytest
 from admin_api.adapters.queue import stamp
 from admin_api.app import build
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from mailwire.directory.v1 import directory_pb2 as directory_wire
 from mailwire.queue.v1 import queue_pb2 as wire
 
@@ -126,6 +127,10 @@ async def test_a_filter_goes_through_whole(door: Door) -> None:
     ("body", "change"),
     [
         ({"action": "hold", "reason": "why"}, wire.Change(hold=wire.Hold(reason="why"))),
+        (
+            {"action": "hold", "expires_at": "2026-11-22T00:00:00Z"},
+            wire.Change(hold=wire.Hold(until=Timestamp(seconds=1_795_305_600))),
+        ),
         ({"action": "release"}, wire.Change(release=wire.Release())),
         ({"action": "retry"}, wire.Change(retry=wire.Retry())),
         ({"action": "bounce", "silent": True}, wire.Change(bounce=wire.Bounce(silent=True))),

@@ -26,7 +26,7 @@ from mta_queue.core.route import Route, RouteInvalid, parse_route
 TEXT = st.text(max_size=20)
 INSTANT = st.datetimes(timezones=st.just(UTC))
 CHANGES: st.SearchStrategy[Change] = st.one_of(
-    st.builds(Hold, TEXT),
+    st.builds(Hold, TEXT, st.none() | INSTANT),
     st.just(Release()),
     st.just(Retry()),
     st.builds(Bounce, TEXT, st.sampled_from(Notice)),

@@ -49,6 +49,9 @@ class Item(BaseModel):
     last_reply: str
     last_host: str
     hold_reason: str
+    held_until: Annotated[
+        datetime | None, Field(description="a hold that ends by itself; null: when it is released")
+    ]
     release_at: Annotated[
         datetime | None, Field(description="the sender wants no delivery before; a release sends it at once")
     ]
@@ -126,7 +129,9 @@ class NewChange(Wire):
             max_length=300,
         ),
     ] = ""
-    expires_at: Annotated[AwareDatetime | None, Field(description="expire: the new moment")] = None
+    expires_at: Annotated[
+        AwareDatetime | None, Field(description="expire: the new moment; hold: when it ends by itself")
+    ] = None
 
 
 class Job(BaseModel):

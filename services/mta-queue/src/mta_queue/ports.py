@@ -177,6 +177,9 @@ class Queue(Protocol):
     async def warned(self, tenant_id: str, item_id: int) -> None:
         """The sender has been told, or need not be."""
 
+    async def end_holds(self, limit: int, now: datetime) -> int:
+        """Items that were held until now: attempts go on. Returns how many."""
+
     async def give_up_overdue(self, limit: int, expired_before: datetime) -> int:
         """Items that had no turn before their end: failed, with their notices due. Returns how many."""
 

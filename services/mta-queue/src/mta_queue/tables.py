@@ -78,6 +78,8 @@ queue_item = Table(
     # The last reply to each recipient, in the order of recipients.
     Column("replies", ARRAY(Text), nullable=False, server_default="{}"),
     Column("hold_reason", Text, nullable=False, server_default=""),
+    # Goes on by itself then; NULL: when somebody releases it.
+    Column("held_until", DateTime(timezone=True)),
     Column("tried_at", DateTime(timezone=True)),
     # Where the operator sends it instead of to the domain's MX (core.route); "" for the MX.
     Column("route", Text, nullable=False, server_default=""),
@@ -116,6 +118,11 @@ queue_item = Table(
         postgresql_where=text("status = 'waiting'"),
     ),
     Index("queue_item_expiry", "expires_at", postgresql_where=text("status = 'waiting'")),
+    Index(
+        "queue_item_hold",
+        "held_until",
+        postgresql_where=text("status = 'held' AND held_until IS NOT NULL"),
+    ),
     Index("queue_item_leased", "domain", postgresql_where=text("lease_until IS NOT NULL")),
 )
 

@@ -107,6 +107,7 @@ def show(
             "next_attempt_at",
             "expires_at",
             "hold_reason",
+            "held_until",
             "release_at",
             "priority",
             "route",

@@ -70,11 +70,13 @@ def hold(
     wanted: Wanted,
     ids: Ids = None,
     reason: Reason = "",
+    lasting: Annotated[str, typer.Option("--for", help="It goes on by itself after so long, e.g. 2h.")] = "",
     everything: Everything = False,
     wait: Wait = True,
 ) -> None:
     """No attempts until it is released; what is held does not expire."""
-    change(api, as_json, wanted, ids, everything, wait, "hold", reason=reason)
+    end = {"expires_at": ahead(lasting)} if lasting else {}
+    change(api, as_json, wanted, ids, everything, wait, "hold", reason=reason, **end)
 
 
 @filtered

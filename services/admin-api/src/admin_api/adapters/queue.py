@@ -139,7 +139,7 @@ def change(new: models.NewChange) -> wire.Change:
     """One change of what the request says."""
     match new.action:
         case "hold":
-            return wire.Change(hold=wire.Hold(reason=new.reason))
+            return wire.Change(hold=wire.Hold(reason=new.reason, until=stamp(new.expires_at)))
         case "release":
             return wire.Change(release=wire.Release())
         case "retry":
@@ -184,6 +184,7 @@ def item(message: wire.Item, names: dict[str, str]) -> models.Item:
         last_reply=message.last_reply,
         last_host=message.last_host,
         hold_reason=message.hold_reason,
+        held_until=message.held_until.ToDatetime(UTC) if message.HasField("held_until") else None,
         release_at=message.release_at.ToDatetime(UTC) if message.HasField("release_at") else None,
         priority=message.priority,
         route=message.route,

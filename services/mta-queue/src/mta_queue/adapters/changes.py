@@ -194,15 +194,21 @@ class Changes:
 async def _apply(connection: Connection, change: Change, ids: list[int]) -> tuple[int, list[Due]]:
     """How many were changed, and which notices are due for it."""
     match change:
-        case Hold(reason):
+        case Hold(reason, until):
             return await _update(
-                connection, "status = 'held', hold_reason = $2", "status = 'waiting'", ids, reason
+                connection,
+                "status = 'held', hold_reason = $2, held_until = $3::timestamptz",
+                # What is held already gets another end, where that is asked for.
+                "(status = 'waiting' OR held_until IS DISTINCT FROM $3::timestamptz)",
+                ids,
+                reason,
+                until,
             )
         case Release():
             return await _update(
                 connection,
                 # Two steps for what is both: who ends a hold does not mean that it is to go early.
-                "status = 'waiting', hold_reason = '',"
+                "status = 'waiting', hold_reason = '', held_until = NULL,"
                 " next_attempt_at = CASE WHEN status = 'held' THEN greatest(release_at, now()) ELSE now() END,"
                 " release_at = CASE WHEN status = 'held' AND release_at > now() THEN release_at END",
                 "(status = 'held' OR release_at > now())",
@@ -232,7 +238,7 @@ async def _apply(connection: Connection, change: Change, ids: list[int]) -> tupl
 
 
 async def _update(
-    connection: Connection, assignments: str, condition: str, ids: list[int], *values: str | datetime
+    connection: Connection, assignments: str, condition: str, ids: list[int], *values: str | datetime | None
 ) -> tuple[int, list[Due]]:
     words = ("UPDATE queue_item SET", assignments, "WHERE item_id = ANY($1::bigint[]) AND", condition)
     done = await connection.execute(" ".join(words), ids, *values)

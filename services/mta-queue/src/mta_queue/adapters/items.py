@@ -22,7 +22,7 @@ ITEM = " ".join(
         "SELECT item_id, tenant_id, queue_id, domain, CASE WHEN",
         SENDING,
         "THEN 'sending' ELSE status END AS status, reverse_path, recipients, replies, attempts, created_at, tried_at,",
-        "next_attempt_at, expires_at, last_reply, last_host, hold_reason, route, release_at, priority FROM queue_item WHERE",
+        "next_attempt_at, expires_at, last_reply, last_host, hold_reason, held_until, route, release_at, priority FROM queue_item WHERE",
     )
 )
 KEYS = {
@@ -154,6 +154,7 @@ def _item(row: asyncpg.Record) -> ItemRecord:
         last_reply=row["last_reply"],
         last_host=row["last_host"],
         hold_reason=row["hold_reason"],
+        held_until=row["held_until"],
         route=row["route"],
         release_at=row["release_at"],
         priority=row["priority"],

@@ -219,6 +219,18 @@ class SqlQueue:
                 item_id,
             )
 
+    async def end_holds(self, limit: int, now: datetime) -> int:
+        async with transaction(self._pool, OPERATOR) as connection:
+            done = await connection.execute(
+                """UPDATE queue_item SET status = 'waiting', hold_reason = '', held_until = NULL,
+                          next_attempt_at = greatest(release_at, $2::timestamptz)
+                   WHERE item_id IN (SELECT item_id FROM queue_item WHERE status = 'held' AND held_until <= $2
+                                     ORDER BY held_until LIMIT $1 FOR UPDATE SKIP LOCKED)""",
+                limit,
+                now,
+            )
+        return int(done.rpartition(" ")[2])
+
     async def give_up_overdue(self, limit: int, expired_before: datetime) -> int:
         async with transaction(self._pool, OPERATOR) as connection:
             return int(await connection.fetchval(OVERDUE, expired_before, limit, EXPIRED, NEVER_TRIED))

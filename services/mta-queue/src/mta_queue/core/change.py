@@ -17,9 +17,10 @@ class Notice(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """No attempts until it is released; a held item does not expire."""
+    """No attempts until it is released, or until that moment; a held item does not expire."""
 
     reason: str
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def action_of(change: Change) -> str:
 def reason_of(change: Change) -> str:
     """Why, where it says so."""
     match change:
-        case Hold(reason) | Bounce(reason) | Delete(reason):
+        case Hold(reason, _) | Bounce(reason) | Delete(reason):
             return reason
         case Release() | Retry() | Reroute() | Expire():
             return ""
@@ -91,7 +92,11 @@ def to_json(change: Change) -> dict[str, Any]:
     """With its name in `action`."""
     values: dict[str, Any] = {"action": action_of(change)}
     match change:
-        case Hold(reason) | Delete(reason):
+        case Hold(reason, until):
+            values["reason"] = reason
+            if until is not None:
+                values["until"] = until.isoformat()
+        case Delete(reason):
             values["reason"] = reason
         case Bounce(reason, notice):
             values |= {"reason": reason, "notice": notice.value}
@@ -110,7 +115,8 @@ def from_json(values: dict[str, Any]) -> Change:
     """The reverse of to_json. Raises ValueError."""
     match values:
         case {"action": "hold", "reason": str(reason)}:
-            return Hold(reason)
+            until = values.get("until")
+            return Hold(reason, datetime.fromisoformat(until) if until else None)
         case {"action": "release"}:
             return Release()
         case {"action": "retry"}:

@@ -40,6 +40,8 @@ class ItemRecord:
     last_reply: str
     last_host: str
     hold_reason: str
+    # When it goes on by itself; None: when it is released, or it is not held.
+    held_until: datetime | None
     route: str
     # Not before; None where there is no such wish, or the operator has released it.
     release_at: datetime | None

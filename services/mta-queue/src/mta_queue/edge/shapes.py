@@ -74,7 +74,8 @@ def change(message: wire.Change) -> Change:
     """Raises FilterInvalid, RouteInvalid."""
     match message.WhichOneof("change"):
         case "hold":
-            return changes.Hold(text("reason", message.hold.reason))
+            until = instant(message.hold.until) if message.hold.HasField("until") else None
+            return changes.Hold(text("reason", message.hold.reason), until)
         case "release":
             return changes.Release()
         case "retry":
@@ -130,6 +131,7 @@ def item(record: ItemRecord) -> wire.Item:
         last_reply=record.last_reply,
         last_host=record.last_host,
         hold_reason=record.hold_reason,
+        held_until=stamp(record.held_until),
         release_at=stamp(record.release_at),
         priority=record.priority,
         route=record.route,

@@ -50,6 +50,9 @@ class Upkeep:
 
     async def once(self, now: datetime) -> None:
         """Raises DatabaseUnavailable."""
+        ended = await self._all(lambda: self._queue.end_holds(BATCH, now))
+        if ended:
+            LOG.info("holds_ended", items=ended)
         given_up = await self._all(lambda: self._queue.give_up_overdue(BATCH, now - GRACE))
         if given_up:
             LOG.info("overdue_given_up", items=given_up)

@@ -192,6 +192,7 @@ class Item(_message.Message):
     ROUTE_FIELD_NUMBER: _builtins.int
     RELEASE_AT_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    HELD_UNTIL_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     queue_id: _builtins.str
     domain: _builtins.str
@@ -221,6 +222,10 @@ class Item(_message.Message):
     def release_at(self) -> _timestamp_pb2.Timestamp:
         """The sender wants no delivery before (RFC 4865); Release sends it at once. Unset where there is none."""
 
+    @_builtins.property
+    def held_until(self) -> _timestamp_pb2.Timestamp:
+        """What is held goes on by itself then; unset: when somebody releases it."""
+
     def __init__(
         self,
         *,
@@ -241,10 +246,11 @@ class Item(_message.Message):
         route: _builtins.str = ...,
         release_at: _timestamp_pb2.Timestamp | None = ...,
         priority: _builtins.int = ...,
+        held_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["entered_at", b"entered_at", "expires_at", b"expires_at", "next_attempt_at", b"next_attempt_at", "release_at", b"release_at", "tried_at", b"tried_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entered_at", b"entered_at", "expires_at", b"expires_at", "held_until", b"held_until", "next_attempt_at", b"next_attempt_at", "release_at", b"release_at", "tried_at", b"tried_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "domain", b"domain", "entered_at", b"entered_at", "expires_at", b"expires_at", "hold_reason", b"hold_reason", "last_host", b"last_host", "last_reply", b"last_reply", "next_attempt_at", b"next_attempt_at", "priority", b"priority", "queue_id", b"queue_id", "recipients", b"recipients", "release_at", b"release_at", "reverse_path", b"reverse_path", "route", b"route", "status", b"status", "tenant_id", b"tenant_id", "tried_at", b"tried_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "domain", b"domain", "entered_at", b"entered_at", "expires_at", b"expires_at", "held_until", b"held_until", "hold_reason", b"hold_reason", "last_host", b"last_host", "last_reply", b"last_reply", "next_attempt_at", b"next_attempt_at", "priority", b"priority", "queue_id", b"queue_id", "recipients", b"recipients", "release_at", b"release_at", "reverse_path", b"reverse_path", "route", b"route", "status", b"status", "tenant_id", b"tenant_id", "tried_at", b"tried_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -459,15 +465,21 @@ class Hold(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """It goes on by itself then; unset: when somebody releases it."""
+
     def __init__(
         self,
         *,
         reason: _builtins.str = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
