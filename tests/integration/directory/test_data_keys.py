@@ -150,7 +150,8 @@ async def test_other_tenants_and_strangers_have_no_part_in_it(vault: House) -> N
     await choose(vault, True)
     await key(vault)
     other = await vault.order.GetTenant(directory.GetTenantRequest(tenant=vault.other))
-    assert (await key(vault, 1, other.tenant.tenant_id)).state == wire.DATA_KEY_STATE_GONE
+    not_its_own = await key(vault, 1, other.tenant.tenant_id)
+    assert (not_its_own.state, not_its_own.secret) == (wire.DATA_KEY_STATE_UNKNOWN, b"")
     assert (await key(vault, 0, "11111111-1111-1111-1111-111111111111")).state == wire.DATA_KEY_STATE_GONE
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await key(vault, 0, "no id")
@@ -244,3 +245,11 @@ async def test_a_tenant_that_is_removed_takes_its_keys_along(vault: House) -> No
     assert (await key(vault, 0, other.tenant.tenant_id)).state == wire.DATA_KEY_STATE_HELD
     await vault.order.DeleteTenant(directory.DeleteTenantRequest(tenant=vault.other))
     assert (await key(vault, 1, other.tenant.tenant_id)).state == wire.DATA_KEY_STATE_GONE
+
+
+async def test_a_key_that_was_never_there_is_not_said_to_be_deleted(vault: House) -> None:
+    """As where the directory was set back to a backup from before a rotation: what it encrypted is not to be thrown away."""
+    await choose(vault, True)
+    made = await key(vault)
+    assert (await key(vault, made.version + 1)).state == wire.DATA_KEY_STATE_UNKNOWN
+    assert (await key(vault, made.version)).state == wire.DATA_KEY_STATE_HELD

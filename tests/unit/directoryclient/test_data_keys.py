@@ -226,3 +226,16 @@ async def test_plaintext_in_memory_is_forgotten_when_keys_may_be_others() -> Non
     # What cannot be read may have been that.
     tell("", b"\xff\xff")
     assert forgotten == ["all", "all"]
+
+
+async def test_a_key_of_which_the_directory_knows_nothing_is_waited_for_and_nothing_is_taken_for_shredded() -> (
+    None
+):
+    setting = Setting()
+    setting.stub.answers[7] = wire.GetDataKeyResponse(state=wire.DATA_KEY_STATE_UNKNOWN)
+    for _ in range(2):
+        with pytest.raises(KeysUnavailable):
+            await setting.keys.of("t", 7)
+    assert setting.stub.asked == [7, 7]
+    setting.stub.hold(7)
+    assert await setting.keys.of("t", 7) == DataKey(7, SECRET)

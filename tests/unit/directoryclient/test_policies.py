@@ -61,7 +61,13 @@ async def test_what_is_remembered_can_be_had_without_asking_and_goes_as_the_rest
     assert setting.policies.remembered_of_account("a") is None
     chosen = await setting.policies.of_account("a")
     assert setting.policies.remembered_of_account("a") == chosen
+    # Another's change is none of it.
     setting.tell(directory.DirectoryChanged(tenant_id="t", account_id="b"))
+    assert setting.policies.remembered_of_account("a") == chosen
+    setting.tell(directory.DirectoryChanged(tenant_id="t", account_id="a"))
+    assert setting.policies.remembered_of_account("a") is None
+    await setting.policies.of_account("a")
+    setting.tell(directory.DirectoryChanged(tenant_id="t"))
     assert setting.policies.remembered_of_account("a") is None
     await setting.policies.of_account("a")
     setting.hears = False

@@ -105,7 +105,7 @@ class TenantKeys:
         return answer.key
 
     async def of(self, tenant_id: str, version: int) -> DataKey:
-        """The key of what is stored. Raises BlobShredded where it was deleted, KeysUnavailable."""
+        """The key of what is stored. Raises BlobShredded where it was deleted, or its tenant was, KeysUnavailable."""
         answer = await self._answer((tenant_id, version))
         if answer.key is None:
             raise BlobShredded("the key that it was encrypted with was deleted")
@@ -173,6 +173,8 @@ class TenantKeys:
             if error.code() is grpc.StatusCode.UNIMPLEMENTED and version == CURRENT:
                 return _Answer(None, False, asked_at)
             raise
+        if answer.state == wire.DATA_KEY_STATE_UNKNOWN:
+            raise KeysUnavailable(f"the directory knows no key {version} of this tenant: an older backup?")
         if answer.state == wire.DATA_KEY_STATE_HELD:
             return _Answer(DataKey(answer.version, answer.secret), False, asked_at)
         return _Answer(None, answer.state != wire.DATA_KEY_STATE_PLAIN, asked_at)

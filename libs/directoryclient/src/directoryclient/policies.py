@@ -101,9 +101,13 @@ class _Kept(Generic[C]):
         # Counts the changes heard: an answer that was under way while one came is not kept.
         self._changes = 0
 
-    def forget(self) -> None:
+    def forget(self, name: str = "") -> None:
+        """This one's, or all."""
         self._changes += 1
-        self._kept.clear()
+        if name:
+            self._kept.pop(name, None)
+        else:
+            self._kept.clear()
 
     def remembered(self, name: str) -> C | None:
         if not self._hears_changes():
@@ -150,7 +154,7 @@ class TenantPolicies:
         except DecodeError:
             change = directory_pb2.DirectoryChanged()
         if change.account_id:
-            self._accounts.forget()
+            self._accounts.forget(change.account_id)
         elif not change.addresses and not change.domains:
             self._tenants.forget()
             self._accounts.forget()

@@ -14,4 +14,8 @@ DATA_KEYS_UNOPENED = Counter(
     "directory_data_keys_unopened_total",
     "Data keys of tenants that were asked for and that the key provider does not unwrap",
 )
+DATA_KEYS_UNKNOWN = Counter(
+    "directory_data_keys_unknown_total",
+    "Data keys that were asked for, of tenants that are there, and of which nothing is known: an older backup, perhaps",
+)
 RESOLUTIONS = Counter("directory_resolutions_total", "Recipients resolved", ["disposition"])

@@ -58,6 +58,10 @@ class DataKeyQuestions(DirectoryDataKeyServiceServicer):
         record: DataKeyRecord | None
         if request.version:
             record = await self._keys.get(request.tenant_id, request.version)
+            if record is None and await self._is_there(request.tenant_id):
+                metrics.DATA_KEYS_UNKNOWN.inc()
+                LOG.error("data_key_unknown", tenant_id=request.tenant_id, version=request.version)
+                return wire.GetDataKeyResponse(state=wire.DATA_KEY_STATE_UNKNOWN)
         else:
             try:
                 encrypts, record = await self._keys.current(request.tenant_id)
@@ -82,6 +86,13 @@ class DataKeyQuestions(DirectoryDataKeyServiceServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the key cannot be unwrapped")
             raise
         return wire.GetDataKeyResponse(state=wire.DATA_KEY_STATE_HELD, version=record.version, secret=secret)
+
+    async def _is_there(self, tenant_id: str) -> bool:
+        try:
+            await self._keys.current(tenant_id)
+        except Missing:
+            return False
+        return True
 
 
 class KeyOrders(DirectoryKeyServiceServicer):

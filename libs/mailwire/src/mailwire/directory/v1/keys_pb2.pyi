@@ -31,7 +31,11 @@ class _DataKeyStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataKeyS
     """This tenant's bodies are not encrypted (only for version 0)."""
     DATA_KEY_STATE_HELD: _DataKeyState.ValueType  # 2
     DATA_KEY_STATE_GONE: _DataKeyState.ValueType  # 3
-    """Deleted, or never there."""
+    """Deleted, or there is no such tenant."""
+    DATA_KEY_STATE_UNKNOWN: _DataKeyState.ValueType  # 4
+    """The tenant is there, and never had a key of this number, as far as is known: perhaps the directory was set back to an
+    older backup. What it encrypted is not to be thrown away. (A version before takes it for GONE.)
+    """
 
 class DataKeyState(_DataKeyState, metaclass=_DataKeyStateEnumTypeWrapper): ...
 
@@ -40,7 +44,11 @@ DATA_KEY_STATE_PLAIN: DataKeyState.ValueType  # 1
 """This tenant's bodies are not encrypted (only for version 0)."""
 DATA_KEY_STATE_HELD: DataKeyState.ValueType  # 2
 DATA_KEY_STATE_GONE: DataKeyState.ValueType  # 3
-"""Deleted, or never there."""
+"""Deleted, or there is no such tenant."""
+DATA_KEY_STATE_UNKNOWN: DataKeyState.ValueType  # 4
+"""The tenant is there, and never had a key of this number, as far as is known: perhaps the directory was set back to an
+older backup. What it encrypted is not to be thrown away. (A version before takes it for GONE.)
+"""
 Global___DataKeyState: _TypeAlias = DataKeyState  # noqa: Y015
 
 @_typing.final
