@@ -2,6 +2,7 @@
 
 import contextlib
 import imaplib
+import json
 import poplib
 import smtplib
 import socket
@@ -11,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.test_logins import DOORS, LATER, WRONG, unchecked
+from tests.e2e.test_logins import DOORS, LATER, WRONG, command, unchecked
 from tests.support.managesieve import ManageSieve
 from tests.support.platform import Account, Platform
 
@@ -68,37 +69,61 @@ def test_what_is_taken_back_is_gone_at_every_door_at_once(platform: Platform) ->
             assert said == "in", (door, said)
 
 
-def opened(platform: Platform, person: Account) -> dict[str, socket.socket]:
+def opened(platform: Platform, address: str, password: str) -> dict[str, socket.socket]:
     """A session at each door, logged in, as the octets that follow come."""
     ports = platform.ports
     imap = imaplib.IMAP4_SSL("127.0.0.1", ports.imaps, ssl_context=unchecked())
-    imap.login(person.address, person.password)
+    imap.login(address, password)
     imap.select("INBOX")
     imap.send(b"i IDLE\r\n")
     assert imap.readline().startswith(b"+")
     pop3 = poplib.POP3_SSL("127.0.0.1", ports.pop3s, context=unchecked())
-    pop3.user(person.address)
-    pop3.pass_(person.password)
+    pop3.user(address)
+    pop3.pass_(password)
     smtp = smtplib.SMTP_SSL("127.0.0.1", ports.submissions, context=unchecked())
-    smtp.login(person.address, person.password)
-    smtp.mail(person.address)
-    sieve = ManageSieve(ports.managesieve, person.address, person.password)
+    smtp.login(address, password)
+    smtp.mail(address)
+    sieve = ManageSieve(ports.managesieve, address, password)
     assert smtp.sock is not None
     return {"imap": imap.sock, "pop3": pop3.sock, "smtp": smtp.sock, "sieve": sieve._socket}
 
 
-def test_sessions_of_an_account_that_is_suspended_end(platform: Platform) -> None:
-    person, other = platform.create_account("thrown-out"), platform.create_account("stays-in")
-    sessions, others = opened(platform, person), opened(platform, other)
-    platform.choose(f"accounts/{person.address}", suspended=True)
+def assert_ended(sessions: dict[str, socket.socket]) -> None:
     for session in sessions.values():
         session.settimeout(20)
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             while session.recv(4096):
                 continue
         session.close()
-    for door, session in others.items():
+
+
+def assert_open(sessions: dict[str, socket.socket]) -> None:
+    for door, session in sessions.items():
         session.settimeout(0.01)
         with pytest.raises(TimeoutError):
             assert session.recv(1), (door, "it ended too")
         session.close()
+
+
+def test_sessions_of_an_account_that_is_suspended_end(platform: Platform) -> None:
+    person, other = platform.create_account("thrown-out"), platform.create_account("stays-in")
+    sessions = opened(platform, person.address, person.password)
+    others = opened(platform, other.address, other.password)
+    platform.choose(f"accounts/{person.address}", suspended=True)
+    assert_ended(sessions)
+    assert_open(others)
+
+
+def test_sessions_of_an_app_password_that_is_taken_away_end(platform: Platform) -> None:
+    person = platform.create_account("lost-a-telephone")
+    made = json.loads(
+        command(platform, "account", "app-password", "create", person.address, "telephone", "--json")
+    )
+    lost = opened(platform, person.address, made["password"])
+    # One session a maildrop.
+    lost["pop3"].sendall(b"QUIT\r\n")
+    assert_ended({"pop3": lost.pop("pop3")})
+    others = opened(platform, person.address, person.password)
+    command(platform, "account", "app-password", "delete", person.address, made["app_password_id"])
+    assert_ended(lost)
+    assert_open(others)

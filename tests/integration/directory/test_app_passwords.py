@@ -186,12 +186,14 @@ async def test_a_hash_made_with_less_is_made_anew_at_login(house: House, engines
         return str(verifier)
 
     try:
-        weak = await stored()
+        weak, before = await stored(), await house.log_in(address)
         async with opened(engines, [], passes=2) as stronger:
             assert not (await stronger.log_in(address, "wrong password")).granted
             assert await stored() == weak
             assert (await stronger.log_in(address)).granted
             strong = await stored()
+            # It is the same password, and whoever came in with it may stay.
+            assert (await stronger.log_in(address)).credential == before.credential
             assert ",t=2," in strong
             assert (await stronger.log_in(address)).granted
         assert (await house.log_in(address)).granted

@@ -113,6 +113,9 @@ async def test_an_accounts_own_certificate_lets_it_in_until_it_ends(
         answer = await show(house, der, login)
         assert (answer.verdict, answer.identity.address) == (GRANTED, house.at("alice"))
         assert answer.remember_seconds == 30 * 86_400
+        guest = wire.Guest(account_id=answer.identity.account_id, credential=answer.credential)
+    barred = wire.FindBarredRequest(guests=[guest])
+    assert not (await house.ask.FindBarred(barred)).guests
     assert (await show(house, der, house.at("bob"))).verdict == DENIED
     assert (await show(house, authority.make(), house.at("alice"))).verdict == DENIED
     await house.certificates.DeleteClientCertificate(
@@ -120,6 +123,7 @@ async def test_an_accounts_own_certificate_lets_it_in_until_it_ends(
             account=house.at("alice"), fingerprint=made.fingerprint.upper()
         )
     )
+    assert list((await house.ask.FindBarred(barred)).guests) == [guest]
     assert (await show(house, der, house.at("alice"))).verdict == DENIED
     await add(house, house.at("alice"), der)
     house.clock.advance(30 * 86_400)

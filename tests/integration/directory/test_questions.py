@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+from mailwire.directory.v1 import access_pb2 as access
 from mailwire.directory.v1 import directory_pb2 as wire
 
 from tests.support.engines import Engines
@@ -202,8 +203,10 @@ async def test_who_may_not_be_in_any_more(house: House) -> None:
     ids["nobody"] = "6f9619ff-8b86-4011-b42d-00cf4fc964ff"
 
     async def barred() -> list[str]:
-        answer = await house.ask.FindBarred(wire.FindBarredRequest(account_ids=ids.values()))
-        return [name for name, account_id in ids.items() if account_id in answer.account_ids]
+        guests = [wire.Guest(account_id=each) for each in ids.values()]
+        answer = await house.ask.FindBarred(wire.FindBarredRequest(guests=guests))
+        found = {each.account_id for each in answer.guests}
+        return [name for name, account_id in ids.items() if account_id in found]
 
     assert await barred() == ["nobody"]
     order = house.order
@@ -217,7 +220,56 @@ async def test_who_may_not_be_in_any_more(house: House) -> None:
     assert await barred() == ["bob", "nobody"]
     await order.UpdateTenant(wire.UpdateTenantRequest(tenant=house.tenant, suspended=True))
     assert await barred() == ["alice", "bob", "carol", "nobody"]
-    for wrong in (["x"], [ids["alice"]] * 1001):
+    alice = ids["alice"]
+    for wrong in (
+        [("x", "")],
+        [(alice, "")] * 1001,
+        [(alice, "app:x")],
+        [(alice, "password:yesterday")],
+        [(alice, "password:2026-11-21T08:00:00")],
+        [(alice, "certificate:x")],
+        [(alice, "key:x")],
+        [(alice, "x")],
+    ):
+        guests = [wire.Guest(account_id=each, credential=credential) for each, credential in wrong]
         with pytest.raises(grpc.aio.AioRpcError) as error:
-            await house.ask.FindBarred(wire.FindBarredRequest(account_ids=wrong))
+            await house.ask.FindBarred(wire.FindBarredRequest(guests=guests))
         assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_who_came_with_what_was_changed_or_taken_away_may_not_be_in_any_more(house: House) -> None:
+    alice = await house.account(house.at("alice"))
+    app = await house.access.CreateAppPassword(
+        access.CreateAppPasswordRequest(account=alice.account_id, name="phone")
+    )
+    credentials = {
+        "password": (await house.log_in(house.at("alice"))).credential,
+        "again": (await house.log_in(house.at("alice"), client_address="192.0.2.2")).credential,
+        "phone": (await house.log_in(house.at("alice"), app.password)).credential,
+        "unknown": "",
+        "certificate": "certificate:" + "0" * 64,
+    }
+    assert credentials["password"] == credentials["again"]
+    assert (await house.log_in(house.at("alice"), "wrong")).credential == ""
+
+    async def barred() -> list[str]:
+        guests = [wire.Guest(account_id=alice.account_id, credential=each) for each in credentials.values()]
+        answer = await house.ask.FindBarred(wire.FindBarredRequest(guests=guests))
+        return [
+            name for name, each in credentials.items() if each in {one.credential for one in answer.guests}
+        ]
+
+    assert await barred() == ["certificate"]
+    await house.access.DeleteAppPassword(
+        access.DeleteAppPasswordRequest(
+            account=alice.account_id, app_password_id=app.app_password.app_password_id
+        )
+    )
+    assert await barred() == ["phone", "certificate"]
+    # Another name is no reason.
+    await house.order.UpdateAccount(wire.UpdateAccountRequest(account=alice.account_id, display_name="A"))
+    assert await barred() == ["phone", "certificate"]
+    await house.order.UpdateAccount(
+        wire.UpdateAccountRequest(account=alice.account_id, password="another password")
+    )
+    assert await barred() == ["password", "again", "phone", "certificate"]

@@ -13,11 +13,15 @@ from mailwire.directory.v1 import directory_pb2 as wire
 
 @dataclass(eq=False)
 class Guest:
-    owner: tuple[str, str] | None
+    owner: tuple[str, str, str] | None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def abort(self) -> None:
         self.ended.set()
+
+
+def guest(tenant_id: str, account_id: str, credential: str = "") -> Guest:
+    return Guest((tenant_id, account_id, credential))
 
 
 class Stub:
@@ -28,21 +32,20 @@ class Stub:
         self.was_asked = asyncio.Event()
 
     async def FindBarred(self, request: wire.FindBarredRequest, timeout: float) -> wire.FindBarredResponse:
-        self.asked.append(list(request.account_ids))
+        self.asked.append([each.account_id + each.credential for each in request.guests])
         self.was_asked.set()
         if self.failure is not None:
             raise grpc.aio.AioRpcError(self.failure, grpc.aio.Metadata(), grpc.aio.Metadata())
-        return wire.FindBarredResponse(
-            account_ids=[each for each in request.account_ids if each in self.barred]
-        )
+        barred = [each for each in request.guests if {each.account_id, each.credential} & self.barred]
+        return wire.FindBarredResponse(guests=barred)
 
 
 class Door:
     """A door with guests, and the time."""
 
-    def __init__(self, *owners: tuple[str, str] | None) -> None:
+    def __init__(self, *owners: tuple[str, ...] | None) -> None:
         self.now = 0.0
-        self.guests = [Guest(owner) for owner in owners]
+        self.guests = [guest(*owner) if owner is not None else Guest(None) for owner in owners]
         self.stub = Stub()
         self.barring = Barring(cast(Any, _Channel()), lambda: self.guests, lambda: self.now)
         self.barring._stub = cast(Any, self.stub)
@@ -58,8 +61,9 @@ class Door:
         return list(self.stub.asked)
 
     @property
-    def gone(self) -> list[tuple[str, str] | None]:
-        return [guest.owner for guest in self.guests if guest.ended.is_set()]
+    def gone(self) -> list[str]:
+        """Accounts, with what each came in with."""
+        return ["".join(each.owner[1:]) for each in self.guests if each.owner and each.ended.is_set()]
 
 
 class _Channel:
@@ -72,7 +76,15 @@ async def test_all_sessions_of_an_account_that_was_suspended_end_and_no_others()
     door.stub.barred = {"a", "b"}
     door.tell(tenant_id="t", account_id="a", addresses=["a@t.test"])
     assert await door.look() == [["a"]]
-    assert door.gone == [("t", "a"), ("t", "a")]
+    assert door.gone == ["a", "a"]
+
+
+async def test_only_who_came_with_what_was_taken_away_goes() -> None:
+    door = Door(("t", "a", ":phone"), ("t", "a", ":laptop"), ("t", "a"), ("t", "a", ":phone"))
+    door.stub.barred = {":phone"}
+    door.tell(tenant_id="t", account_id="a")
+    assert await door.look() == [["a", "a:laptop", "a:phone"]]
+    assert door.gone == ["a:phone", "a:phone"]
 
 
 async def test_a_change_that_shuts_nobody_out_ends_nothing() -> None:
@@ -105,10 +117,10 @@ async def test_who_was_just_coming_in_is_found_a_little_later() -> None:
     door.tell(tenant_id="t", account_id="a")
     assert await door.look() == []
     # The directory had said yes before the change.
-    door.guests.append(Guest(("t", "a")))
+    door.guests.append(guest("t", "a"))
     assert await door.look(AGAIN_SECONDS / 2) == []
     assert await door.look(AGAIN_SECONDS / 2) == [["a"]]
-    assert door.gone == [("t", "a")]
+    assert door.gone == ["a"]
     assert await door.look(3600.0) == []
 
 
@@ -120,7 +132,7 @@ async def test_while_the_directory_is_away_it_is_tried_again() -> None:
         assert await door.look(10.0) == [["a"]]
     door.stub.failure = None
     assert await door.look(10.0) == [["a"]]
-    assert door.gone == [("t", "a")]
+    assert door.gone == ["a"]
 
 
 async def test_a_directory_of_before_ends_nothing() -> None:

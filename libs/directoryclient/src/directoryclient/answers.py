@@ -59,3 +59,10 @@ class Identity:
     store: str
     may_send_as: frozenset[str] = frozenset()
     may_send_on_behalf_of: frozenset[str] = frozenset()
+    # With what it came in; the directory's own words.
+    credential: str = ""
+
+    @property
+    def owner(self) -> tuple[str, str, str]:
+        """Whose the connection is (`servicekit.tcp.Connection.owner`, `directoryclient.barring`)."""
+        return self.account.tenant_id, self.account.account_id, self.credential

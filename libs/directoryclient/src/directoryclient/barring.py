@@ -1,6 +1,7 @@
-"""Who has logged in and may not be here any more is sent away: its account was suspended or deleted meanwhile.
+"""Who has logged in and may not be here any more is sent away: the account was suspended or deleted meanwhile, or the
+password or certificate that it came in with was changed or taken away.
 
-A door says of each connection whose it is (`Connection.owner`). When the directory tells of a change, those whom it may
+A door says of each connection whose it is (`Connection.owner`: tenant, account, credential). When the directory tells of a change, those whom it may
 concern are asked about, at once and once more a little later, for somebody may just be coming in by an answer of before.
 """
 
@@ -33,7 +34,7 @@ EVERYBODY: Concerned = ("", "")
 class Guest(Protocol):
     """A connection."""
 
-    owner: tuple[str, str] | None
+    owner: tuple[str, str, str] | None
 
     def abort(self) -> None:
         """Close it."""
@@ -125,13 +126,14 @@ class Barring:
             else:
                 self._due[who] = now + AGAIN_SECONDS, True
 
-    def _here(self, whom: set[Concerned]) -> dict[str, list[Guest]]:
-        found: dict[str, list[Guest]] = {}
+    def _here(self, whom: set[Concerned]) -> dict[tuple[str, str], list[Guest]]:
+        """By account and credential."""
+        found: dict[tuple[str, str], list[Guest]] = {}
         for guest in self._guests():
             if guest.owner is not None:
-                tenant_id, account_id = guest.owner
-                if whom & {guest.owner, (tenant_id, ""), ("", account_id), EVERYBODY}:
-                    found.setdefault(account_id, []).append(guest)
+                tenant_id, account_id, credential = guest.owner
+                if whom & {(tenant_id, account_id), (tenant_id, ""), ("", account_id), EVERYBODY}:
+                    found.setdefault((account_id, credential), []).append(guest)
         return found
 
     async def _send_away(self, whom: set[Concerned]) -> None:
@@ -139,17 +141,21 @@ class Barring:
         here = self._here(whom)
         asked = sorted(here)
         for start in range(0, len(asked), ASKED_AT_ONCE):
-            some = asked[start : start + ASKED_AT_ONCE]
+            some = [
+                wire.Guest(account_id=account_id, credential=credential)
+                for account_id, credential in asked[start : start + ASKED_AT_ONCE]
+            ]
             try:
                 answer = await self._stub.FindBarred(
-                    wire.FindBarredRequest(account_ids=some), timeout=ANSWER_SECONDS
+                    wire.FindBarredRequest(guests=some), timeout=ANSWER_SECONDS
                 )
             except grpc.aio.AioRpcError as error:
                 # A directory of before this question bars nobody who is in.
                 if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                     return
                 raise
-            for account_id in answer.account_ids:
-                for guest in here.get(account_id, ()):
+            for each in answer.guests:
+                gone = here.get((each.account_id, each.credential), ())
+                for guest in gone:
                     guest.abort()
-                LOG.info("barred_sent_away", account_id=account_id, connections=len(here.get(account_id, ())))
+                LOG.info("barred_sent_away", account_id=each.account_id, connections=len(gone))

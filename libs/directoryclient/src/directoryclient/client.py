@@ -281,4 +281,5 @@ def _identity(answer: wire.AuthenticateResponse) -> Identity | None:
         found.store,
         frozenset(each.lower() for each in found.may_send_as),
         frozenset(each.lower() for each in found.may_send_on_behalf_of),
+        answer.credential,
     )

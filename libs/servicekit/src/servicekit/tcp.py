@@ -50,8 +50,8 @@ class Connection(asyncio.Protocol):
         self.peer_port = 0
         self.local_host = ""
         self.local_port = 0
-        # Whose it is, once somebody has logged in: tenant and account.
-        self.owner: tuple[str, str] | None = None
+        # Whose it is, once somebody has logged in: tenant, account, and what it came in with.
+        self.owner: tuple[str, str, str] | None = None
         self.is_tls = False
         self.tls_version: str | None = None
         self.tls_cipher: str | None = None

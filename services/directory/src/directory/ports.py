@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from directory.core.app_passwords import AppCredential
+from directory.core.guests import Guest
 from directory.core.limits import Breadth, Standing
 from directory.core.resolving import Found
 from directory.core.scram import ScramKeys, ScramMaterial
@@ -35,6 +36,8 @@ class Login:
     may_send_on_behalf_of: tuple[str, ...] = ()
     # The credential that was asked for by its id is the account's password.
     is_password: bool = False
+    # When `verifier`'s password was set.
+    password_set_at: datetime | None = None
     # core/roles.py
     roles: tuple[str, ...] = ()
 
@@ -174,8 +177,8 @@ class LookUps(Protocol):
     async def login(self, local_part: str, domain: str, app_verifier: str) -> Login | None:
         """The account with this address, and its app password with this verifier ("" where none was given)."""
 
-    async def barred(self, account_ids: Sequence[str]) -> list[str]:
-        """Those who may not be in: suspended, also with their tenant or domain, or not there (any more)."""
+    async def barred(self, guests: Sequence[Guest]) -> list[int]:
+        """The places of those who may not be in any more: their account may not, or what they came with is not good now."""
 
     async def replace_verifier(self, login: Login, verifier: str) -> None:
         """The same password, hashed anew. Nothing happens where it was changed meanwhile."""

@@ -155,7 +155,7 @@ class Accounts:
             if verifier is not None:
                 await connection.execute(
                     """UPDATE credential SET verifier = $2, scram_iterations = $3, scram_stored_key = $4,
-                                             scram_server_key = $5
+                                             scram_server_key = $5, created_at = clock_timestamp()
                        WHERE account_id = $1::uuid AND kind = 'password'""",
                     record.account_id,
                     verifier,

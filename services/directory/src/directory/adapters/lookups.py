@@ -6,6 +6,7 @@ from datetime import datetime
 from pgkit import OPERATOR, Pool, transaction
 
 from directory.core.app_passwords import AppCredential
+from directory.core.guests import Guest
 from directory.core.list_tokens import list_of_short_name
 from directory.core.resolving import Found
 from directory.core.scram import ScramCandidate, ScramKeys, ScramMaterial
@@ -51,7 +52,7 @@ JOIN address a ON a.account_id = m.account_id AND a.is_primary AND a.domain IN (
 LOGIN = """
 SELECT c.account_id, c.tenant_id, c.store, c.roles, p.local_part || '@' || p.domain AS address,
        c.suspended OR t.suspended OR d.suspended OR e.suspended AS suspended,
-       v.verifier, c.scram_salt, v.scram_iterations, v.scram_stored_key, v.scram_server_key,
+       v.verifier, v.created_at AS password_set_at, c.scram_salt, v.scram_iterations, v.scram_stored_key, v.scram_server_key,
        v.credential_id IS NOT DISTINCT FROM $4::uuid AND $4 IS NOT NULL AS is_password,
        k.credential_id, k.scopes, k.expires_at,
        EXISTS (SELECT FROM second_factor f WHERE f.account_id = c.account_id AND f.confirmed) AS has_second_factor,
@@ -84,10 +85,18 @@ ORDER BY v.kind DESC NULLS LAST, v.created_at, v.credential_id"""
 
 
 BARRED = """
-SELECT k.account_id FROM unnest($1::uuid[]) AS k(account_id) WHERE NOT EXISTS (
+SELECT g.place FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[])
+    WITH ORDINALITY AS g(account_id, app_id, set_at, fingerprint, place)
+WHERE NOT EXISTS (
     SELECT FROM account c JOIN tenant t ON t.tenant_id = c.tenant_id
     JOIN address p ON p.account_id = c.account_id AND p.is_primary JOIN domain d ON d.name = p.domain
-    WHERE c.account_id = k.account_id AND NOT (c.suspended OR t.suspended OR d.suspended))"""
+    WHERE c.account_id = g.account_id AND NOT (c.suspended OR t.suspended OR d.suspended))
+OR g.app_id IS NOT NULL AND NOT EXISTS (
+    SELECT FROM credential k WHERE k.account_id = g.account_id AND k.kind = 'app' AND k.credential_id = g.app_id)
+OR g.set_at IS NOT NULL AND NOT EXISTS (
+    SELECT FROM credential v WHERE v.account_id = g.account_id AND v.kind = 'password' AND v.created_at = g.set_at)
+OR g.fingerprint IS NOT NULL AND NOT EXISTS (
+    SELECT FROM client_certificate x WHERE x.account_id = g.account_id AND x.fingerprint = g.fingerprint)"""
 
 
 class SqlLookUps:
@@ -167,16 +176,23 @@ class SqlLookUps:
             if row["scram_iterations"] is not None
             else None,
             is_password=row["is_password"],
+            password_set_at=row["password_set_at"],
             has_second_factor=row["has_second_factor"],
             may_send_as=tuple(row["may_send_as"]),
             may_send_on_behalf_of=tuple(row["may_send_on_behalf_of"]),
             roles=tuple(row["roles"]),
         )
 
-    async def barred(self, account_ids: Sequence[str]) -> list[str]:
+    async def barred(self, guests: Sequence[Guest]) -> list[int]:
         async with transaction(self._pool, OPERATOR) as connection:
-            rows = await connection.fetch(BARRED, list(account_ids))
-        return [str(row["account_id"]) for row in rows]
+            rows = await connection.fetch(
+                BARRED,
+                [each.account_id for each in guests],
+                [each.app_password_id for each in guests],
+                [each.password_set_at for each in guests],
+                [each.fingerprint for each in guests],
+            )
+        return [row["place"] - 1 for row in rows]
 
     async def scram(self, local_part: str, domain: str, door: str, now: datetime) -> ScramMaterial | None:
         async with transaction(self._pool, OPERATOR) as connection:

@@ -11,7 +11,7 @@ from mailwire.directory.v1.certificate_pb2_grpc import DirectoryCertificateServi
 from directory.adapters.accounts import Accounts
 from directory.adapters.client_certificates import CertificateRecord, ClientCertificates, Holder
 from directory.adapters.tenants import Tenants
-from directory.core import app_passwords, certificates, names
+from directory.core import app_passwords, certificates, guests, names
 from directory.edge.answers import order
 from directory.edge.finding import account_of
 from directory.ports import Change, Login
@@ -33,6 +33,13 @@ class CertificateLogins:
         holders = await self._kept.addresses_of(found.fingerprint)
         named = holders or found.addresses
         return named[0] if len(named) == 1 else ""
+
+    async def credential_of(self, der: bytes, login: Login) -> str:
+        """What is kept of it, where it is the account's own (core/guests.py)."""
+        found = certificates.read(der)
+        holder = Holder(login.tenant_id, login.account_id)
+        is_own = found is not None and await self._kept.holds(holder, found.fingerprint)
+        return guests.by_certificate(found.fingerprint) if found is not None and is_own else ""
 
     async def seconds_granted(self, der: bytes, login: Login, asked: str, now: datetime) -> float | None:
         """How long it lets this account in; None: not at all. `asked` is the address that was logged in with."""

@@ -7,7 +7,7 @@ from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryServiceServicer
 
 from directory import metrics
-from directory.core import names
+from directory.core import guests, names
 from directory.core.resolving import Disposition, resolve
 from directory.edge.answers import mapped
 from directory.edge.signing_in import (
@@ -83,9 +83,12 @@ class Questions(DirectoryServiceServicer):
     @mapped
     async def FindBarred(self, request: wire.FindBarredRequest, context: Context) -> wire.FindBarredResponse:
         """Of sessions that are open: a change may have shut their owners out."""
-        if len(request.account_ids) > MOST_BARRED or not all(map(names.is_id, request.account_ids)):
-            raise names.NameInvalid(f"up to {MOST_BARRED} ids of accounts can be asked about at once")
-        return wire.FindBarredResponse(account_ids=await self._lookups.barred(request.account_ids))
+        if len(request.guests) > MOST_BARRED:
+            raise names.NameInvalid(f"up to {MOST_BARRED} can be asked about at once")
+        asked = [guests.guest(each.account_id, each.credential) for each in request.guests]
+        return wire.FindBarredResponse(
+            guests=[request.guests[place] for place in await self._lookups.barred(asked)]
+        )
 
     @mapped
     async def StartScram(self, request: wire.StartScramRequest, context: Context) -> wire.StartScramResponse:
@@ -168,5 +171,6 @@ def _welcome(entry: Entry) -> wire.AuthenticateResponse:
             may_send_on_behalf_of=login.may_send_on_behalf_of,
             roles=login.roles,
         ),
+        credential=entry.credential,
         remember_seconds=entry.remember_seconds,
     )

@@ -24,7 +24,7 @@ from pgkit import DatabaseUnavailable
 
 from directory import metrics
 from directory.adapters.journal import Journal, Use
-from directory.core import app_passwords, limits, names, scram
+from directory.core import app_passwords, guests, limits, names, scram
 from directory.core.client_address import canonical
 from directory.core.lately import Lately
 from directory.core.ldap import LdapSource
@@ -122,6 +122,8 @@ class Entry:
     remember_seconds: float | None = None
     new_device: bool = False
     suspicious: bool = False
+    # core/guests.py
+    credential: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +314,20 @@ class SigningIn:
             or now - standing.succeeded_at > FAMILIAR_AGAIN
         ):
             await self._limits.succeeded(attempted, now)
-        return Entry(login, remember_seconds, new_device, standing.is_suspicious(now, self._rules))
+        credential = await self._credential(attempt, login, door, now)
+        return Entry(
+            login, remember_seconds, new_device, standing.is_suspicious(now, self._rules), credential
+        )
+
+    async def _credential(self, attempt: Evidence, login: Login, door: str, now: datetime) -> str:
+        """With what it came in."""
+        if login.app is not None and login.app.opens(door, now):
+            return guests.by_app_password(login.app.credential_id)
+        if isinstance(attempt, Shown) and self._certificates is not None:
+            return await self._certificates.credential_of(attempt.certificate, login)
+        if isinstance(attempt, Attempt | Proof) and login.password_set_at is not None:
+            return guests.by_password(login.password_set_at)
+        return ""
 
     async def _is_right(
         self, login: Login | None, attempt: Attempt, attempted: Attempted, rank: int

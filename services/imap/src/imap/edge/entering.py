@@ -285,5 +285,5 @@ class Entrance:
         self._by_account[account_id] = self._by_account.get(account_id, 0) + 1
         self.who = who
         self._wire.trust()
-        self._wire.belongs_to(who.account.tenant_id, account_id)
+        self._wire.belongs_to(who.owner)
         return ok("Welcome", f"CAPABILITY {self.capabilities()}")

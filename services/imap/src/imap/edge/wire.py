@@ -93,9 +93,9 @@ class Wire:
         self._reader.append_octets = self._settings.append_octets
         self._reader.new_sink = self._new_long_text
 
-    def belongs_to(self, tenant_id: str, account_id: str) -> None:
-        """Whose connection it is from now on."""
-        self._connection.owner = (tenant_id, account_id)
+    def belongs_to(self, owner: tuple[str, str, str]) -> None:
+        """Whose connection it is from now on: tenant, account, credential."""
+        self._connection.owner = owner
 
     def distrust(self) -> None:
         """The client is a stranger again (RFC 8437)."""

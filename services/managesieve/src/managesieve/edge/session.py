@@ -220,7 +220,7 @@ class Session:
                 self._machine.token_refused(who)
             return
         self._account = who.account
-        self._connection.owner = (who.account.tenant_id, who.account.account_id)
+        self._connection.owner = who.owner
         metrics.LOGINS.labels("granted").inc()
         self._log.info("login_granted", account_id=who.account.account_id)
         self._machine.login_succeeded(who.address)

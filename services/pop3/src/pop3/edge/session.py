@@ -261,7 +261,7 @@ class Session:
             self._machine.login_failed(LoginFailure.IN_USE)
             return
         self._account_id = who.account.account_id
-        self._connection.owner = (who.account.tenant_id, who.account.account_id)
+        self._connection.owner = who.owner
         metrics.LOGINS.labels("granted").inc()
         metrics.LOGIN_SECONDS.observe(time.perf_counter() - started)
         self._log.info("login_granted", account_id=self._account_id, messages=self._maildrop.contents.count())

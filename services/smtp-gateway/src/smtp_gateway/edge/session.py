@@ -438,7 +438,7 @@ class Session:
             self._machine.answer(refusal)
             return False
         self._who = who
-        self._connection.owner = (who.account.tenant_id, who.account.account_id)
+        self._connection.owner = who.owner
         self._machine.answer(Reply.of(235, "2.7.0", "Welcome"))
         return True
 

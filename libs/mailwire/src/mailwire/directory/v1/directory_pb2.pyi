@@ -220,6 +220,7 @@ class AuthenticateResponse(_message.Message):
     REMEMBER_SECONDS_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_FIELD_NUMBER: _builtins.int
     granted: _builtins.bool
     """False for a wrong password, an unknown login and a suspended account alike."""
     remember_seconds: _builtins.float
@@ -227,6 +228,8 @@ class AuthenticateResponse(_message.Message):
     verdict: Global___Verdict.ValueType
     retry_after_seconds: _builtins.float
     """THROTTLED: after so long the next attempt is looked at."""
+    credential: _builtins.str
+    """GRANTED: with what, for FindBarred. Nobody else can read anything in it."""
     @_builtins.property
     def identity(self) -> Global___Identity: ...
     def __init__(
@@ -237,10 +240,11 @@ class AuthenticateResponse(_message.Message):
         remember_seconds: _builtins.float | None = ...,
         verdict: Global___Verdict.ValueType = ...,
         retry_after_seconds: _builtins.float = ...,
+        credential: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_remember_seconds", b"_remember_seconds", "identity", b"identity", "remember_seconds", b"remember_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_remember_seconds", b"_remember_seconds", "granted", b"granted", "identity", b"identity", "remember_seconds", b"remember_seconds", "retry_after_seconds", b"retry_after_seconds", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_remember_seconds", b"_remember_seconds", "credential", b"credential", "granted", b"granted", "identity", b"identity", "remember_seconds", b"remember_seconds", "retry_after_seconds", b"retry_after_seconds", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__remember_seconds: _TypeAlias = _typing.Literal["remember_seconds"]  # noqa: Y015
     _WhichOneofArgType__remember_seconds: _TypeAlias = _typing.Literal["_remember_seconds", b"_remember_seconds"]  # noqa: Y015
@@ -499,22 +503,47 @@ class AuthenticateTokenResponse(_message.Message):
 Global___AuthenticateTokenResponse: _TypeAlias = AuthenticateTokenResponse  # noqa: Y015
 
 @_typing.final
+class Guest(_message.Message):
+    """Somebody who has logged in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    credential: _builtins.str
+    """As in AuthenticateResponse."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        credential: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "credential", b"credential"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Guest: _TypeAlias = Guest  # noqa: Y015
+
+@_typing.final
 class FindBarredRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
+    GUESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def guests(self) -> _containers.RepeatedCompositeFieldContainer[Global___Guest]:
         """At most 1,000."""
 
     def __init__(
         self,
         *,
-        account_ids: _abc.Iterable[_builtins.str] | None = ...,
+        guests: _abc.Iterable[Global___Guest] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guests", b"guests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -524,19 +553,21 @@ Global___FindBarredRequest: _TypeAlias = FindBarredRequest  # noqa: Y015
 class FindBarredResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
+    GUESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Those that are suspended, by themselves or with their tenant or domain, or that are not there."""
+    def guests(self) -> _containers.RepeatedCompositeFieldContainer[Global___Guest]:
+        """Those whose account is suspended, by itself or with its tenant or domain, or is not there, and those who came in with
+        a credential that has been changed or taken away.
+        """
 
     def __init__(
         self,
         *,
-        account_ids: _abc.Iterable[_builtins.str] | None = ...,
+        guests: _abc.Iterable[Global___Guest] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guests", b"guests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
