@@ -120,15 +120,21 @@ async def test_a_code_is_the_second_step_and_counts_once(alice: User) -> None:
 
 
 async def test_it_is_none_until_it_is_confirmed(alice: User) -> None:
-    made = await alice.house.factors.EnrolTotp(second.EnrolTotpRequest(account=alice.address, name="phone"))
+    house = alice.house
+    answer = await house.log_in(alice.address)
+    guest = wire.Guest(account_id=answer.identity.account_id, credential=answer.credential)
+    made = await house.factors.EnrolTotp(second.EnrolTotpRequest(account=alice.address, name="phone"))
     assert made.uri.startswith("otpauth://totp/")
     assert made.secret in made.uri
     assert (await alice.begin()).answer.verdict == GRANTED
     assert await code_of(alice.confirm(made.factor_id, "000000")) is grpc.StatusCode.INVALID_ARGUMENT
-    listed = await alice.house.factors.ListSecondFactors(
-        second.ListSecondFactorsRequest(account=alice.address)
-    )
+    listed = await house.factors.ListSecondFactors(second.ListSecondFactorsRequest(account=alice.address))
     assert list(listed.factors) == []
+    barred = wire.FindBarredRequest(guests=[guest])
+    assert not (await house.ask.FindBarred(barred)).guests
+    # From then on nobody is in by the password alone, nor stays in.
+    await alice.enrol_totp()
+    assert list((await house.ask.FindBarred(barred)).guests) == [guest]
 
 
 async def test_a_security_key_is_the_second_step(alice: User) -> None:

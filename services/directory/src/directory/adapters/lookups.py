@@ -95,6 +95,8 @@ OR g.app_id IS NOT NULL AND NOT EXISTS (
     SELECT FROM credential k WHERE k.account_id = g.account_id AND k.kind = 'app' AND k.credential_id = g.app_id)
 OR g.set_at IS NOT NULL AND NOT EXISTS (
     SELECT FROM credential v WHERE v.account_id = g.account_id AND v.kind = 'password' AND v.created_at = g.set_at)
+OR g.set_at IS NOT NULL AND EXISTS (
+    SELECT FROM second_factor f WHERE f.account_id = g.account_id AND f.confirmed)
 OR g.fingerprint IS NOT NULL AND NOT EXISTS (
     SELECT FROM client_certificate x WHERE x.account_id = g.account_id AND x.fingerprint = g.fingerprint)"""
 
