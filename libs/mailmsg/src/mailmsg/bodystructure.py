@@ -5,7 +5,9 @@ One walk over the tree makes all three. The walk recurses: `mailmsg.tree` gives 
 
 from __future__ import annotations
 
-from mailmsg.content import Parameters, parse_disposition, parse_languages
+from functools import lru_cache
+
+from mailmsg.content import ContentType, Parameters, parse_disposition, parse_languages
 from mailmsg.envelope import render_envelope
 from mailmsg.header import unfold
 from mailmsg.parts import Part
@@ -17,6 +19,7 @@ MAX_STRUCTURE_OCTETS = 128 * 1024
 
 _LONGEST_WORD_OCTETS = 1024
 _LONGEST_VALUE_OCTETS = 2048
+_REMEMBERED_OCTETS = 64
 
 
 def render(message: bytes, root: Entity) -> tuple[bytes, bytes, list[Part]]:
@@ -60,10 +63,8 @@ class _Walk:
         values = entity.values
         content_type = entity.content_type
         body_octets = entity.body_end - entity.body_offset
-        basic = b"(%s %s %s %s %s %s %d" % (
-            string(content_type.maintype.upper(), _LONGEST_WORD_OCTETS),
-            string(content_type.subtype.upper(), _LONGEST_WORD_OCTETS),
-            _parameters(content_type.parameters),
+        basic = b"(%s %s %s %s %d" % (
+            _type(content_type),
             _text(values.get(b"content-id")),
             _text(values.get(b"content-description")),
             string(entity.encoding.upper(), _LONGEST_WORD_OCTETS),
@@ -98,6 +99,24 @@ def _part(section: tuple[int, ...], entity: Entity) -> Part:
         entity.body_end - entity.body_offset,
         inner.body_offset,
     )
+
+
+def _type(content_type: ContentType) -> bytes:
+    """Type, subtype and parameters."""
+    maintype, subtype, parameters = content_type.maintype, content_type.subtype, content_type.parameters
+    octets = len(maintype) + len(subtype) + sum([len(name) + len(value) for name, value in parameters])
+    return (_remembered if octets <= _REMEMBERED_OCTETS else _rendered)(maintype, subtype, parameters)
+
+
+def _rendered(maintype: bytes, subtype: bytes, parameters: Parameters) -> bytes:
+    return b"%s %s %s" % (
+        string(maintype.upper(), _LONGEST_WORD_OCTETS),
+        string(subtype.upper(), _LONGEST_WORD_OCTETS),
+        _parameters(parameters),
+    )
+
+
+_remembered = lru_cache(maxsize=512)(_rendered)
 
 
 def _where(entity: Entity) -> bytes:

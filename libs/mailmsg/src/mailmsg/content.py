@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_VALUE_OCTETS = 16 * 1024
 """What follows in one value is not read."""
 MAX_PARAMETERS = 64
 MAX_PARAMETER_OCTETS = 2048
+_REMEMBERED_OCTETS = 64
+"""Longer ones mostly name a boundary, which does not come again."""
 
 Parameters = tuple[tuple[bytes, bytes], ...]
 
@@ -54,11 +57,19 @@ OPAQUE = ContentType(b"application", b"octet-stream", ())
 
 def parse_content_type(value: bytes) -> ContentType | None:
     """The media type of an unfolded Content-Type value; None where it has none (RFC 2045 §5.2: then text/plain)."""
+    return (_remembered if len(value) <= _REMEMBERED_OCTETS else _parsed)(value)
+
+
+def _parsed(value: bytes) -> ContentType | None:
     value = _without_comments(value[:MAX_VALUE_OCTETS])
     found = _TYPE.match(value)
     if found is None:
         return None
     return ContentType(found[1].lower(), found[2].lower(), _parameters(value, found.end()))
+
+
+# Most messages are of the same few types.
+_remembered = lru_cache(maxsize=512)(_parsed)
 
 
 def parse_disposition(value: bytes) -> tuple[bytes, Parameters] | None:

@@ -8,6 +8,7 @@ first addresses are given.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from mailmsg.address import Address, iterate_addresses
 from mailmsg.header import unfold
@@ -33,6 +34,7 @@ _LONGEST_WORD_OCTETS = 1024
 _LONGEST_SUBJECT_OCTETS = 4096
 _LONGEST_SENDERS_OCTETS = 4096
 _LONGEST_RECIPIENTS_OCTETS = 14 * 1024
+_REMEMBERED_OCTETS = 200
 
 
 def render_envelope(values: Mapping[bytes, bytes]) -> bytes:
@@ -65,6 +67,11 @@ def _addresses(value: bytes | None, longest_octets: int) -> bytes:
     """One list of addresses; groups as the pair of marks that the RFC gives them."""
     if value is None:
         return b"NIL"
+    render = _remembered if len(value) <= _REMEMBERED_OCTETS else _rendered
+    return render(value, longest_octets)
+
+
+def _rendered(value: bytes, longest_octets: int) -> bytes:
     entries: list[bytes] = []
     room = longest_octets
     for entry in iterate_addresses(value):
@@ -79,6 +86,10 @@ def _addresses(value: bytes | None, longest_octets: int) -> bytes:
             break
         entries.append(rendered)
     return b"(" + b"".join(entries) + b")" if entries else b"NIL"
+
+
+# The same few people write to the same few again and again.
+_remembered = lru_cache(maxsize=512)(_rendered)
 
 
 def _address(address: Address) -> bytes:
