@@ -5,6 +5,8 @@ settled here. What a script does is told by nobody, so that no script runs becau
 
 An event that comes again does nothing twice: what is sent has the same queue id, and before a message is copied or
 marked that is noted. A process that dies in between leaves the message as it is.
+
+Events of different accounts are worked on beside each other, those of one account in the order in which they came.
 """
 
 import asyncio
@@ -14,7 +16,7 @@ from typing import assert_never
 
 from blobstore import BlobUnavailable
 from directoryclient import Unavailable
-from mailmodel import FlagAction, FlagChange, Flags, SystemFlag
+from mailmodel import AccountRef, FlagAction, FlagChange, Flags, SystemFlag
 from mailmsg.facts import examine
 from mailstore import (
     BodyCorrupt,
@@ -53,7 +55,9 @@ from mda.edge.running import Input, Running
 from mda.ports import Item, Source
 
 LOG = logs.logger("mda.acting")
-AT_ONCE = 16
+AT_ONCE = 32
+# What waits for an earlier event of its account shows signs of life.
+TURN_SECONDS = 15.0
 # Short: the drain is heard after it.
 WAIT_SECONDS = 0.25
 TRIES = 5
@@ -87,12 +91,50 @@ class Acting:
         self._placing = placing
         self._draining = draining
         self._retry_seconds = retry_seconds
+        self._working: set[asyncio.Task[None]] = set()
+        # What ends the process: the bus cannot be told what is settled.
+        self._broken: BaseException | None = None
+        # The last event of each account that is worked on or waits for its turn.
+        self._last: dict[AccountRef, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Until the drain."""
         while not self._draining.is_set():
-            for item in await self._source.fetch(AT_ONCE, WAIT_SECONDS):
-                await self.settle(item)
+            if self._broken is not None:
+                raise self._broken
+            if room := AT_ONCE - len(self._working):
+                for item in await self._source.fetch(room, WAIT_SECONDS):
+                    self._begin(item)
+            else:
+                await asyncio.wait(self._working, timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.gather(*self._working)
+
+    def _begin(self, item: Item) -> None:
+        account = _account_of(item)
+        before = None if account is None else self._last.get(account)
+        task = asyncio.create_task(self._in_turn(item, before))
+        self._working.add(task)
+        if account is not None:
+            self._last[account] = task
+
+        def ended(_: asyncio.Task[None]) -> None:
+            self._working.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._broken = error
+            if account is not None and self._last.get(account) is task:
+                del self._last[account]
+
+        task.add_done_callback(ended)
+
+    async def _in_turn(self, item: Item, before: asyncio.Task[None] | None) -> None:
+        while before is not None and not before.done():
+            await asyncio.wait([before], timeout=TURN_SECONDS)
+            await item.keep_working()
+        if before is not None and self._draining.is_set():
+            # It has not begun: another process does it now.
+            await item.retry_later(0.0)
+            return
+        await self.settle(item)
 
     async def settle(self, item: Item) -> None:
         """One event."""
@@ -273,6 +315,14 @@ class Acting:
                     await self._placing.file_copy(account, owner, queue_id, sending.file_copy, content, now)
             case _:
                 assert_never(sending)
+
+
+def _account_of(item: Item) -> AccountRef | None:
+    """None: it is no event, and waits for nobody."""
+    try:
+        return read_event(item.payload).account
+    except NoEvent:
+        return None
 
 
 def _without(flags: Flags, others: Flags) -> Flags:
