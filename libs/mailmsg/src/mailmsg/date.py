@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -54,7 +58,14 @@ def parse_date(value: bytes) -> datetime | None:
 
 def format_date(instant: datetime, offset_minutes: int = 0) -> bytes:
     """The date-time of RFC 5322 §3.3 for an aware instant, in the zone that far east of UTC."""
-    local = instant.astimezone(timezone(timedelta(minutes=offset_minutes)))
+    return _formatted(math.floor(instant.timestamp()), offset_minutes)
+
+
+# A busy door needs the same one many times a second.
+@lru_cache(maxsize=16)
+def _formatted(seconds: int, offset_minutes: int) -> bytes:
+    local = _EPOCH + timedelta(seconds=seconds)
+    local = local.astimezone(timezone(timedelta(minutes=offset_minutes)))
     sign = "-" if offset_minutes < 0 else "+"
     hours, minutes = divmod(abs(offset_minutes), 60)
     return (

@@ -24,8 +24,8 @@ NOTIFY = {
 NOTIFY_BACK = {value: key for key, value in NOTIFY.items()}
 RET = {None: wire.RET_UNSPECIFIED, Ret.FULL: wire.RET_FULL, Ret.HEADERS: wire.RET_HEADERS}
 RET_BACK = {value: key for key, value in RET.items()}
-# SpooledMessage.envelope before its length: field 1, length-delimited.
-ENVELOPE_TAG = b"\x0a"
+# The fields of SpooledMessage before their lengths: numbers 1 to 3, length-delimited.
+ENVELOPE_TAG, BODY_TAG, FACTS_TAG = b"\x0a", b"\x12", b"\x1a"
 
 
 class Malformed(Exception):
@@ -167,13 +167,18 @@ def facts_to_wire(facts: MessageFacts) -> wire.Facts:
     )
 
 
-def join(envelope: bytes, body: BodyReference, facts: wire.Facts) -> bytes:
-    """The payload for all recipients of an envelope that is encoded already.
+def join(envelope: bytes, body: BodyReference, facts: bytes) -> bytes:
+    """The payload for all recipients of an envelope; that and the facts are encoded already.
 
     An encoded message's fields simply stand one after the other, so what is encoded is not encoded again.
     """
-    rest = wire.SpooledMessage(body=_body_to_wire(body), facts=facts)
-    return ENVELOPE_TAG + _varint(len(envelope)) + envelope + rest.SerializeToString()
+    place = _body_to_wire(body).SerializeToString()
+    parts = (
+        *(ENVELOPE_TAG, _varint(len(envelope)), envelope),
+        *(BODY_TAG, _varint(len(place)), place),
+        *(FACTS_TAG, _varint(len(facts)), facts),
+    )
+    return b"".join(parts)
 
 
 def _varint(value: int) -> bytes:

@@ -77,9 +77,10 @@ class Spool:
         facts_message = facts_to_wire(facts)
         try:
             if len(envelopes) == 1 and _is_for_the_mda_alone(envelopes[0]):
+                encoded_facts = facts_message.SerializeToString()
 
                 def payload_of(key: str, offset: int, encoded: bytes) -> bytes:
-                    return join(encoded, BodyReference(key, offset, len(content), digest), facts_message)
+                    return join(encoded, BodyReference(key, offset, len(content), digest), encoded_facts)
 
                 await self._packer.write(envelopes[0], content, payload_of)
                 return

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 
 from mailmsg.date import format_date
 from mailmsg.header import header_end
@@ -53,21 +54,31 @@ def protocol(arrival: Arrival) -> str:
 
 def received_field(arrival: Arrival) -> bytes:
     """One field, folded, ended by CRLF."""
-    return b"Received: " + _from(arrival) + _by(arrival)
-
-
-def _from(arrival: Arrival) -> bytes:
-    """From-domain (RFC 5321 §4.4); a hidden submitter came from us, as far as anybody is told."""
     if arrival.submitter is Submitter.HIDDEN:
-        return f"from {arrival.hostname} (submitted by a user)\r\n".encode("ascii")
-    helo = UNSAFE.sub("?", arrival.helo) or "unknown"
-    literal = f"IPv6:{arrival.client_address}" if ":" in arrival.client_address else arrival.client_address
+        # It came from us, as far as anybody is told.
+        first = f"from {arrival.hostname} (submitted by a user)\r\n".encode("ascii")
+    else:
+        first = _from(
+            arrival.helo,
+            arrival.client_address,
+            arrival.client_name,
+            arrival.tls_version,
+            arrival.tls_cipher,
+        )
+    return b"Received: " + first + _by(arrival)
+
+
+# The same for all messages of a session.
+@lru_cache(maxsize=256)
+def _from(helo: str, address: str, name: str, tls_version: str | None, tls_cipher: str | None) -> bytes:
+    """From-domain (RFC 5321 §4.4)."""
+    literal = f"IPv6:{address}" if ":" in address else address
     # TCP-info = address-literal / ( Domain FWS address-literal ) (RFC 5321 §4.4)
-    name = f"{UNSAFE.sub('?', arrival.client_name)} " if arrival.client_name else ""
-    lines = [f"from {helo} ({name}[{UNSAFE.sub('?', literal)}])"]
-    if arrival.tls_version:
+    shown = f"{UNSAFE.sub('?', name)} " if name else ""
+    lines = [f"from {UNSAFE.sub('?', helo) or 'unknown'} ({shown}[{UNSAFE.sub('?', literal)}])"]
+    if tls_version:
         lines.append(
-            f"\t(using {UNSAFE.sub('?', arrival.tls_version)} with cipher {UNSAFE.sub('?', arrival.tls_cipher or '-')})"
+            f"\t(using {UNSAFE.sub('?', tls_version)} with cipher {UNSAFE.sub('?', tls_cipher or '-')})"
         )
     return ("\r\n".join(lines) + "\r\n").encode("ascii")
 
