@@ -22,9 +22,11 @@ async def tokens_of(house: House, made: wire.MailingList) -> dict[str, str]:
     return dict(zip(answer.addresses, answer.tokens, strict=True))
 
 
-async def bounce(house: House, made: wire.MailingList, token: str, reply: str = "550 no") -> Any:
+async def bounce(
+    house: House, made: wire.MailingList, token: str, reply: str = "550 no", event_id: str = ""
+) -> Any:
     request = membership.RecordBounceRequest(
-        tenant_id=house.tenant_id, list_id=made.list_id, token=token, reply=reply
+        tenant_id=house.tenant_id, list_id=made.list_id, token=token, reply=reply, event_id=event_id
     )
     return await house.members.RecordBounce(request)
 
@@ -94,6 +96,25 @@ async def test_what_came_back_long_ago_is_forgotten_and_the_owner_may_want_membe
     assert (await bounce(house, made, token)).removed
     assert await member_of(house, "ann@far.test") is None
     assert (await bounce(house, made, token)).address == ""
+
+
+@pytest.mark.parametrize("action", [wire.BOUNCE_ACTION_SUSPEND, wire.BOUNCE_ACTION_REMOVE])
+async def test_of_the_same_event_it_says_the_same_again(house: House, action: Any) -> None:
+    """Who asked may have come to an end before it told the owners."""
+    made = await created(house, bounce_limit=1, bounce_action=action)
+    await add(house, "ann@far.test")
+    token = (await tokens_of(house, made))["ann@far.test"]
+    expected = (action == wire.BOUNCE_ACTION_SUSPEND, action == wire.BOUNCE_ACTION_REMOVE)
+    for passed in (0.0, DAY):
+        house.clock.advance(passed)
+        found = await bounce(house, made, token, event_id="01J")
+        assert (found.suspended, found.removed) == expected
+        other = await bounce(house, made, token, event_id="01K")
+        assert (other.suspended, other.removed) == (False, False), "told once"
+    # It gets no mail meanwhile, and is not removed before that is told.
+    assert await tokens_of(house, made) == {}
+    assert await add(house, "ann@far.test") == 1
+    assert set(await tokens_of(house, made)) == {"ann@far.test"}
 
 
 async def test_without_a_limit_nobody_is_suspended_and_without_a_token_nothing_is_counted(

@@ -107,6 +107,7 @@ class Around:
         self.state = Subscription.ASKED
         self.asked: list[str] = []
         self.bounces: list[tuple[str, str]] = []
+        self.events: list[str] = []
         self.bounce = Bounced("a@far.test", 1)
         self.body = POST
 
@@ -133,8 +134,9 @@ class Around:
     async def confirm(self, mailing_list: MailingList, addresses: Sequence[str], token: str) -> str:
         return next((each for each in addresses if each in self.asked and token == TOKEN), "")
 
-    async def bounced(self, mailing_list: MailingList, token: str, reply: str) -> Bounced:
+    async def bounced(self, mailing_list: MailingList, token: str, reply: str, event_id: str) -> Bounced:
         self.bounces.append((token, reply))
+        self.events.append(event_id)
         return self.bounce
 
     async def members(self, mailing_list: MailingList, addresses: Sequence[str]) -> list[str]:
@@ -394,6 +396,26 @@ async def test_a_copy_that_comes_back_is_counted_and_the_owners_hear_when_it_is_
     assert await command(around, there, REPORT % b"failed", "") == []
     [unclear] = await command(around, there, b"Subject: what is this\r\n\r\n", "")
     assert [each.address for each in unclear.recipients] == ["owner@far.test"]
+
+
+async def test_owners_hear_of_it_though_the_gate_was_away_and_only_then_is_the_member_removed() -> None:
+    around = Around()
+    around.bounce = Bounced("a@far.test", 5, is_removed=True)
+    there = "news+b-mytoken@example.test"
+    around.body = REPORT % b"failed"
+    letter = post(around.body, reverse_path="")
+    recipient = replace(letter.envelope.recipients[0], account_id=LIST_ID, original_address=there)
+    letter = replace(letter, envelope=replace(letter.envelope, recipients=(recipient,)))
+    around.fails_at = 1
+    with pytest.raises(SpoolUnavailable):
+        await settle(around, letter)
+    assert around.gone == []
+    await settle(around, letter)
+    await settle(around, letter)
+    [told] = around.letters.values()
+    assert b"is no member of" in told.content
+    assert around.gone == ["a@far.test"] * 2
+    assert around.events == [letter.envelope.queue_id] * 3
 
 
 async def test_each_copy_bears_its_members_token() -> None:

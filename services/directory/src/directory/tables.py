@@ -328,6 +328,8 @@ list_member = Table(
     # On how many days mail to it came back, lately; the last of them.
     Column("bounce_days", Integer, nullable=False, server_default=text("0")),
     Column("bounced_at", DateTime(timezone=True)),
+    # By what it was suspended.
+    Column("bounce_event", Text),
     Column("last_bounce", Text, nullable=False, server_default=text("''")),
     Column("suspended_at", DateTime(timezone=True)),
     Index("list_member_address", "account_id", text("lower(address)"), unique=True),

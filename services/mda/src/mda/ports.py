@@ -201,5 +201,8 @@ class MailingLists(Protocol):
     async def confirm(self, mailing_list: MailingList, addresses: Sequence[str], token: str) -> str:
         """The one of these that was asked with this token, which is a member now; "": none."""
 
-    async def bounced(self, mailing_list: MailingList, token: str, reply: str) -> Bounced:
-        """Mail to the member with this token came back."""
+    async def bounced(self, mailing_list: MailingList, token: str, reply: str, event_id: str) -> Bounced:
+        """Mail to the member with this token came back. Of the same event the answer is the same.
+
+        One who `is_removed` is to be removed by who asks.
+        """

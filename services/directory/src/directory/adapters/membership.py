@@ -48,12 +48,16 @@ class Membership:
         return found
 
     async def bounced(
-        self, tenant_id: str, list_id: str, number: int, reply: str, now: datetime
+        self, tenant_id: str, list_id: str, number: int, reply: str, now: datetime, event_id: str = ""
     ) -> Bounced | None:
-        """Count it, once a day; the list's owner has said what follows. None: there is no such member."""
+        """Count it, once a day; the list's owner has said what follows. None: there is no such member.
+
+        Of an event that is named the answer is the same however often it is asked for; who is to be removed is suspended then.
+        """
         async with transaction(self._pool, tenant_id) as connection:
             row = await connection.fetchrow(
-                """SELECT e.address, e.bounce_days, e.bounced_at, e.suspended_at, m.bounce_limit, m.bounce_action
+                """SELECT e.address, e.bounce_days, e.bounced_at, e.suspended_at, e.bounce_event, m.bounce_limit,
+                          m.bounce_action
                    FROM list_member e JOIN mailing_list m ON m.account_id = e.account_id
                    WHERE e.account_id = $1::uuid AND e.number = $2 FOR UPDATE OF e""",
                 list_id,
@@ -66,16 +70,18 @@ class Membership:
                 days = 1
             elif last.date() != now.date():
                 days += 1
+            was_over = bool(event_id) and event_id == row["bounce_event"] and row["suspended_at"] is not None
             is_over = 0 < row["bounce_limit"] <= days and row["suspended_at"] is None
-            removed = is_over and row["bounce_action"] == "remove"
-            if removed:
+            removed = (is_over or was_over) and row["bounce_action"] == "remove"
+            if removed and not event_id:
                 await connection.execute(
                     "DELETE FROM list_member WHERE account_id = $1::uuid AND number = $2", list_id, number
                 )
             else:
                 await connection.execute(
                     """UPDATE list_member SET bounce_days = $3, bounced_at = $4, last_bounce = $5,
-                           suspended_at = CASE WHEN $6 THEN $4 ELSE suspended_at END
+                           suspended_at = CASE WHEN $6 THEN $4 ELSE suspended_at END,
+                           bounce_event = CASE WHEN $6 THEN nullif($7, '') ELSE bounce_event END
                        WHERE account_id = $1::uuid AND number = $2""",
                     list_id,
                     number,
@@ -83,8 +89,9 @@ class Membership:
                     now,
                     reply[:REPLY_CHARACTERS],
                     is_over,
+                    event_id,
                 )
-        return Bounced(row["address"], days, is_over and not removed, removed)
+        return Bounced(row["address"], days, (is_over or was_over) and not removed, removed)
 
     async def of_address(self, address: str) -> ListRecord | None:
         """The list whose address this is, one of them or with a detail; None where it is none."""

@@ -18,6 +18,7 @@ from directory.ports import Missing
 Context = grpc.aio.ServicerContext[Any, Any]
 SHOWN_MOST = 1000
 ADDRESSES_MOST = 20
+EVENT_CHARACTERS = 100
 NOBODYS = "this is no member's any more"
 
 
@@ -67,7 +68,12 @@ class Members(DirectoryMembershipServiceServicer):
         if number is None:
             return wire.RecordBounceResponse()
         found = await self._membership.bounced(
-            request.tenant_id, request.list_id, number, _printable(request.reply), self._clock()
+            request.tenant_id,
+            request.list_id,
+            number,
+            _printable(request.reply),
+            self._clock(),
+            request.event_id[:EVENT_CHARACTERS],
         )
         if found is None:
             return wire.RecordBounceResponse()

@@ -168,12 +168,16 @@ class DirectoryLists:
             raise _unavailable(error) from error
         return str(answer.address)
 
-    async def bounced(self, mailing_list: MailingList, token: str, reply: str) -> Bounced:
+    async def bounced(self, mailing_list: MailingList, token: str, reply: str, event_id: str) -> Bounced:
         """Raises Unavailable."""
         try:
             answer = await self._members.RecordBounce(
                 members.RecordBounceRequest(
-                    tenant_id=mailing_list.tenant_id, list_id=mailing_list.list_id, token=token, reply=reply
+                    tenant_id=mailing_list.tenant_id,
+                    list_id=mailing_list.list_id,
+                    token=token,
+                    reply=reply,
+                    event_id=event_id,
                 ),
                 timeout=ANSWER_SECONDS,
             )

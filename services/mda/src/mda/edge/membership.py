@@ -126,12 +126,13 @@ class Membership:
             return "returned_nothing"
         if verdict is Verdict.UNCLEAR:
             return FOR_OWNERS
-        bounced = await self._lists.bounced(mailing_list, detail[len(RETURNED) :], reply)
+        queue_id = letter.envelope.queue_id
+        bounced = await self._lists.bounced(mailing_list, detail[len(RETURNED) :], reply, queue_id)
         if not bounced.address:
             return "returned_nobodys"
         LOG.info(
             "member_bounced",
-            queue_id=letter.envelope.queue_id,
+            queue_id=queue_id,
             list_id=mailing_list.list_id,
             days=bounced.days,
             suspended=bounced.is_suspended,
@@ -149,6 +150,9 @@ class Membership:
                 f"Mail to {bounced.address} came back on {bounced.days} days, so it {now} of the mailing list "
                 f"{mailing_list.address} any more.{again}\n\nThe other system said: {reply}\n",
             )
+        if bounced.is_removed:
+            # Last: until then the directory says the same again.
+            await self._lists.remove(mailing_list, [bounced.address])
         return "returned"
 
 

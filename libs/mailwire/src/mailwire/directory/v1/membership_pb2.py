@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&mailwire/directory/v1/membership.proto\x12\x15mailwire.directory.v1\"!\n\x10ReadLeaveRequest\x12\r\n\x05token\x18\x01 \x01(\t\"M\n\x11ReadLeaveResponse\x12\x14\n\x0clist_address\x18\x01 \x01(\t\x12\x11\n\tlist_name\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"\x1d\n\x0cLeaveRequest\x12\r\n\x05token\x18\x01 \x01(\t\"6\n\rLeaveResponse\x12\x14\n\x0clist_address\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"W\n\x13RecordBounceRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07list_id\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\t\x12\r\n\x05reply\x18\x04 \x01(\t\"Y\n\x14RecordBounceResponse\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\x05\x12\x11\n\tsuspended\x18\x03 \x01(\x08\x12\x0f\n\x07removed\x18\x04 \x01(\x08\"O\n\x18StartSubscriptionRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07list_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"c\n\x19StartSubscriptionResponse\x12\x37\n\x05state\x18\x01 \x01(\x0e\x32(.mailwire.directory.v1.SubscriptionState\x12\r\n\x05token\x18\x02 \x01(\t\"a\n\x19\x46inishSubscriptionRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07list_id\x18\x02 \x01(\t\x12\x11\n\taddresses\x18\x03 \x03(\t\x12\r\n\x05token\x18\x04 \x01(\t\"-\n\x1a\x46inishSubscriptionResponse\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"8\n\x11\x45xpandListRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\"h\n\x12\x45xpandListResponse\x12\x0f\n\x07is_list\x18\x01 \x01(\x08\x12\x0f\n\x07\x61llowed\x18\x02 \x01(\x08\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07members\x18\x04 \x01(\x03\x12\x11\n\taddresses\x18\x05 \x03(\t*\x93\x01\n\x11SubscriptionState\x12\"\n\x1eSUBSCRIPTION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18SUBSCRIPTION_STATE_ASKED\x10\x01\x12\x1d\n\x19SUBSCRIPTION_STATE_MEMBER\x10\x02\x12\x1d\n\x19SUBSCRIPTION_STATE_CLOSED\x10\x03\x32\x8f\x05\n\x1a\x44irectoryMembershipService\x12^\n\tReadLeave\x12\'.mailwire.directory.v1.ReadLeaveRequest\x1a(.mailwire.directory.v1.ReadLeaveResponse\x12R\n\x05Leave\x12#.mailwire.directory.v1.LeaveRequest\x1a$.mailwire.directory.v1.LeaveResponse\x12g\n\x0cRecordBounce\x12*.mailwire.directory.v1.RecordBounceRequest\x1a+.mailwire.directory.v1.RecordBounceResponse\x12v\n\x11StartSubscription\x12/.mailwire.directory.v1.StartSubscriptionRequest\x1a\x30.mailwire.directory.v1.StartSubscriptionResponse\x12y\n\x12\x46inishSubscription\x12\x30.mailwire.directory.v1.FinishSubscriptionRequest\x1a\x31.mailwire.directory.v1.FinishSubscriptionResponse\x12\x61\n\nExpandList\x12(.mailwire.directory.v1.ExpandListRequest\x1a).mailwire.directory.v1.ExpandListResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&mailwire/directory/v1/membership.proto\x12\x15mailwire.directory.v1\"!\n\x10ReadLeaveRequest\x12\r\n\x05token\x18\x01 \x01(\t\"M\n\x11ReadLeaveResponse\x12\x14\n\x0clist_address\x18\x01 \x01(\t\x12\x11\n\tlist_name\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"\x1d\n\x0cLeaveRequest\x12\r\n\x05token\x18\x01 \x01(\t\"6\n\rLeaveResponse\x12\x14\n\x0clist_address\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"i\n\x13RecordBounceRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07list_id\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\t\x12\r\n\x05reply\x18\x04 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\"Y\n\x14RecordBounceResponse\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\x05\x12\x11\n\tsuspended\x18\x03 \x01(\x08\x12\x0f\n\x07removed\x18\x04 \x01(\x08\"O\n\x18StartSubscriptionRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07list_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"c\n\x19StartSubscriptionResponse\x12\x37\n\x05state\x18\x01 \x01(\x0e\x32(.mailwire.directory.v1.SubscriptionState\x12\r\n\x05token\x18\x02 \x01(\t\"a\n\x19\x46inishSubscriptionRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07list_id\x18\x02 \x01(\t\x12\x11\n\taddresses\x18\x03 \x03(\t\x12\r\n\x05token\x18\x04 \x01(\t\"-\n\x1a\x46inishSubscriptionResponse\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"8\n\x11\x45xpandListRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\"h\n\x12\x45xpandListResponse\x12\x0f\n\x07is_list\x18\x01 \x01(\x08\x12\x0f\n\x07\x61llowed\x18\x02 \x01(\x08\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07members\x18\x04 \x01(\x03\x12\x11\n\taddresses\x18\x05 \x03(\t*\x93\x01\n\x11SubscriptionState\x12\"\n\x1eSUBSCRIPTION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18SUBSCRIPTION_STATE_ASKED\x10\x01\x12\x1d\n\x19SUBSCRIPTION_STATE_MEMBER\x10\x02\x12\x1d\n\x19SUBSCRIPTION_STATE_CLOSED\x10\x03\x32\x8f\x05\n\x1a\x44irectoryMembershipService\x12^\n\tReadLeave\x12\'.mailwire.directory.v1.ReadLeaveRequest\x1a(.mailwire.directory.v1.ReadLeaveResponse\x12R\n\x05Leave\x12#.mailwire.directory.v1.LeaveRequest\x1a$.mailwire.directory.v1.LeaveResponse\x12g\n\x0cRecordBounce\x12*.mailwire.directory.v1.RecordBounceRequest\x1a+.mailwire.directory.v1.RecordBounceResponse\x12v\n\x11StartSubscription\x12/.mailwire.directory.v1.StartSubscriptionRequest\x1a\x30.mailwire.directory.v1.StartSubscriptionResponse\x12y\n\x12\x46inishSubscription\x12\x30.mailwire.directory.v1.FinishSubscriptionRequest\x1a\x31.mailwire.directory.v1.FinishSubscriptionResponse\x12\x61\n\nExpandList\x12(.mailwire.directory.v1.ExpandListRequest\x1a).mailwire.directory.v1.ExpandListResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailwire.directory.v1.membership_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBSCRIPTIONSTATE']._serialized_start=939
-  _globals['_SUBSCRIPTIONSTATE']._serialized_end=1086
+  _globals['_SUBSCRIPTIONSTATE']._serialized_start=957
+  _globals['_SUBSCRIPTIONSTATE']._serialized_end=1104
   _globals['_READLEAVEREQUEST']._serialized_start=65
   _globals['_READLEAVEREQUEST']._serialized_end=98
   _globals['_READLEAVERESPONSE']._serialized_start=100
@@ -42,21 +42,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEAVERESPONSE']._serialized_start=210
   _globals['_LEAVERESPONSE']._serialized_end=264
   _globals['_RECORDBOUNCEREQUEST']._serialized_start=266
-  _globals['_RECORDBOUNCEREQUEST']._serialized_end=353
-  _globals['_RECORDBOUNCERESPONSE']._serialized_start=355
-  _globals['_RECORDBOUNCERESPONSE']._serialized_end=444
-  _globals['_STARTSUBSCRIPTIONREQUEST']._serialized_start=446
-  _globals['_STARTSUBSCRIPTIONREQUEST']._serialized_end=525
-  _globals['_STARTSUBSCRIPTIONRESPONSE']._serialized_start=527
-  _globals['_STARTSUBSCRIPTIONRESPONSE']._serialized_end=626
-  _globals['_FINISHSUBSCRIPTIONREQUEST']._serialized_start=628
-  _globals['_FINISHSUBSCRIPTIONREQUEST']._serialized_end=725
-  _globals['_FINISHSUBSCRIPTIONRESPONSE']._serialized_start=727
-  _globals['_FINISHSUBSCRIPTIONRESPONSE']._serialized_end=772
-  _globals['_EXPANDLISTREQUEST']._serialized_start=774
-  _globals['_EXPANDLISTREQUEST']._serialized_end=830
-  _globals['_EXPANDLISTRESPONSE']._serialized_start=832
-  _globals['_EXPANDLISTRESPONSE']._serialized_end=936
-  _globals['_DIRECTORYMEMBERSHIPSERVICE']._serialized_start=1089
-  _globals['_DIRECTORYMEMBERSHIPSERVICE']._serialized_end=1744
+  _globals['_RECORDBOUNCEREQUEST']._serialized_end=371
+  _globals['_RECORDBOUNCERESPONSE']._serialized_start=373
+  _globals['_RECORDBOUNCERESPONSE']._serialized_end=462
+  _globals['_STARTSUBSCRIPTIONREQUEST']._serialized_start=464
+  _globals['_STARTSUBSCRIPTIONREQUEST']._serialized_end=543
+  _globals['_STARTSUBSCRIPTIONRESPONSE']._serialized_start=545
+  _globals['_STARTSUBSCRIPTIONRESPONSE']._serialized_end=644
+  _globals['_FINISHSUBSCRIPTIONREQUEST']._serialized_start=646
+  _globals['_FINISHSUBSCRIPTIONREQUEST']._serialized_end=743
+  _globals['_FINISHSUBSCRIPTIONRESPONSE']._serialized_start=745
+  _globals['_FINISHSUBSCRIPTIONRESPONSE']._serialized_end=790
+  _globals['_EXPANDLISTREQUEST']._serialized_start=792
+  _globals['_EXPANDLISTREQUEST']._serialized_end=848
+  _globals['_EXPANDLISTRESPONSE']._serialized_start=850
+  _globals['_EXPANDLISTRESPONSE']._serialized_end=954
+  _globals['_DIRECTORYMEMBERSHIPSERVICE']._serialized_start=1107
+  _globals['_DIRECTORYMEMBERSHIPSERVICE']._serialized_end=1762
 # @@protoc_insertion_point(module_scope)

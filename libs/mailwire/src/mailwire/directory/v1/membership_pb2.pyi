@@ -135,11 +135,16 @@ class RecordBounceRequest(_message.Message):
     LIST_ID_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     REPLY_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     list_id: _builtins.str
     token: _builtins.str
     reply: _builtins.str
     """What the other system said, for people."""
+    event_id: _builtins.str
+    """What brought it, such as a queue id. Asked again about the same, the answer is the same. With it a member that is to be
+    removed is suspended only, until who asks has told of it and removes it.
+    """
     def __init__(
         self,
         *,
@@ -147,10 +152,11 @@ class RecordBounceRequest(_message.Message):
         list_id: _builtins.str = ...,
         token: _builtins.str = ...,
         reply: _builtins.str = ...,
+        event_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["list_id", b"list_id", "reply", b"reply", "tenant_id", b"tenant_id", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "list_id", b"list_id", "reply", b"reply", "tenant_id", b"tenant_id", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
