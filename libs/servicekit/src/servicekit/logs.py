@@ -3,7 +3,7 @@
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pydantic_core
 import structlog
@@ -74,7 +74,19 @@ def configure(service_name: str, level: str) -> None:
     root.setLevel(max(threshold, logging.WARNING))
 
 
+class _Logger:
+    """A module's logger: bound at its first line, when it is known how lines are written, and not again for each."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, method: str) -> Any:
+        log = getattr(structlog.get_logger(component=self._name).bind(), method)
+        if structlog.get_config()["cache_logger_on_first_use"]:
+            setattr(self, method, log)
+        return log
+
+
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """A logger whose lines carry `component=name`."""
-    bound: structlog.typing.FilteringBoundLogger = structlog.get_logger(component=name)
-    return bound
+    return cast(structlog.typing.FilteringBoundLogger, _Logger(name))

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from blobstore import BodyReference
 from google.protobuf.message import DecodeError
 from mailmsg.facts import MessageFacts
-from mailproto.smtp.dsn_request import MessageRequest, Notify, RecipientRequest, Ret
+from mailproto.smtp.dsn_request import (
+    MESSAGE_DEFAULT,
+    RECIPIENT_DEFAULT,
+    MessageRequest,
+    Notify,
+    RecipientRequest,
+    Ret,
+)
 from mailwire.spool.v1 import spool_pb2 as wire
 
 from spool.envelope import Envelope, EnvelopeRecipient, OwnCopies, Source
@@ -22,6 +29,7 @@ NOTIFY = {
     Notify.DELAY: wire.NOTIFY_DELAY,
 }
 NOTIFY_BACK = {value: key for key, value in NOTIFY.items()}
+SOURCE = {source: wire.Source.ValueType(source.value) for source in Source}
 RET = {None: wire.RET_UNSPECIFIED, Ret.FULL: wire.RET_FULL, Ret.HEADERS: wire.RET_HEADERS}
 RET_BACK = {value: key for key, value in RET.items()}
 # The fields of SpooledMessage before their lengths: numbers 1 to 3, length-delimited.
@@ -42,46 +50,57 @@ class SpooledLetter:
 
 
 def envelope_to_wire(envelope: Envelope) -> wire.Envelope:
-    """The generated type of an envelope."""
+    """The generated type of an envelope. What nearly no message has is put in where it is there."""
     message = wire.Envelope(
         queue_id=envelope.queue_id,
         tenant_id=envelope.tenant_id,
         reverse_path=envelope.reverse_path,
-        recipients=[
-            wire.Recipient(
-                recipient_class=wire.RECIPIENT_CLASS_RELAY
-                if recipient.account_id is None
-                else wire.RECIPIENT_CLASS_LOCAL,
-                address=recipient.address,
-                original_address=recipient.original_address,
-                account_id=recipient.account_id or "",
-                notify=[NOTIFY[each] for each in recipient.request.notify or ()],
-                original_recipient=recipient.request.original_recipient,
-                token=recipient.token,
-            )
-            for recipient in envelope.recipients
-        ],
+        recipients=[_recipient(recipient) for recipient in envelope.recipients],
         arrived_at=timestamp(envelope.arrived_at),
         digest=envelope.digest,
         size_octets=envelope.size_octets,
         trace_prefix=envelope.trace_prefix,
-        source=wire.Source.ValueType(envelope.source.value),
+        source=SOURCE[envelope.source],
         helo=envelope.helo,
         client_address=envelope.client_address,
         sender_account_id=envelope.sender_account_id,
         smtputf8=envelope.smtputf8,
         eight_bit=envelope.eight_bit or envelope.binary,
         binary=envelope.binary,
-        ret=RET[envelope.request.ret],
-        envelope_id=envelope.request.envelope_id,
-        speaker=speaker_to_wire(envelope.speaker),
         handling=HANDLING[envelope.handling],
     )
+    if envelope.request is not MESSAGE_DEFAULT:
+        message.ret = RET[envelope.request.ret]
+        message.envelope_id = envelope.request.envelope_id
+    if envelope.speaker is not None:
+        message.speaker.CopyFrom(speaker_to_wire(envelope.speaker))
     put_wishes(message, envelope.wishes)
     if (own := envelope.own_copies) is not None:
         message.own_copies.reverse_path = own.reverse_path
         message.own_copies.fields = own.fields
         message.own_copies.signing_domain = own.signing_domain
+    return message
+
+
+def _recipient(recipient: EnvelopeRecipient) -> wire.Recipient:
+    if recipient.account_id is None:
+        message = wire.Recipient(
+            recipient_class=wire.RECIPIENT_CLASS_RELAY,
+            address=recipient.address,
+            original_address=recipient.original_address,
+        )
+    else:
+        message = wire.Recipient(
+            recipient_class=wire.RECIPIENT_CLASS_LOCAL,
+            address=recipient.address,
+            original_address=recipient.original_address,
+            account_id=recipient.account_id,
+        )
+    if recipient.request is not RECIPIENT_DEFAULT:
+        message.notify.extend([NOTIFY[each] for each in recipient.request.notify or ()])
+        message.original_recipient = recipient.request.original_recipient
+    if recipient.token:
+        message.token = recipient.token
     return message
 
 
