@@ -10,7 +10,7 @@ from ipaddress import ip_network
 
 import grpc
 import pytest
-from directory.adapters.issuers import Issuers
+from directory.adapters.issuers import Issuers, IssuerUnavailable, checked_address
 from joserfc.jwk import RSAKey
 from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1 import openid_pb2 as openid
@@ -273,6 +273,15 @@ async def test_a_provider_that_cannot_be_asked_is_no_answer(
         if fault in ("inside", "away"):
             assert issuer.asked == []
     await issuers.close()
+
+
+def test_a_provider_that_leads_inside_by_a_gateway_is_refused_like_any_other() -> None:
+    inside = [ip_network("10.1.0.0/16")]
+    for address in ("8.8.8.8", "64:ff9b::8.8.8.8", "10.1.2.3", "64:ff9b::10.1.2.3"):
+        assert checked_address("issuer.example", [address], inside) == address
+    for address in ("127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "::ffff:10.2.0.1", "64:ff9b::10.2.0.1"):
+        with pytest.raises(IssuerUnavailable):
+            checked_address("issuer.example", ["8.8.8.8", address], inside)
 
 
 @pytest.mark.parametrize(

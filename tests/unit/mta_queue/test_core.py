@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from mailproto.smtp.reply import Reply
-from mta_queue.core.destinations import domain_of, is_public, literal_of
+from mta_queue.core.destinations import domain_of, literal_of
 from mta_queue.core.outcome import Outcome, Verdict, expired, judge, outcomes
 from mta_queue.core.schedule import JITTER, Schedule
 from mta_queue.core.split import by_domain
 from mta_queue.edge.notices import notice_queue_id
+from servicekit.addresses import is_public
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
 DAYS = Schedule(300.0, 3600.0, 432_000.0)

@@ -14,11 +14,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from servicekit.addresses import is_public, reached
 
 from directory.core.openid import Provider, TokenWrong
 
@@ -195,8 +196,9 @@ def checked_address(host: str, addresses: Sequence[str], inside: Sequence[IPv4Ne
     """One that may be connected to. All must be public or of `inside`: one that is not is an attempt."""
     for text in addresses:
         address = ip_address(text.partition("%")[0])
-        address = getattr(address, "ipv4_mapped", None) or address
-        if not address.is_global and not any(
+        if isinstance(address, IPv6Address):
+            address = reached(address) or address
+        if not is_public(str(address)) and not any(
             address in network for network in inside if network.version == address.version
         ):
             raise IssuerUnavailable(f"{host} leads to an address that is not public")

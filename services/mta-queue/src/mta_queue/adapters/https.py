@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import h11
 from dnslookup import DnsUnavailable, NoSuchDomain, Resolver
-
-from mta_queue.core.destinations import is_public
+from servicekit.addresses import is_public
 
 READ_OCTETS = 65_536
 READ_PIECE_OCTETS = 16_384

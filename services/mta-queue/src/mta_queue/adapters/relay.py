@@ -33,6 +33,7 @@ from mailproto.smtp.dsn_request import RECIPIENT_DEFAULT, MessageRequest
 from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.wishes import TlsWish
 from servicekit import logs
+from servicekit.addresses import is_public
 from spool import Envelope, SpooledLetter
 
 from mta_queue import metrics
@@ -50,7 +51,6 @@ from mta_queue.adapters.tls_policies import Destination, StsFailed, StsLookup, v
 from mta_queue.adapters.tls_results import NoResults, Results
 from mta_queue.core.attempt import Attempt, Delivery, attempt_of
 from mta_queue.core.dead_hosts import Dead, DeadHosts
-from mta_queue.core.destinations import is_public
 from mta_queue.core.egress import parse_proxy
 from mta_queue.core.outcome import Outcome, Verdict, all_alike, outcomes, relayed_of
 from mta_queue.core.route import parse_route
