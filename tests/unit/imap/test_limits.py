@@ -145,6 +145,9 @@ class _Clock:
         ("UID SORT (DATE) UTF-8 ALL", True),
         ("COPY 1 INBOX", True),
         ("EXPUNGE", True),
+        ("REPLACE 1 INBOX {1+}\r\nx", True),
+        ("RENAME INBOX Old", True),
+        ('LIST "" *', True),
         # Its notices could fall into a literal.
         ("FETCH 1 BODY[]", False),
         ("NOOP", False),

@@ -9,7 +9,10 @@ from typing import Protocol
 from mailproto.imap import commands as c
 from mailproto.imap import responses
 
-TOLD = (c.Search, c.MultiSearch, c.Sort, c.Thread, c.Store, c.Copy, c.Move, c.Append, c.UidExpunge)
+TOLD = (
+    *(c.Search, c.MultiSearch, c.Sort, c.Thread, c.Store, c.Copy, c.Move, c.Append, c.Replace, c.UidExpunge),
+    *(c.Create, c.Delete, c.Rename, c.List, c.Lsub, c.Status, c.Select),
+)
 
 STILL = "Still at it"
 
