@@ -238,6 +238,26 @@ def test_a_member_whose_mail_bounces_is_suspended_and_the_owner_hears_of_it(worl
     assert "m11@far.test" not in world.copies("last-post")
 
 
+def test_of_a_list_with_the_longest_name_it_is_known_too_whose_copy_came_back(world: World) -> None:
+    address = f"{'n' * 64}@example.test"
+    settings = {"posting": "anyone", "owners": ["owner@example.test"], "bounce_limit": 1}
+    world.api("POST", "/v1/lists", json={"address": address, **settings})
+    world.api("POST", f"/v1/lists/{address}/members", json={"addresses": ["m1@far.test", "m2@far.test"]})
+    world.bring("x@far.test", address, "longest-name")
+    eventually(lambda: len(world.copies("longest-name")) == 2)
+    [copy] = [
+        each for each in world.sink.taken if b"longest-name" in each.content and "<m2@" in each.recipients[0]
+    ]
+    way_back = copy.mail.partition("<")[2].partition(">")[0]
+    assert len(way_back.rpartition("@")[0]) <= 64
+    with smtplib.SMTP("127.0.0.1", world.platform.ports.smtp) as session:
+        session.ehlo("mx.far.test")
+        text = b"Subject: failure\r\nFrom: <mailer-daemon@far.test>\r\n\r\n<?>: 550 5.1.1 nobody\r\n"
+        session.sendmail("", [way_back], text)
+    [suspended] = eventually(lambda: world.api("GET", f"/v1/lists/{address}/suspended")["items"])
+    assert suspended["address"] == "m2@far.test"
+
+
 def test_who_is_refused_by_its_own_system_bounces_like_any_other(world: World) -> None:
     world.api("POST", f"/v1/lists/{LIST}/members", json={"addresses": ["gone@nowhere.test"]})
     world.bring("m7@far.test", LIST, "to-nowhere")
