@@ -37,6 +37,8 @@ class Reply:
     def encode(self, charset: Charset = Charset.ASCII) -> bytes:
         """As it is sent (RFC 5321 §4.2): every line but the last with a hyphen."""
         front = f"{self.enhanced} " if self.enhanced else ""
+        if len(self.lines) == 1:
+            return f"{self.code} {front}{self.lines[0]}\r\n".encode(charset.value, "replace")
         last = len(self.lines) - 1
         return "".join(
             f"{self.code}{'-' if number < last else ' '}{front}{line}\r\n"

@@ -7,7 +7,6 @@ from enum import Enum
 from functools import lru_cache
 
 from mailmsg.date import format_date
-from mailmsg.header import header_end
 from mailproto.smtp.reply import Charset
 
 # What a peer said of itself is shown only as far as it cannot be taken for something else.
@@ -91,7 +90,6 @@ def _by(arrival: Arrival) -> bytes:
     return ("\r\n".join(lines) + ";\r\n\t").encode("ascii") + format_date(arrival.at) + b"\r\n"
 
 
-def count_hops(content: bytes) -> int:
-    """How many Received fields the header has."""
-    header = content[: header_end(content) or len(content)].lower()
+def count_hops(header: bytes) -> int:
+    """How many Received fields a header has; it is in lower case."""
     return header.count(b"\nreceived:") + header.startswith(b"received:")

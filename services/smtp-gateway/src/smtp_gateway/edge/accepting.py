@@ -9,12 +9,13 @@ from mailproto.smtp.body import BodyType
 from mailproto.smtp.reply import Charset, Reply
 from servicekit import logs
 from spool import Letter, OutcomeUnknown, Source, SpoolUnavailable, new_queue_id
-from spool.verp import with_copies
+from spool.verp import has_room, with_copies
 
 from smtp_gateway import metrics
 from smtp_gateway.core import roles, trace, travelling
 from smtp_gateway.core.heading import (
     Heading,
+    lowered_header,
     missing_fields,
     read_heading,
     refuse_header,
@@ -44,13 +45,14 @@ class Dropped(Exception):
 async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: bytes) -> Reply:
     """The answer; a positive one only when the message is durable. Raises Dropped when nothing can be said."""
     started = needs.clock()
-    if trace.count_hops(content) > needs.settings.hops:
+    header = lowered_header(content)
+    if trace.count_hops(header) > needs.settings.hops:
         metrics.REFUSED.labels(visit.role.value, "loop").inc()
         return LOOP
-    refusal = refuse_header(content, needs.settings.header_octets, needs.settings.header_field_octets)
+    refusal = refuse_header(header, needs.settings.header_octets, needs.settings.header_field_octets)
     heading = None
     if refusal is None and visit.who is not None:
-        content = without_forged(needs, content)
+        content = without_forged(needs, content, header)
         try:
             heading = await _heading_of(needs, visit.who, content)
         except Unavailable as error:
@@ -67,7 +69,7 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
         if (full := await needs.rooms.refusal_of_message(recipients, len(content))) is not None:
             metrics.REFUSED.labels(visit.role.value, "full").inc()
             return full
-    judged = await judge(needs, visit, transaction, content)
+    judged = await judge(needs, visit, transaction, content, header)
     if isinstance(judged, Reply):
         metrics.REFUSED.labels(visit.role.value, "policy").inc()
         return judged
@@ -96,7 +98,7 @@ async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: 
         return unwanted
     made = await for_the_world(_letter(needs, visit, transaction, judged, heading, shown))
     if has_verp:
-        made = with_copies(made)
+        made = with_copies(made, "" if has_room(made) else await _owner(needs, made.reverse_path))
     letter = await sign(needs, visit.who, made)
     if isinstance(letter, Reply):
         metrics.REFUSED.labels(visit.role.value, "unwell").inc()
@@ -142,6 +144,17 @@ async def _chosen(needs: Needs, visit: Visit) -> tuple[trace.Submitter, bool]:
         return trace.Submitter.SHOWN, False
     policy = await needs.policies.of(visit.who.account.tenant_id)
     return trace.Submitter.HIDDEN if policy.hide_submitter_address else trace.Submitter.SHOWN, policy.verp
+
+
+async def _owner(needs: Needs, reverse_path: str) -> str:
+    """Whose account it is, in its domain; "" where that is not one's, or cannot be said now."""
+    try:
+        [resolution] = await needs.directory.resolve([reverse_path])
+    except Unavailable:
+        return ""
+    domain = reverse_path.rpartition("@")[2].lower()
+    owners = [each for each in resolution.targets if each.address.rpartition("@")[2].lower() == domain]
+    return owners[0].account_id or "" if len(owners) == len(resolution.targets) == 1 else ""
 
 
 def _letter(

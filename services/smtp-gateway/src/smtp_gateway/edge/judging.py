@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from directoryclient import Unavailable
 from eventbus.subjects import DMARC_RESULT
-from mailmsg.header import header_end
 from mailproto.smtp.reply import Reply
 from senderauth import Result, authres
 from senderauth.dmarc import AuthorFault
@@ -36,11 +35,13 @@ class Judged:
     quarantined_tenants: frozenset[str] = frozenset()
 
 
-async def judge(needs: Needs, visit: Visit, transaction: Transaction, content: bytes) -> Judged | Reply:
-    """The Reply refuses it. What comes from our users is not checked here: they are known by their login."""
+async def judge(
+    needs: Needs, visit: Visit, transaction: Transaction, content: bytes, header: bytes
+) -> Judged | Reply:
+    """The Reply refuses it. `header` is the message's, in lower case. What comes from our users is not checked here: they are known by their login."""
     if visit.role is Role.MSA:
         return Judged(content)
-    kept = without_forged(needs, content)
+    kept = without_forged(needs, content, header)
     if needs.checker is None or visit.role is Role.LMTP:
         return Judged(kept)
     findings = await needs.checker.check(
@@ -75,11 +76,11 @@ async def judge(needs: Needs, visit: Visit, transaction: Transaction, content: b
     return Judged(kept, field, verdicts.speaker(findings), decision)
 
 
-def without_forged(needs: Needs, content: bytes) -> bytes:
-    """The message without fields of Authentication-Results in our name."""
-    end = header_end(content) or len(content)
-    if b"authentication-results" not in content[:end].lower():
+def without_forged(needs: Needs, content: bytes, header: bytes) -> bytes:
+    """The message without fields of Authentication-Results in our name; `header` is its header in lower case."""
+    if b"authentication-results" not in header:
         return content
+    end = len(header)
     stripped = authres.strip_forged(content[:end], {_own_name(needs), needs.settings.hostname})
     if len(stripped) == end:
         return content
