@@ -69,6 +69,57 @@ def test_the_dialogue_of_managesieve(platform: Platform) -> None:
         assert client.logged_in.startswith(b"NO")
 
 
+def test_scripts_are_put_looked_at_renamed_and_taken_away_as_the_rfc_says(platform: Platform) -> None:
+    """The demands of RFC 5804 §2.5 to §2.13 on a server."""
+    user = platform.create_account("rfc5804")
+    with sieve(platform, user) as client:
+
+        def refused(line: bytes, code: bytes = b"") -> None:
+            answer = client.say(line)
+            assert answer.startswith(b"NO (" + code if code else b"NO"), (line, answer)
+
+        # §2.6: what fails does not touch what is there, and is not stored.
+        assert client.put("main", "keep;").startswith(b"OK")
+        assert client.put("main", 'fileinto "x";').startswith(b"NO")
+        assert client.put("broken", "keep").startswith(b"NO")
+        assert client.say(b'GETSCRIPT "main"').startswith(b"{5}\r\nkeep;\r\nOK")
+        # §2.12, and RFC 5463 §4: an extension that is only asked for is no mistake.
+        asking = b'require "ihave"; if ihave "vnd.nobody.has" { vnd_nobody; }'
+        assert client.say(b"CHECKSCRIPT {%d+}\r\n%b" % (len(asking), asking)).startswith(b"OK")
+        assert client.say(b"CHECKSCRIPT {5+}\r\nkeep ").startswith(b"NO")
+        assert client.say(b'GETSCRIPT "checked"').startswith(b"NO")
+        # §2.8, §2.9, §2.10: what is not there.
+        refused(b'SETACTIVE "none"', b"NONEXISTENT")
+        refused(b'GETSCRIPT "none"', b"NONEXISTENT")
+        refused(b'DELETESCRIPT "none"', b"NONEXISTENT")
+        refused(b'RENAMESCRIPT "none" "other"', b"NONEXISTENT")
+        # §2.8: none is active, and that is no mistake.
+        assert client.say(b'SETACTIVE ""').startswith(b"OK")
+        # §2.11: an active one stays active; a name that is taken.
+        assert client.put("second", "discard;").startswith(b"OK")
+        assert client.say(b'SETACTIVE "main"').startswith(b"OK")
+        refused(b'RENAMESCRIPT "main" "second"', b"ALREADYEXISTS")
+        assert client.say(b'RENAMESCRIPT "main" "first"').startswith(b"OK")
+        assert client.say(b"LISTSCRIPTS").startswith(b'"first" ACTIVE\r\n"second"\r\nOK')
+        refused(b'DELETESCRIPT "first"', b"ACTIVE")
+        # §2.5: there is room for a name that is there, and none for what is too large.
+        assert client.say(b'HAVESPACE "first" 100').startswith(b"OK")
+        refused(b'HAVESPACE "first" 99999999', b"QUOTA")
+        # §1.6: 128 characters, whatever they weigh; never cut short.
+        longest = "\u00f6" * 128
+        assert client.put(longest, "keep;").startswith(b"OK")
+        assert client.put(longest * 5, "keep;").startswith(b"NO")
+        assert longest.encode() in client.say(b"LISTSCRIPTS")
+        # §2.13, §2.14: NOOP with and without a tag; back to before the login.
+        assert client.say(b'NOOP "a tag"').startswith(b'OK (TAG "a tag")')
+        assert b"TAG" not in client.say(b"NOOP")
+        assert b'"OWNER"' in client.say(b"CAPABILITY")
+        assert client.say(b"UNAUTHENTICATE").startswith(b"OK")
+        refused(b"LISTSCRIPTS")
+        assert b'"OWNER"' not in client.say(b"CAPABILITY")
+        assert client.say(b"LOGOUT").startswith(b"OK")
+
+
 def test_a_script_files_flags_and_discards(platform: Platform) -> None:
     user = platform.create_account("filer")
     with sieve(platform, user) as client:

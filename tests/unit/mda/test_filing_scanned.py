@@ -6,6 +6,7 @@ import pytest
 from mda.core.findings import Finding, Verdict, WhenUnscanned
 from mda.edge import screening
 from mda.ports import ScannerBroke, ScannerUnavailable
+from prometheus_client import REGISTRY
 from spool import Handling, SpooledLetter
 
 from tests.support.mda_world import Says, World
@@ -24,7 +25,13 @@ def prefix_of(world: World, number: int = 0) -> bytes:
 async def test_without_scanners_it_is_filed_in_one_batch_unread_and_says_so() -> None:
     world = World()
     items = [world.send(each) for each in (CLEAN, SPAM, VIRUS)]
+
+    def unscanned() -> float:
+        return REGISTRY.get_sample_value("mda_messages_unscanned_total", {"reason": "no_scanner"}) or 0.0
+
+    before = unscanned()
     await world.file()
+    assert unscanned() == before + 3
     assert [len(batch) for batch in world.batches] == [3]
     assert [item.fate for item in items] == [["acknowledged"]] * 3
     assert world.bodies_read == 0

@@ -45,8 +45,8 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings, DirectorySettings
     )
     scripts_an_account: int = Field(32, description="so many scripts one account may keep", ge=1, le=1000)
     script_octets: int = Field(
-        256 * 1024,
-        description="the largest script; the language itself ends at 1 MiB",
+        1024 * 1024,
+        description="the largest script; the language itself ends there too",
         ge=1024,
         le=1024 * 1024,
     )
