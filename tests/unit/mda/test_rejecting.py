@@ -47,7 +47,9 @@ class World:
         self.events: list[dict[str, Any]] = []
         self._away = away
         self._script, self._before = script.encode(), before.encode()
-        self.scripts = SimpleNamespace(active_digests=self._digests, active=self._active)
+        self.scripts = SimpleNamespace(
+            active_digests=self._digests, active=self._active, remember=self._remember
+        )
         self.tenant_scripts = SimpleNamespace(get=self._of_tenant)
 
     async def _digests(self, accounts: Sequence[AccountRef]) -> dict[str, ActiveScripts]:
@@ -59,6 +61,12 @@ class World:
 
     async def _of_tenant(self, tenant_id: str, name: str) -> tuple[None, bytes]:
         return None, self._before
+
+    async def _remember(self, account: AccountRef, handle: bytes, seconds: int) -> bool:
+        return True
+
+    async def get_range(self, key: str, offset: int, length: int) -> bytes:
+        return CONTENT[offset : offset + length]
 
     # -- the bus
 

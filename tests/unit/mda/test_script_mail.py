@@ -1,0 +1,64 @@
+"""What scripts send at delivery: from whom it comes, with which trace, and that machines are not answered."""
+
+import pytest
+from mailmsg.header import fields
+from mailproto.smtp.dsn_request import RecipientRequest
+from mda.core.sieving import was_redirected_by
+
+from tests.unit.mda.test_receipts import CONTENT, envelope_of
+from tests.unit.mda.test_rejecting import World
+
+
+async def sent(script: str, reverse_path: str = "alice@far.test", before: str = "") -> World:
+    world = World(envelope_of(RecipientRequest(), reverse_path=reverse_path), script, before)
+    await world.file()
+    return world
+
+
+@pytest.mark.parametrize("reverse_path", ["alice@far.test", ""])
+async def test_a_redirect_keeps_the_reverse_path_and_adds_to_the_trace(reverse_path: str) -> None:
+    """RFC 5228 §4.2: a null reverse-path stays null; all Received fields stay, and there is one more."""
+    world = await sent('redirect "elsewhere@far.test";', reverse_path)
+    [letter] = world.letters.values()
+    assert letter.reverse_path == reverse_path
+    assert [each.address for each in letter.recipients] == ["elsewhere@far.test"]
+    assert letter.content == CONTENT
+    header = letter.trace_prefix + letter.content
+    names = [field.name.lower() for field in fields(header)]
+    assert names.count(b"received") == 1 + CONTENT.lower().count(b"received:")
+    # Who passed it on stops it when it comes round again.
+    assert was_redirected_by(header, "r0@a.test")
+    # Without ":copy" nothing of it stays (the delivery only counts as settled).
+    assert [each.new for each in world.kept.values()] == [None]
+
+
+@pytest.mark.parametrize(("reverse_path", "expected"), [("alice@far.test", "r0@a.test"), ("", "")])
+async def test_a_notification_about_a_notice_has_the_null_reverse_path(
+    reverse_path: str, expected: str
+) -> None:
+    """RFC 5436 §2.7. And to notify leaves the implicit keep alone (RFC 5435 §7)."""
+    world = await sent('require "enotify"; notify "mailto:me@far.test";', reverse_path)
+    [letter] = world.letters.values()
+    assert letter.reverse_path == expected
+    [value] = [field.value for field in fields(letter.content) if field.name == b"Auto-Submitted"]
+    assert value.strip() == b'auto-notified; owner-email="r0@a.test"'
+    assert [each.new is not None for each in world.kept.values()] == [True]
+
+
+async def test_discard_is_silent() -> None:
+    """RFC 5228 §4.4: no notice of any kind."""
+    world = await sent("discard;")
+    assert world.letters == {}
+    assert world.told == []
+    assert [each.new for each in world.kept.values()] == [None]
+
+
+async def test_an_error_keeps_the_message_and_tells_its_reader_and_nobody_else() -> None:
+    """RFC 5228 §2.10.6: what was asked for before the error is not done."""
+    broken = 'require ["variables", "fileinto"]; redirect "a@far.test"; set "n" ""; fileinto "${n}";'
+    world = await sent(broken)
+    letters = [[each.address for each in letter.recipients] for letter in world.letters.values()]
+    assert letters == [["r0@a.test"]]
+    [notice] = world.letters.values()
+    assert notice.reverse_path == ""
+    assert [each.mailbox_name for each in world.kept.values() if each.new is not None] == ["INBOX"]
