@@ -1,5 +1,6 @@
 """Mailing lists on real PostgreSQL: settings, members, and pages that do not change by who comes and goes."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -7,6 +8,8 @@ import pytest
 from directory.core.list_tokens import short_name
 from mailwire.directory.v1 import directory_pb2 as directory
 from mailwire.directory.v1 import lists_pb2 as wire
+from spool import Letter, Recipient, Source, new_queue_id
+from spool.verp import with_copies
 
 from .conftest import House
 
@@ -74,6 +77,34 @@ async def test_the_longest_name_has_a_short_address_beside_it(house: House) -> N
         assert resolution.disposition == directory.DISPOSITION_UNKNOWN
     await house.lists.DeleteList(wire.DeleteListRequest(list=made.list_id))
     [resolution] = await house.resolve(made.short_address)
+    assert resolution.disposition == directory.DISPOSITION_UNKNOWN
+
+
+async def test_the_reverse_path_of_a_copy_leads_to_its_sender_whatever_its_name(house: House) -> None:
+    person = await house.account(house.at("p" * 64))
+    sent = Letter(
+        new_queue_id(),
+        house.at("p" * 64),
+        (Recipient("bob@far.test", "bob@far.test", house.tenant_id, None),),
+        b"x",
+        b"",
+        Source.SUBMISSION,
+        datetime.now(UTC),
+    )
+    made = with_copies(sent, person.account_id)
+    assert made.own_copies is not None
+    path = made.own_copies.reverse_path.replace("<>", made.recipients[0].token)
+    for came in (path, path.upper()):
+        [resolution] = await house.resolve(came)
+        assert resolution.disposition == directory.DISPOSITION_DELIVER
+        assert [each.account_id for each in resolution.targets] == [person.account_id]
+    local_part, _, domain = path.partition("@")
+    for nobody in (local_part.partition("+")[0], local_part.partition("+")[0] + "+x", local_part[:-1]):
+        [resolution] = await house.resolve(f"{nobody}@{domain}")
+        assert resolution.disposition == directory.DISPOSITION_UNKNOWN, "the id alone is no address"
+    other = f"{house.tenant}-third.test"
+    await house.order.CreateDomain(directory.CreateDomainRequest(name=other, tenant=house.tenant))
+    [resolution] = await house.resolve(f"{local_part}@{other}")
     assert resolution.disposition == directory.DISPOSITION_UNKNOWN
 
 

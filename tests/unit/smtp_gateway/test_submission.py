@@ -3,10 +3,12 @@
 import base64
 import email
 import re
-from typing import Any
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from directoryclient import Unavailable
+from directoryclient import Disposition, Resolution, Target, Unavailable
 from directoryclient.policies import TenantPolicy
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,8 +22,9 @@ from smtp_gateway.core.heading import (
     without_blind_copies,
 )
 from smtp_gateway.core.roles import Role
+from smtp_gateway.edge import accepting
 
-from tests.support.fake_gateway import FakeGate, converse
+from tests.support.fake_gateway import ALIASES, FakeGate, converse
 
 OPENING = [b"EHLO c.test\r\n", b"AUTH PLAIN AGpvbmVzQGZvby5jb20AcmlnaHQ=\r\n"]
 DATED = b"Date: Sat, 21 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@foo.com>\r\n"
@@ -232,6 +235,42 @@ def test_copies_have_reverse_paths_of_their_own_where_the_tenant_wants_that() ->
         assert (letter.own_copies is not None) is verp
         assert {bool(each.token) for each in letter.recipients if each.account_id is None} <= {verp}
         assert not any(each.token for each in letter.recipients if each.account_id is not None)
+
+
+class Owners:
+    """Whose addresses are whose."""
+
+    def __init__(self, *targets: str) -> None:
+        self.targets = tuple(Target(each, f"id of {each}", "t") for each in targets)
+        self.away = False
+
+    async def resolve(self, addresses: Sequence[str]) -> list[Resolution]:
+        if self.away:
+            raise Unavailable("away")
+        return [Resolution(Disposition.DELIVER, self.targets, "t") for _ in addresses]
+
+
+async def test_whose_a_reverse_path_is_that_leaves_no_room() -> None:
+    for targets, owner in (
+        (("jones@foo.com",), "id of jones@foo.com"),
+        # Several get what comes back, or somebody in another domain: the reverse-path stays as it is.
+        (("jones@foo.com", "brown@foo.com"), ""),
+        (("jones@other.com",), ""),
+        ((), ""),
+    ):
+        owners = Owners(*targets)
+        needs = cast(Any, SimpleNamespace(directory=owners))
+        assert await accepting._owner(needs, f"{'j' * 40}@FOO.com") == owner
+        owners.away = True
+        assert await accepting._owner(needs, f"{'j' * 40}@FOO.com") == ""
+
+
+def test_a_long_reverse_path_that_is_several_peoples_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = f"{'j' * 40}@foo.com"
+    monkeypatch.setitem(ALIASES, long, ("jones@foo.com", "brown@foo.com"))
+    chosen = Chosen(hide=False, verp=True)
+    _, gate = submit(b"From: jones@foo.com\r\n", long.encode(), policies=chosen, in_tls=True)
+    assert [(each.reverse_path, each.own_copies) for each in gate.letters] == [(long, None)]
 
 
 def test_where_a_user_was_is_shown_unless_the_tenant_hides_it() -> None:

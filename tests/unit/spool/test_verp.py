@@ -1,6 +1,7 @@
 """Reverse-paths of copies: what they say is read back, whatever case it comes in; where there is no room there is none."""
 
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +40,26 @@ def test_without_room_and_without_a_reverse_path_it_stays_as_it_is() -> None:
     assert fits.own_copies is not None
     path = fits.own_copies.reverse_path.replace("<>", fits.recipients[0].token)
     assert len(path.partition("@")[0]) == 64
+
+
+def test_a_name_without_room_is_said_by_its_accounts_id() -> None:
+    account_id = str(uuid4())
+    for local_part in ("a" * 32, "a" * 64, '"a b"', "ö" * 20):
+        made = with_copies(letter(f"{local_part}@example.test", BOB, HERE), account_id)
+        assert made.own_copies is not None
+        bob, here = made.recipients
+        path = made.own_copies.reverse_path.replace("<>", bob.token)
+        assert path.endswith("@example.test")
+        assert len(path.partition("@")[0].encode()) <= 64
+        for came in (path, path.upper()):
+            assert copy_of(came) == (made.queue_id, tag_of(BOB.address))
+        assert here.token == ""
+    assert with_copies(plain := letter("", BOB), account_id).own_copies is None
+    assert plain.reverse_path == ""
+    # Who has room keeps its name.
+    made = with_copies(letter("ann@example.test", BOB), account_id)
+    assert made.own_copies is not None
+    assert made.own_copies.reverse_path.startswith("ann+v-")
 
 
 @given(st.text(max_size=80))

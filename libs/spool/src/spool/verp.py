@@ -2,19 +2,23 @@
 
 `ann@example.org` sends as `ann+v-<queue id><four letters of the recipient>@example.org`, which is a subaddress of hers
 (RFC 5233): what comes back is hers, and says what it is about whatever stands in it. The queue id has eighty bits of
-chance in it, which only those know who got the message.
+chance in it, which only those know who got the message. Where her name leaves no room for that (RFC 5321 §4.5.3.1.1: 64
+octets before the @) it is `a-<her account's id>+v-...`, which the directory takes for her address too, as long as all of it
+stands there.
 """
 
 import base64
 import hashlib
 import re
 from dataclasses import replace
+from uuid import UUID
 
 from spool.envelope import MARK, OwnCopies
 from spool.letter import Letter
 
 LOCAL_PART_OCTETS = 64
 DETAIL = "+v-"
+ACCOUNT = "a-"
 TAG_CHARACTERS = 4
 _COPY = re.compile(r"v-([0-9A-HJKMNP-TV-Z]{26})([A-Z2-7]{4})\Z")
 
@@ -25,11 +29,22 @@ def tag_of(address: str) -> str:
     return base64.b32encode(digest)[:TAG_CHARACTERS].decode().lower()
 
 
-def with_copies(letter: Letter) -> Letter:
-    """The same, each remote recipient with a copy of its own; as it is where its reverse-path has no room for that."""
-    local_part, _, domain = letter.reverse_path.rpartition("@")
+def has_room(letter: Letter) -> bool:
+    """Whether all that is to be said fits behind its reverse-path."""
+    local_part = letter.reverse_path.rpartition("@")[0]
     longest = len(f"{local_part}{DETAIL}{letter.queue_id}".encode()) + TAG_CHARACTERS
-    if not local_part or local_part.startswith('"') or longest > LOCAL_PART_OCTETS:
+    return not local_part.startswith('"') and longest <= LOCAL_PART_OCTETS
+
+
+def with_copies(letter: Letter, account_id: str = "") -> Letter:
+    """The same, each remote recipient with a copy of its own.
+
+    `account_id` is whose the reverse-path is, where that has no room; as it is where that is not known.
+    """
+    local_part, _, domain = letter.reverse_path.rpartition("@")
+    if not has_room(letter):
+        local_part = ACCOUNT + _text(UUID(account_id).bytes) if account_id else ""
+    if not local_part:
         return letter
     own = OwnCopies(f"{local_part}{DETAIL}{letter.queue_id.lower()}{MARK}@{domain}")
     recipients = tuple(
@@ -37,6 +52,10 @@ def with_copies(letter: Letter) -> Letter:
         for each in letter.recipients
     )
     return replace(letter, recipients=recipients, own_copies=own)
+
+
+def _text(octets: bytes) -> str:
+    return base64.b32encode(octets).decode().rstrip("=").lower()
 
 
 def copy_of(address: str) -> tuple[str, str] | None:

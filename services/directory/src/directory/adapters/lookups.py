@@ -7,7 +7,7 @@ from pgkit import OPERATOR, Pool, transaction
 
 from directory.core.app_passwords import AppCredential
 from directory.core.guests import Guest
-from directory.core.list_tokens import list_of_short_name
+from directory.core.list_tokens import account_of_copy, list_of_short_name
 from directory.core.resolving import Found
 from directory.core.scram import ScramCandidate, ScramKeys, ScramMaterial
 from directory.ports import Login
@@ -47,6 +47,17 @@ LEFT JOIN domain e ON e.name = d.alias_of
 JOIN mailing_list m ON m.account_id = k.account_id
 JOIN account c ON c.account_id = m.account_id
 JOIN address a ON a.account_id = m.account_id AND a.is_primary AND a.domain IN (d.name, d.alias_of)"""
+
+# An account by its id, in the domains of any of its addresses.
+OF_COPIES = """
+SELECT k.local_part, d.name AS domain, d.tenant_id, c.account_id, p.local_part || '@' || p.domain AS primary_address,
+       d.suspended OR t.suspended OR c.suspended AS suspended
+FROM unnest($1::text[], $2::text[], $3::uuid[]) AS k(local_part, domain, account_id)
+JOIN domain d ON d.name = k.domain
+JOIN tenant t ON t.tenant_id = d.tenant_id
+JOIN account c ON c.account_id = k.account_id
+JOIN address p ON p.account_id = c.account_id AND p.is_primary
+WHERE EXISTS (SELECT FROM address a WHERE a.account_id = c.account_id AND a.domain IN (d.name, d.alias_of))"""
 
 # An address by its own domain first, then by the one that that is an alias of.
 LOGIN = """
@@ -122,14 +133,16 @@ class SqlLookUps:
                 )
                 for row in rows
             }
-            short = {
-                key: list_id
-                for key, each in answers.items()
-                if not each.exists and (list_id := list_of_short_name(key[0])) is not None
-            }
-            if short:
+            for query, id_of in ((SHORT_NAMES, list_of_short_name), (OF_COPIES, account_of_copy)):
+                made = {
+                    key: account_id
+                    for key, each in answers.items()
+                    if not each.exists and (account_id := id_of(key[0])) is not None
+                }
+                if not made:
+                    continue
                 for row in await connection.fetch(
-                    SHORT_NAMES, [key[0] for key in short], [key[1] for key in short], list(short.values())
+                    query, [key[0] for key in made], [key[1] for key in made], list(made.values())
                 ):
                     answers[(row["local_part"], row["domain"])] = Found(
                         tenant_id=str(row["tenant_id"]),

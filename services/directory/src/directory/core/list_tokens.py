@@ -7,6 +7,7 @@ address that wants to be a member, the token says until when it may be used.
 import base64
 import hashlib
 import hmac
+import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +16,8 @@ SIGNATURE_OCTETS = 10
 MEMBER_CHARACTERS = 24
 LIST_CHARACTERS = 26
 SHORT = "l-"
+# All of it must stand there: an account's id alone is no address.
+COPY = re.compile(r"a-([a-z2-7]{26})\+v-[0-9a-hjkmnp-tv-z]{26}[a-z2-7]{4}")
 DAY_OCTETS = 2
 CONFIRMATION_CHARACTERS = 20
 CONFIRMATION_DAYS = 7
@@ -84,6 +87,13 @@ def short_name(list_id: str) -> str:
 def list_of_short_name(local_part: str) -> str | None:
     """The list's id that a short name says; whether there is such a list is another question."""
     octets = _octets(local_part[len(SHORT) :], LIST_CHARACTERS) if local_part.startswith(SHORT) else None
+    return None if octets is None else str(UUID(bytes=octets))
+
+
+def account_of_copy(local_part: str) -> str | None:
+    """The account's id in the reverse-path of a copy whose sender's name leaves no room (spool.verp makes it)."""
+    found = COPY.fullmatch(local_part)
+    octets = None if found is None else _octets(found[1], LIST_CHARACTERS)
     return None if octets is None else str(UUID(bytes=octets))
 
 
