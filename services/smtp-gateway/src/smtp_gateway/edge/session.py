@@ -141,7 +141,7 @@ class Session:
     def _begin(self, client: Client) -> Reply | None:
         """A session with this client, from its beginning; why there can be none."""
         self._client = client
-        self._who = None
+        self._who = self._connection.owner = None
         self._transaction = None
         self._machine.offers_auth = self._role is Role.MSA and self._may_log_in()
         return self._needs.load.session_refusal() or self._allowance.connect(client.host, self._needs.clock())
@@ -389,7 +389,7 @@ class Session:
         self._machine.tls_started()
         self._note_tls()
         self._machine.offers_auth = self._role is Role.MSA
-        self._who = None
+        self._who = self._connection.owner = None
         self._transaction = None
         self._allowance.log_out()
 
