@@ -18,8 +18,12 @@ ITEMS = (
 KEYS = (
     *("ALL", "SEEN", "NOT DELETED", "OR 1 UID 3", "SUBJECT x", "BODY text", "MODSEQ 3", "$", "YOUNGER 60"),
     *("SAVEDSINCE 1-Jan-2026", "KEYWORD $x", "(LARGER 10 SMALLER 10000)", "HEADER Subject two", "THREADID x"),
+    *("UIDAFTER 2", "UIDBEFORE 4 UIDAFTER 1", "FILTER f"),
 )
-RETURNS = ("", "RETURN () ", "RETURN (SAVE) ", "RETURN (MIN MAX COUNT SAVE) ", "RETURN (PARTIAL -1:-3) ")
+RETURNS = (
+    *("", "RETURN () ", "RETURN (SAVE) ", "RETURN (MIN MAX COUNT SAVE) ", "RETURN (PARTIAL -1:-3) "),
+    *("RETURN (UPDATE) ", "RETURN (COUNT UPDATE (FLAGS BODY.PEEK[TEXT])) "),
+)
 WATCHED = "(MessageNew MessageExpunge FlagChange)"
 URL = "imap://alice%40example.test@localhost/INBOX/;UID=1/;SECTION=TEXT;URLAUTH=authuser"
 MESSAGE = "Subject: x\r\n\r\ntext\r\n"
@@ -42,6 +46,9 @@ def command(dice: random.Random) -> str:
             f"{uid}STORE {numbers} (UNCHANGEDSINCE {dice.randint(0, 20)}) +FLAGS {flags}",
             f"{uid}SEARCH {dice.choice(RETURNS)}{key}",
             f"{uid}SORT (SUBJECT REVERSE DATE) UTF-8 {key}",
+            f"{uid}SORT RETURN (ALL UPDATE) (REVERSE ARRIVAL) UTF-8 {key}",
+            f"ESEARCH IN ({dice.choice(('selected', 'personal', 'mailboxes Archive'))}) RETURN (COUNT UPDATE) {key}",
+            f'CANCELUPDATE "t{dice.randint(1, 120)}"',
             f"{uid}THREAD REFERENCES UTF-8 {key}",
             f"{uid}COPY {numbers} {name}",
             f"{uid}MOVE {numbers} {name}",
@@ -61,7 +68,8 @@ def command(dice: random.Random) -> str:
             f"SUBSCRIBE {name}",
             f"GETMETADATA {name} (DEPTH 1) /private/x",
             f'SETMETADATA {name} (/private/x "1")',
-            f"ENABLE {dice.choice(('CONDSTORE', 'QRESYNC', 'IMAP4rev2', 'X'))}",
+            f"ENABLE {dice.choice(('CONDSTORE', 'QRESYNC', 'IMAP4rev2', 'METADATA', 'X'))}",
+            'SETMETADATA "" (/private/filters/values/f "OR 1:3 SEEN")',
             f"RESETKEY{dice.choice(('', f' {name}'))}",
             f'GENURLAUTH "{URL}" INTERNAL',
             f'URLFETCH "{URL}:internal:{"0a" * 33}" x',
