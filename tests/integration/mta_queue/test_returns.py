@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import uuid4
@@ -16,6 +17,7 @@ from mta_queue.adapters.queue import SqlQueue
 from mta_queue.adapters.suppressions import Suppressions
 from mta_queue.core.outcome import Outcome, Verdict
 from mta_queue.core.records import Caller
+from mta_queue.core.returned import Copy, Returned, read
 from mta_queue.core.suppression import Cause
 from mta_queue.edge.returns import Returns
 from pgkit import open_pool
@@ -93,6 +95,23 @@ async def test_a_bounce_that_comes_later_is_an_event_and_an_entry(desk: Desk) ->
     assert (event["kind"], event["sender"]) == ("bad-mailbox", "sender@ours.test")
     assert event["reply"] == "550 5.1.1 User unknown"
     assert await desk.listed() == {"gone@other.test": Cause.HARD_BOUNCE}
+
+
+@pytest.mark.parametrize("fields", [0, 20_000])
+async def test_a_large_report_is_read_beside_other_work(
+    desk: Desk, fields: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def counted(message: bytes, copy: Copy | None) -> Returned | None:
+        threads.append(threading.get_ident())
+        return read(message, copy)
+
+    monkeypatch.setattr("mta_queue.edge.returns.read", counted)
+    queue_id = await desk.relay("Gone@other.test")
+    content = b"X: y\r\n" * fields + report("delivery-status", STATUS.replace(ID, queue_id))
+    assert await desk.came(content) == "bounce"
+    assert (threads == [threading.get_ident()]) is not bool(fields)
 
 
 async def test_nothing_is_listed_where_the_tenant_does_not_want_it(desk: Desk) -> None:
