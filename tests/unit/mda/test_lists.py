@@ -322,6 +322,9 @@ def test_what_a_message_says_that_came_back() -> None:
     assert returned(plain) == (Verdict.FAILED, "550 5.1.1 unknown user")
     assert returned(plain.replace(b"550 5.1.1", b"#5.2.2")) == (Verdict.FAILED, "#5.2.2 unknown user")
     assert returned(b"Auto-Submitted: auto-replied (vacation)\r\n" + plain) == (Verdict.NOTHING, "")
+    # The beginning counts.
+    assert returned(plain + b"x" * 10_000_000) == (Verdict.FAILED, "550 5.1.1 unknown user")
+    assert returned(b"X: y\r\n" * 100_000 + plain) == (Verdict.UNCLEAR, "")
     for unclear in (b"", b"Subject: away\r\n\r\nI am at 10.5.1.1 until 5.11.2026\r\n", b"x" * 100_000):
         assert returned(unclear) == (Verdict.UNCLEAR, "")
 

@@ -13,6 +13,7 @@ from mda.core.lists import CONFIRM, REQUEST, SUBSCRIBE, UNSUBSCRIBE
 # So much of a message is looked at.
 LOOKED_AT_OCTETS = 64 * 1024
 ENTITIES_MOST = 30
+RETURNED_OCTETS = 256 * 1024
 _CONFIRMED = re.compile(r"\bconfirm ([a-z2-7]{20})\b", re.IGNORECASE)
 _WORD = re.compile(r"[a-z]+", re.IGNORECASE)
 # RFC 3463 §2, and the code of a reply before it.
@@ -64,7 +65,11 @@ class Verdict(Enum):
 
 
 def returned(message: bytes) -> tuple[Verdict, str]:
-    """With what the other system said. Reports by their fields (RFC 3464), others by the code that stands in them."""
+    """With what the other system said. Reports by their fields (RFC 3464), others by the code that stands in them.
+
+    Of a large message the beginning: what was sent comes back behind what is said about it.
+    """
+    message = message[:RETURNED_OCTETS]
     try:
         root = scan(message)
     except TooComplex:
