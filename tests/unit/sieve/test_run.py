@@ -1,6 +1,8 @@
 """Runs: limits, answers that must be fetched, editions, and what is remembered afterwards."""
 
 import email
+import itertools
+from dataclasses import replace
 from datetime import timedelta
 from email.message import Message as EmailMessage
 
@@ -50,6 +52,20 @@ def test_steps_end_in_an_implicit_keep() -> None:
     )
     assert outcome.actions == (Keep(Place(0)),)
     assert str(outcome.error) == "line 1: the script takes too long"
+
+
+def test_time_ends_in_an_implicit_keep_too() -> None:
+    ticks = itertools.count()
+    program = compile_script(b'discard; if header "x" ["a", "b", "c"] { }', limits=Limits(seconds=3.0))
+    content = b"X: y\r\n" * 20_000 + b"\r\n"
+    slow = replace(situation({}), clock=lambda: float(next(ticks)))
+    outcome = run(program, Received.from_octets(content), slow)
+    assert outcome.actions == (Keep(Place(0)),)
+    assert str(outcome.error) == "line 1: the script takes too long"
+    # It is not asked for the time at each step.
+    assert next(ticks) < 10
+    quick = replace(slow, clock=lambda: 0.0)
+    assert run(program, Received.from_octets(content), quick).error is None
 
 
 def test_actions_are_limited() -> None:

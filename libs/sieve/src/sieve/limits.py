@@ -22,6 +22,8 @@ class Limits:
     strings: int = 100_000
     """String literals in one script."""
     steps: int = 2_000_000
+    seconds: float = 5.0
+    """By the clock that a run is given (`Situation.clock`): where a step takes longer than it should."""
     actions: int = 32
     redirects: int = 4
     notifications: int = 4

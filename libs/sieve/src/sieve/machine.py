@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from sieve.program import Block, Condition, Program
 
 
+# Some milliseconds, where a step is what it should be.
+STEPS_A_LOOK = 4096
+
+
 class Stop(Exception):
     """ "stop": the end of the whole run (RFC 5228 §3.3)."""
 
@@ -88,6 +92,10 @@ class Machine:
         self.header_edits = 0
         self.includes = 0
         self.steps = 0
+        clock = situation.clock
+        self._clock = clock
+        self._ends_at = 0.0 if clock is None else clock() + self.limits.seconds
+        self._looks_at = self._next_look()
         self.globals: dict[str, Held] = {}
         self.included: set[ScriptNamed] = set()
         self.frames: list[Frame] = [Frame(program, Location.PERSONAL, name, None)]
@@ -109,8 +117,16 @@ class Machine:
     def spend(self, steps: int) -> None:
         """Count steps. Raises Fault where there are none left."""
         self.steps += steps
-        if self.steps > self.limits.steps:
-            raise Fault("the script takes too long")
+        if self.steps > self._looks_at:
+            if self.steps > self.limits.steps or (self._clock is not None and self._clock() > self._ends_at):
+                raise Fault("the script takes too long")
+            self._looks_at = self._next_look()
+
+    def _next_look(self) -> int:
+        """After how many steps it is asked what time it is, or how many there were."""
+        if self._clock is None:
+            return self.limits.steps
+        return min(self.limits.steps, self.steps + STEPS_A_LOOK)
 
     def run_block(self, block: Block) -> None:
         """Run a block's statements."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
@@ -16,7 +16,8 @@ class Situation:
     "currentdate" shows it in `zone`. `environment`: the items of RFC 5183 §4.1 by lower case name. `flags`: those
     that the message has already, where it lies in a mailbox (RFC 6785 §3.8). `has_envelope`: False where the message is
     not being delivered: to ask for its envelope is an error then (RFC 6785 §4.6). `spam_percent`: None where
-    no spam test was made (RFC 5235 §3.2.2). `virus_severity`: 0 to 5, 0 for untested (RFC 5235 §3.3).
+    no spam test was made (RFC 5235 §3.2.2). `virus_severity`: 0 to 5, 0 for untested (RFC 5235 §3.3). `clock`: seconds, of the
+    processor or of the wall, for `Limits.seconds`; None: steps alone are counted.
     """
 
     reverse_path: str
@@ -32,6 +33,7 @@ class Situation:
     spam_text: str = ""
     virus_severity: int = 0
     virus_text: str = ""
+    clock: Callable[[], float] | None = field(default=None, compare=False)
 
     def is_own(self, address: str) -> bool:
         """True for an address of the user: known as such, or the one that the message came to (RFC 5230 §4.5)."""
