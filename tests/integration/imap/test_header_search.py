@@ -147,3 +147,13 @@ def test_most_headers_are_left_where_they_are(both: tuple[Client, Client, Imap])
     read.clear()
     assert searched(narrowing, "SUBJECT needle UID 1:40") == "* SEARCH"
     assert 61 not in read
+
+
+def test_the_day_a_message_was_sent_is_not_that_of_another_zone(server: Callable[..., Imap]) -> None:
+    """RFC 3501 §6.4.4: as it is written, though an instant is kept."""
+    client = server().client("alice@a.test")
+    client.append("Date: Sat, 21 Nov 2026 01:00:00 +0900\nSubject: east\n\nx\n")
+    client.append("Date: Sat, 21 Nov 2026 23:00:00 -0800\nSubject: west\n\nx\n")
+    client.say("SELECT INBOX")
+    assert searched(client, "SENTON 21-Nov-2026") == "* SEARCH 1 2"
+    assert searched(client, "OR SENTBEFORE 21-Nov-2026 SENTSINCE 22-Nov-2026") == "* SEARCH"

@@ -102,3 +102,27 @@ def test_a_filter_with_numbers_is_none_for_who_has_only_uids(imap: Imap) -> None
     client.say("SELECT INBOX")
     assert client.say("UID SEARCH FILTER first")[-1].startswith("BAD [UIDREQUIRED]")
     assert client.say("UID SEARCH NOT FILTER low")[-1].startswith("OK")
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("Sat, 21 Nov 2026 01:00:00 +0900", "21-Nov-2026"),
+        ("Sat, 21 Nov 2026 23:30:00 -0800 (a comment)", "21-Nov-2026"),
+        ("21 Nov 26 12:00 EST", "21-Nov-2026"),
+        ("Sat, 21 Nov 2026 00:00:00 +9959", "21-Nov-2026"),
+    ],
+)
+def test_the_day_it_was_sent_is_the_one_that_is_written(imap: Imap, written: str, day: str) -> None:
+    """RFC 3501 §6.4.4: disregarding time and timezone."""
+    client = imap.client(select="INBOX")
+    client.append(f"Date: {written}\nSubject: x\n\nx\n")
+    client.append("Subject: no date\n\nx\n")
+    client.append("Date: tomorrow\nSubject: none either\n\nx\n")
+    client.say("NOOP")
+    assert client.say(f"SEARCH SENTON {day}")[0] == "* SEARCH 1"
+    assert client.say(f"SEARCH SENTSINCE {day}")[0] == "* SEARCH 1"
+    assert client.say(f"SEARCH SENTBEFORE {day}")[0] == "* SEARCH"
+    assert client.say("SEARCH SENTBEFORE 22-Nov-2026")[0] == "* SEARCH 1"
+    assert client.say("SEARCH OR SENTON 20-Nov-2026 SENTON 22-Nov-2026")[0] == "* SEARCH"
+    assert client.say(f"SEARCH NOT SENTON {day}")[0] == "* SEARCH 2 3"

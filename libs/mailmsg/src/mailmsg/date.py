@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,6 +24,17 @@ _LONGEST_DATE_OCTETS = 200
 
 def parse_date(value: bytes) -> datetime | None:
     """The instant (aware, UTC) that a Date field names, or None where it names none."""
+    parsed = _parse(value)
+    return None if parsed is None else parsed[0]
+
+
+def parse_day(value: bytes) -> date | None:
+    """The day that stands in a Date field, whatever its time and zone; None where `parse_date` gives None."""
+    parsed = _parse(value)
+    return None if parsed is None else parsed[1]
+
+
+def _parse(value: bytes) -> tuple[datetime, date] | None:
     text = value[:_LONGEST_DATE_OCTETS]
     if b"(" in text:
         text = _COMMENT.sub(b" ", text)
@@ -51,7 +62,7 @@ def parse_date(value: bytes) -> datetime | None:
     try:
         # A leap second (§3.3) has no datetime: the second before it is near enough.
         local = datetime(year, month, int(day), int(hour), int(minute), min(int(second or 0), 59), tzinfo=UTC)
-        return local - timedelta(minutes=offset_minutes)
+        return local - timedelta(minutes=offset_minutes), local.date()
     except (ValueError, OverflowError):
         return None
 

@@ -1,8 +1,10 @@
-"""Reading back the ENVELOPE that is kept for FETCH (RFC 3501 §7.4.2): what SORT and THREAD compare."""
+"""Reading back the ENVELOPE that is kept for FETCH (RFC 3501 §7.4.2): what SORT, THREAD and SEARCH compare."""
 
 import re
 from dataclasses import dataclass
+from datetime import date
 
+from mailmsg.date import parse_day
 from mailmsg.words import decode_words
 
 TOKEN = re.compile(rb'\(|\)|NIL|"((?:[^"\\]|\\.)*+)"|\{([0-9]+)\}\r\n', re.DOTALL)
@@ -52,6 +54,18 @@ def read_envelope(wire: bytes) -> Envelope:
         _first(values[5]),
         _first(values[6]),
     )
+
+
+def sent_day(wire: bytes) -> date | None:
+    """The day of the Date field as it is written. Raises ValueError for octets that are not mailmsg's."""
+    found = TOKEN.match(wire, 1) if wire.startswith(b"(") else None
+    if found is None:
+        raise ValueError("that is no envelope")
+    if found[1] is not None:
+        return parse_day(QUOTED_PAIR.sub(rb"\1", found[1]))
+    if found[2] is not None:
+        return parse_day(wire[found.end() : found.end() + int(found[2])])
+    return None
 
 
 def _first(addresses: Value) -> Address:

@@ -42,6 +42,7 @@ from mailproto.imap.search_keys import (
 )
 from mailstore import Columns, StoredMessage
 
+from imap.core.envelopes import sent_day
 from imap.core.object_ids import email_object, thread_object
 
 # From this score on FUZZY takes a message.
@@ -144,7 +145,9 @@ def matches(key: SearchKey, candidate: Candidate, context: Context) -> bool | No
             stored = candidate.stored
             if stored is None:
                 return None
-            return stored.sent_at is not None and _compare(stored.sent_at.date(), key.when, key.day)
+            # Whatever time and zone stand there too (RFC 3501 §6.4.4): `sent_at` is the instant.
+            day = None if stored.sent_at is None else sent_day(stored.envelope)
+            return day is not None and _compare(day, key.when, key.day)
         case SizeKey():
             stored = candidate.stored
             if stored is None:
@@ -264,7 +267,7 @@ def needed_columns(key: SearchKey) -> Columns:
                 columns |= needed_columns(each)
             return columns
         case SentKey():
-            return Columns.SENT
+            return Columns.SENT | Columns.ENVELOPE
         case ObjectKey() if key.kind is ObjectKind.THREAD:
             return Columns.THREAD
         case HeaderKey():
