@@ -4,19 +4,19 @@ import asyncio
 import contextlib
 
 import pytest
-from mta_queue.adapters.large import AT_ONCE, CAPS, LARGE_OCTETS, LargeOnes
+from mta_queue.adapters.large import AT_ONCE, CAPS, LargeOnes
 from mta_queue.core.turns import Lane
 
 
 class Holder:
     """Has a turn from `has` on until it is let go."""
 
-    def __init__(self, turns: LargeOnes, lane: Lane, octets: int = LARGE_OCTETS) -> None:
+    def __init__(self, turns: LargeOnes, lane: Lane) -> None:
         self.has, self._go = asyncio.Event(), asyncio.Event()
-        self.task = asyncio.create_task(self._hold(turns, lane, octets))
+        self.task = asyncio.create_task(self._hold(turns, lane))
 
-    async def _hold(self, turns: LargeOnes, lane: Lane, octets: int) -> None:
-        async with turns.turn(lane, octets):
+    async def _hold(self, turns: LargeOnes, lane: Lane) -> None:
+        async with turns.turn(lane):
             self.has.set()
             await self._go.wait()
 
@@ -35,19 +35,17 @@ async def test_a_host_that_takes_its_mail_slowly_holds_up_its_own() -> None:
     slow = [Holder(turns, Lane(f"t{number}", "slow.test")) for number in range(10)]
     heavy = [Holder(turns, Lane("heavy", f"d{number}.test")) for number in range(10)]
     other = Holder(turns, Lane("other", "fast.test"))
-    small = Holder(turns, Lane("t0", "slow.test"), LARGE_OCTETS - 1)
     await settled()
     assert [each.has.is_set() for each in slow].count(True) == CAPS.a_destination
     assert [each.has.is_set() for each in heavy].count(True) == CAPS.a_tenant
     assert other.has.is_set()
-    assert small.has.is_set()
     late = Holder(turns, Lane("late", "late.test"))
     await settled()
     assert not late.has.is_set(), f"there are {AT_ONCE}"
     await other.end()
     await settled()
     assert late.has.is_set()
-    for each in (small, late, *slow, *heavy):
+    for each in (late, *slow, *heavy):
         await each.end()
 
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 from mta_queue.core.turns import Caps, Lane, UnderWay
 
+# What is smaller needs no turn.
 LARGE_OCTETS = 4 * 1024 * 1024
 AT_ONCE = 6
 CAPS = Caps(a_destination=2, a_tenant=3)
@@ -24,11 +25,8 @@ class LargeOnes:
         self._waiting: deque[tuple[Lane, asyncio.Future[None]]] = deque()
 
     @contextlib.asynccontextmanager
-    async def turn(self, lane: Lane, size_octets: int) -> AsyncIterator[None]:
-        """As long as it is sent; what is small needs none."""
-        if size_octets < LARGE_OCTETS:
-            yield
-            return
+    async def turn(self, lane: Lane) -> AsyncIterator[None]:
+        """As long as it is sent."""
         if self._has_room(lane):
             self._enter(lane)
         else:

@@ -41,7 +41,7 @@ from mta_queue.adapters.bodies import Bodies
 from mta_queue.adapters.connections import Connections
 from mta_queue.adapters.converting import converted, is_converted, travels_as
 from mta_queue.adapters.egress import Egress, NoSource, SourcesBusy
-from mta_queue.adapters.large import LargeOnes
+from mta_queue.adapters.large import LARGE_OCTETS, LargeOnes
 from mta_queue.adapters.leaving import Departure, Leaving, as_it_is
 from mta_queue.adapters.places import LoopsBack, Place, Places, Shut
 from mta_queue.adapters.proxies import DIRECT, WayOut
@@ -439,8 +439,7 @@ class Relay:
                         self._begin(session, letter, recipients, trail.departure)
                     case ContentWanted():
                         try:
-                            async with self._large.turn(trail.lane_of(letter), letter.body.length):
-                                await self._send_content(session, letter, event.transfer, trail.departure)
+                            await self._send_in_turn(session, letter, event.transfer, trail)
                         except BareLineBreak as error:
                             return Failed(Asked.DATA, Reply.of(554, "5.6.0", str(error)))
                         except CannotConvert as error:
@@ -490,6 +489,15 @@ class Relay:
             )
         )
 
+    async def _send_in_turn(
+        self, session: Session, letter: SpooledLetter, transfer: Transfer, trail: Trail
+    ) -> None:
+        if letter.body.length < LARGE_OCTETS:
+            await self._send_content(session, letter, transfer, trail.departure)
+            return
+        async with self._large.turn(trail.lane_of(letter)):
+            await self._send_content(session, letter, transfer, trail.departure)
+
     async def _send_content(
         self, session: Session, letter: SpooledLetter, transfer: Transfer, departure: Departure
     ) -> None:
@@ -503,6 +511,8 @@ class Relay:
         if self._leaving is not None and departure.is_marked:
             message = await self._leaving.prefix(letter, departure, message) + message
         encoded = encode(message, transfer)
+        # One of three while a slow host reads it.
+        del content, message
         # From here on the message may be taken even if the connection dies.
         session.machine.content_sent()
         await session.send(encoded)
