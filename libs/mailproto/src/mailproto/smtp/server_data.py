@@ -6,6 +6,7 @@ it ends ("SMTP smuggling"). A message over the limit is read to its end too, but
 not kept.
 """
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -13,6 +14,8 @@ from mailproto.smtp.reply import Reply
 from mailproto.smtp.server_input import Input
 
 END = b"\r\n.\r\n"
+BARE_CR = re.compile(rb"\r(?!\n)")
+USUAL_LINE_OCTETS = 16
 
 
 class Flaw(Enum):
@@ -47,8 +50,16 @@ class Received:
 
 def flaw_of(text: bytes | bytearray) -> Flaw | None:
     """What makes lines ambiguous or is no text at all."""
-    breaks = text.count(b"\r\n")
-    if text.count(b"\n") != breaks or text.count(b"\r") != breaks:
+    breaks = text.count(b"\n")
+    if text.count(b"\r") != breaks:
+        return Flaw.BARE_CR_OR_LF
+    # As many of the one as of the other: none is bare where no CR is. Lines of a usual length are searched quicker than
+    # counted.
+    if breaks * USUAL_LINE_OCTETS < len(text):
+        is_bare = BARE_CR.search(text) is not None
+    else:
+        is_bare = text.count(b"\r\n") != breaks
+    if is_bare:
         return Flaw.BARE_CR_OR_LF
     return Flaw.NUL if b"\0" in text else None
 
