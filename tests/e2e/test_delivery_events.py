@@ -11,6 +11,7 @@ from posthouse.stack.nats import Nats
 
 from tests.e2e.letters import plain
 from tests.e2e.test_pop3 import unchecked
+from tests.e2e.test_sieve import sieve
 from tests.support.platform import Platform
 
 
@@ -75,3 +76,18 @@ async def test_a_login_from_a_new_place_is_told(platform: Platform) -> None:
     [told] = await listen(platform, user.address, 1, send)
     assert (told["type"], told["service"], told["client_address"]) == ("new_device", "smtp", "127.0.0.2")
     assert (told["new_device"], told["suspicious"]) == (True, False)
+
+
+async def test_a_refusal_by_a_script_is_told(platform: Platform) -> None:
+    [user] = await asyncio.to_thread(platform.create_accounts, ["choosy"])
+
+    def send() -> None:
+        with sieve(platform, user) as client:
+            client.run('require "ereject"; ereject "Not like that.";')
+        with smtplib.SMTP("127.0.0.1", platform.ports.smtp) as session:
+            letter = plain("refused", "x@peer.invalid", user.address)
+            session.sendmail("x@peer.invalid", [user.address], letter.content)
+
+    [about] = await listen(platform, user.address, 1, send)
+    assert (about["type"], about["status"], about["sender"]) == ("refused", "5.7.1", "x@peer.invalid")
+    assert about["reply"] == "550 5.7.1 Not like that."

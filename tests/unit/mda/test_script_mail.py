@@ -71,7 +71,9 @@ async def test_a_script_that_takes_too_long_keeps(monkeypatch: pytest.MonkeyPatc
     """Whoever runs scripts here gives them a clock, though it is the language's limit."""
     ticks = itertools.count()
     monkeypatch.setattr(running.time, "thread_time", lambda: float(next(ticks)) * 10)
-    world = await sent('discard; if header :contains "subject" [' + ",".join(['"a"'] * 20_000) + "] { stop; }")
+    world = await sent(
+        'discard; if header :contains "subject" [' + ",".join(['"a"'] * 20_000) + "] { stop; }"
+    )
     assert [each.mailbox_name for each in world.kept.values() if each.new is not None] == ["INBOX"]
     [notice] = world.letters.values()
     assert b"the script takes too long" in notice.content
