@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
-from typing import IO
+from typing import IO, Any
 from uuid import UUID
 
 from blobstore import BodyReference
@@ -34,6 +34,7 @@ from mailstore import (
     MailboxExists,
     MailboxHasInferiors,
     MailboxMissing,
+    Measured,
     NewMessage,
     Prepared,
     Snapshot,
@@ -366,6 +367,10 @@ class MemoryStore:
             if (uids is None or uid in uids) and may_hold(row.new.prefix + row.new.facts.header)
         ]
 
+    async def uids_of(self, account: AccountRef, mailbox_id: int, asked: Measured) -> list[int]:
+        rows = [_stored(row) for _, row in sorted(self.of(account).by_id(mailbox_id).rows.items())]
+        return [message.uid for message in rows if _has(message, asked)]
+
     async def read(self, message: StoredMessage, offset: int, length: int) -> bytes:
         assert message.reference is not None
         return (message.prefix + self._bodies[message.reference.object_key])[offset : offset + length]
@@ -550,6 +555,28 @@ class MemoryStore:
         held = self.of(account)
         places = [(0, held.annotations), *((box.mailbox_id, box.annotations) for box in held.boxes.values())]
         return {(place, entry): value for place, values in places for entry, value in values.items()}
+
+
+def _has(message: StoredMessage, asked: Measured) -> bool:
+    """As PostgreSQL compares it."""
+    value: Any = asked.value
+    what, _, how = asked.measure.name.partition("_")
+    match what:
+        case "ARRIVED" | "SAVED":
+            at = message.internal_date if what == "ARRIVED" else message.saved_at
+            assert at is not None
+            day = at.astimezone(UTC).date()
+            return bool({"BEFORE": day < value, "ON": day == value, "SINCE": day >= value}[how])
+        case "YOUNGER":
+            return bool(message.internal_date >= value)
+        case "OLDER":
+            return bool(message.internal_date < value)
+        case "LARGER":
+            return bool(message.size_octets > value)
+        case "SMALLER":
+            return bool(message.size_octets < value)
+        case _:
+            return bool(UUID(message.message_id) == value)
 
 
 def _stored(row: Row) -> StoredMessage:

@@ -149,6 +149,41 @@ def test_most_headers_are_left_where_they_are(both: tuple[Client, Client, Imap])
     assert 61 not in read
 
 
+MEASURES = [
+    *("BEFORE 3-Jan-2026", "ON 3-Jan-2026", "SINCE 3-Jan-2026", "SINCE 1-Jan-0001", "BEFORE 31-Dec-9999"),
+    *("SAVEDON 3-Jan-2026", "SAVEDSINCE 1-Jan-2026", "SAVEDBEFORE 1-Jan-2026", "OLDER 3600", "YOUNGER 3600"),
+    *("LARGER 60", "SMALLER 60", "LARGER 9999999999999999999", "OLDER 9999999999"),
+    *("EMAILID M00", "NOT SINCE 3-Jan-2026", "OR ON 3-Jan-2026 LARGER 100", "SINCE 3-Jan-2026 SUBJECT n1"),
+    "NOT (OR LARGER 70 BEFORE 4-Jan-2026) FLAGGED",
+]
+
+
+def test_dates_and_sizes_are_compared_where_they_lie(
+    server: Callable[..., Imap], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imap = server()
+    client = imap.client("alice@a.test", select="INBOX")
+    for number in range(50):
+        at = f'"{number % 6 + 1:02d}-Jan-2026 {number % 24:02d}:30:00 {("+0000", "-0900", "+1300")[number % 3]}"'
+        text = f"Subject: n{number}\r\n\r\n{'x' * number * 3}\r\n".encode()
+        flags = b"(\\Flagged) " if number % 2 else b""
+        client.say(b"APPEND INBOX %b%b {%d+}\r\n%b" % (flags, at.encode(), len(text), text))
+    client.say("NOOP")
+    [own] = [line.split("EMAILID (")[1].rstrip(")") for line in client.say("FETCH 7 EMAILID")[:-1]]
+    keys = [*MEASURES, f"EMAILID {own}", f"NOT EMAILID {own}"]
+    asked = {key: searched(client, key) for key in keys}
+    # The same with every message read.
+    monkeypatch.setattr("imap.core.finding.measured", lambda _key, _now: {})
+    assert {key: searched(client, key) for key in keys} == asked
+    assert asked[f"EMAILID {own}"] == "* SEARCH 7"
+    assert len({*asked.values()}) > 10
+    monkeypatch.undo()
+    monkeypatch.setattr(imap.store, "fetch", None)
+    for key in keys:
+        if "SUBJECT" not in key and "M00" not in key:
+            assert searched(client, key) == asked[key]
+
+
 def test_the_day_a_message_was_sent_is_not_that_of_another_zone(server: Callable[..., Imap]) -> None:
     """RFC 3501 §6.4.4: as it is written, though an instant is kept."""
     client = server().client("alice@a.test")

@@ -18,6 +18,7 @@ from mailstore.errors import (
     StoreUnavailable,
     TooManyScripts,
 )
+from mailstore.measures import Measure, Measured
 from mailstore.notifier import bus_notifier, sorted_notifier
 from mailstore.prepared import Prepared
 from mailstore.scripts import ActiveScripts, ScriptInfo, ScriptStore
@@ -67,6 +68,8 @@ __all__ = [
     "MailboxHasInferiors",
     "MailboxMissing",
     "MailboxNameInvalid",
+    "Measure",
+    "Measured",
     "NewMessage",
     "Outcome",
     "Prepared",

@@ -27,6 +27,7 @@ from mailstore import (
     joined,
     keys,
     mailboxes,
+    measures,
     moving,
     places,
     readers,
@@ -310,6 +311,10 @@ class MailStore:
         upper case: none is left out that does.
         """
         return await headers.may_hold(self._pool, account, mailbox_id, alternatives, uids)
+
+    async def uids_of(self, account: AccountRef, mailbox_id: int, asked: measures.Measured) -> list[int]:
+        """UIDs, in order, of the messages that have this measure."""
+        return await measures.uids_of(self._pool, account, mailbox_id, asked)
 
     def fetch_places(
         self, account: AccountRef, mailbox_id: int, uids: Sequence[int]

@@ -14,6 +14,7 @@ from mailstore import BodyText, Columns, MailboxMissing, StoredMessage
 from imap.core.answer import NO_MAILBOX, No
 from imap.core.asking import Asking, asking_of
 from imap.core.matching import Candidate, Context, matches, needed_columns
+from imap.core.measuring import measured
 from imap.core.narrowing import asks_headers_alone, required
 from imap.core.runs import read_run, runs
 from imap.core.session import Session
@@ -105,7 +106,13 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
     if alternatives is not None and len(open_) > FEW:
         kept = await narrow(alternatives, sorted(open_))
         open_ = {uid: open_[uid] for uid in kept}
+    if len(open_) > FEW and (asked := measured(key, context.now)):
+        for leaf, question in asked.items():
+            uids = await session.store.uids_of(_owner(session, where), where.mailbox_id, question)
+            context.decided[leaf] = frozenset(uids)
+        open_ = {uid: candidate for uid, candidate in open_.items() if not look(candidate)}
     if not open_:
+        found.sort(key=lambda each: each.uid)
         return found
     progress = session.progress
     progress.done, progress.total = len(found), len(found) + len(open_)

@@ -60,6 +60,8 @@ class Context:
         self.by_words = by_words
         self._view = view
         self._saved = frozenset(saved)
+        # UIDs of those that have what a key asks for, where that is known of all messages.
+        self.decided: dict[SearchKey, frozenset[int]] = {}
         # By the key's identity: a set may have thousands of ranges.
         self._sets: dict[int, Spans] = {}
 
@@ -115,6 +117,8 @@ def matches(key: SearchKey, candidate: Candidate, context: Context) -> bool | No
             return held is key.wanted
         case SequenceKey() | UidKey():
             return context.holds(key, candidate)
+        case DateKey() | SavedKey() | SizeKey() | WithinKey() | ObjectKey() if key in context.decided:
+            return candidate.uid in context.decided[key]
         case WithinKey():
             stored = candidate.stored
             if stored is None:
