@@ -197,7 +197,7 @@ def test_two_sessions_see_each_others_changes(platform: Platform) -> None:
         (b"a NOOP", b"a OK"),
         (b"*", b"* BAD"),
         (b"a LOGIN {999999999}", b"a BAD"),
-        (b"a LOGIN " + b"x" * 70_000, b"* BYE"),
+        (b"a LOGIN " + b"x" * 70_000, b"a BAD [LIMIT]"),
         (b"a APPEND INBOX {99999999999}", b"a NO [TOOBIG]"),
         (b"a AUTHENTICATE NONSENSE", b"a NO"),
     ],
