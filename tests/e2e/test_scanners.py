@@ -185,6 +185,7 @@ def test_who_brings_viruses_is_banned_though_they_were_accepted(scanned: Platfor
     wait_for(lambda: len(quarantined(scanned)) >= 3)
     for kept in json.loads(posthouse(scanned, "list", "demo", "--json")):
         posthouse(scanned, "delete", "demo", kept["queue_id"])
+    assert quarantined(scanned) == []
 
 
 def test_who_wants_its_mail_judged_first_refuses_and_need_not_bounce(scanned: Platform) -> None:

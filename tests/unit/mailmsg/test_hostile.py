@@ -47,6 +47,8 @@ HOSTILE = {
     "date": b"Date: " + b"(" * 5_000_000,
     "digests of lists": b"Content-Type: multipart/digest; boundary=b\r\n\r\n"
     + (b"--b\r\n\r\nTo: " + b"a:" * 500 + b"\r\n\r\nx\r\n") * 900,
+    "list ids": b"List-Id: " + b"<>" * 5_000_000,
+    "list id in pieces": b"List-Id: <" + b"a\r\n " * 3_000_000 + b">",
     "random": os.urandom(5_000_000),
 }
 
