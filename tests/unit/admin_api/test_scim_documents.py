@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from admin_api.edge.scim import user_update
 from admin_api.scim_documents import (
     PATCH,
     ScimFault,
@@ -111,3 +112,18 @@ def test_another_version_whenever_something_is_another() -> None:
 
     assert version() == version()
     assert version() != version(b=2)
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+def test_a_patch_that_does_not_name_it_tells_a_directory_of_before_what_already_is(is_active: bool) -> None:
+    before = {"userName": "a@b.test", "displayName": "A", "active": is_active}
+
+    def asked(*operations: dict[str, Any], patch: bool = True) -> tuple[bool, bool]:
+        given = {"schemas": [PATCH], "Operations": list(operations)} if patch else {"userName": "a@b.test"}
+        made = user_update("t", "u", before, given, patch=patch)
+        return made.user.active, made.keeps_active
+
+    assert asked({"op": "replace", "path": "displayName", "value": "B"}) == (is_active, True)
+    assert asked({"op": "replace", "path": "active", "value": False}) == (False, False)
+    assert asked({"op": "replace", "path": "active", "value": True}) == (True, False)
+    assert asked(patch=False) == (True, False)

@@ -316,23 +316,32 @@ async def get_user(identity: str, request: Request) -> Response:
     return await _answered(request, act)
 
 
+def user_update(
+    tenant_id: str, identity: str, before: dict[str, Any], given: dict[str, Any], *, patch: bool
+) -> wire.UpdateScimUserRequest:
+    """What a PATCH or a PUT asks for, of a user as it was before."""
+    # Of a PATCH that does not name it, what it was says nothing: it may be the operator who suspended the account.
+    unsaid = {name: value for name, value in before.items() if name != "active"}
+    wanted = patched(unsaid, given, USER_PATHS) if patch else given
+    keeps_active = patch and "active" not in wanted
+    # A directory of before does not know `keeps_active`: it is told what already is.
+    said = {**wanted, "active": before["active"]} if keeps_active else wanted
+    return wire.UpdateScimUserRequest(
+        tenant_id=tenant_id,
+        user=_new_user(said, identity),
+        password=text_of(wanted, "password"),
+        # A PUT that does not name them leaves them: identity providers do not send what they do not know.
+        sets_roles=roles_of(wanted) is not None,
+        keeps_active=keeps_active,
+    )
+
+
 async def _change_user(identity: str, request: Request, patch: bool) -> Response:
     async def act(tenant_id: str) -> Response:
         before, given = await _one_user(request, tenant_id, identity), await _body(request)
         _check_version(request, before)
-        # Of a PATCH that does not name it, what it was says nothing: it may be the operator who suspended the account.
-        unsaid = {name: value for name, value in before.items() if name != "active"}
-        wanted = patched(unsaid, given, USER_PATHS) if patch else given
         made = await request.app.state.scim.UpdateScimUser(
-            wire.UpdateScimUserRequest(
-                tenant_id=tenant_id,
-                user=_new_user(wanted, identity),
-                password=text_of(wanted, "password"),
-                # A PUT that does not name them leaves them: identity providers do not send what they do not know.
-                sets_roles=roles_of(wanted) is not None,
-                keeps_active=patch and "active" not in wanted,
-            ),
-            timeout=SECONDS,
+            user_update(tenant_id, identity, before, given, patch=patch), timeout=SECONDS
         )
         return _shown(request, _user(made.user))
 
