@@ -1,12 +1,13 @@
 """Who is in and may not be any more is sent away, at once and whoever came in by an answer of before."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import grpc
 import pytest
-from directoryclient import barring
+from directoryclient import barring, client
 from directoryclient.barring import AGAIN_SECONDS, ASKED_AT_ONCE, EVERYBODY, MOST_DUE, Barring, concerned
 from mailwire.directory.v1 import directory_pb2 as wire
 
@@ -30,10 +31,12 @@ class Stub:
         self.asked: list[list[str]] = []
         self.failure: grpc.StatusCode | None = None
         self.was_asked = asyncio.Event()
+        self.meanwhile: Callable[[], None] = lambda: None
 
     async def FindBarred(self, request: wire.FindBarredRequest, timeout: float) -> wire.FindBarredResponse:
         self.asked.append([each.account_id + each.credential for each in request.guests])
         self.was_asked.set()
+        self.meanwhile()
         if self.failure is not None:
             raise grpc.aio.AioRpcError(self.failure, grpc.aio.Metadata(), grpc.aio.Metadata())
         barred = [each for each in request.guests if {each.account_id, each.credential} & self.barred]
@@ -124,6 +127,41 @@ async def test_who_was_just_coming_in_is_found_a_little_later() -> None:
     assert await door.look(3600.0) == []
 
 
+def test_the_second_look_is_after_the_last_answer_of_before_the_change() -> None:
+    assert AGAIN_SECONDS > client.ANSWER_SECONDS
+
+
+async def test_a_connection_that_became_somebody_elses_meanwhile_stays() -> None:
+    door = Door(("t", "a"), ("t", "a"), ("t", "a"))
+    door.stub.barred = {"a"}
+
+    def meanwhile() -> None:
+        door.guests[0].owner, door.guests[1].owner = None, ("t", "b", "")
+
+    door.stub.meanwhile = meanwhile
+    door.tell(tenant_id="t", account_id="a")
+    await door.look()
+    assert [each.ended.is_set() for each in door.guests] == [False, False, True]
+
+
+async def test_many_changes_one_after_the_other_are_looked_at_as_a_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(barring, "PAUSE_SECONDS", 60.0)
+    door, draining = Door(("t", "a")), asyncio.Event()
+    running = asyncio.ensure_future(door.barring.run(draining))
+    for _ in range(100):
+        door.tell(tenant_id="t")
+        for _ in range(10):
+            await asyncio.sleep(0)
+    assert len(door.stub.asked) == 1
+    draining.set()
+    await running
+    # What came last still waits to be looked at.
+    await door.barring.look()
+    assert len(door.stub.asked) == 2
+
+
 async def test_while_the_directory_is_away_it_is_tried_again() -> None:
     door = Door(("t", "a"))
     door.stub.barred, door.stub.failure = {"a"}, grpc.StatusCode.UNAVAILABLE
@@ -154,6 +192,7 @@ async def test_many_are_asked_about_in_pieces_and_many_changes_are_one() -> None
 
 async def test_it_looks_by_itself_until_the_drain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(barring, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(barring, "PAUSE_SECONDS", 0.0)
     door, draining = Door(("t", "a")), asyncio.Event()
     door.stub.barred, door.stub.failure = {"a"}, grpc.StatusCode.UNAVAILABLE
     running = asyncio.ensure_future(door.barring.run(draining))

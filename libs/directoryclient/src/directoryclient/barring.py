@@ -20,8 +20,11 @@ from servicekit.run import Service
 
 LOG = logs.logger("directoryclient.barring")
 ANSWER_SECONDS = 10.0
-AGAIN_SECONDS = 5.0
+# Longer than anybody waits for the directory's yes (`client.ANSWER_SECONDS`): it may have been found before the change.
+AGAIN_SECONDS = 15.0
 RETRY_SECONDS = 1.0
+# Of a thousand changes in a second (accounts brought in, a bus that is back) the connections are gone through a few times.
+PAUSE_SECONDS = 0.2
 ASKED_AT_ONCE = 500
 # Of changes that wait to be looked at; more of them are looked at as one that concerns everybody.
 MOST_DUE = 1000
@@ -99,6 +102,7 @@ class Barring:
                 )
                 came.cancel()
                 await self.look()
+                await asyncio.wait((ended,), timeout=PAUSE_SECONDS)
         finally:
             ended.cancel()
 
@@ -155,7 +159,9 @@ class Barring:
                     return
                 raise
             for each in answer.guests:
-                gone = here.get((each.account_id, each.credential), ())
+                # Who left meanwhile, and whose connection is somebody else's now, stays.
+                who = each.account_id, each.credential
+                gone = [guest for guest in here.get(who, ()) if guest.owner and guest.owner[1:] == who]
                 for guest in gone:
                     guest.abort()
                 LOG.info("barred_sent_away", account_id=each.account_id, connections=len(gone))
