@@ -61,6 +61,20 @@ async def test_of_a_zone_that_names_thousands_of_hosts_the_same_best_ones_count(
     assert {each.name for each in first} == {each.name for each in again}
 
 
+async def test_what_no_host_is_called_is_no_mail_host(dns: DnsServer) -> None:
+    strange = (
+        r"a\032b.odd.test.",
+        r"\010.odd.test.",
+        r"b\246se.odd.test.",
+        "-x.odd.test.",
+        r"a\.b.odd.test.",
+    )
+    dns.set("odd.test", "MX", *(f"10 {name}" for name in strange), "20 mail_1.odd.test.")
+    assert [each.name for each in await resolver(dns).mail_hosts("odd.test")] == ["mail_1.odd.test"]
+    dns.set("odd.test", "MX", *(f"10 {name}" for name in strange))
+    assert await resolver(dns).mail_hosts("odd.test") == []
+
+
 async def test_no_such_name_is_not_no_such_record(dns: DnsServer) -> None:
     asked = resolver(dns)
     assert await asked.records("two.test", "AAAA") == []

@@ -11,6 +11,7 @@ asked for and kept with each answer; elsewhere nothing counts as authenticated.
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,6 +33,10 @@ MOST_HOSTS = 100
 LONGEST_KEPT_SECONDS = 3600.0
 # Answers larger than this are not kept, so that strangers' records cannot fill the memory.
 KEPT_CHARACTERS = 4096
+
+
+# RFC 5321 §2.3.5: what a mail host may be called, and underscores, which some are. In DNS a name may hold any octet.
+HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
 
 
 class Resolver:
@@ -78,7 +83,8 @@ class Resolver:
         if records:
             if len(records) == 1 and records[0][1] == "":
                 raise NullMx(f"{name} says that it takes no mail")
-            best = sorted((preference, host) for preference, host in records if host)[:MOST_HOSTS]
+            hosts_of_mail = [each for each in records if HOST.fullmatch(each[1])]
+            best = sorted(hosts_of_mail)[:MOST_HOSTS]
             hosts = [MailHost(host, preference, False) for preference, host in best]
             self._shuffle.shuffle(hosts)
             hosts.sort(key=lambda host: host.preference)
