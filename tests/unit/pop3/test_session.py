@@ -42,6 +42,7 @@ class Wire:
         self.writes: list[bytes] = []
         self.aborted = False
         self.closed = False
+        self.owner: tuple[str, str, str] | None = None
         self.tls_started = 0
         self.is_full = False
         self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
@@ -241,6 +242,29 @@ async def test_a_second_session_is_told_that_the_maildrop_is_in_use() -> None:
 )
 async def test_refused_and_unwell_are_told_apart(line: bytes, answer: bytes) -> None:
     assert answer in await House().play(b"USER alice\r\n" + line)
+
+
+async def test_whose_a_connection_is_is_said_before_its_maildrop_opens_and_taken_back_where_it_does_not() -> (
+    None
+):
+    house, wire, while_opening = House(), Wire(), []
+    opened = house.drops.open
+
+    async def open_drop(account: AccountRef) -> Drop | None:
+        while_opening.append(wire.owner)
+        return await opened(account)
+
+    house.drops.open = open_drop  # type: ignore[method-assign]
+    house.drops.unavailable = True
+    await house.play(LOGIN, wire)
+    assert (while_opening, wire.owner) == ([("t", "alice", "")], None)
+    house.drops.unavailable, house.drops.locked = False, True
+    await house.play(LOGIN, wire)
+    assert wire.owner is None
+    house.drops.locked = False
+    await house.play(LOGIN, wire)
+    assert wire.owner == ("t", "alice", "")
+    assert len(while_opening) == 3
 
 
 async def test_store_away_at_login() -> None:

@@ -252,16 +252,19 @@ class Session:
                 else:
                     self._machine.token_refused(who)
                 return
+            # Before the maildrop is opened, which may take long: who is shut out meanwhile is sent away too.
+            self._connection.owner = who.owner
             self._maildrop = await self._needs.maildrops.open(who.account)
         except (DirectoryUnavailable, Unavailable) as error:
+            self._connection.owner = None
             self._fail(error)
             return
         if self._maildrop is None:
+            self._connection.owner = None
             metrics.LOGINS.labels("in_use").inc()
             self._machine.login_failed(LoginFailure.IN_USE)
             return
         self._account_id = who.account.account_id
-        self._connection.owner = who.owner
         metrics.LOGINS.labels("granted").inc()
         metrics.LOGIN_SECONDS.observe(time.perf_counter() - started)
         self._log.info("login_granted", account_id=self._account_id, messages=self._maildrop.contents.count())
