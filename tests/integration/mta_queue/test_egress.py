@@ -1,14 +1,17 @@
 """Where connections come from: addresses of ours, proxies, pools by route, and how much of a warm-up is left."""
 
+import contextlib
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 from blobstore import BlobStore
 from dnslookup import Resolver, parse_servers
+from mta_queue.adapters import egress as egress_module
 from mta_queue.adapters.egress import Egress, EgressBook, NoSource, SourcesBusy, load_sources
 from mta_queue.adapters.relay import Relay
 from mta_queue.core.attempt import Delivery
@@ -221,6 +224,25 @@ async def test_no_more_attempts_use_a_source_at_once_than_it_may_have_over_all_p
     await egress.close()
     await world.book.set(WHO, Source("out", "127.0.0.9"), "")
     assert {each.source.attempts_most for each in await world.book.listing(WHO)} == {0}
+
+
+async def test_a_source_that_is_not_used_in_the_end_is_free_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.book.set(WHO, Source("out", "127.0.0.9", attempts_most=1, warmup_first=5), "")
+    one, two = await world.egress(), await world.egress()
+    with monkeypatch.context() as broken:
+        broken.setattr(egress_module, "TAKE", "SELECT 1 / ($4::int - $4::int), $1::text, $2::text, $3::date")
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await one.choose("out", "127.0.0.1")
+    found = None
+    for _ in range(100):
+        with contextlib.suppress(SourcesBusy):
+            found = await two.choose("out", "127.0.0.1")
+            break
+    assert found is not None
+    for each in (one, two):
+        await each.close()
 
 
 async def test_mail_waits_untried_while_its_source_has_all_that_it_may(world: World) -> None:

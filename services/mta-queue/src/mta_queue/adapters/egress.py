@@ -103,9 +103,14 @@ class Egress:
                 is_busy = True
                 continue
             limit = source.limit_on(today)
-            if limit is None or await self._take(source, limit):
+            is_taken = False
+            try:
+                is_taken = limit is None or await self._take(source, limit)
+            finally:
+                if not is_taken:
+                    self.done(source)
+            if is_taken:
                 return source
-            self.done(source)
         if is_busy:
             raise SourcesBusy(
                 f"as many as may use the sources of the pool {pool} at once do", self._clock() + BUSY
