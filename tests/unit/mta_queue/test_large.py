@@ -69,3 +69,20 @@ async def test_who_goes_away_takes_no_turn_along(has_turn: bool) -> None:
     assert all(each.has.is_set() for each in again)
     for each in again:
         await each.end()
+
+
+async def test_who_is_just_going_away_is_passed_over() -> None:
+    turns, lane = LargeOnes(), Lane("t", "d.test")
+    first = [Holder(turns, lane) for _ in range(CAPS.a_destination)]
+    gone, behind = Holder(turns, lane), Holder(turns, lane)
+    await settled()
+    # In one step of the loop: who leaves finds somebody waiting who has been cancelled and has not heard of it.
+    first[0]._go.set()
+    gone.task.cancel()
+    await first[0].task
+    with contextlib.suppress(asyncio.CancelledError):
+        await gone.task
+    await settled()
+    assert behind.has.is_set()
+    for each in (first[1], behind):
+        await each.end()

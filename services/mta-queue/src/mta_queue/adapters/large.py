@@ -61,7 +61,8 @@ class LargeOnes:
         self._under_way.leave(lane)
         self._count -= 1
         for entry in list(self._waiting):
-            if self._has_room(entry[0]):
+            # Who is just going away (its future is cancelled, and it does not know yet) is passed over.
+            if not entry[1].done() and self._has_room(entry[0]):
                 self._waiting.remove(entry)
                 self._enter(entry[0])
                 entry[1].set_result(None)
