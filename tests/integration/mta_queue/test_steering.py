@@ -273,6 +273,29 @@ async def test_a_hold_ends_by_itself_where_it_was_to(desk: Desk) -> None:
     assert await desk.queue.end_holds(10, later + timedelta(days=1)) == 0
 
 
+@pytest.mark.parametrize("by_itself", [False, True])
+async def test_what_would_have_expired_while_it_was_held_is_tried_once_more(
+    desk: Desk, by_itself: bool
+) -> None:
+    spooled, until = await desk.put("a@y.test"), Timestamp()
+    until.FromDatetime(datetime.now(UTC))
+    ids = [spooled.envelope.queue_id]
+    await desk.change(wire.Change(hold=wire.Hold(reason="a look", until=until)), queue_ids=ids)
+    async with transaction(desk.pool, OPERATOR) as connection:
+        await connection.execute(
+            "UPDATE queue_item SET expires_at = now() - interval '1 day' WHERE queue_id = $1", *ids
+        )
+    before = datetime.now(UTC)
+    if by_itself:
+        assert await desk.queue.end_holds(10, before) == 1
+    else:
+        await desk.change(wire.Change(release=wire.Release()), queue_ids=ids)
+    freed = await desk.item(spooled)
+    assert freed.status == wire.ITEM_STATUS_WAITING
+    # Upkeep gives up what was over long ago (edge.upkeep.GRACE).
+    assert freed.expires_at.ToDatetime(UTC) >= before - timedelta(seconds=30)
+
+
 async def test_whoever_takes_knows_of_the_last_order(desk: Desk) -> None:
     lanes, rules = Lanes(desk.pool), Rules({}, {}, DEFAULT)
 

@@ -210,6 +210,8 @@ async def _apply(connection: Connection, change: Change, ids: list[int]) -> tupl
                 # Two steps for what is both: who ends a hold does not mean that it is to go early.
                 "status = 'waiting', hold_reason = '', held_until = NULL,"
                 " next_attempt_at = CASE WHEN status = 'held' THEN greatest(release_at, now()) ELSE now() END,"
+                # A held item does not expire: what would have meanwhile is tried once more.
+                " expires_at = CASE WHEN status = 'held' THEN greatest(expires_at, now()) ELSE expires_at END,"
                 " release_at = CASE WHEN status = 'held' AND release_at > now() THEN release_at END",
                 "(status = 'held' OR release_at > now())",
                 ids,

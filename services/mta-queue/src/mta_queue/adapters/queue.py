@@ -222,8 +222,10 @@ class SqlQueue:
     async def end_holds(self, limit: int, now: datetime) -> int:
         async with transaction(self._pool, OPERATOR) as connection:
             done = await connection.execute(
+                # What would have expired meanwhile is tried once more, as Release has it too (adapters.changes).
                 """UPDATE queue_item SET status = 'waiting', hold_reason = '', held_until = NULL,
-                          next_attempt_at = greatest(release_at, $2::timestamptz)
+                          next_attempt_at = greatest(release_at, $2::timestamptz),
+                          expires_at = greatest(expires_at, $2::timestamptz)
                    WHERE item_id IN (SELECT item_id FROM queue_item WHERE status = 'held' AND held_until <= $2
                                      ORDER BY held_until LIMIT $1 FOR UPDATE SKIP LOCKED)""",
                 limit,
