@@ -228,8 +228,6 @@ async def test_who_may_not_be_in_any_more(house: House) -> None:
         [(alice, "password:yesterday")],
         [(alice, "password:2026-11-21T08:00:00")],
         [(alice, "certificate:x")],
-        [(alice, "key:x")],
-        [(alice, "x")],
     ):
         guests = [wire.Guest(account_id=each, credential=credential) for each, credential in wrong]
         with pytest.raises(grpc.aio.AioRpcError) as error:
