@@ -4,7 +4,9 @@ leave nothing behind; who is only slow gets his message.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 from blobstore import BlobStore
@@ -104,6 +106,36 @@ async def test_each_answer_at_the_last_moment_is_too_late_in_the_end(
     assert {each.verdict for each in delivery.outcomes} == {Verdict.DEFERRED}
     # It may be about these recipients only.
     assert delivery.dead_until is None
+
+
+async def test_who_waited_for_our_turn_is_not_late(
+    dns: DnsServer, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = [0]
+
+    class Busy:
+        @contextlib.asynccontextmanager
+        async def turn(self, lane: object) -> AsyncIterator[None]:
+            hours[0] += 1
+            yield
+
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600 * hours[0])
+    monkeypatch.setattr("mta_queue.adapters.session.time", clock)
+    monkeypatch.setattr("mta_queue.adapters.relay.time", clock)
+    monkeypatch.setattr("mta_queue.adapters.relay.LargeOnes", Busy)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answer(reader, writer)
+        await reader.readuntil(b"\r\n.\r\n")
+        # Only after a moment: what is there already is read even by who has no time left.
+        await asyncio.sleep(0.2)
+        writer.write(b"250 ok\r\n")
+        await reader.readline()
+
+    content = b"Subject: x\r\n\r\nhello\r\n"
+    monkeypatch.setattr("mta_queue.adapters.relay.LARGE_OCTETS", 1)
+    delivery = await sent(dns, blobs, talk, content=content, reply_seconds=10.0)
+    assert (hours, [each.verdict for each in delivery.outcomes]) == ([1], [Verdict.DELIVERED])
 
 
 async def test_who_reads_nothing_gets_nothing_more_and_costs_no_memory(

@@ -495,7 +495,10 @@ class Relay:
         if letter.body.length < LARGE_OCTETS:
             await self._send_content(session, letter, transfer, trail.departure)
             return
+        since = time.monotonic()
         async with self._large.turn(trail.lane_of(letter)):
+            # Else the reply to what it then took would come too late, and it would get the same again.
+            session.waited(time.monotonic() - since)
             await self._send_content(session, letter, transfer, trail.departure)
 
     async def _send_content(

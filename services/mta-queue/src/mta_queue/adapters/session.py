@@ -129,6 +129,10 @@ class Session:
         """A transaction has so much time, however it is spent: each reply in time is not enough."""
         self._over_at = time.monotonic() + self._transaction_seconds
 
+    def waited(self, seconds: float) -> None:
+        """For something of ours: that is not the other system's time."""
+        self._over_at += seconds
+
     async def open(
         self, addresses: Sequence[str], port: int, connect_seconds: float, out: WayOut = DIRECT
     ) -> None:
