@@ -330,7 +330,8 @@ async def test_no_tenant_and_the_wrong_tenant_see_no_rows(
     await store.store_flags_as(
         account, mailbox_id, [uid], seen, 1 << 62, str(uuid4()), FlagLimits(SystemFlag(31), True)
     )
-    await store.scripts.put(account, "one", b"keep;", most=1)
+    for script in (b"keep;", b"stop;"):
+        await store.scripts.put(account, "one", script, most=1)
     await store.tenant_scripts.put(account.tenant_id, "before", b"keep;", "operator")
     await store.scripts.remember(account, b"one", 60)
     await store.change_annotations(account, 0, {"/private/x": b"x"})
