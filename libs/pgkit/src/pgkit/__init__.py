@@ -5,7 +5,7 @@ Knows: PostgreSQL, row-level security, alembic. Does not know: any table of ours
 
 from pgkit.errors import DatabaseMisconfigured, DatabaseUnavailable
 from pgkit.pool import Connection, Pool, check, check_durability, open_pool
-from pgkit.tenancy import OPERATOR, OutsideTenant, is_within, only_within, transaction
+from pgkit.tenancy import OPERATOR, OutsideTenant, is_within, only_within, tenant_within, transaction
 
 __all__ = [
     "OPERATOR",
@@ -19,5 +19,6 @@ __all__ = [
     "is_within",
     "only_within",
     "open_pool",
+    "tenant_within",
     "transaction",
 ]

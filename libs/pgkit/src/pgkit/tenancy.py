@@ -50,6 +50,11 @@ def is_within() -> bool:
     return _only.get() is not None
 
 
+def tenant_within() -> str:
+    """The tenant that this task stays within; "" where it acts for the operator."""
+    return _only.get() or ""
+
+
 def _allowed(scope: Scope | str) -> Scope | str:
     """Raises OutsideTenant."""
     only = _only.get()

@@ -8,6 +8,7 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 from mailwire.directory.v1 import access_pb2 as wire
 from mailwire.directory.v1.access_pb2_grpc import DirectoryAccessServiceServicer
+from pgkit import tenant_within
 
 from directory.adapters.accounts import Accounts
 from directory.adapters.app_passwords import AppPasswords
@@ -172,8 +173,11 @@ class Access(DirectoryAccessServiceServicer):
         if account is None and not prefix:
             raise names.NameInvalid("name an account or the address of a client")
         lifted = await self._limits.lift(account.account_id if account is not None else None, prefix)
-        # Doors remember for a moment that somebody must wait.
-        self._tell(Change(account.tenant_id if account is not None else ""))
+        # Doors remember for a moment that somebody must wait. Of a tenant's own order no other tenant forgets anything.
+        if lifted and account is not None:
+            self._tell(Change(account.tenant_id, account.account_id))
+        elif lifted:
+            self._tell(Change(tenant_within()))
         return wire.LiftLoginLimitsResponse(lifted=lifted)
 
     @order
