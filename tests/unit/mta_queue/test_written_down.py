@@ -66,6 +66,7 @@ async def test_each_transaction_is_written_down_before_the_next() -> None:
     assert [recipients[0][0] for _, recipients in world.tried] == ["c", "e"]
     assert [each.address for each in world.settled] == ["e@ok.test"]
     assert [each.recipients for each in world.postponed] == [("c@ok.test", "d@ok.test")]
+    assert set(world.takings) == {TakenOver.BEFORE}, "that the queue has it was told the first time"
 
 
 async def test_a_later_attempt_writes_each_transaction_down_and_stays_under_its_lease() -> None:

@@ -141,6 +141,7 @@ class Firsts:
 
     async def _sort(self, message: BusMessage, letter: SpooledLetter) -> Arrived | None:
         """Take places for what can be tried now. None: it comes again."""
+        known: set[str] = set()
         try:
             addresses = [recipient.address for recipient in letter.envelope.recipients]
             if message.deliveries > 1:
@@ -150,7 +151,8 @@ class Firsts:
             LOG.warning("attempt_postponed", error=str(error))
             await message.retry_later(UNWELL_SECONDS)
             return None
-        arrived = Arrived(message, letter, {}, {})
+        # What was written down before it came again was told of then.
+        arrived = Arrived(message, letter, {}, {}, written=set(by_domain(known)))
         now = datetime.now(UTC)
         for domain, recipients in by_domain(addresses).items():
             lane = arrived.lane(domain)
