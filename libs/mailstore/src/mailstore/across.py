@@ -12,7 +12,7 @@ from uuid import UUID
 from mailmodel import AccountRef, Entry, Flags, SystemFlag
 from mailmodel.flags import flags_of
 from mailmodel.quota import QuotaLimits
-from pgkit import Connection, Pool, transaction
+from pgkit import Connection, Pool, again_after_collision, transaction
 
 from mailstore import filing, readers, removing, rows
 from mailstore.errors import EntryMissing
@@ -100,6 +100,7 @@ async def _mark_seen(
         await readers.mark_seen(connection, target.owner, target.mailbox_id, seen, modseq, target.reader_id)
 
 
+@again_after_collision
 async def copy(
     pool: Pool, quotas: Quotas, source: Side, uids: Sequence[int], target: Side
 ) -> tuple[CopyResult, list[MailboxChange]]:
@@ -113,6 +114,7 @@ async def copy(
     return result, told if result.pairs else []
 
 
+@again_after_collision
 async def move(
     pool: Pool, quotas: Quotas, source: Side, uids: Sequence[int], target: Side
 ) -> tuple[CopyResult, list[MailboxChange]]:
@@ -212,6 +214,7 @@ async def _copy(
     return CopyResult(row["uid_validity"], pairs, sorted_as(source_row, row))
 
 
+@again_after_collision
 async def replace(
     pool: Pool, quotas: Quotas, source: Side, uid: int, target: Side, new: NewMessage
 ) -> tuple[int, list[MailboxChange]]:

@@ -5,7 +5,7 @@ from uuid import UUID
 import asyncpg
 from mailmodel import INBOX, AccountRef, MailboxInfo
 from mailmodel.mailbox_name import SEPARATOR, canonical, is_below, superiors
-from pgkit import Connection, Pool, transaction
+from pgkit import Connection, Pool, again_after_collision, transaction
 
 from mailstore import annotations, moving, removing, rows
 from mailstore.errors import InboxProtected, MailboxExists, MailboxHasInferiors, MailboxMissing
@@ -93,6 +93,7 @@ async def create(pool: Pool, account: AccountRef, name: str, special_use: frozen
     return rows.info(row)
 
 
+@again_after_collision
 async def delete(pool: Pool, account: AccountRef, name: str) -> None:
     """Remove a mailbox and its messages. Raises MailboxMissing, MailboxHasInferiors, InboxProtected."""
     name = canonical(name)
@@ -114,6 +115,7 @@ async def delete(pool: Pool, account: AccountRef, name: str) -> None:
         )
 
 
+@again_after_collision
 async def rename(pool: Pool, account: AccountRef, old: str, new: str) -> None:
     """Rename a mailbox and those below it; INBOX stays and gives its messages to the new one (RFC 3501 §6.3.5).
 

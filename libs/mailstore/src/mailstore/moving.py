@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 from mailmodel import AccountRef, SystemFlag
-from pgkit import Connection, Pool, transaction
+from pgkit import Connection, Pool, again_after_collision, transaction
 
 from mailstore import removing, rows
 from mailstore.quotas import Quotas, limits_of
@@ -22,6 +22,7 @@ WEIGHED = f"""SELECT count(*)::bigint AS messages, coalesce(sum(c.size_octets), 
     FROM ({rows.CHOSEN}) c"""  # noqa: S608
 
 
+@again_after_collision
 async def copy(
     pool: Pool, quotas: Quotas, account: AccountRef, source_id: int, uids: Sequence[int], target_id: int
 ) -> tuple[CopyResult, list[MailboxChange]]:
@@ -38,6 +39,7 @@ async def copy(
     return result, changes
 
 
+@again_after_collision
 async def move(
     pool: Pool, account: AccountRef, source_id: int, uids: Sequence[int], target_id: int
 ) -> tuple[CopyResult, list[MailboxChange]]:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 from mailmodel import AccountRef, SystemFlag
-from pgkit import Connection, Pool, transaction
+from pgkit import Connection, Pool, again_after_collision, transaction
 
 from mailstore import rows
 from mailstore.types import MailboxChange
@@ -20,6 +20,7 @@ DELETE_DELETED = """DELETE FROM entry WHERE account_id = $1 AND mailbox_id = $2 
     RETURNING uid, message_id, system_flags, size_octets"""
 
 
+@again_after_collision
 async def expunge(
     pool: Pool, account: AccountRef, mailbox_id: int, uids: Sequence[int] | None
 ) -> tuple[list[int], MailboxChange | None]:
@@ -34,6 +35,7 @@ async def expunge(
         return await _after(connection, account, mailbox_id, modseq, gone)
 
 
+@again_after_collision
 async def remove(
     pool: Pool, account: AccountRef, mailbox_id: int, uids: Sequence[int]
 ) -> tuple[list[int], MailboxChange | None]:

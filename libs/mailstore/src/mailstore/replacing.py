@@ -1,7 +1,7 @@
 """REPLACE (RFC 8508): a message is filed and another removed, at once or not at all."""
 
 from mailmodel import AccountRef, SystemFlag
-from pgkit import Pool, transaction
+from pgkit import Pool, again_after_collision, transaction
 
 from mailstore import filing, removing, rows
 from mailstore.errors import EntryMissing
@@ -9,6 +9,7 @@ from mailstore.quotas import Quotas, limits_of
 from mailstore.types import MailboxChange, NewMessage
 
 
+@again_after_collision
 async def replace(
     pool: Pool,
     quotas: Quotas,

@@ -146,7 +146,12 @@ def _storable(text: str) -> str:
 
 
 async def keep(pool: Pool, account: AccountRef, language: str, texts: Sequence[BodyText]) -> None:
-    """Put these here; what is here already stays. Of messages that are gone nothing is kept."""
+    """Put these here; what is here already stays. Of messages that are gone, or just go, nothing is kept.
+
+    It waits for nobody who takes messages away, and for others that keep texts in the order of the ids: whoever waits
+    while he holds something must not be waited for.
+    """
+    texts = sorted(texts, key=lambda text: text.message_id)
     bodies, complete = [], []
     for text in texts:
         kept = _storable(text.body)
@@ -157,7 +162,7 @@ async def keep(pool: Pool, account: AccountRef, language: str, texts: Sequence[B
             """INSERT INTO message_text (account_id, message_id, tenant_id, body, complete, language, words)
                SELECT $1, n.i, $2, n.b, n.c, $3, to_tsvector($3::text::regconfig, n.b)
                FROM unnest($4::uuid[], $5::text[], $6::boolean[]) AS n(i, b, c)
-               WHERE EXISTS (SELECT FROM message WHERE account_id = $1 AND message_id = n.i FOR KEY SHARE)
+               WHERE EXISTS (SELECT FROM message WHERE account_id = $1 AND message_id = n.i FOR KEY SHARE SKIP LOCKED)
                ON CONFLICT DO NOTHING""",
             UUID(account.account_id),
             UUID(account.tenant_id),

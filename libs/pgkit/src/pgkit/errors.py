@@ -9,6 +9,10 @@ class DatabaseUnavailable(Exception):
     """PostgreSQL did not do what was asked; asking again later may help."""
 
 
+class Collided(DatabaseUnavailable):
+    """Two transactions waited for each other and PostgreSQL gave this one up: nothing of it is done."""
+
+
 class DatabaseMisconfigured(Exception):
     """PostgreSQL could forget what it committed; the text says what to set."""
 
@@ -30,6 +34,15 @@ AWAY: tuple[type[BaseException], ...] = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InvalidAuthorizationSpecificationError,
 )
+
+
+COLLIDED: tuple[type[BaseException], ...] = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+
+def unavailable(error: BaseException) -> DatabaseUnavailable:
+    """What to raise from one of AWAY that happened in the middle."""
+    kind = Collided if isinstance(error, COLLIDED) else DatabaseUnavailable
+    return kind(f"PostgreSQL did not do it: {error}")
 
 
 def is_away(error: BaseException) -> bool:

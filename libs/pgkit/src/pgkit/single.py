@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import asyncpg
 
-from pgkit.errors import DatabaseUnavailable, is_away
+from pgkit.errors import is_away, unavailable
 from pgkit.pool import Pool
 from pgkit.tenancy import may_enter
 
@@ -24,5 +24,5 @@ async def call(pool: Pool, tenants: Iterable[str], statement: str, *values: obje
         return await pool.fetch(statement, *values)
     except Exception as error:
         if is_away(error):
-            raise DatabaseUnavailable(f"PostgreSQL did not do it: {error}") from error
+            raise unavailable(error) from error
         raise

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from enum import Enum
 from uuid import UUID
 
-from pgkit.errors import AWAY, DatabaseUnavailable, is_away
+from pgkit.errors import AWAY, DatabaseUnavailable, is_away, unavailable
 from pgkit.pool import Connection, Pool
 
 
@@ -91,6 +91,7 @@ async def transaction(pool: Pool, scope: Scope | str) -> AsyncIterator[Connectio
     Commits at the end of the block, rolls back on an exception. Raises
     DatabaseUnavailable where PostgreSQL is away; whether a COMMIT that lost its
     connection was done is then unknown, so what runs in here must bear repetition.
+    Collided, one of these, says that nothing was done (see `again_after_collision`).
     Raises OutsideTenant (see `only_within`).
     """
     opening = _opening(scope)
@@ -106,7 +107,7 @@ async def transaction(pool: Pool, scope: Scope | str) -> AsyncIterator[Connectio
         except BaseException as error:
             await _roll_back(connection)
             if is_away(error):
-                raise DatabaseUnavailable(f"PostgreSQL did not do it: {error}") from error
+                raise unavailable(error) from error
             raise
     finally:
         try:
