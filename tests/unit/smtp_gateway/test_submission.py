@@ -371,11 +371,28 @@ def test_exactly_the_blind_fields_are_cut(header: list[bytes], rest: bytes) -> N
 
 @given(st.binary(max_size=200))
 def test_any_octets_have_an_answer(content: bytes) -> None:
-    refuse_header(lowered_header(content), 1000, 100)
+    refuse_header(lowered_header(content, 1000), 1000, 100)
     heading = read_heading(content)
     assert isinstance(heading, Heading | Reply)
     heading = read_heading(b"From: " + content)
     assert isinstance(heading, Heading | Reply)
+
+
+def test_of_a_header_without_end_only_the_beginning_is_looked_at() -> None:
+    field, end = b"X-Field: value\r\n", b"\r\n"
+    endless = lowered_header(field * 100_000, 1000)
+    assert len(endless) == 1001
+    refusal = refuse_header(endless, 1000, 100)
+    assert refusal is not None
+    assert refusal.code == 552
+    for octets in (1000, 1001):
+        header = b"X: " + b"y" * (octets - 7) + b"\r\n" + end
+        for content in (header + b"Body\r\n", header[:-2]):
+            whole = header if content.endswith(b"Body\r\n") else content
+            is_too_long = len(whole) > 1000
+            found = lowered_header(content, 1000)
+            assert (refuse_header(found, 1000, 1000) is not None) == is_too_long
+            assert is_too_long or found == whole.lower()
 
 
 def test_a_hostile_header_is_read_in_linear_time() -> None:

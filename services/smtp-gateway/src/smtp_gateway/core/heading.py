@@ -51,9 +51,12 @@ class Heading:
         return frozenset().union(*self.named.values())
 
 
-def lowered_header(content: bytes) -> bytes:
-    """A message's header with its blank line, in lower case: what is only searched for names is searched quickly so."""
-    return content[: header_end(content) or len(content)].lower()
+def lowered_header(content: bytes, limit_octets: int) -> bytes:
+    """A message's header with its blank line, in lower case: what is only searched for names is searched quickly so.
+
+    Of a longer one than that the beginning, which is still too long: fifty megabytes of header keep nobody waiting.
+    """
+    return content[: header_end(content, 0, limit_octets) or limit_octets + 1].lower()
 
 
 def refuse_header(header: bytes, limit_octets: int, field_limit_octets: int) -> Reply | None:

@@ -45,7 +45,7 @@ class Dropped(Exception):
 async def accept(needs: Needs, visit: Visit, transaction: Transaction, content: bytes) -> Reply:
     """The answer; a positive one only when the message is durable. Raises Dropped when nothing can be said."""
     started = needs.clock()
-    header = lowered_header(content)
+    header = lowered_header(content, needs.settings.header_octets)
     if trace.count_hops(header) > needs.settings.hops:
         metrics.REFUSED.labels(visit.role.value, "loop").inc()
         return LOOP
