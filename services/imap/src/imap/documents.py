@@ -19,7 +19,8 @@ LONGEST_OCTETS = 8 * 1024 * 1024
 # As much as is kept of a message's texts (mailstore.texts).
 LONGEST_CHARACTERS = 256 * 1024
 PROCESSOR_SECONDS = 5
-MEMORY_OCTETS = 768 * 1024 * 1024
+# Together with what imap itself needs it must fit into a container (deploy/k8s).
+MEMORY_OCTETS = 256 * 1024 * 1024
 PDF_PAGES = 500
 # Of an archive: what is unpacked of all its parts together, and how many parts are looked at.
 UNPACKED_OCTETS = 16 * 1024 * 1024

@@ -108,7 +108,7 @@ class Settings(ServiceSettings, BusSettings, BlobSettings, DatabaseSettings, Dir
     read_documents: Literal["on", "off"] = Field(
         "on",
         description="whether these texts are also those of attached PDF, Office and OpenDocument files, read by a process"
-        " of their own (5 s of processor time and 768 MiB each at most)",
+        " of their own (5 s of processor time and 256 MiB each at most)",
     )
     body_cache_octets: int = Field(
         256 * 1024 * 1024, description="bodies kept on the local disk; 0: none", ge=0, le=1 << 40
