@@ -173,6 +173,25 @@ async def test_while_the_directory_is_away_it_is_tried_again() -> None:
     assert door.gone == ["a"]
 
 
+async def test_a_directory_that_does_not_answer_is_asked_less_and_less_often() -> None:
+    door = Door(("t", "a"))
+    door.stub.failure = grpc.StatusCode.DEADLINE_EXCEEDED
+    door.tell(tenant_id="t", account_id="a")
+    asked_at = []
+    for second in range(200):
+        if await door.look(1.0):
+            asked_at.append(second)
+    assert asked_at == [0, 1, 3, 7, 15, 31, 61, 91, 121, 151, 181]
+    door.stub.failure = None
+    door.stub.barred = {"a"}
+    assert await door.look(barring.RETRY_MOST_SECONDS)
+    assert door.gone == ["a"]
+    # A new trouble begins anew.
+    door.stub.failure = grpc.StatusCode.UNAVAILABLE
+    door.tell(tenant_id="t", account_id="a")
+    assert [bool(await door.look(1.0)) for _ in range(4)] == [True, True, False, True]
+
+
 async def test_a_directory_of_before_ends_nothing() -> None:
     door = Door(("t", "a"))
     door.stub.failure = grpc.StatusCode.UNIMPLEMENTED

@@ -23,6 +23,8 @@ ANSWER_SECONDS = 10.0
 # Longer than anybody waits for the directory's yes (`client.ANSWER_SECONDS`): it may have been found before the change.
 AGAIN_SECONDS = 15.0
 RETRY_SECONDS = 1.0
+# A directory that is overcome by so many questions is asked less and less often.
+RETRY_MOST_SECONDS = 30.0
 # Of a thousand changes in a second (accounts brought in, a bus that is back) the connections are gone through a few times.
 PAUSE_SECONDS = 0.2
 ASKED_AT_ONCE = 500
@@ -76,6 +78,7 @@ class Barring:
         # When each is looked at next, and whether that is the last time.
         self._due: dict[Concerned, tuple[float, bool]] = {}
         self._came = asyncio.Event()
+        self._failures = 0
 
     def changed(self, _subject: str, payload: bytes) -> None:
         """Something in the directory changed."""
@@ -117,10 +120,13 @@ class Barring:
             await self._send_away(set(ready))
         except grpc.aio.AioRpcError as error:
             LOG.warning("barred_unknown", code=error.code().name)
+            again = self._clock() + min(RETRY_SECONDS * 2.0 ** min(self._failures, 10), RETRY_MOST_SECONDS)
+            self._failures += 1
             for who, due in ready.items():
                 if self._due.get(who) == due:
-                    self._due[who] = now + RETRY_SECONDS, due[1]
+                    self._due[who] = again, due[1]
             return
+        self._failures = 0
         for who, due in ready.items():
             # What was told once more meanwhile is looked at anew.
             if self._due.get(who) != due:
