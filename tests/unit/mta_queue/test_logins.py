@@ -57,6 +57,8 @@ def test_what_an_event_says() -> None:
         notice(at=1),
         notice(at="0001-01-01T00:00:00+14:00"),
         notice(address=["a"]),
+        notice(address="a\0@a.test"),
+        notice(service="\ud800"),
         notice(client_address="1" * 401),
         notice(new_device=False),
         notice(new_device="yes"),

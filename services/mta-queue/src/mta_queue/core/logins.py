@@ -35,6 +35,7 @@ def noticed(payload: bytes) -> Event | None:
 def _text(said: dict[str, Any], name: str) -> str:
     # A directory of the version before says no address.
     value = said.get(name, "")
-    if not isinstance(value, str) or len(value) > TEXT_MOST:
+    # Neither PostgreSQL nor who reads the event takes NUL or half a character.
+    if not isinstance(value, str) or len(value) > TEXT_MOST or not value.isprintable():
         raise ValueError(f"that is no {name}")
     return value
