@@ -77,3 +77,16 @@ async def test_a_script_that_takes_too_long_keeps(monkeypatch: pytest.MonkeyPatc
     assert [each.mailbox_name for each in world.kept.values() if each.new is not None] == ["INBOX"]
     [notice] = world.letters.values()
     assert b"the script takes too long" in notice.content
+
+
+async def test_questions_win_a_script_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr(running.time, "thread_time", lambda: float(next(ticks)) * 2)
+    keys = ",".join(['"zq"'] * 6000)
+    world = await sent(
+        f'require "body"; discard; if header :contains "subject" [{keys}] {{ stop; }} if body :contains "zq" {{ stop; }}'
+    )
+    # It is begun anew with the body, and has no second five seconds then.
+    assert [each.mailbox_name for each in world.kept.values() if each.new is not None] == ["INBOX"]
+    [notice] = world.letters.values()
+    assert b"the script takes too long" in notice.content

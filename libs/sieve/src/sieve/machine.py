@@ -94,7 +94,7 @@ class Machine:
         self.steps = 0
         clock = situation.clock
         self._clock = clock
-        self._ends_at = 0.0 if clock is None else clock() + self.limits.seconds
+        self._ends_at = 0.0 if clock is None else clock() + self.limits.seconds - situation.spent_seconds
         self._looks_at = self._next_look()
         self.globals: dict[str, Held] = {}
         self.included: set[ScriptNamed] = set()

@@ -18,6 +18,7 @@ class Situation:
     not being delivered: to ask for its envelope is an error then (RFC 6785 §4.6). `spam_percent`: None where
     no spam test was made (RFC 5235 §3.2.2). `virus_severity`: 0 to 5, 0 for untested (RFC 5235 §3.3). `clock`: seconds, of the
     processor or of the wall, for `Limits.seconds`; None: steps alone are counted.
+    `spent_seconds`: by earlier runs of the same, which stopped at a question (`Unanswered`).
     """
 
     reverse_path: str
@@ -34,6 +35,7 @@ class Situation:
     virus_severity: int = 0
     virus_text: str = ""
     clock: Callable[[], float] | None = field(default=None, compare=False)
+    spent_seconds: float = field(default=0.0, compare=False)
 
     def is_own(self, address: str) -> bool:
         """True for an address of the user: known as such, or the one that the message came to (RFC 5230 §4.5)."""

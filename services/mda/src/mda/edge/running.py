@@ -151,15 +151,25 @@ class Running:
         self, account: AccountRef | None, stages: list[Stage], message: Input, situation: Situation
     ) -> Outcome:
         """What the chain asks for; without an account there are no mailboxes but INBOX, and no other scripts."""
-        notebook, body, owner = Notebook(), None, owner_of(situation)
+        notebook, body, owner, spent = Notebook(), None, owner_of(situation), 0.0
         # Of the thread that runs it: a busy machine is no reason for a script to fail.
         situation = replace(situation, clock=time.thread_time)
         # What is included may use what the first may.
         available = stages[0].program.available if stages else OFFERED
+
+        def once(received: Received) -> Outcome:
+            # All runs together have the time of one, or each question would win a script as much again.
+            nonlocal spent
+            begun = time.thread_time()
+            try:
+                return run_chain(stages, received, replace(situation, spent_seconds=spent), notebook)
+            finally:
+                spent += time.thread_time() - begun
+
         for _ in range(MOST_QUESTIONS):
             received = Received(message.header, body, message.size_octets)
             try:
-                return await asyncio.to_thread(run_chain, stages, received, situation, notebook)
+                return await asyncio.to_thread(once, received)
             except Unanswered as open_question:
                 question = open_question.question
                 if isinstance(question, BodyWanted):
