@@ -32,6 +32,7 @@ class Stub:
         self.remember_seconds: float | None = None
         self.wait_seconds = 0.0
         self.iterations = 4096
+        self.stored_key = b"stored"
 
     def _fail_or_go_on(self) -> None:
         self.meanwhile()
@@ -58,7 +59,7 @@ class Stub:
             return wire.StartScramResponse(
                 verdict=wire.VERDICT_THROTTLED, retry_after_seconds=self.wait_seconds
             )
-        candidate = wire.ScramCandidate(credential_id="c1", stored_key=b"stored", server_key=b"server")
+        candidate = wire.ScramCandidate(credential_id="c1", stored_key=self.stored_key, server_key=b"server")
         return wire.StartScramResponse(
             salt=b"salt", iterations=self.iterations, candidates=[candidate] * (request.login == "alice")
         )
@@ -282,13 +283,35 @@ async def _no_time(_seconds: float) -> None:
 async def test_scram_asks_for_the_keys_and_tells_what_the_proof_came_to() -> None:
     setting = Setting()
     offer = await setting.client.start_scram("alice", "192.0.2.1")
-    assert offer == Offer(b"salt", 4096, (Candidate("c1", b"stored", b"server"),))
+    c1 = offer.candidates[0].credential_id
+    assert offer == Offer(b"salt", 4096, (Candidate(c1, b"stored", b"server"),))
     assert (await setting.client.start_scram("nobody", "192.0.2.1")).candidates == ()
-    assert await setting.client.finish_scram("alice", "c1", "192.0.2.1") == ALICE
+    assert await setting.client.finish_scram("alice", c1, "192.0.2.1") == ALICE
     # Each proof is decided by the directory: there is nothing that could be remembered.
-    assert await setting.client.finish_scram("alice", "c1", "192.0.2.1") == ALICE
+    assert await setting.client.finish_scram("alice", c1, "192.0.2.1") == ALICE
     assert await setting.client.finish_scram("alice", "", "192.0.2.1") is None
     assert setting.stub.logins == 3
+
+
+async def test_an_exchange_that_was_begun_before_the_password_was_changed_proves_nothing() -> None:
+    setting = Setting()
+
+    async def finish(offer: Offer) -> Identity | None:
+        return await setting.client.finish_scram("alice", offer.candidates[0].credential_id, "192.0.2.1")
+
+    offer = await setting.client.start_scram("alice", "192.0.2.1")
+    # Something else changed.
+    setting.client.changed("directory.changed", b"")
+    assert await finish(offer) == ALICE
+    setting.stub.stored_key = b"another"
+    setting.client.changed("directory.changed", b"")
+    assert await finish(offer) is None
+    offer = await setting.client.start_scram("alice", "192.0.2.1")
+    assert await finish(offer) == ALICE
+    # Of a change while the bus is away nobody hears.
+    setting.connected, setting.stub.stored_key = False, b"yet another"
+    assert await finish(offer) is None
+    assert setting.stub.logins == 4, "the directory decides, and counts a wrong one"
 
 
 async def test_scram_of_one_who_must_wait_and_of_a_directory_without_keys() -> None:

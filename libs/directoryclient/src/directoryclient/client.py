@@ -217,8 +217,10 @@ class DirectoryClient:
     async def start_scram(self, login: str, client_address: str) -> Offer:
         """What a SCRAM exchange with this login needs, whoever it is. Raises Throttled and Unavailable.
 
-        No offer, no SCRAM: Unavailable too, where the directory keeps no such keys.
+        No offer, no SCRAM: Unavailable too, where the directory keeps no such keys. What its candidates are called is for
+        `finish_scram` alone.
         """
+        changes = self._changes
         answer = await self._ask(
             self._stub.StartScram,
             wire.StartScramRequest(login=login, door=self._door, client_address=client_address),
@@ -231,15 +233,21 @@ class DirectoryClient:
             answer.salt,
             answer.iterations,
             tuple(
-                Candidate(each.credential_id, each.stored_key, each.server_key) for each in answer.candidates
+                Candidate(
+                    f"{each.credential_id}|{self._digest(each.stored_key.hex()).hex()}|{changes}",
+                    each.stored_key,
+                    each.server_key,
+                )
+                for each in answer.candidates
             ),
         )
 
     async def finish_scram(self, login: str, credential_id: str, client_address: str) -> Identity | None:
-        """Whom a right proof of this credential lets in; a wrong one ("") is told too, and counted.
+        """Whom a right proof of this candidate lets in; a wrong one ("") is told too, and counted.
 
         Raises Throttled and Unavailable.
         """
+        credential_id = await self._proven(login, credential_id, client_address)
         answer = await self._ask(
             self._stub.FinishScram,
             wire.FinishScramRequest(
@@ -247,6 +255,15 @@ class DirectoryClient:
             ),
         )
         return _identity(answer.answer)
+
+    async def _proven(self, login: str, offered: str, client_address: str) -> str:
+        """The credential; "" where its password is another now: an exchange that was begun before proves nothing."""
+        same, _, changes = offered.rpartition("|")
+        if same and (changes != str(self._changes) or not self._hears_changes()):
+            offer = await self.start_scram(login, client_address)
+            if same not in {each.credential_id.rpartition("|")[0] for each in offer.candidates}:
+                return ""
+        return same.partition("|")[0]
 
     async def _ask(
         self, method: Callable[..., Awaitable[A]], request: object, retry_seconds: float = RETRY_SECONDS
