@@ -13,7 +13,7 @@ from mailstore import quotas as quotas_module
 from tests.integration.mailstore.test_store import counters_are_exact, inbox, new
 from tests.support.engines import Engines
 
-FILED, REPEATED, OVER_QUOTA = Outcome
+FILED, REPEATED, OVER_QUOTA = Outcome.FILED, Outcome.REPEATED, Outcome.OVER_QUOTA
 SIZE = new().size_octets
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -35,7 +35,7 @@ from pgkit import transaction
 from tests.support.engines import Engines
 
 SEEN = Flags(SystemFlag.SEEN)
-FILED, REPEATED, OVER_QUOTA = Outcome
+FILED, REPEATED, OVER_QUOTA = Outcome.FILED, Outcome.REPEATED, Outcome.OVER_QUOTA
 
 
 @pytest.fixture
@@ -104,6 +104,33 @@ async def test_what_a_script_discarded_is_settled_and_not_filed(
     assert await store.deliver([delivery(account, "q1")]) == [REPEATED]
     assert (await store.snapshot(account, await inbox(store, account))).uids == [1]
     await counters_are_exact(store, account)
+
+
+async def test_what_was_refused_is_known_for_it(store: MailStore, account: AccountRef) -> None:
+    refused = replace(delivery(account, "q1"), new=None, refused="5.7.1")
+    assert await store.deliver([refused, delivery(account, "q2")]) == [FILED, FILED]
+    batch = [delivery(account, f"q{n}") for n in (2, 1, 3)]
+    assert await store.deliver(batch) == [REPEATED, Outcome.REFUSED, FILED]
+    # What was filed stays so, whatever is said of it later.
+    await store.deliver([replace(delivery(account, "q2"), refused="5.2.2")])
+    assert await store.deliver([delivery(account, "q2")]) == [REPEATED]
+    assert (await store.snapshot(account, await inbox(store, account))).uids == [1, 2]
+
+
+async def test_what_the_version_before_settles_counts_as_filed(store: MailStore, account: AccountRef) -> None:
+    """It goes on calling the function that it knows, beside this one."""
+    await store.deliver([delivery(account, "q1")])
+    async with transaction(store._pool, account.tenant_id) as connection:
+        told = await connection.fetch(
+            "SELECT * FROM open_delivery_1($1, $2, $2, $3, $2, $4, $5)",
+            UUID(account.tenant_id),
+            [UUID(account.account_id)],
+            ["INBOX"],
+            ["q2"],
+            ["a@b.test"],
+        )
+    assert [row["kind"] for row in told] == ["account", "mailbox", "delivery"]
+    assert await store.deliver([delivery(account, "q2")]) == [REPEATED]
 
 
 async def test_a_batch_may_mix_tenants_and_new_accounts(store: MailStore) -> None:

@@ -199,8 +199,10 @@ async def _deliver_to_tenant(
 ) -> Filed:
     wanted = [_key(d) for d in deliveries]
     keys = [(d.account.account_id, d.queue_id, d.recipient) for d in deliveries]
-    places, new = await _open(connection, tenant_id, sorted(set(wanted)), keys)
-    outcomes = [Outcome.REPEATED] * len(deliveries)
+    places, new, refused = await _open(
+        connection, tenant_id, sorted(set(wanted)), keys, [each.refused for each in deliveries]
+    )
+    outcomes = [Outcome.REFUSED if key in refused else Outcome.REPEATED for key in keys]
     filed: list[tuple[int, Place, NewMessage]] = []
     for number, (key, place, delivery) in enumerate(zip(keys, wanted, deliveries, strict=True)):
         # A key twice in one batch is filed once.
@@ -244,14 +246,15 @@ async def _open(
     tenant_id: str,
     wanted: Sequence[tuple[str, str]],
     keys: Sequence[tuple[str, str, str]],
-) -> tuple[dict[tuple[str, str], Place], set[tuple[str, str, str]]]:
+    statuses: Sequence[str | None],
+) -> tuple[dict[tuple[str, str], Place], set[tuple[str, str, str]], set[tuple[str, str, str]]]:
     """Lock the accounts of (account, mailbox name) pairs and look where the mailboxes stand.
 
-    And note the deliveries (account, queue id, recipient): those that were not known.
+    And note the deliveries (account, queue id, recipient): those that were not known, and those that were refused before.
     """
     accounts = sorted({account_id for account_id, _ in wanted})
     found = await connection.fetch(
-        "SELECT * FROM open_delivery_1($1, $2, $3, $4, $5, $6, $7)",
+        "SELECT * FROM open_delivery_2($1, $2, $3, $4, $5, $6, $7, $8)",
         UUID(tenant_id),
         [UUID(account_id) for account_id in accounts],
         [UUID(account_id) for account_id, _ in wanted],
@@ -259,10 +262,12 @@ async def _open(
         [UUID(account_id) for account_id, _, _ in keys],
         [queue_id for _, queue_id, _ in keys],
         [recipient for _, _, recipient in keys],
+        statuses,
     )
     modseqs: dict[str, int] = {}
     places: dict[tuple[str, str], Place] = {}
     new: set[tuple[str, str, str]] = set()
+    refused: set[tuple[str, str, str]] = set()
     for kind, owner, name, recipient, number, uid_next in found:
         account_id = str(owner)
         if kind == "account":
@@ -273,6 +278,8 @@ async def _open(
                 continue
             account = AccountRef(tenant_id, account_id)
             places[account_id, name] = Place(account, number, uid_next, modseqs[account_id])
+        elif kind == "refused":
+            refused.add((account_id, name, recipient))
         else:
             new.add((account_id, name, recipient))
     if len(modseqs) < len(accounts):
@@ -280,7 +287,7 @@ async def _open(
     for key in wanted:
         if key not in places:
             raise MailboxMissing(key[1])
-    return places, new
+    return places, new, refused
 
 
 async def append(

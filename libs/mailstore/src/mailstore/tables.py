@@ -249,7 +249,7 @@ mailbox_key = Table(
     Index("mailbox_key_holder", "holder_id"),
 )
 
-# What was filed: (queue id, recipient) once. Outlives the message, so that a repetition finds it.
+# What was settled: (queue id, recipient) once. Outlives the message, so that a repetition finds it.
 delivery = Table(
     "delivery",
     metadata,
@@ -258,6 +258,8 @@ delivery = Table(
     Column("recipient", Text, primary_key=True),
     _uuid("tenant_id"),
     Column("filed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # The status (RFC 3463) that its sender was told; null: it was filed, or nobody wanted it filed.
+    Column("refused", Text),
     # Both ascend with time: BRIN.
     Index("delivery_queue", "queue_id", postgresql_using="brin"),
     Index("delivery_age", "filed_at", postgresql_using="brin"),

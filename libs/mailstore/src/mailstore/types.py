@@ -48,6 +48,8 @@ class Delivery:
     new: NewMessage | None
     # It comes from us and is small: it may go a little beyond the quota.
     is_notice: bool = False
+    # The status (RFC 3463) with which it was refused, where it is settled so.
+    refused: str | None = None
 
 
 class Outcome(Enum):
@@ -56,6 +58,8 @@ class Outcome(Enum):
     FILED = "filed"
     # It was filed (or settled) before.
     REPEATED = "repeated"
+    # It was refused before.
+    REFUSED = "refused"
     # There was no room; it is not settled.
     OVER_QUOTA = "over quota"
 

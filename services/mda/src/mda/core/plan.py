@@ -7,6 +7,7 @@ from mailstore import Delivery, NewMessage, Outcome
 from spool import Source, SpooledLetter
 
 from mda.core.marks import NOT_SCANNED
+from mda.core.told import REFUSED_BEFORE, Refusal
 from mda.core.trace import delivery_prefix
 
 INBOX = "INBOX"
@@ -64,6 +65,15 @@ def over_quota(deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> l
     if first is not None and not got:
         refused.append(first)
     return refused
+
+
+def refused_before(deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> dict[str, Refusal]:
+    """By recipient: those that were refused when the message came the time before."""
+    return {
+        delivery.recipient: REFUSED_BEFORE
+        for delivery, outcome in zip(deliveries, outcomes, strict=True)
+        if outcome is Outcome.REFUSED
+    }
 
 
 def _is_copy(delivery: Delivery, first: Delivery) -> bool:

@@ -27,6 +27,8 @@ OVER_QUOTA = Refusal("5.2.2", "552 5.2.2 The mailbox is full")
 KEY_UNUSABLE = Refusal(
     "5.7.5", "550 5.7.5 The recipient wants mail stored encrypted, and the key for it cannot be used any more"
 )
+# When and why was told at that time.
+REFUSED_BEFORE = Refusal("", "", is_told=True)
 
 REASON_MOST = 500
 

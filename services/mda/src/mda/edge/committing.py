@@ -1,7 +1,7 @@
 """The commit of a batch, and what follows it: the senders who are told, then the acknowledgement."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,9 +12,9 @@ from spool import OutcomeUnknown, SpoolUnavailable
 
 from mda import metrics
 from mda.core.lateness import TOO_LATE
-from mda.core.plan import over_quota
+from mda.core.plan import over_quota, refused_before
 from mda.core.returned import came_back
-from mda.core.told import KEY_UNUSABLE, OVER_QUOTA
+from mda.core.told import KEY_UNUSABLE, OVER_QUOTA, Refusal
 from mda.edge.fullness import Fullness
 from mda.edge.jobs import Job
 from mda.edge.reporting import Reporting
@@ -69,21 +69,21 @@ class Committing:
         metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
         metrics.BATCH.observe(len(jobs))
         metrics.FILED.inc(outcomes.count(Outcome.FILED))
-        metrics.REPEATED.inc(outcomes.count(Outcome.REPEATED))
+        metrics.REPEATED.inc(outcomes.count(Outcome.REPEATED) + outcomes.count(Outcome.REFUSED))
         now = datetime.now(UTC)
         place = 0
         for job in jobs:
             envelope = job.letter.envelope
             mine = outcomes[place : place + len(job.deliveries)]
-            refused = over_quota(job.deliveries, mine)
+            refused, before = over_quota(job.deliveries, mine), refused_before(job.deliveries, mine)
             place += len(job.deliveries)
             if self._reporting is not None:
                 self._reporting.filed(envelope, job.deliveries, mine)
             try:
                 if refused or job.unsealable or job.late or job.rejected:
-                    await self._bounce(job, refused)
+                    await self._bounce(job, refused, before)
                 else:
-                    await self._receipts.tell(job.letter)
+                    await self._receipts.tell(job.letter, before)
             except (Unavailable, SpoolUnavailable, OutcomeUnknown, StoreUnavailable) as error:
                 # It is filed, and comes again for the receipt only.
                 LOG.warning("receipt_postponed", queue_id=envelope.queue_id, error=str(error))
@@ -95,8 +95,8 @@ class Committing:
             metrics.WAITED_SECONDS.observe(max(0.0, (now - envelope.arrived_at).total_seconds()))
             LOG.debug("message_filed", queue_id=envelope.queue_id, recipients=len(job.deliveries))
 
-    async def _bounce(self, job: Job, refused: Sequence[Delivery]) -> None:
-        """Tell the sender, then count these deliveries as settled."""
+    async def _bounce(self, job: Job, refused: Sequence[Delivery], before: Mapping[str, Refusal]) -> None:
+        """Tell the sender, then count these deliveries as settled. Of those refused `before` nobody is told anything."""
         refusals = {each.recipient: KEY_UNUSABLE for each in job.unsealable}
         refusals |= {each.recipient: TOO_LATE for each in job.late}
         refusals |= {each.recipient: refusal for each, refusal in job.rejected}
@@ -108,8 +108,10 @@ class Committing:
                 queue_id=job.letter.envelope.queue_id,
                 account_ids=[each.account.account_id for each in refused],
             )
-        await self._receipts.tell(job.letter, refusals)
+        await self._receipts.tell(job.letter, {**refusals, **before})
         settled = (*refused, *job.unsealable, *job.late, *(each for each, _ in job.rejected))
-        await self._mailboxes.deliver([replace(each, new=None) for each in settled])
+        await self._mailboxes.deliver(
+            [replace(each, new=None, refused=refusals[each.recipient].status) for each in settled]
+        )
         if self._reporting is not None:
             self._reporting.refused(job.letter.envelope, refusals)

@@ -305,6 +305,16 @@ class Filing:
     async def _seal(self, sealing: Sealing, job: Job) -> Job | None:
         queue_id = job.letter.envelope.queue_id
         try:
+            if job.item.deliveries > 1:
+                # What was settled before stays as it is, whatever the key is now.
+                known = await self._mailboxes.settled([queue_id])
+                job = replace(
+                    job,
+                    deliveries=[
+                        replace(each, new=None) if (queue_id, each.recipient) in known else each
+                        for each in job.deliveries
+                    ],
+                )
             sealed = await sealing.seal(job.deliveries, job.item.keep_working)
         except (StoreUnavailable, BlobUnavailable, Unavailable) as error:
             await self._setbacks.postponed("sealing_postponed", queue_id, job.item, error)

@@ -28,7 +28,7 @@ from mda import metrics
 from mda.adapters.quarantine import BlobQuarantine
 from mda.core.held import Held, NoSuchMessage
 from mda.core.marks import RELEASED, marks
-from mda.core.plan import INBOX, plan
+from mda.core.plan import INBOX, plan, refused_before
 from mda.edge.distributing import Distributing
 from mda.edge.sealing import Sealing
 from mda.ports import Learner, Mailboxes, Receipts, ScannerBroke, ScannerUnavailable
@@ -128,7 +128,7 @@ class Settling(QuarantineAdminServiceServicer):
         if Outcome.OVER_QUOTA in outcomes:
             # Who has it has it; for the others it is kept, and can be released again.
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "a recipient's mailbox is full")
-        await self._receipts.tell(letter)
+        await self._receipts.tell(letter, refused_before(deliveries, outcomes))
         await self._quarantine.delete(request.tenant_id, request.queue_id)
         self._settled("released", request.tenant_id, request.queue_id, request.actor)
         return wire.ReleaseHeldResponse()

@@ -129,7 +129,9 @@ class Sorting:
             refusals = [rejected(each.reason) for each in plan.sendings if isinstance(each, Reject)]
             # Another's script may have filed it all the same.
             sorted_.deliveries.extend(
-                each for each in plan.deliveries if each.new is not None or not refusals
+                replace(each, refused=refusals[0].status) if refusals else each
+                for each in plan.deliveries
+                if each.new is not None or not refusals
             )
             sorted_.rejected.extend((delivery, refusal) for refusal in refusals)
         return sorted_
