@@ -6,6 +6,7 @@ It dies with the test process (PR_SET_PDEATHSIG), and its children with it.
 import contextlib
 import ctypes
 import fcntl
+import itertools
 import json
 import os
 import random
@@ -36,23 +37,26 @@ def _die_with_parent() -> None:
     _libc.prctl(1, signal.SIGKILL)
 
 
-# Bases that are ours, with the locks that say so to other processes of tests.
-_bases: dict[int, int] = {}
+# The ports of each base that is ours. Those of different bases overlap, and other processes of tests look for some too: a
+# file that all have locks an octet for each port (POSIX locks: they end with the process, and closing it once ends them all).
+_reserved: dict[int, list[int]] = {}
+_octets: list[int] = []
 
 
 def free_base() -> int:
     """A port base whose ports nobody has now, where no other user's killed SeaweedFS has left its sockets.
 
-    No other process of tests gets it until `release_base` or our end: a store binds its ports a while after this look.
+    No other process of tests gets them until `release_base` or our end: a store binds its ports a while after this look.
     """
     # Below the ports that the kernel gives to connections, those of SeaweedFS's gRPC (+10,000) included.
-    bases = [number * 100 for number in range(110, 218)]
+    bases = list(range(11_000, 21_800))
     random.SystemRandom().shuffle(bases)
     for base in bases:
-        if not _reserve(base):
-            continue
         ports = Ports.at(base)
-        if all(_is_free(port) for port in (*ports.by_name().values(), *range(base + 600, base + 612))):
+        needed = [*ports.by_name().values(), *range(ports.status, ports.status + 12)]
+        if not _reserve(base, needed):
+            continue
+        if all(_is_free(port) for port in needed):
             try:
                 for path in sockets(ports):
                     path.unlink(missing_ok=True)
@@ -64,27 +68,30 @@ def free_base() -> int:
     raise RuntimeError("no port base is free")
 
 
-def _reserve(base: int) -> bool:
-    try:
-        lock = os.open(
-            Path(tempfile.gettempdir()) / f"posthouse-tests-{base}.lock",
-            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
-        )
-    except PermissionError:
+def _reserve(base: int, ports: list[int]) -> bool:
+    if not set(ports).isdisjoint(itertools.chain(*_reserved.values())):
         return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return False
-    _bases[base] = lock
+    if not _octets:
+        path = Path(tempfile.gettempdir()) / "posthouse-tests-ports.lock"
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+            path.chmod(0o666)
+        _octets.append(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+    _reserved[base] = []
+    for port in ports:
+        try:
+            fcntl.lockf(_octets[0], fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        except (BlockingIOError, PermissionError):
+            release_base(base)
+            return False
+        _reserved[base].append(port)
     return True
 
 
 def release_base(base: int) -> None:
     """Others may have it."""
-    if base in _bases:
-        os.close(_bases.pop(base))
+    for port in _reserved.pop(base, ()):
+        fcntl.lockf(_octets[0], fcntl.LOCK_UN, 1, port)
 
 
 def _is_free(port: int) -> bool:
