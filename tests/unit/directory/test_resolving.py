@@ -199,3 +199,53 @@ def test_an_answer_names_the_tenant_whose_domain_it_is() -> None:
     tables = Tables(alice__a=account("alice@a.test"), x__b=alias("b.test", "alice@a.test"))
     found = ask(tables, "alice@a.test", "x@b.test", "nobody@b.test", "y@elsewhere.test")
     assert [each.tenant_id for each in found] == ["tenant-a.test", "tenant-b.test", "tenant-b.test", ""]
+
+
+@pytest.mark.parametrize(
+    ("targets", "b", "found_in"),
+    [
+        (["alice@a.test"], {}, {"a"}),
+        (["bob@b.test", "alice@a.test"], {"bob": account("bob@b.test")}, {"a", "b"}),
+        # What is not there, or may not get mail now, may do so by a change of its tenant.
+        (["bob@b.test", "alice@a.test"], {}, {"a", "b"}),
+        (["bob@b.test", "alice@a.test"], {"bob": account("bob@b.test", suspended=True)}, {"a", "b"}),
+        (["bob@b.test"], {"bob": account("bob@b.test", suspended=True)}, {"a", "b"}),
+        # The road alone is another tenant's.
+        (["bob@b.test"], {"bob": alias("b.test", "alice@a.test")}, {"a", "b"}),
+        (["bob@b.test"], {"bob": alias("b.test", "all@a.test")}, {"a", "b"}),
+        # Whose that domain will be nobody knows.
+        (["alice@a.test", "x@elsewhere.test"], {}, set()),
+        (["bob@b.test", "alice@a.test"], {"bob": alias("b.test", "x@elsewhere.test")}, set()),
+        (["alice@a.test", "no address"], {}, set()),
+    ],
+)
+def test_in_whose_tables_an_alias_was_found(
+    targets: list[str], b: dict[str, Found], found_in: set[str]
+) -> None:
+    tables = Tables(
+        alice__a=account("alice@a.test"),
+        all__a=alias("a.test", *targets),
+        **{f"{name}__b": found for name, found in b.items()},
+    )
+    (found,) = ask(tables, "all@a.test")
+    assert found.found_in == {f"tenant-{each}.test" for each in found_in}
+
+
+def test_in_whose_tables_one_address_was_found() -> None:
+    tables = Tables(
+        alice__a=account("alice@a.test"),
+        gone__a=account("gone@a.test", suspended=True),
+        long__a=alias("a.test", *(f"{number}@elsewhere.test" for number in range(2000))),
+    )
+    asked = (
+        "alice@a.test",
+        "alice+x@a.test",
+        "gone@a.test",
+        "nobody@b.test",
+        "x@elsewhere.test",
+        "long@a.test",
+        "@",
+    )
+    assert [set(each.found_in) for each in ask(tables, *asked)] == [
+        *({"tenant-a.test"}, {"tenant-a.test"}, {"tenant-a.test"}, {"tenant-b.test"}, set(), set(), set()),
+    ]

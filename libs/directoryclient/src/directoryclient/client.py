@@ -2,8 +2,9 @@
 
 A yes to a password is kept under a keyed hash (the password itself is not kept),
 a no never; that somebody must wait is kept for a moment, so that one who goes on
-all the same asks nobody but us. Everything is forgotten when the directory tells of a change, and
-nothing is remembered while the bus is away, because no change would be heard.
+all the same asks nobody but us. When the directory tells of a change of a tenant, its answers are forgotten, and those
+that are no tenant's (`memory.py`); when it does not say whose, all are. Nothing is remembered while the bus is away,
+because no change would be heard.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1.directory_pb2_grpc import DirectoryServiceStub
 
 from directoryclient.answers import Disposition, Identity, Resolution, Target, Throttled, Unavailable
+from directoryclient.memory import NOBODYS, Changes, Heard, Memory, about, concerned, parsed
 
 ANSWER_SECONDS = 10.0
 # A directory that restarts is away for a second or two: a login waits for it.
@@ -39,27 +41,7 @@ DISPOSITIONS = {
     wire.DISPOSITION_LOOP: Disposition.LOOP,
 }
 
-K = TypeVar("K")
-V = TypeVar("V")
 A = TypeVar("A")
-
-
-class _Kept(dict[K, tuple[float, V]]):
-    """Answers with the moment until which they hold; the oldest go first when there are too many."""
-
-    def recall(self, key: K, now: float) -> V | None:
-        kept = self.get(key)
-        if kept is None:
-            return None
-        if kept[0] < now:
-            del self[key]
-            return None
-        return kept[1]
-
-    def keep(self, key: K, value: V, until: float) -> None:
-        if len(self) >= MOST_KEPT:
-            del self[next(iter(self))]
-        self[key] = (until, value)
 
 
 class DirectoryClient:
@@ -80,21 +62,24 @@ class DirectoryClient:
         self._login_seconds = login_seconds
         self._clock = clock
         self._key = secrets.token_bytes(32)
-        self._identities: _Kept[bytes, Identity] = _Kept()
-        self._resolutions: _Kept[str, Resolution] = _Kept()
-        self._waits: _Kept[bytes, float] = _Kept()
-        # Counts the changes heard: an answer that was under way while one came is not kept.
-        self._changes = 0
+        self._identities: Memory[bytes, Identity] = Memory(MOST_KEPT)
+        self._resolutions: Memory[str, Resolution] = Memory(MOST_KEPT)
+        # They are no tenant's: every change forgets them.
+        self._waits: Memory[bytes, float] = Memory(MOST_KEPT)
+        # An answer that was under way while a change came that concerns it is not kept.
+        self._changes = Changes()
+        self._changes_heard = 0
 
-    def changed(self, _subject: str, _payload: bytes) -> None:
-        """Something in the directory changed: forget everything. Changes are rare, answers are cheap."""
-        self._changes += 1
-        self._forget()
+    def changed(self, _subject: str, payload: bytes) -> None:
+        """Something in the directory changed: forget what it concerns."""
+        names = concerned(parsed(payload))
+        self._changes_heard += 1
+        self._changes.tell(names)
+        self._forget(names)
 
-    def _forget(self) -> None:
-        self._identities.clear()
-        self._resolutions.clear()
-        self._waits.clear()
+    def _forget(self, names: frozenset[str] | None = None) -> None:
+        for memory in (self._identities, self._resolutions, self._waits):
+            memory.forget(names)
 
     def _may_recall(self) -> bool:
         if self._hears_changes():
@@ -112,12 +97,12 @@ class DirectoryClient:
                     known[address] = kept
         unknown = [address for address in dict.fromkeys(addresses) if address not in known]
         if unknown:
-            changes = self._changes
-            answer = await self._ask(
-                self._stub.ResolveRecipients,
-                wire.ResolveRecipientsRequest(addresses=unknown),
-                RESOLVE_RETRY_SECONDS,
-            )
+            with self._changes.under_way() as heard:
+                answer = await self._ask(
+                    self._stub.ResolveRecipients,
+                    wire.ResolveRecipientsRequest(addresses=unknown),
+                    RESOLVE_RETRY_SECONDS,
+                )
             for address, found in zip(unknown, answer.resolutions, strict=True):
                 resolution = Resolution(
                     DISPOSITIONS[found.disposition],
@@ -128,8 +113,10 @@ class DirectoryClient:
                     found.tenant_id,
                 )
                 known[address] = resolution
-                if changes == self._changes and self._hears_changes():
-                    self._resolutions.keep(address, resolution, now + RESOLUTION_SECONDS)
+                # A directory of before does not say in whose tables it looked: then it is anybody's.
+                names = about(found.found_in_tenant_ids, address)
+                if not heard.concerns(names) and self._hears_changes():
+                    self._resolutions.keep(address, resolution, now + RESOLUTION_SECONDS, names)
         return [known[address] for address in addresses]
 
     async def authenticate(self, login: str, password: str, client_address: str) -> Identity | None:
@@ -143,14 +130,15 @@ class DirectoryClient:
                 return kept
             if (until := self._waits.recall(pair, now)) is not None:
                 raise Throttled(until - now)
-        changes = self._changes
-        answer = await self._ask(
-            self._stub.Authenticate,
-            wire.AuthenticateRequest(
-                login=login, password=password, door=self._door, client_address=client_address
-            ),
-        )
-        if answer.verdict == wire.VERDICT_THROTTLED and changes == self._changes and self._hears_changes():
+        with self._changes.under_way() as heard:
+            answer = await self._ask(
+                self._stub.Authenticate,
+                wire.AuthenticateRequest(
+                    login=login, password=password, door=self._door, client_address=client_address
+                ),
+            )
+        throttled = answer.verdict == wire.VERDICT_THROTTLED
+        if throttled and not heard.concerns(NOBODYS) and self._hears_changes():
             until = self._clock() + min(answer.retry_after_seconds, WAIT_SECONDS)
             self._waits.keep(pair, until, until)
         identity = _identity(answer)
@@ -158,7 +146,7 @@ class DirectoryClient:
             seconds = self._login_seconds
             if answer.HasField("remember_seconds"):
                 seconds = min(seconds, answer.remember_seconds)
-            self._remember(digest, identity, seconds, changes)
+            self._remember(digest, login, identity, seconds, heard)
         return identity
 
     async def authenticate_token(
@@ -171,18 +159,18 @@ class DirectoryClient:
         digest = self._digest(f"token {client_address} {len(login)} {login} {token}")
         if self._may_recall() and (kept := self._identities.recall(digest, self._clock())) is not None:
             return kept
-        changes = self._changes
-        answer = await self._ask(
-            self._stub.AuthenticateToken,
-            wire.AuthenticateTokenRequest(
-                login=login, token=token, door=self._door, client_address=client_address
-            ),
-        )
+        with self._changes.under_way() as heard:
+            answer = await self._ask(
+                self._stub.AuthenticateToken,
+                wire.AuthenticateTokenRequest(
+                    login=login, token=token, door=self._door, client_address=client_address
+                ),
+            )
         identity = _identity(answer.answer)
         if identity is None:
             return TokenRefusal(scope=answer.scope, openid_configuration=answer.openid_configuration)
         seconds = min(self._login_seconds, answer.answer.remember_seconds)
-        self._remember(digest, identity, seconds, changes)
+        self._remember(digest, login, identity, seconds, heard)
         return identity
 
     async def authenticate_certificate(
@@ -192,24 +180,26 @@ class DirectoryClient:
         digest = self._digest(f"certificate {client_address} {len(login)} {login} {certificate.hex()}")
         if self._may_recall() and (kept := self._identities.recall(digest, self._clock())) is not None:
             return kept
-        changes = self._changes
-        answer = await self._ask(
-            self._stub.AuthenticateCertificate,
-            wire.AuthenticateCertificateRequest(
-                login=login, certificate=certificate, door=self._door, client_address=client_address
-            ),
-        )
+        with self._changes.under_way() as heard:
+            answer = await self._ask(
+                self._stub.AuthenticateCertificate,
+                wire.AuthenticateCertificateRequest(
+                    login=login, certificate=certificate, door=self._door, client_address=client_address
+                ),
+            )
         identity = _identity(answer.answer)
         if identity is not None:
             seconds = self._login_seconds
             if answer.answer.HasField("remember_seconds"):
                 seconds = min(seconds, answer.answer.remember_seconds)
-            self._remember(digest, identity, seconds, changes)
+            self._remember(digest, login, identity, seconds, heard)
         return identity
 
-    def _remember(self, digest: bytes, identity: Identity, seconds: float, changes: int) -> None:
-        if changes == self._changes and self._hears_changes() and seconds > 0:
-            self._identities.keep(digest, identity, self._clock() + seconds)
+    def _remember(self, digest: bytes, login: str, identity: Identity, seconds: float, heard: Heard) -> None:
+        # An address that has moved to another tenant lets nobody in by the answer of before.
+        names = about((identity.account.tenant_id,), login, identity.address)
+        if not heard.concerns(names) and self._hears_changes() and seconds > 0:
+            self._identities.keep(digest, identity, self._clock() + seconds, names)
 
     def _digest(self, text: str) -> bytes:
         return hashlib.blake2b(text.encode(), key=self._key, digest_size=32).digest()
@@ -220,7 +210,7 @@ class DirectoryClient:
         No offer, no SCRAM: Unavailable too, where the directory keeps no such keys. What its candidates are called is for
         `finish_scram` alone.
         """
-        changes = self._changes
+        changes = self._changes_heard
         answer = await self._ask(
             self._stub.StartScram,
             wire.StartScramRequest(login=login, door=self._door, client_address=client_address),
@@ -259,7 +249,7 @@ class DirectoryClient:
     async def _proven(self, login: str, offered: str, client_address: str) -> str:
         """The credential; "" where its password is another now: an exchange that was begun before proves nothing."""
         same, _, changes = offered.rpartition("|")
-        if same and (changes != str(self._changes) or not self._hears_changes()):
+        if same and (changes != str(self._changes_heard) or not self._hears_changes()):
             offer = await self.start_scram(login, client_address)
             if same not in {each.credential_id.rpartition("|")[0] for each in offer.candidates}:
                 return ""

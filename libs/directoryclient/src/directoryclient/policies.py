@@ -1,5 +1,5 @@
-"""What tenants and accounts chose, with a brief memory: forgotten when the directory tells of a change, and not kept
-while no change would be heard.
+"""What tenants and accounts chose, with a brief memory: forgotten when the directory tells of a change of theirs, and not
+kept while no change would be heard.
 """
 
 import time
@@ -8,12 +8,11 @@ from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
 import grpc
-from google.protobuf.message import DecodeError
-from mailwire.directory.v1 import directory_pb2
 from mailwire.directory.v1 import policy_pb2 as wire
 from mailwire.directory.v1.policy_pb2_grpc import DirectoryPolicyServiceStub
 
 from directoryclient.answers import Unavailable
+from directoryclient.memory import ANYBODY, Changes, Memory, parsed
 
 ANSWER_SECONDS = 5.0
 KEPT_SECONDS = 300.0
@@ -88,7 +87,7 @@ class _Kept(Generic[C]):
 
     def __init__(
         self,
-        ask: Callable[[str], Awaitable[C]],
+        ask: Callable[[str], Awaitable[tuple[C, frozenset[str]]]],
         nothing: C,
         hears_changes: Callable[[], bool],
         clock: Callable[[], float],
@@ -97,39 +96,33 @@ class _Kept(Generic[C]):
         self._nothing = nothing
         self._hears_changes = hears_changes
         self._clock = clock
-        self._kept: dict[str, tuple[float, C]] = {}
-        # Counts the changes heard: an answer that was under way while one came is not kept.
-        self._changes = 0
+        self._kept: Memory[str, C] = Memory(MOST_KEPT)
+        # An answer that was under way while a change came that concerns it is not kept.
+        self._changes = Changes()
 
-    def forget(self, name: str = "") -> None:
-        """This one's, or all."""
-        self._changes += 1
-        if name:
-            self._kept.pop(name, None)
-        else:
-            self._kept.clear()
+    def forget(self, names: frozenset[str] | None) -> None:
+        """What is about any of them; None: all."""
+        self._changes.tell(names)
+        self._kept.forget(names)
 
     def remembered(self, name: str) -> C | None:
         if not self._hears_changes():
-            self._kept.clear()
-        kept = self._kept.get(name)
-        return kept[1] if kept is not None and kept[0] > self._clock() else None
+            self._kept.forget(None)
+        return self._kept.recall(name, self._clock())
 
     async def of(self, name: str) -> C:
         if (kept := self.remembered(name)) is not None:
             return kept
-        changes = self._changes
         try:
-            chosen = await self._ask(name)
+            with self._changes.under_way() as heard:
+                chosen, names = await self._ask(name)
         except grpc.aio.AioRpcError as error:
             # A directory of before this question has nothing chosen either.
             if error.code() in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED):
                 return self._nothing
             raise Unavailable(f"the directory does not answer: {error.code().name}") from error
-        if changes == self._changes and self._hears_changes():
-            if len(self._kept) >= MOST_KEPT:
-                del self._kept[next(iter(self._kept))]
-            self._kept[name] = (self._clock() + KEPT_SECONDS, chosen)
+        if not heard.concerns(names) and self._hears_changes():
+            self._kept.keep(name, chosen, self._clock() + KEPT_SECONDS, names)
         return chosen
 
 
@@ -149,15 +142,15 @@ class TenantPolicies:
 
     def changed(self, _subject: str, payload: bytes) -> None:
         """Something in the directory changed; a tenant that nothing else is named with may have chosen."""
-        try:
-            change = directory_pb2.DirectoryChanged.FromString(payload)
-        except DecodeError:
-            change = directory_pb2.DirectoryChanged()
-        if change.account_id:
-            self._accounts.forget(change.account_id)
+        change = parsed(payload)
+        if not change.tenant_id:
+            self._tenants.forget(None)
+            self._accounts.forget(None)
+        elif change.account_id:
+            self._accounts.forget(frozenset((change.account_id,)))
         elif not change.addresses and not change.domains:
-            self._tenants.forget()
-            self._accounts.forget()
+            self._tenants.forget(frozenset((change.tenant_id,)))
+            self._accounts.forget(frozenset((change.tenant_id, ANYBODY)))
 
     async def of(self, tenant_id: str) -> TenantPolicy:
         """A tenant that is not there any more has chosen nothing. Raises Unavailable."""
@@ -171,18 +164,21 @@ class TenantPolicies:
         """Without asking; None where it would have to be asked for."""
         return self._accounts.remembered(account_id)
 
-    async def _ask_tenant(self, tenant_id: str) -> TenantPolicy:
+    async def _ask_tenant(self, tenant_id: str) -> tuple[TenantPolicy, frozenset[str]]:
         answer = await self._stub.GetTenantPolicy(
             wire.GetTenantPolicyRequest(tenant=tenant_id), timeout=ANSWER_SECONDS
         )
         values = _values(TenantPolicy, answer.policy)
-        return TenantPolicy(**{**values, "dmarc": DMARC.get(answer.policy.dmarc, "")})
+        policy = TenantPolicy(**{**values, "dmarc": DMARC.get(answer.policy.dmarc, "")})
+        return policy, frozenset((tenant_id,))
 
-    async def _ask_account(self, account_id: str) -> AccountSettings:
+    async def _ask_account(self, account_id: str) -> tuple[AccountSettings, frozenset[str]]:
         answer = await self._stub.GetAccountSettings(
             wire.GetAccountSettingsRequest(account=account_id), timeout=ANSWER_SECONDS
         )
-        return AccountSettings(**_values(AccountSettings, answer.settings))
+        # A directory of before does not say whose account it is: then it is ANYBODY's.
+        settings = AccountSettings(**_values(AccountSettings, answer.settings))
+        return settings, frozenset((account_id, answer.tenant_id))
 
 
 def _values(kind: Any, message: Any) -> dict[str, Any]:

@@ -46,6 +46,8 @@ class Resolution:
     disposition: Disposition
     targets: tuple[Target, ...] = ()
     tenant_id: str = ""
+    # Tenants whose tables it was found in: a change of no other makes it another. Empty: anybody's may.
+    found_in: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Found:
 
 Key = tuple[str, str]
 Ask = Callable[[Sequence[Key]], Awaitable[dict[Key, Found]]]
+# In place of a tenant: what is nobody's now may be anybody's tomorrow.
+ANYBODY = ""
 
 
 async def resolve(addresses: Sequence[str], ask: Ask) -> list[Resolution]:
@@ -124,20 +128,23 @@ def _resolve_one(address: str, known: dict[Key, Found | None]) -> Resolution:
     found = known[key]
     assert found is not None
     entry = found.caught()
+    own = frozenset((entry.tenant_id,))
     if not entry.exists:
-        return Resolution(address, Disposition.UNKNOWN, tenant_id=entry.tenant_id)
+        return Resolution(address, Disposition.UNKNOWN, (), entry.tenant_id, own)
     if entry.suspended:
-        return Resolution(address, Disposition.DISABLED, tenant_id=entry.tenant_id)
+        return Resolution(address, Disposition.DISABLED, (), entry.tenant_id, own)
     if entry.account_id is not None:
         target = Target(entry.primary_address, entry.account_id, entry.tenant_id)
-        return Resolution(address, Disposition.DELIVER, (target,), entry.tenant_id)
+        return Resolution(address, Disposition.DELIVER, (target,), entry.tenant_id, own)
     targets: dict[tuple[str, str | None], Target] = {}
-    complete = _follow(key, entry.tenant_id, known, targets, (key,), {})
+    tenants = {entry.tenant_id}
+    complete = _follow(key, entry.tenant_id, known, targets, (key,), {}, tenants)
+    found_in = frozenset() if ANYBODY in tenants else frozenset(tenants)
     if targets and len(targets) <= TARGETS:
         # A loop among some targets takes nothing from the others.
-        return Resolution(address, Disposition.DELIVER, tuple(targets.values()), entry.tenant_id)
+        return Resolution(address, Disposition.DELIVER, tuple(targets.values()), entry.tenant_id, found_in)
     ending = Disposition.UNKNOWN if complete else Disposition.LOOP
-    return Resolution(address, ending, tenant_id=entry.tenant_id)
+    return Resolution(address, ending, (), entry.tenant_id, found_in)
 
 
 def _follow(
@@ -147,8 +154,9 @@ def _follow(
     targets: dict[tuple[str, str | None], Target],
     road: tuple[Key, ...],
     followed: dict[Key, bool],
+    tenants: set[str],
 ) -> bool:
-    """Collect the places behind an alias; False where it leads back or too far.
+    """Collect the places behind an alias, and all whose tables say so; False where it leads back or too far.
 
     Each alias is followed once, however many lead to it: the roads through a lattice of them have no number.
     """
@@ -158,10 +166,12 @@ def _follow(
     complete = True
     for address in entry.alias_targets:
         if len(targets) > TARGETS:
+            tenants.add(ANYBODY)
             return False
         next_key = _meant(address, known)
         following = known.get(next_key) if next_key is not None else None
         following = following.caught() if following is not None else None
+        tenants.add(following.tenant_id if following is not None else ANYBODY)
         if next_key is None or following is None:
             if next_key is not None and next_key not in known:
                 complete = False
@@ -178,6 +188,9 @@ def _follow(
             complete = followed[next_key] and complete
         else:
             further = (*road, next_key)
-            complete = _follow(next_key, following.tenant_id, known, targets, further, followed) and complete
+            complete = (
+                _follow(next_key, following.tenant_id, known, targets, further, followed, tenants)
+                and complete
+            )
     followed[key] = complete
     return complete

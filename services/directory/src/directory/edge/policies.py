@@ -74,7 +74,9 @@ class TenantPolicies(DirectoryPolicyServiceServicer):
     ) -> wire.GetAccountSettingsResponse:
         account = await account_of(self._accounts, request.account)
         chosen = await self._policies.of_account(account.tenant_id, account.account_id)
-        return wire.GetAccountSettingsResponse(settings=_read(chosen, wire.AccountSettings()))
+        return wire.GetAccountSettingsResponse(
+            settings=_read(chosen, wire.AccountSettings()), tenant_id=account.tenant_id
+        )
 
     @order
     async def SetAccountSettings(

@@ -67,6 +67,7 @@ class Questions(DirectoryServiceServicer):
                         for target in resolution.targets
                     ],
                     tenant_id=resolution.tenant_id,
+                    found_in_tenant_ids=sorted(resolution.found_in),
                 )
                 for resolution in resolutions
             ]

@@ -126,6 +126,7 @@ class Resolution(_message.Message):
     DISPOSITION_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
     TENANT_ID_FIELD_NUMBER: _builtins.int
+    FOUND_IN_TENANT_IDS_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     disposition: Global___Disposition.ValueType
     tenant_id: _builtins.str
@@ -134,6 +135,12 @@ class Resolution(_message.Message):
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Target]:
         """DELIVER: at least one. REMOTE: none (the address itself)."""
 
+    @_builtins.property
+    def found_in_tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those whose tables it was found in, on all roads of an alias: a change of no other tenant makes it another. None: any
+        change may.
+        """
+
     def __init__(
         self,
         *,
@@ -141,10 +148,11 @@ class Resolution(_message.Message):
         disposition: Global___Disposition.ValueType = ...,
         targets: _abc.Iterable[Global___Target] | None = ...,
         tenant_id: _builtins.str = ...,
+        found_in_tenant_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "disposition", b"disposition", "targets", b"targets", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "disposition", b"disposition", "found_in_tenant_ids", b"found_in_tenant_ids", "targets", b"targets", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
