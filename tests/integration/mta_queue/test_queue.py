@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from mta_queue.core.outcome import Outcome, Verdict
 from mta_queue.core.rules import Rules
 from mta_queue.core.schedule import Schedule
 from mta_queue.core.turns import Caps, UnderWay
-from mta_queue.ports import Delayed, Item, Postponed, PutOff
+from mta_queue.ports import Delayed, Item, Postponed, PutOff, TakenOver
 from mta_queue.tables import metadata
 from pgkit import OPERATOR, Pool, open_pool, transaction
 from spool import SpooledLetter
@@ -184,6 +185,22 @@ async def test_what_was_never_tried_is_put_off_together(queue: SqlQueue, pool: P
     )
     for each in letters:
         assert await queue.known(each.envelope.tenant_id, each.envelope.queue_id)
+
+
+async def test_what_is_put_off_when_it_comes_again_is_no_further_event(pool: Pool) -> None:
+    told: list[bytes] = []
+    queue = SqlQueue(pool, tell=lambda _tenant, payload: told.append(payload))
+    spooled, payload = letter("a@x.test", "b@y.test")
+    settled = [Outcome("a@x.test", Verdict.DELIVERED, Reply.of(250, "2.0.0", "ok"), "mx")]
+    await queue.record_first(spooled, payload, settled, [], [])
+    assert b"".join(told).count(b'"queued"') == 1
+    now = soon()
+    waits = Postponed("y.test", payload, ("b@y.test",), ("",), 0, now, now, None, "")
+    await queue.put_off([PutOff(spooled.envelope, waits, TakenOver.BEFORE)])
+    assert b"".join(told).count(b'"queued"') == 1
+    other, octets = letter("b@y.test")
+    await queue.put_off([PutOff(other.envelope, replace(waits, payload=octets))])
+    assert b"".join(told).count(b'"queued"') == 2
 
 
 async def test_a_sender_is_told_once_that_it_takes_longer(queue: SqlQueue) -> None:

@@ -206,6 +206,7 @@ class World:
         if self.database_away:
             raise DatabaseUnavailable("away")
         self.together.append(len(untried))
+        self.takings += [each.taken for each in untried]
         self.postponed += [each.postponed for each in untried]
 
     async def record_retry(

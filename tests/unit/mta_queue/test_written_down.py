@@ -5,14 +5,16 @@ import contextlib
 from datetime import timedelta
 from functools import partial
 
+import pytest
 from mailproto.smtp.reply import Reply
+from mta_queue.core.rules import Rules, Suspension
 from mta_queue.core.turns import Caps, Lane
 from mta_queue.edge.slots import Slots, Turn
 from mta_queue.ports import Item, TakenOver
 from pgkit import DatabaseUnavailable
 
 from tests.support.queued import letter
-from tests.unit.mta_queue.test_working import LATER, NOW, World, until
+from tests.unit.mta_queue.test_working import LATER, NOW, SCHEDULE, World, until
 
 
 async def test_what_one_domain_took_is_written_down_though_another_keeps_us_waiting() -> None:
@@ -67,6 +69,23 @@ async def test_each_transaction_is_written_down_before_the_next() -> None:
     assert [each.address for each in world.settled] == ["e@ok.test"]
     assert [each.recipients for each in world.postponed] == [("c@ok.test", "d@ok.test")]
     assert set(world.takings) == {TakenOver.BEFORE}, "that the queue has it was told the first time"
+
+
+@pytest.mark.parametrize(("known", "taken"), [(set[str](), TakenOver.NOW), ({"a@ok.test"}, TakenOver.BEFORE)])
+@pytest.mark.parametrize("tried", [(), ("b@ok.test",)])
+async def test_what_is_put_off_is_told_of_once(
+    known: set[str], taken: TakenOver, tried: tuple[str, ...]
+) -> None:
+    """One process was killed after it had written something down, or before; the next puts off what is left."""
+    world = World()
+    stopped = Suspension("i", "", "stop.test", "why", "operator", NOW, None)
+    world.rules = Rules({("", "stop.test"): stopped}, {}, SCHEDULE)
+    await world.current.reload()
+    world.settled_before = known
+    message = world.send("a@ok.test" if known else "a@stop.test", "c@stop.test", *tried, deliveries=2)
+    await world.firsts.run()
+    assert message.fate == "acknowledged"
+    assert world.takings == [taken, *(TakenOver.BEFORE for _ in tried)]
 
 
 async def test_a_later_attempt_writes_each_transaction_down_and_stays_under_its_lease() -> None:

@@ -73,12 +73,20 @@ class Postponed:
     release_at: datetime | None = None
 
 
+class TakenOver(Enum):
+    """Whether it is told with a result that the queue has the message."""
+
+    NOW = "now"
+    BEFORE = "before"
+
+
 @dataclass(frozen=True, slots=True)
 class PutOff:
     """What was not tried at all, at one domain."""
 
     envelope: Envelope
     postponed: Postponed
+    taken: TakenOver = TakenOver.NOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +113,6 @@ class Taken:
     is_capped: bool
     is_part: bool
     last_order: int
-
-
-class TakenOver(Enum):
-    """Whether it is told with a result that the queue has the message."""
-
-    NOW = "now"
-    BEFORE = "before"
 
 
 class Lanes(Protocol):

@@ -97,7 +97,9 @@ class SqlQueue:
         async with transaction(self._pool, OPERATOR) as connection:
             await postpone(connection, untried)
             now = datetime.now(UTC)
-            taken_over = {each.envelope.queue_id: each.envelope for each in untried}
+            taken_over = {
+                each.envelope.queue_id: each.envelope for each in untried if each.taken is TakenOver.NOW
+            }
             events = await self._happened(connection, [queued(each, now) for each in taken_over.values()])
         self._told(events)
 

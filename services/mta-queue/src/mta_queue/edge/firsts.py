@@ -300,7 +300,7 @@ class Firsts:
         postponed: Sequence[Postponed],
         attempts: Sequence[Attempt],
     ) -> None:
-        taken = TakenOver.BEFORE if arrived.written else TakenOver.NOW
+        taken = _taken(arrived)
         arrived.written.add(domain)
         await self._queue.record_first(
             arrived.letter, arrived.message.payload, settled, postponed, attempts, taken
@@ -311,6 +311,7 @@ class Firsts:
         now = datetime.now(UTC)
         envelope = arrived.letter.envelope
         released_at = envelope.wishes.release_at if envelope.wishes.is_held(now) else None
+        taken = _taken(arrived)
         return [
             # Into the lane of a destination that is away without waking it.
             PutOff(
@@ -322,6 +323,7 @@ class Firsts:
                     recipients,
                     released_at or self._attempts.away_until(domain, now) or now,
                 ),
+                taken,
             )
             for domain, recipients in arrived.put_off.items()
         ]
@@ -364,3 +366,8 @@ def _payload(letter: SpooledLetter, recipients: tuple[str, ...]) -> bytes:
     is_read = letter.envelope.smtputf8 or any(each.account_id is not None for each in chosen)
     facts = facts_to_wire(letter.facts) if is_read else wire.Facts()
     return encode(letter.envelope, chosen, letter.body, facts)
+
+
+def _taken(arrived: Arrived) -> TakenOver:
+    """That the queue has it is told with the first that is written down."""
+    return TakenOver.BEFORE if arrived.written else TakenOver.NOW
