@@ -1,5 +1,6 @@
 """DirectoryDataKeyService: data keys, for those who put or read bodies. DirectoryKeyService: the operator's orders about them."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from directory.adapters.data_keys import DataKeyRecord, DataKeys
 from directory.adapters.tenants import Tenants
 from directory.core import names
 from directory.core.data_keys import KeyProvider, Unwrappable, new_secret, place_of
+from directory.core.seldom import Seldom
 from directory.edge.answers import mapped, order
 from directory.ports import Change, InUse, Missing
 
@@ -45,10 +47,19 @@ class Maker:
 class DataKeyQuestions(DirectoryDataKeyServiceServicer):
     """Answers those who put or read bodies."""
 
-    def __init__(self, keys: DataKeys, provider: KeyProvider, maker: Maker) -> None:
+    def __init__(
+        self,
+        keys: DataKeys,
+        provider: KeyProvider,
+        maker: Maker,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._keys = keys
         self._provider = provider
         self._maker = maker
+        self._clock = clock
+        self._unknown = Seldom()
+        self._unopened = Seldom()
 
     @mapped
     async def GetDataKey(self, request: wire.GetDataKeyRequest, context: Context) -> wire.GetDataKeyResponse:
@@ -60,7 +71,11 @@ class DataKeyQuestions(DirectoryDataKeyServiceServicer):
             record = await self._keys.get(request.tenant_id, request.version)
             if record is None and await self._is_there(request.tenant_id):
                 metrics.DATA_KEYS_UNKNOWN.inc()
-                LOG.error("data_key_unknown", tenant_id=request.tenant_id, version=request.version)
+                # Each read of what was encrypted with it asks again.
+                if times := self._unknown.times((request.tenant_id, request.version), self._clock()):
+                    LOG.error(
+                        "data_key_unknown", tenant_id=request.tenant_id, version=request.version, times=times
+                    )
                 return wire.GetDataKeyResponse(state=wire.DATA_KEY_STATE_UNKNOWN)
         else:
             try:
@@ -80,9 +95,14 @@ class DataKeyQuestions(DirectoryDataKeyServiceServicer):
         except Unwrappable as error:
             # The wrong keyring, perhaps: it may come back, so nobody is told that it is gone.
             metrics.DATA_KEYS_UNOPENED.inc()
-            LOG.error(
-                "data_key_unopened", tenant_id=record.tenant_id, version=record.version, error=str(error)
-            )
+            if times := self._unopened.times((record.tenant_id, record.version), self._clock()):
+                LOG.error(
+                    "data_key_unopened",
+                    tenant_id=record.tenant_id,
+                    version=record.version,
+                    error=str(error),
+                    times=times,
+                )
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the key cannot be unwrapped")
             raise
         return wire.GetDataKeyResponse(state=wire.DATA_KEY_STATE_HELD, version=record.version, secret=secret)
