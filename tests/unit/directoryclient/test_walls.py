@@ -8,8 +8,12 @@ import pytest
 from directoryclient import DirectoryClient, Disposition, Throttled
 from directoryclient.memory import MOST_HEARD, MOST_NAMES, Changes, Memory
 from directoryclient.policies import TenantPolicies
+from directoryclient.sharing import People
+from directoryclient.signing import SigningKeys
 from mailwire.directory.v1 import directory_pb2 as wire
+from mailwire.directory.v1 import dkim_pb2 as dkim
 from mailwire.directory.v1 import policy_pb2 as policy
+from mailwire.directory.v1 import sharing_pb2 as sharing
 
 Change = wire.DirectoryChanged
 HERE = "192.0.2.1"
@@ -250,3 +254,69 @@ def test_what_is_heard_while_an_answer_is_long_under_way_is_bounded() -> None:
         changes.tell(frozenset(("one more",)))
         assert heard.concerns(frozenset(("other",)))
     assert not cast(Any, changes)._waiting
+
+
+class Walled:
+    """People and keys that sign, of tenants a and b."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+        channel = grpc.aio.insecure_channel("127.0.0.1:1")
+        self.people = People(channel, hears_changes=lambda: True, clock=lambda: 0.0)
+        self.keys = SigningKeys(channel, hears_changes=lambda: True, clock=lambda: 0.0)
+        cast(Any, self.people)._stub = cast(Any, self.keys)._stub = self
+
+    async def DescribeAccounts(self, request: Any, timeout: float) -> Any:
+        self.asked.append(f"people {request.tenant_id}")
+        self.meanwhile()
+        return sharing.DescribeAccountsResponse(
+            accounts=[sharing.AccountDescription(account_id="1", address=f"x@{request.tenant_id}.test")]
+        )
+
+    async def GetSigningKeys(self, request: Any, timeout: float) -> Any:
+        self.asked.append(f"keys {request.tenant_id}")
+        self.meanwhile()
+        return dkim.GetSigningKeysResponse()
+
+    def tell(self, change: wire.DirectoryChanged) -> None:
+        self.people.changed("", change.SerializeToString())
+        self.keys.changed("", change.SerializeToString())
+
+    async def asks(self) -> list[str]:
+        self.asked.clear()
+        for tenant_id in "ab":
+            found = await self.people.by_id(tenant_id, ["1", "nobody"])
+            assert [each.address for each in found.values()] == [f"x@{tenant_id}.test"]
+            assert await self.people.by_address(tenant_id, "nobody@x.test") is None
+            await self.keys.of(tenant_id, f"{tenant_id}.test")
+        return list(dict.fromkeys(self.asked))
+
+
+async def test_people_and_keys_that_sign_go_with_a_change_of_their_tenant_only() -> None:
+    door = Walled()
+    everything = ["people a", "keys a", "people b", "keys b"]
+    assert await door.asks() == everything
+    assert await door.asks() == []
+    for change, forgotten in (
+        (Change(tenant_id="a"), ["people a", "keys a"]),
+        (Change(tenant_id="a", account_id="1", addresses=["x@a.test"]), ["people a"]),
+        (Change(tenant_id="a", domains=["A.test"]), ["people a", "keys a"]),
+        # A domain that moved: the keys of before sign nothing.
+        (Change(tenant_id="b", domains=["a.test"]), ["keys a", "people b"]),
+        (Change(), everything),
+    ):
+        door.tell(change)
+        assert await door.asks() == forgotten
+        assert await door.asks() == []
+    # Answers that were under way.
+    for change, forgotten in ((Change(tenant_id="a"), ["people a", "keys a"]), (Change(), everything)):
+        door.tell(Change())
+
+        def tell(change: Change = change) -> None:
+            door.tell(change)
+
+        door.meanwhile = tell
+        await door.asks()
+        door.meanwhile = lambda: None
+        assert await door.asks() == forgotten

@@ -1,5 +1,5 @@
 """Who owns a mailbox that others are let into, and what groups somebody is in: with a brief memory, forgotten when the
-directory tells of a change, and not kept while no change would be heard.
+directory tells of a change of their tenant, and not kept while no change would be heard.
 """
 
 import time
@@ -11,6 +11,7 @@ from mailwire.directory.v1 import sharing_pb2 as wire
 from mailwire.directory.v1.sharing_pb2_grpc import DirectorySharingServiceStub
 
 from directoryclient.answers import Unavailable
+from directoryclient.memory import Changes, Memory, parsed
 
 ANSWER_SECONDS = 10.0
 KEPT_SECONDS = 60.0
@@ -41,14 +42,17 @@ class People:
         self._stub = DirectorySharingServiceStub(channel)
         self._hears_changes = hears_changes
         self._clock = clock
-        # By tenant, and id or address; None: there is nobody.
-        self._kept: dict[tuple[str, str], tuple[float, Person | None]] = {}
-        self._changes = 0
+        # By tenant, and id or address; in them is who that is, or nobody.
+        self._kept: Memory[tuple[str, str], tuple[Person | None]] = Memory(MOST_KEPT)
+        # An answer that was under way while its tenant changed is not kept.
+        self._changes = Changes()
 
-    def changed(self, _subject: str, _payload: bytes) -> None:
-        """Something in the directory changed."""
-        self._changes += 1
-        self._kept.clear()
+    def changed(self, _subject: str, payload: bytes) -> None:
+        """Something in the directory changed. An answer is one tenant's: it is found within its walls."""
+        tenant_id = parsed(payload).tenant_id
+        names = frozenset((tenant_id,)) if tenant_id else None
+        self._changes.tell(names)
+        self._kept.forget(names)
 
     async def by_id(self, tenant_id: str, account_ids: Iterable[str]) -> dict[str, Person]:
         """Those of the tenant that are there, by id. Raises Unavailable."""
@@ -63,34 +67,33 @@ class People:
         self, tenant_id: str, account_ids: Sequence[str], addresses: Sequence[str]
     ) -> dict[str, Person]:
         if not self._hears_changes():
-            self._kept.clear()
+            self._kept.forget(None)
         now = self._clock()
         known: dict[str, Person | None] = {}
         for name in (*account_ids, *addresses):
-            kept = self._kept.get((tenant_id, name))
-            if kept is not None and kept[0] > now:
-                known[name] = kept[1]
+            if (kept := self._kept.recall((tenant_id, name), now)) is not None:
+                known[name] = kept[0]
         ids = [each for each in account_ids if each not in known]
         names = [each for each in addresses if each not in known]
         if ids or names:
-            changes = self._changes
             try:
-                answer = await self._stub.DescribeAccounts(
-                    wire.DescribeAccountsRequest(tenant_id=tenant_id, account_ids=ids, addresses=names),
-                    timeout=ANSWER_SECONDS,
-                )
+                with self._changes.under_way() as heard:
+                    answer = await self._stub.DescribeAccounts(
+                        wire.DescribeAccountsRequest(tenant_id=tenant_id, account_ids=ids, addresses=names),
+                        timeout=ANSWER_SECONDS,
+                    )
             except grpc.aio.AioRpcError as error:
                 raise Unavailable(f"the directory does not answer: {error.code().name}") from error
             found: dict[str, Person] = {}
             for each in answer.accounts:
-                person = Person(
+                somebody = Person(
                     each.account_id, each.address, each.shared, each.suspended, tuple(each.groups)
                 )
-                found[person.account_id] = found[person.address] = person
+                found[somebody.account_id] = found[somebody.address] = somebody
+            whose = frozenset((tenant_id,))
+            may_keep = not heard.concerns(whose) and self._hears_changes()
             for name in (*ids, *names):
-                known[name] = found.get(name)
-                if changes == self._changes and self._hears_changes():
-                    if len(self._kept) >= MOST_KEPT:
-                        del self._kept[next(iter(self._kept))]
-                    self._kept[(tenant_id, name)] = (now + KEPT_SECONDS, known[name])
+                person = known[name] = found.get(name)
+                if may_keep:
+                    self._kept.keep((tenant_id, name), (person,), now + KEPT_SECONDS, whose)
         return {name: person for name, person in known.items() if person is not None}
