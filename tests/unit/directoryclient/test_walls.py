@@ -6,13 +6,16 @@ from typing import Any, cast
 import grpc
 import pytest
 from directoryclient import DirectoryClient, Disposition, Throttled
-from directoryclient.memory import MOST_HEARD, MOST_NAMES, Changes, Memory
+from directoryclient.memory import MOST_HEARD, MOST_NAMES, Ages, Changes, Memory
 from directoryclient.policies import TenantPolicies
+from directoryclient.quotas import QuotaBook
 from directoryclient.sharing import People
 from directoryclient.signing import SigningKeys
+from mailmodel import AccountRef
 from mailwire.directory.v1 import directory_pb2 as wire
 from mailwire.directory.v1 import dkim_pb2 as dkim
 from mailwire.directory.v1 import policy_pb2 as policy
+from mailwire.directory.v1 import quota_pb2 as quota
 from mailwire.directory.v1 import sharing_pb2 as sharing
 
 Change = wire.DirectoryChanged
@@ -320,3 +323,57 @@ async def test_people_and_keys_that_sign_go_with_a_change_of_their_tenant_only()
         await door.asks()
         door.meanwhile = lambda: None
         assert await door.asks() == forgotten
+
+
+async def test_limits_grow_old_with_a_change_of_their_tenant_or_account_only() -> None:
+    asked: list[str] = []
+    meanwhile: list[Change] = []
+    book = QuotaBook(grpc.aio.insecure_channel("127.0.0.1:1"), hears_changes=lambda: True, clock=lambda: 0.0)
+
+    class Directory:
+        async def ListQuotas(self, request: Any, timeout: float) -> Any:
+            asked.extend(request.account_ids)
+            for change in meanwhile:
+                book.changed("", change.SerializeToString())
+            return quota.ListQuotasResponse(
+                quotas=[quota.AccountQuota(account_id=each, octets=5) for each in request.account_ids]
+            )
+
+    cast(Any, book)._stub = Directory()
+
+    async def asks() -> list[str]:
+        asked.clear()
+        limits = await book.limits([AccountRef(each[0], each) for each in ("a1", "a2", "b1")])
+        assert {each.octets for each in limits.values()} == {5}
+        assert len(limits) == 3
+        return list(asked)
+
+    assert (await asks(), await asks()) == (["a1", "a2", "b1"], [])
+    for change, old in (
+        (Change(tenant_id="a"), ["a1", "a2"]),
+        (Change(tenant_id="a", account_id="a1"), ["a1"]),
+        (Change(tenant_id="a", addresses=["x@a.test"]), []),
+        (Change(), ["a1", "a2", "b1"]),
+    ):
+        book.changed("", change.SerializeToString())
+        assert (await asks(), await asks()) == (old, [])
+        # While it was under way for all.
+        book.changed("", b"")
+        meanwhile.append(change)
+        assert await asks() == ["a1", "a2", "b1"]
+        meanwhile.clear()
+        assert (await asks(), await asks()) == (old, [])
+
+
+def test_what_changed_when_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("directoryclient.memory.MOST_CHANGED", 2)
+    ages = Ages()
+    for name in ("a", "b", "a", "b"):
+        ages.tell(name)
+    assert ages.holds(0, "c")
+    assert not ages.holds(3, "c", "b")
+    assert ages.holds(4, "a", "b")
+    asked = ages.now
+    ages.tell("c")
+    assert not ages.holds(asked, "d"), "one more than can be told apart"
+    assert ages.holds(ages.now, "a", "b", "c", "d")

@@ -19,6 +19,8 @@ NOBODYS = frozenset((ANYBODY,))
 MOST_NAMES = 20
 # Heard while one answer is under way.
 MOST_HEARD = 1_000
+# So many changes are told apart; one more is a change of everything.
+MOST_CHANGED = 20_000
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -139,3 +141,27 @@ class Memory(Generic[K, V]):
             keys.discard(key)
             if not keys:
                 del self._named[name]
+
+
+class Ages:
+    """For answers that are used on while there is no newer one: which of them are from before a change.
+
+    Whoever asks takes `now` first; what was said then holds until a change of one of its names.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0
+        self._all = 0
+        self._changed: dict[str, int] = {}
+
+    def tell(self, name: str) -> None:
+        """It changed; "": anything may have."""
+        self.now += 1
+        if name and (name in self._changed or len(self._changed) < MOST_CHANGED):
+            self._changed[name] = self.now
+        else:
+            self._all = self.now
+            self._changed.clear()
+
+    def holds(self, asked: int, *names: str) -> bool:
+        return asked >= max(self._all, *(self._changed.get(each, 0) for each in names))

@@ -1,4 +1,4 @@
-"""How much accounts may keep: asked for many at once, with a memory that a change in the directory empties.
+"""How much accounts may keep: asked for many at once, with a memory that a change of theirs in the directory empties.
 
 While the directory does not answer, what it said last holds; of whom it said nothing yet, nobody knows a limit.
 """
@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import grpc
-from google.protobuf.message import DecodeError
 from mailmodel import NO_LIMITS, AccountRef, QuotaLimits
-from mailwire.directory.v1 import directory_pb2
 from mailwire.directory.v1 import quota_pb2 as wire
 from mailwire.directory.v1.quota_pb2_grpc import DirectoryQuotaServiceStub
+
+from directoryclient.memory import Ages, parsed
 
 ANSWER_SECONDS = 2.0
 # After no answer nobody waits for the next for so long.
@@ -35,39 +35,29 @@ class QuotaBook:
         self._stub = DirectoryQuotaServiceStub(channel)
         self._hears_changes = hears_changes
         self._clock = clock
-        self._kept: dict[str, tuple[float, QuotaLimits]] = {}
-        # Counts the changes heard: an answer that was under way while one came is not fresh.
-        self._changes = 0
+        # Until when, what it said, and when it was asked by `_ages`.
+        self._kept: dict[str, tuple[float, QuotaLimits, int]] = {}
+        self._ages = Ages()
         self._silent_until = float("-inf")
 
     def changed(self, _subject: str, payload: bytes) -> None:
         """Something in the directory changed."""
-        try:
-            change = directory_pb2.DirectoryChanged.FromString(payload)
-        except DecodeError:
-            change = directory_pb2.DirectoryChanged()
-        if change.addresses or change.domains:
-            return
-        self._changes += 1
-        if change.account_id:
-            self._grow_old(change.account_id)
-        else:
-            for account_id in list(self._kept):
-                self._grow_old(account_id)
+        change = parsed(payload)
+        if not change.tenant_id:
+            self._ages.tell("")
+        elif not change.addresses and not change.domains:
+            self._ages.tell(change.account_id or change.tenant_id)
 
-    def _grow_old(self, account_id: str) -> None:
-        kept = self._kept.get(account_id)
-        if kept is not None:
-            self._kept[account_id] = (float("-inf"), kept[1])
+    def _is_fresh(self, account: AccountRef, now: float) -> bool:
+        kept = self._kept.get(account.account_id)
+        if kept is None or kept[0] <= now:
+            return False
+        return self._ages.holds(kept[2], account.account_id, account.tenant_id)
 
     async def limits(self, accounts: Sequence[AccountRef]) -> Mapping[str, QuotaLimits]:
         """Of those that have any. Never raises."""
         now, hears = self._clock(), self._hears_changes()
-        stale = [
-            account.account_id
-            for account in accounts
-            if not hears or self._kept.get(account.account_id, (float("-inf"), NO_LIMITS))[0] <= now
-        ]
+        stale = [account.account_id for account in accounts if not hears or not self._is_fresh(account, now)]
         if now < self._silent_until:
             stale = []
         for start in range(0, len(stale), MOST_AT_ONCE):
@@ -80,7 +70,7 @@ class QuotaBook:
         return found
 
     async def _ask(self, account_ids: Sequence[str]) -> None:
-        changes = self._changes
+        asked = self._ages.now
         try:
             answer = await self._stub.ListQuotas(
                 wire.ListQuotasRequest(account_ids=account_ids), timeout=ANSWER_SECONDS
@@ -92,8 +82,8 @@ class QuotaBook:
             each.account_id: QuotaLimits(each.octets, each.messages, each.tenant_octets)
             for each in answer.quotas
         }
-        until = self._clock() + KEPT_SECONDS if changes == self._changes else float("-inf")
+        until = self._clock() + KEPT_SECONDS
         while self._kept and len(self._kept) + len(account_ids) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]
         for account_id in account_ids:
-            self._kept[account_id] = (until, said.get(account_id, NO_LIMITS))
+            self._kept[account_id] = (until, said.get(account_id, NO_LIMITS), asked)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import grpc
 from directoryclient import Unavailable
+from directoryclient.memory import Ages, parsed
 from mailmodel import AccountRef
 from mailwire.directory.v1 import lists_pb2 as wire
 from mailwire.directory.v1 import membership_pb2 as members
@@ -45,13 +46,12 @@ class DirectoryLists:
         self._hears_changes = hears_changes
         self._clock = clock
         # None: it is no list.
-        self._kept: dict[str, tuple[float, MailingList | None]] = {}
-        self._changes = 0
+        self._kept: dict[str, tuple[float, MailingList | None, int]] = {}
+        self._ages = Ages()
 
-    def changed(self, _subject: str, _payload: bytes) -> None:
-        """Something in the directory changed."""
-        self._changes += 1
-        self._kept = {key: (float("-inf"), kept) for key, (_, kept) in self._kept.items()}
+    def changed(self, _subject: str, payload: bytes) -> None:
+        """Something in the directory changed: what was said of its tenant's accounts is old."""
+        self._ages.tell(parsed(payload).tenant_id)
 
     async def among(self, accounts: Sequence[AccountRef]) -> dict[str, MailingList]:
         """Those that are lists, by account. While the directory does not answer, what it said last holds. Raises Unavailable."""
@@ -63,7 +63,8 @@ class DirectoryLists:
             kept = self._kept.get(account.account_id)
             if kept is not None:
                 said[account.account_id] = kept[1]
-            if kept is None or kept[0] <= now or not hears:
+            is_fresh = kept is not None and kept[0] > now and self._ages.holds(kept[2], account.tenant_id)
+            if not is_fresh or not hears:
                 unknown.setdefault(account.tenant_id, []).append(account.account_id)
         for tenant_id, ids in unknown.items():
             for start in range(0, len(ids), MOST_AT_ONCE):
@@ -75,7 +76,7 @@ class DirectoryLists:
 
     async def _ask(self, tenant_id: str, account_ids: Sequence[str]) -> dict[str, MailingList | None]:
         """What each of these accounts is to be taken for now. Raises Unavailable."""
-        changes = self._changes
+        asked = self._ages.now
         try:
             answer = await self._stub.FindLists(
                 wire.FindListsRequest(tenant_id=tenant_id, account_ids=account_ids), timeout=ANSWER_SECONDS
@@ -90,10 +91,10 @@ class DirectoryLists:
             else:
                 raise _unavailable(error) from error
         said = {each.list_id: each for each in lists}
-        until = self._clock() + KEPT_SECONDS if changes == self._changes else float("-inf")
+        until = self._clock() + KEPT_SECONDS
         for account_id in account_ids:
             self._kept.pop(account_id, None)
-            self._kept[account_id] = (until, said.get(account_id))
+            self._kept[account_id] = (until, said.get(account_id), asked)
         return {account_id: said.get(account_id) for account_id in account_ids}
 
     async def page(self, mailing_list: MailingList, page: int) -> tuple[int, list[tuple[str, str]]]:
