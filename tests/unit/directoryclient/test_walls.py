@@ -377,3 +377,24 @@ def test_what_changed_when_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     ages.tell("c")
     assert not ages.holds(asked, "d"), "one more than can be told apart"
     assert ages.holds(ages.now, "a", "b", "c", "d")
+
+
+@pytest.mark.parametrize(
+    "change", [Change(), Change(tenant_id="a"), Change(tenant_id="b", domains=["a.test"])]
+)
+async def test_no_way_in_keeps_a_yes_that_a_change_overtook(change: Change) -> None:
+    setting = Setting()
+    client = setting.client
+    for enter in (
+        lambda: client.authenticate("x@a.test", "secret", HERE),
+        lambda: client.authenticate_token("x@a.test", "secret", HERE),
+        lambda: client.authenticate_certificate("x@a.test", b"secret", HERE),
+        lambda: client.resolve(["x@a.test"]),
+    ):
+        setting.stub.meanwhile = lambda: setting.tell(change)
+        await enter()
+        setting.stub.meanwhile = lambda: None
+        setting.stub.asked.clear()
+        await enter()
+        await enter()
+        assert setting.stub.asked == ["x@a.test"]
