@@ -32,9 +32,9 @@ $(STAMP): requirements.lock $(addsuffix pyproject.toml,$(PACKAGES))
 up: install
 	@$(VENV)/bin/posthouse up
 
-# JOBS processes share the files of tests: most of the time of one alone is spent waiting for platforms to start and to stop.
+# JOBS processes share the tests (tests/conftest.py): one alone waits most of its time for platforms to start and to stop.
 test: install debian
-	@$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --no-loadscope-reorder $(ARGS)
 
 debian:
 	@sh tests/debian-packages.sh

@@ -1,7 +1,8 @@
-"""How much the property tests try: a fixed slice in `make test`, chance and time in `make fuzz`."""
+"""How much the property tests try (a fixed slice in `make test`, chance and time in `make fuzz`), and who runs which test."""
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "20000"))
@@ -16,3 +17,19 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("slice")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """How processes share the tests (`make test`): one has all of e2e, and the others the rest, file by file.
+
+    The platforms that end-to-end tests share would stand in each process otherwise, and starting them is most of the work.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "tests/e2e" if file.startswith("tests/e2e/") else file
+
+    return Scheduling(config, log)

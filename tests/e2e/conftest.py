@@ -1,4 +1,4 @@
-"""Whole installations, started once for all end-to-end tests."""
+"""Whole installations, started once for all end-to-end tests, and ended after the last of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Pair:
     dns: DnsServer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     # Sessions of one account meet in different processes.
     with Platform.start(tmp_path_factory.mktemp("platform"), workers="imap=2") as running:
@@ -37,7 +37,7 @@ def publish(dns: DnsServer, domain: str) -> None:
     dns.txt(f"_dmarc.{domain}", "v=DMARC1; p=reject")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     with DnsServer() as dns:
         for domain in ("a.test", "b.test"):
