@@ -32,7 +32,7 @@ $(STAMP): requirements.lock $(addsuffix pyproject.toml,$(PACKAGES))
 up: install
 	@$(VENV)/bin/posthouse up
 
-# JOBS processes share the tests (tests/conftest.py): one alone waits most of its time for platforms to start and to stop.
+# JOBS processes share the tests (tests/conftest.py).
 test: install debian
 	@$(PY) -m pytest -n $(JOBS) --no-loadscope-reorder $(ARGS)
 

@@ -21,15 +21,15 @@ settings.load_profile("slice")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """How processes share the tests (`make test`): one has all of e2e, and the others the rest, file by file.
+    """How processes share the tests (`make test`): one has all that start stores and platforms, the others the rest, by file.
 
-    The platforms that end-to-end tests share would stand in each process otherwise, and starting them is most of the work.
+    What is shared by such tests would stand in each process otherwise, and on two cores two at a time win nothing.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "tests/e2e" if file.startswith("tests/e2e/") else file
+            return "stacks" if file.startswith(("tests/e2e/", "tests/integration/")) else file
 
     return Scheduling(config, log)
