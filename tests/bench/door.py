@@ -1,8 +1,10 @@
 """`python -m tests.bench.door`: the front door alone beside Postfix's, in turns, durable, on loopback.
 
 Nothing is delivered meanwhile: Postfix holds what it accepts (so its figure is smtpd and cleanup alone, without the queue
-manager), and our mda is stopped. CPU of a message: ours is smtp-gateway, NATS, SeaweedFS and directory together, theirs the
-whole tree of Postfix. Then the memory of idle connections, and how long good clients wait beside a crowd that says nothing.
+manager), and our mda is stopped. CPU of a message: ours is smtp-gateway, NATS, SeaweedFS, the directory and all of PostgreSQL
+(SeaweedFS keeps there what it knows of objects) together, theirs the whole tree of Postfix; the line below says who has
+which share of it. Then the memory of idle connections, and how long good clients wait beside a crowd that says nothing.
+`--only "20 sessions, reused" --idle 0 --crowd 0 --rounds 1` is one kind of load, quickly.
 """
 
 import argparse
@@ -17,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -27,21 +31,33 @@ from tests.support.platform import Platform, free_base
 
 USERS = 20
 PASSWORD = "bench-password"
-DOOR = ("smtp-gateway", "nats", "seaweedfs", "directory")
+DOOR = ("smtp-gateway", "nats", "seaweedfs", "directory", "postgres")
 HOLD = "smtpd_client_restrictions = check_client_access static:HOLD\n"
 
 
-class Door:
-    """One of the two."""
+@dataclass(frozen=True)
+class Figures:
+    """Of one run: accepted messages a second, and each part's CPU milliseconds of one."""
 
-    def __init__(self, name: str, port: int, roots: list[int]) -> None:
+    rate: float
+    shares: dict[str, float]
+
+    @property
+    def cost(self) -> float:
+        return sum(self.shares.values())
+
+
+class Door:
+    """One of the two; `parts` are the process ids whose trees it consists of, by name."""
+
+    def __init__(self, name: str, port: int, parts: dict[str, int]) -> None:
         self.name = name
         self.port = port
-        self.roots = roots
+        self.parts = parts
 
-    def load(self, size: int, count: int, sessions: int, each: int, tag: str) -> tuple[float, float]:
-        """Accepted messages a second, and CPU milliseconds of one."""
-        cpu = tree_seconds(self.roots)
+    def load(self, size: int, count: int, sessions: int, each: int, tag: str) -> Figures:
+        """Send `count` messages, `each` in a connection."""
+        before = {name: tree_seconds([pid]) for name, pid in self.parts.items()}
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "tests.bench.load", "--port", str(self.port), "--users", str(USERS)),
@@ -54,11 +70,14 @@ class Door:
         )
         told = json.loads(done.stdout)
         assert not told["refused"], told
-        return count / told["seconds"], (tree_seconds(self.roots) - cpu) / count * 1000
+        shares = {
+            name: (tree_seconds([pid]) - before[name]) / count * 1000 for name, pid in self.parts.items()
+        }
+        return Figures(count / told["seconds"], shares)
 
     def idle(self, connections: int) -> float:
         """KiB of one idle connection, greeted."""
-        before = tree_octets(self.roots)
+        before = tree_octets(list(self.parts.values()))
         opened = []
         try:
             for _ in range(connections):
@@ -67,7 +86,7 @@ class Door:
                 each.recv(200)
                 each.sendall(b"EHLO bench.test\r\n")
                 each.recv(1000)
-            return (tree_octets(self.roots) - before) / connections / 1024
+            return (tree_octets(list(self.parts.values())) - before) / connections / 1024
         finally:
             for each in opened:
                 each.close()
@@ -111,23 +130,38 @@ async def crowd(port: int, clients: int, good: int) -> list[float]:
 
 
 def beside(doors: list[Door], options: argparse.Namespace) -> None:
+    """Print the kinds of load with all words of `--only` in their names."""
     print(f"{'':34}" + "".join(f"{door.name:>26}" for door in doors) + f"{'ratio':>14}")
     for size in map(int, filter(None, options.sizes.split(","))):
         for sessions, each in ((1, 1), (1, 100), (20, 1), (20, 100)):
+            kind = f"{size} octets, {sessions} sessions, {'new' if each == 1 else 'reused'}"
+            if options.only not in kind:
+                continue
             count = options.count if sessions > 1 else options.count // 4
-            rounds: list[list[tuple[float, float]]] = [[] for _ in doors]
+            rounds: list[list[Figures]] = [[] for _ in doors]
             for number in range(options.rounds + 1):
                 for door, figures in zip(doors, rounds, strict=True):
                     figures.append(
                         door.load(size, count, sessions, each, f"{size}-{sessions}-{each}-{number}")
                     )
             # The first one warms up.
-            rates = [statistics.median(rate for rate, _ in figures[1:]) for figures in rounds]
-            costs = [statistics.median(cost for _, cost in figures[1:]) for figures in rounds]
-            kind = f"{size} octets, {sessions} sessions, {'new' if each == 1 else 'reused'}"
-            told = "".join(f"{rate:12.0f}/s {cost:8.2f} ms" for rate, cost in zip(rates, costs, strict=True))
-            ratio = f"{rates[0] / rates[1]:7.2f} {costs[0] / costs[1]:6.2f}" if len(doors) > 1 else ""
-            print(f"{kind:34}{told}{ratio:>14}", flush=True)
+            told = [
+                (_median([f.rate for f in some[1:]]), _median([f.cost for f in some[1:]])) for some in rounds
+            ]
+            words = "".join(f"{rate:12.0f}/s {cost:8.3f} ms" for rate, cost in told)
+            ratio = " ".join(f"{ours / theirs:6.2f}" for ours, theirs in zip(*told, strict=True) if doors[1:])
+            print(f"{kind:34}{words}{ratio:>14}")
+            for door, some in zip(doors, rounds, strict=True):
+                if len(door.parts) > 1:
+                    shares = {name: _median([f.shares[name] for f in some[1:]]) for name in door.parts}
+                    print(
+                        "  ms: " + ", ".join(f"{name} {share:.3f}" for name, share in shares.items()),
+                        flush=True,
+                    )
+
+
+def _median(values: Sequence[float]) -> float:
+    return statistics.median(values)
 
 
 def main() -> None:
@@ -136,6 +170,8 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", default="2048,65536", help="octets of messages; empty: no load")
+    parser.add_argument("--only", default="", help="only kinds of load with this in their name")
+    parser.add_argument("--alone", action="store_true", help="without Postfix")
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--idle", type=int, default=90, help="connections (Postfix is allowed 100)")
     parser.add_argument("--crowd", type=int, default=5000, help="clients that say nothing; 0: none")
@@ -150,20 +186,20 @@ def main() -> None:
             platform.create_domain("bench.test")
             for number in range(USERS):
                 platform.create_account(f"u{number:03d}@bench.test", PASSWORD)
-            pids = [pid for name in DOOR if (pid := platform.process(name).pid)]
-            doors = [Door("Posthouse", platform.ports.smtp, pids)]
-            if reason := missing():
+            parts = {name: pid for name in DOOR if (pid := platform.process(name).pid)}
+            doors = [Door("Posthouse", platform.ports.smtp, parts)]
+            if reason := "--alone" if options.alone else missing():
                 print(f"without the peer: {reason}")
             else:
                 peer = Peer(folder / "peer", free_base(), main_cf=HOLD)
                 folder.chmod(0o755)
                 (folder / "peer").mkdir()
                 peer.start(USERS, PASSWORD, platform.layout.tls)
-                doors.append(Door("Postfix", peer.smtp_port, peer.roots[1:]))
+                doors.append(Door("Postfix", peer.smtp_port, {"postfix": peer.roots[1]}))
             assert held is not None
             os.kill(held, signal.SIGSTOP)
             beside(doors, options)
-            for door in doors:
+            for door in doors if options.idle else ():
                 print(f"idle connection, {door.name}: {door.idle(options.idle):.0f} KiB")
             gateway = psutil.Process(platform.process("smtp-gateway").pid)
             if options.crowd:
