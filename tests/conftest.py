@@ -21,15 +21,16 @@ settings.load_profile("slice")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """How processes share the tests (`make test`): one has all that start stores and platforms, the others the rest, by file.
-
-    What is shared by such tests would stand in each process otherwise, and on two cores two at a time win nothing.
+    """How processes share the tests (`make test`): one begins with those of whole installations, another with those of single
+    services, so that what such tests share is started once; whoever is free takes of the others, by file.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "stacks" if file.startswith(("tests/e2e/", "tests/integration/")) else file
+            return next(
+                (each for each in ("tests/e2e/", "tests/integration/") if file.startswith(each)), file
+            )
 
     return Scheduling(config, log)

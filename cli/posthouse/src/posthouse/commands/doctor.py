@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import asyncpg
 import typer
 
 from posthouse.api import DEFAULT_DATA
@@ -90,6 +89,8 @@ def _health(row: dict[str, Any]) -> str:
 
 
 async def _postgres(layout: Layout, ports: Ports) -> str:
+    import asyncpg
+
     try:
         dsn = (layout.secrets / "dsn-store_app").read_text(encoding="utf-8").strip()
         connection = await asyncpg.connect(dsn, timeout=3)

@@ -2,17 +2,18 @@
 
 import secrets
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from directory.adapters.keyring import PURPOSE
-from servicekit.sealing import Sealer, SecretWeak
 
 from posthouse.api import DEFAULT_DATA, Api
 from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
 from posthouse.errors import Problem
 from posthouse.output import as_json, console, guarded, table
 from posthouse.stack.layout import Layout
+
+if TYPE_CHECKING:
+    from servicekit.sealing import Sealer
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -102,7 +103,10 @@ def _write(layout: Layout, lines: list[str]) -> None:
     layout.write_private(layout.secrets / KEYRING, "".join(f"{line}\n" for line in lines))
 
 
-def _sealer(lines: list[str]) -> Sealer:
+def _sealer(lines: list[str]) -> "Sealer":
+    from directory.adapters.keyring import PURPOSE
+    from servicekit.sealing import Sealer, SecretWeak
+
     try:
         return Sealer(lines, PURPOSE)
     except SecretWeak as error:

@@ -27,10 +27,7 @@ from posthouse.output import as_json, console, errors, guarded
 from posthouse.stack import probes
 from posthouse.stack.layout import Layout
 from posthouse.stack.ports import DEFAULT_BASE, Ports
-from posthouse.stack.scanners import parse_scanners
 from posthouse.supervisor import state
-from posthouse.supervisor.services import parse_workers
-from posthouse.supervisor.supervisor import Supervisor, Wishes
 
 DataFolder = Annotated[Path, typer.Option("--data", help="Where everything of this installation lies.")]
 PortBase = Annotated[
@@ -66,6 +63,11 @@ def up(
     json: Json = False,
 ) -> None:
     """Start the whole platform on this machine: PostgreSQL, NATS, S3 and every service."""
+    # Only here: other commands need not load what it takes.
+    from posthouse.stack.scanners import parse_scanners
+    from posthouse.supervisor.services import parse_workers
+    from posthouse.supervisor.supervisor import Supervisor, Wishes
+
     layout, ports = Layout(data.absolute()), Ports.at(port_base)
     counts = parse_workers(workers)
     scanners = parse_scanners(scanner or [])

@@ -9,7 +9,6 @@ from typing import Annotated
 from uuid import uuid4
 
 import typer
-from mailmsg.compose import build_text
 
 from posthouse.api import DEFAULT_DATA
 from posthouse.commands.options import Json
@@ -55,6 +54,9 @@ def send(
     json: Json = False,
 ) -> None:
     """Send a test message by SMTP: as a user with TLS and login, or with --mx as the world would."""
+    # Only here: other commands need not load it.
+    from mailmsg.compose import build_text
+
     layout = Layout(data.absolute())
     ports = Ports.at(state.read_running(layout).port_base)
     try:
