@@ -2,8 +2,8 @@
 
 Messages are put through the gate (S3, JetStream) before the mta-queue starts; then its process, with all stores real,
 sends them to a sink in a process of its own. Printed: messages a second from the first to the last that arrived,
-and the CPU time of the mta-queue (less what it takes to start) and of all stores for each. With --peer a Postfix empties a queue of as many
-messages into such a sink too.
+and the CPU time of the mta-queue (less what it takes to start) and of all stores for each, store by store. With --peer a Postfix
+empties a queue of as many messages into such a sink too. With --idle nothing is sent: what it costs to have nothing to do.
 """
 
 import asyncio
@@ -25,9 +25,11 @@ from spool import Letter, Recipient, Source, Spool, new_queue_id
 
 from tests.bench import relay_peer
 from tests.bench.cpu import tree_seconds
+from tests.bench.relay_shares import more, seconds_by_part
 from tests.support.dnsserver import DnsServer
 from tests.support.engines import Engines, running
 
+IDLE_SECONDS = 60.0
 BODY = b"Subject: bench\r\nFrom: <s@ours.test>\r\n\r\n" + b"0123456789abcdef 0123456789abcdef\r\n" * 110
 
 
@@ -149,7 +151,27 @@ def to_start(environment: dict[str, str], log: Path) -> float:
     return used
 
 
-async def main(messages: int, domains: int) -> None:
+def idle(environment: dict[str, str], stores: list[int], log: Path) -> None:
+    """What a process with nothing to do uses, and the stores because of it, in hundredths of a core."""
+    at_rest = seconds_by_part(stores)
+    time.sleep(IDLE_SECONDS / 3)
+    unasked = more(at_rest, seconds_by_part(stores))
+    process = start(environment, log)
+    while b"service_started" not in log.read_bytes():
+        time.sleep(0.05)
+    time.sleep(5.0)
+    before, own = seconds_by_part(stores), tree_seconds([process.pid])
+    time.sleep(IDLE_SECONDS)
+    used, own = more(before, seconds_by_part(stores)), tree_seconds([process.pid]) - own
+    process.terminate()
+    process.wait()
+    print(f"with nothing to do: the mta-queue {own / IDLE_SECONDS * 100:.2f} % of a core")
+    for part, seconds in used.items():
+        without = unasked.get(part, 0.0) / (IDLE_SECONDS / 3) * 100
+        print(f"  {part:28} {seconds / IDLE_SECONDS * 100:6.2f} %   without an mta-queue {without:6.2f} %")
+
+
+async def main(messages: int, domains: int, *, only_idle: bool = False) -> None:
     with tempfile.TemporaryDirectory(prefix="relay-bench-") as name, DnsServer() as dns:
         folder = Path(name)
         folder.chmod(0o755)
@@ -167,6 +189,7 @@ async def main(messages: int, domains: int) -> None:
             )
             port = await asyncio.to_thread(wait_for, report.with_suffix(".port"), sinking)
             (folder / "dsn").write_text(engines.dsn("queue", "app"))
+            (folder / "queue-secret").write_text("a secret for webhooks and routes")
             secrets = engines.layout.secrets
             environment = {
                 "NATS_URL": engines.nats.url,
@@ -175,19 +198,27 @@ async def main(messages: int, domains: int) -> None:
                 "S3_ACCESS_KEY_FILE": str(secrets / "s3-access-key"),
                 "S3_SECRET_KEY_FILE": str(secrets / "s3-secret-key"),
                 "DATABASE_DSN_FILE": str(folder / "dsn"),
+                "SECRET_FILE": str(folder / "queue-secret"),
                 "DNS_SERVERS": dns.address,
                 "SMTP_PORT": port,
                 "ALLOW_PRIVATE_DESTINATIONS": "true",
             }
+            if only_idle:
+                stores = [p.pid for p in psutil.Process().children() if p.pid != sinking.pid]
+                await asyncio.to_thread(idle, environment, stores, folder / "log")
+                sinking.terminate()
+                sinking.wait()
+                return
             starting = await asyncio.to_thread(to_start, environment, folder / "start.log")
             await fill(engines, engines.seaweed.store(), messages, domains)
             working = start(environment, folder / "log")
             try:
                 others = {working.pid, sinking.pid}
                 stores = [p.pid for p in psutil.Process().children() if p.pid not in others]
-                before = tree_seconds(stores)
+                before = seconds_by_part(stores)
                 took, connections = (await asyncio.to_thread(wait_for, report, sinking)).split()
-                own, theirs = tree_seconds([working.pid]) - starting, tree_seconds(stores) - before
+                own, shares = tree_seconds([working.pid]) - starting, more(before, seconds_by_part(stores))
+                theirs = sum(shares.values())
             finally:
                 working.terminate()
                 working.wait()
@@ -198,6 +229,8 @@ async def main(messages: int, domains: int) -> None:
                 f"{messages / float(took):.0f} a second; a message costs {own / messages * 1000:.2f} ms of the"
                 f" mta-queue and {theirs / messages * 1000:.2f} ms of PostgreSQL, NATS and S3"
             )
+            for part, seconds in shares.items():
+                print(f"  {part:28} {seconds / messages * 1000:6.3f} ms")
 
 
 def beside(messages: int) -> None:
@@ -232,8 +265,8 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["sink"]:
         asyncio.run(sink(int(sys.argv[2]), Path(sys.argv[3])))
     else:
-        numbers = [int(each) for each in sys.argv[1:] if each != "--peer"]
+        numbers = [int(each) for each in sys.argv[1:] if not each.startswith("--")]
         asked = numbers + [5000, 20][len(numbers) :]
-        asyncio.run(main(*asked))
+        asyncio.run(main(*asked, only_idle="--idle" in sys.argv))
         if "--peer" in sys.argv:
             beside(asked[0])

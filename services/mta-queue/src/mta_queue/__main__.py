@@ -156,7 +156,7 @@ async def wire(service: Service[Settings]) -> None:
         warn_seconds=settings.warn_seconds,
     )
     book = RuleBook(pool, schedule)
-    rules = CurrentRules(book.load, await book.load())
+    rules = CurrentRules(book.load, await book.load(), book.stamp)
     lanes = Lanes(pool)
     shaping = Shaping(pool, resolver, keep_seconds=settings.connection_idle_seconds + PERMIT_GRACE_SECONDS)
     service.on_close(shaping.close)

@@ -17,6 +17,7 @@ from servicekit import logs
 
 from mta_queue.adapters.filtering import FREE, conditions
 from mta_queue.adapters.items import plan_anew, scope_of
+from mta_queue.adapters.looks import look
 from mta_queue.adapters.queue import dues
 from mta_queue.adapters.recording import reply_text
 from mta_queue.core import change as changes
@@ -105,6 +106,8 @@ class Changes:
     async def step(self, job_id: str | None = None) -> Step | None:
         """One batch of a job, or of any that runs. None: there is none, or another process has it."""
         tried: list[UUID] = []
+        if job_id is None and not (await look(self._pool, "SELECT job_waits_1()"))[0]:
+            return None
         try:
             return await self._step(job_id, tried)
         except DatabaseUnavailable:

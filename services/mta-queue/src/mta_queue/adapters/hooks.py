@@ -19,6 +19,7 @@ from servicekit.sealing import Sealer
 from mta_queue.adapters.auditing import audit
 from mta_queue.adapters.filtering import tenant_uuid
 from mta_queue.adapters.items import scope_of
+from mta_queue.adapters.looks import look
 from mta_queue.core.events import Event
 from mta_queue.core.hooks import Hook, HookInvalid, check_events, check_url
 from mta_queue.core.item_filter import FilterInvalid
@@ -103,7 +104,7 @@ class Hooks:
 
         Those of the tenants `but_of` have none now.
         """
-        if self._sealer is None:
+        if self._sealer is None or not (await look(self._pool, "SELECT webhook_waits_1()"))[0]:
             return None
         async with transaction(self._pool, OPERATOR) as connection:
             hook = await connection.fetchrow(

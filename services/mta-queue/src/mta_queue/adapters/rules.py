@@ -11,6 +11,7 @@ from mta_queue.adapters.auditing import audit, tenant_meant
 from mta_queue.adapters.egress import load_sources
 from mta_queue.adapters.hooks import load_hooks
 from mta_queue.adapters.items import scope_of
+from mta_queue.adapters.looks import look
 from mta_queue.adapters.routes import load_ways
 from mta_queue.adapters.shapes import load_shapes
 from mta_queue.core.destinations import domain_of
@@ -31,6 +32,10 @@ class RuleBook:
     def __init__(self, pool: Pool, default: Schedule) -> None:
         self._pool = pool
         self._default = default
+
+    async def stamp(self) -> str:
+        """Another one whenever any rule is another: what `load` says after it is as new or newer."""
+        return str((await look(self._pool, "SELECT rules_stamp_1()"))[0])
 
     async def load(self) -> Rules:
         """All that hold now."""
