@@ -24,6 +24,7 @@ from spool import (
     read_records,
 )
 from spool.pack import LETTERS, OCTETS, pack, split, unpack
+from spool.packer import QUIET_ROUNDS
 
 
 class Blobs(BlobStore):
@@ -200,6 +201,51 @@ async def test_messages_that_arrive_during_a_write_share_the_next_object(
     for got in told:
         data = blobs.objects[got.body.object_key]
         assert got.body.matches(data[got.body.offset : got.body.offset + got.body.length])
+
+
+async def test_who_comes_back_at_once_shares_the_next_object(spool: Spool, blobs: Blobs, bus: Bus) -> None:
+    async def client(rounds_away: int) -> None:
+        for _ in range(5):
+            await spool.accept(letter(LOCAL))
+            for _ in range(rounds_away):
+                await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(8):
+            group.create_task(client(number % 4))
+    sizes = [len(list(read_records(data))) for data in blobs.objects.values()]
+    assert sizes == [8] * 5, "somebody was left over for an object of a few"
+
+
+async def test_nobody_waits_for_who_stays_away(spool: Spool, blobs: Blobs, bus: Bus) -> None:
+    blobs.gate = asyncio.Event()
+    first = [asyncio.create_task(spool.accept(letter(LOCAL))) for _ in range(3)]
+    await asyncio.sleep(0)
+    blobs.gate.set()
+    await asyncio.gather(*first)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    late = asyncio.create_task(spool.accept(letter(LOCAL)))
+    rounds = 0
+    while not late.done():
+        await asyncio.sleep(0)
+        rounds += 1
+    assert rounds <= QUIET_ROUNDS + 6, "the others may be back in an hour"
+
+
+async def test_an_object_is_named_by_the_day_of_its_first_message(
+    spool: Spool, blobs: Blobs, bus: Bus
+) -> None:
+    blobs.gate = asyncio.Event()
+    sent = []
+    for day in (1, 2, 2):
+        late = dataclasses.replace(letter(LOCAL), arrived_at=datetime(2026, 3, day, 23, 59, tzinfo=UTC))
+        sent.append(asyncio.create_task(spool.accept(late)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    blobs.gate.set()
+    await asyncio.gather(*sent)
+    assert sorted(key.split("/")[2] for key in blobs.objects) == ["20260301", "20260302"]
 
 
 async def test_a_refused_pack_marks_each_of_its_records_void(spool: Spool, blobs: Blobs, bus: Bus) -> None:

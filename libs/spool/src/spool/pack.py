@@ -1,7 +1,8 @@
 """Several spooled messages in one message of the bus.
 
-What is stored together is told together: one publish, one sync and one acknowledgement for all of them. A pack holds
-mail for the mda only, whose work is idempotent; what is relayed goes one by one, so that each is settled by itself.
+What is stored together is told together: one publish, one sync and one acknowledgement for all of them. A pack holds mail
+for the mda alone or for the mta-queue alone. Both bear that a pack comes again of which a part is settled: what the mda
+files twice it files once, and the mta-queue asks its table what it knows of a letter that comes again.
 """
 
 from collections.abc import Iterator, Sequence
