@@ -9,6 +9,7 @@ from posthouse.stack.ports import Ports
 from tests.support.dnsserver import DnsServer
 from tests.support.packages import needs as needs
 from tests.support.platform import Platform, free_base
+from tests.support.sink import SmtpSink
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,15 @@ class Pair:
     a: Platform
     b: Platform
     dns: DnsServer
+
+
+@dataclass(frozen=True)
+class Apart:
+    """One installation whose parts may be stopped and killed, and whose mail to anywhere goes to one peer."""
+
+    platform: Platform
+    dns: DnsServer
+    sink: SmtpSink
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,7 +40,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _shares(item: pytest.Item) -> int:
     fixtures = getattr(item, "fixturenames", ())
-    return 2 if "pair" in fixtures else int("platform" in fixtures)
+    return max(
+        (place for place, name in enumerate(("apart", "platform", "pair"), 1) if name in fixtures), default=0
+    )
 
 
 @pytest.fixture(scope="package")
@@ -38,6 +50,27 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     # Sessions of one account meet in different processes.
     with Platform.start(tmp_path_factory.mktemp("platform"), workers="imap=2") as running:
         yield running
+
+
+@pytest.fixture(scope="package")
+def shared_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
+    with (
+        DnsServer() as dns,
+        SmtpSink() as sink,
+        Platform.start(
+            tmp_path_factory.mktemp("apart"), dns_server=dns.address, relay_port=sink.port
+        ) as running,
+    ):
+        yield Apart(running, dns, sink)
+
+
+@pytest.fixture
+def apart(shared_apart: Apart) -> Apart:
+    """Well again, whatever the tests before have done to it, and its peer takes everything."""
+    shared_apart.platform.wait_ready()
+    with shared_apart.sink.lock:
+        shared_apart.sink.script.clear()
+    return shared_apart
 
 
 def publish(dns: DnsServer, domain: str) -> None:

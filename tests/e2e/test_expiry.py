@@ -3,37 +3,37 @@
 import email
 import email.policy
 import smtplib
+import subprocess
+import sys
 from email.message import EmailMessage
-from pathlib import Path
 
+from tests.e2e.conftest import Apart
 from tests.e2e.letters import plain
 from tests.e2e.test_four_scenarios import wait_for_subject
-from tests.support.dnsserver import DnsServer
 from tests.support.platform import Platform
-from tests.support.sink import SmtpSink
 
 
-def test_what_nobody_takes_is_told_to_its_sender(tmp_path: Path) -> None:
-    with DnsServer() as dns, SmtpSink(script={"RCPT": "451 4.7.1 try later"}) as sink:
-        dns.mx("busy.test", "mx.busy.test")
-        with Platform.start(
-            tmp_path / "data",
-            dns_server=dns.address,
-            relay_port=sink.port,
-            settings={
-                "MTA_QUEUE_RETRY_FIRST_SECONDS": "0.5",
-                "MTA_QUEUE_EXPIRE_SECONDS": "3",
-                "MTA_QUEUE_POLL_SECONDS": "0.2",
-            },
-        ) as platform:
-            alice = platform.account("alice")
-            letter = plain("never delivered", alice.address, "someone@busy.test")
-            with smtplib.SMTP("127.0.0.1", platform.ports.submission) as session:
-                session.login(alice.address, alice.password)
-                session.sendmail(alice.address, ["someone@busy.test"], letter.content)
-            raw = wait_for_subject(platform, alice.address, alice.password, "Undelivered")
-            assert sum(line.startswith("RCPT") for session in sink.sessions for line in session) >= 2
-            assert sink.taken == []
+def queue(platform: Platform, *words: str) -> None:
+    command = [sys.executable, "-m", "posthouse", "queue", *words, "--data", str(platform.folder)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+def test_what_nobody_takes_is_told_to_its_sender(apart: Apart) -> None:
+    platform, sink = apart.platform, apart.sink
+    apart.dns.mx("busy.test", "mx.busy.test")
+    sink.script["RCPT"] = "451 4.2.1 try later"
+    often = ("--first", "1s", "--longest", "1s", "--expire", "6s", "--warn", "0")
+    queue(platform, "schedule", "--domain", "busy.test", *often)
+    alice = platform.account("alice")
+    letter = plain("never delivered", alice.address, "someone@busy.test")
+    with smtplib.SMTP("127.0.0.1", platform.ports.submission) as session:
+        session.login(alice.address, alice.password)
+        session.sendmail(alice.address, ["someone@busy.test"], letter.content)
+    raw = wait_for_subject(platform, alice.address, alice.password, "Undelivered")
+    queue(platform, "unschedule", "--domain", "busy.test")
+    asked = [line for log in sink.sessions for line in log if line.startswith("RCPT") and "busy.test" in line]
+    assert len(asked) >= 2
+    assert not [taken for taken in sink.taken if "someone@busy.test" in taken.recipients]
     notice = email.message_from_bytes(raw, policy=email.policy.default)
     assert isinstance(notice, EmailMessage)
     assert notice["Return-Path"] == "<>"

@@ -15,12 +15,12 @@ import smtplib
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 
 import pytest
 
+from tests.e2e.conftest import Apart
 from tests.e2e.letters import plain
 from tests.support.platform import Account, Platform
 
@@ -44,12 +44,6 @@ class Outcome(Enum):
     ACCEPTED = "accepted"
     REFUSED = "refused"
     UNKNOWN = "unknown"
-
-
-@pytest.fixture
-def own_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with Platform.start(tmp_path_factory.mktemp("killed")) as running:
-        yield running
 
 
 def send(platform: Platform, recipient: str, content: bytes) -> Outcome:
@@ -110,9 +104,10 @@ def arrived_count(platform: Platform, accounts: list[Account]) -> int:
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_whatever_dies(own_platform: Platform, seed: int) -> None:
+def test_nothing_is_lost_whatever_dies(apart: Apart, seed: int) -> None:
     print(f"seed {seed}")
-    accounts = [own_platform.account("alice"), own_platform.account("bob")]
+    platform = apart.platform
+    accounts = platform.create_accounts(["killed-0", "killed-1"])
     chance = random.Random(seed)
     outcomes: dict[int, Outcome] = {}
     numbers = iter(range(MESSAGES))
@@ -133,7 +128,7 @@ def test_nothing_is_lost_whatever_dies(own_platform: Platform, seed: int) -> Non
                 number = next(numbers, None)
             if number is None:
                 return
-            outcomes[number] = send_until_known(own_platform, accounts[number % 2].address, contents[number])
+            outcomes[number] = send_until_known(platform, accounts[number % 2].address, contents[number])
 
     victims = PROCESSES[:]
     chance.shuffle(victims)
@@ -143,11 +138,11 @@ def test_nothing_is_lost_whatever_dies(own_platform: Platform, seed: int) -> Non
         for share, victim in enumerate(victims, start=1):
             while len(outcomes) < MESSAGES * share // (len(victims) + 1) and not all(f.done() for f in flows):
                 time.sleep(0.01)
-            own_platform.kill(victim)
+            platform.kill(victim)
             killed.append((victim, len(outcomes)))
         for flow in flows:
             flow.result()
-    own_platform.wait_ready()
+    platform.wait_ready()
     print(
         "killed:",
         killed,
@@ -162,13 +157,13 @@ def test_nothing_is_lost_whatever_dies(own_platform: Platform, seed: int) -> Non
     deadline = time.monotonic() + 120
     stable = (-1, 0.0)
     while time.monotonic() < deadline:
-        count = arrived_count(own_platform, accounts)
+        count = arrived_count(platform, accounts)
         if count != stable[0]:
             stable = (count, time.monotonic())
         elif count >= len(accepted) and time.monotonic() - stable[1] > 3:
             break
         time.sleep(0.5)
-    boxes = [inbox(own_platform, account) for account in accounts]
+    boxes = [inbox(platform, account) for account in accounts]
     lost, duplicate, altered, phantom = [], [], [], []
     for number, outcome in outcomes.items():
         copies = boxes[number % 2].get(f"kill-{number}", [])

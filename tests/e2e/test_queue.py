@@ -7,13 +7,13 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import Apart
 from tests.e2e.letters import plain
-from tests.support.dnsserver import DnsServer
 from tests.support.platform import Platform
 from tests.support.sink import SmtpSink
 
@@ -78,14 +78,11 @@ def until(look: Callable[[], Any]) -> Any:
     return found
 
 
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with DnsServer() as dns, SmtpSink(script={"RCPT": "451 4.2.1 come back later"}) as sink:
-        for domain in ("one.test", "two.test", "three.test", "four.test", "five.test", "six.test"):
-            dns.mx(domain, f"mx.{domain}")
-        folder = tmp_path_factory.mktemp("queue")
-        with Platform.start(folder, dns_server=dns.address, relay_port=sink.port) as platform:
-            yield Desk(platform, sink)
+@pytest.fixture
+def desk(apart: Apart) -> Desk:
+    for domain in ("one.test", "two.test", "three.test", "four.test", "five.test", "six.test"):
+        apart.dns.mx(domain, f"mx.{domain}")
+    return Desk(apart.platform, apart.sink)
 
 
 def test_what_waits_is_listed_shown_held_and_sent(desk: Desk) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.conftest import Apart
 from tests.e2e.letters import plain
 from tests.support.platform import Platform
 
@@ -77,16 +78,18 @@ def test_submission_needs_a_login_and_an_owned_address(platform: Platform) -> No
 
 
 @pytest.mark.parametrize("part", ["postgres", "nats", "seaweedfs"])
-def test_a_store_that_is_away_means_451_and_comes_back(own_platform: Platform, part: str) -> None:
-    bob = own_platform.account("bob")
+def test_a_store_that_is_away_means_451_and_comes_back(apart: Apart, part: str) -> None:
+    platform = apart.platform
+    bob = platform.account("bob")
     letter = plain(f"while-{part}-is-away", "x@peer.invalid", bob.address)
-    with own_platform.held_down(part):
-        answers = attempts(own_platform, bob.address, letter.content, 3)
+    with platform.held_down(part):
+        answers = attempts(platform, bob.address, letter.content, 3)
     assert all(400 <= code < 500 for code in answers), answers
     deadline = time.monotonic() + 60
-    while attempts(own_platform, bob.address, letter.content, 1) != [250]:
+    while attempts(platform, bob.address, letter.content, 1) != [250]:
         assert time.monotonic() < deadline, f"{part} came back and the gate did not"
         time.sleep(0.2)
+    platform.wait_ready()
 
 
 def attempts(platform: Platform, recipient: str, content: bytes, count: int) -> list[int]:
@@ -104,10 +107,3 @@ def attempts(platform: Platform, recipient: str, content: bytes, count: int) -> 
         except (smtplib.SMTPServerDisconnected, ConnectionError):
             codes.append(421)
     return codes
-
-
-@pytest.fixture(scope="module")
-def own_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One whose parts may be stopped without hurting the other tests."""
-    with Platform.start(tmp_path_factory.mktemp("unwell")) as running:
-        yield running
