@@ -256,6 +256,56 @@ async def test_a_refused_pack_marks_each_of_its_records_void(spool: Spool, blobs
     assert all(f"void/{each.queue_id}" in blobs.objects for each in letters)
 
 
+async def test_what_is_relayed_is_told_together_too_and_apart_from_what_is_filed(
+    spool: Spool, blobs: Blobs, bus: Bus
+) -> None:
+    blobs.gate = asyncio.Event()
+    letters = [letter((LOCAL, REMOTE)[number % 2]) for number in range(21)]
+    tasks = [asyncio.create_task(spool.accept(each)) for each in letters]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    blobs.gate.set()
+    await asyncio.gather(*tasks)
+    told: dict[str, list[list[str]]] = {}
+    for [(subject, payload)] in bus.published:
+        envelopes = [decode(each).envelope for each in unpack(payload)]
+        road = subject.rsplit(".", 1)[0]
+        assert {
+            (recipient.account_id is not None) for each in envelopes for recipient in each.recipients
+        } == {road == "mail.local"}
+        told.setdefault(road, []).append([each.queue_id for each in envelopes])
+    assert len(blobs.objects) == 1
+    assert {road: [len(each) for each in some] for road, some in told.items()} == {
+        "mail.local": [11],
+        "mail.relay": [10],
+    }
+    assert sorted(queue_id for some in told.values() for each in some for queue_id in each) == sorted(
+        each.queue_id for each in letters
+    )
+
+
+@pytest.mark.parametrize("source", [Source.DSN, Source.SIEVE])
+async def test_what_may_be_made_twice_is_sent_out_under_its_own_name(
+    spool: Spool, blobs: Blobs, bus: Bus, source: Source
+) -> None:
+    names: list[str] = []
+    publish = bus.publish_mail
+
+    async def named(
+        message_id: str,
+        messages: Sequence[tuple[str, bytes]],
+        deadline_seconds: float,
+        holding: Sequence[str] = (),
+    ) -> None:
+        names.append(message_id)
+        await publish(message_id, messages, deadline_seconds, holding)
+
+    bus.publish_mail = named  # type: ignore[method-assign]
+    letters = [dataclasses.replace(letter(REMOTE), source=source) for _ in range(5)]
+    await asyncio.gather(*(spool.accept(each) for each in letters))
+    assert sorted(names) == sorted(each.queue_id for each in letters), "the bus takes each name once"
+
+
 async def test_what_is_relayed_or_released_later_is_told_by_itself(
     spool: Spool, blobs: Blobs, bus: Bus
 ) -> None:

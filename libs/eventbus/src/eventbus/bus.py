@@ -10,7 +10,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from nats.js import JetStreamContext
 
 from eventbus import stream
-from eventbus.consumer import MailConsumer
+from eventbus.consumer import PREFETCH, MailConsumer
 from eventbus.errors import BusUnavailable
 from eventbus.ledger import Ledger
 from eventbus.permissions import inbox_prefix
@@ -166,10 +166,18 @@ class EventBus:
         ack_wait_seconds: float = 60.0,
         max_ack_pending: int = 4096,
         stream: str = MAIL_STREAM,
+        prefetch: int = PREFETCH,
     ) -> MailConsumer:
-        """Pull from the stream as one of the processes that share `durable`."""
+        """Pull from the stream as one of the processes that share `durable`, `prefetch` messages ahead at most."""
         return await MailConsumer.open(
-            self._client, self._context, durable, subject_filter, ack_wait_seconds, max_ack_pending, stream
+            self._client,
+            self._context,
+            durable,
+            subject_filter,
+            ack_wait_seconds,
+            max_ack_pending,
+            stream,
+            prefetch,
         )
 
     def when_missed(self, callback: Callable[[], None]) -> None:

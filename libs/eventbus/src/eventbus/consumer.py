@@ -1,11 +1,12 @@
 """Pulling from the stream MAIL, or another one.
 
-A standing pull request keeps up to PREFETCH messages on their way to us, so
+A standing pull request keeps up to `prefetch` messages on their way to us, so
 that a fetch takes what has come meanwhile: one message at once when idle, many
 under load, and never a timer that waits for a batch to fill.
 
 At-least-once: a message that is not acknowledged within the acknowledgement
-wait comes again, to this process or another.
+wait comes again, to this process or another. What was on its way to us for a good
+part of that begins it anew when it is fetched.
 """
 
 import asyncio
@@ -60,10 +61,16 @@ class MailConsumer:
     """One puller. Only one task may fetch."""
 
     def __init__(
-        self, client: Client, durable: str, ack_wait_seconds: float, stream: str = subjects.MAIL_STREAM
+        self,
+        client: Client,
+        durable: str,
+        ack_wait_seconds: float,
+        stream: str = subjects.MAIL_STREAM,
+        prefetch: int = PREFETCH,
     ) -> None:
         self._client = client
         self._ack_wait_seconds = ack_wait_seconds
+        self._prefetch = prefetch
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._inbox = client.new_inbox()
         self._arrived: deque[BusMessage] = deque()
@@ -82,6 +89,7 @@ class MailConsumer:
         ack_wait_seconds: float,
         max_ack_pending: int,
         stream: str = subjects.MAIL_STREAM,
+        prefetch: int = PREFETCH,
     ) -> "MailConsumer":
         """Create or find the durable consumer and start to pull."""
         await context.add_consumer(
@@ -97,7 +105,7 @@ class MailConsumer:
                 max_waiting=512,
             ),
         )
-        consumer = cls(client, durable, ack_wait_seconds, stream)
+        consumer = cls(client, durable, ack_wait_seconds, stream, prefetch)
         await client.subscribe(consumer._inbox, cb=consumer._came)
         return consumer
 
@@ -120,8 +128,8 @@ class MailConsumer:
         if stale:
             self._asked = 0
         self._connected = True
-        if self._asked + len(self._arrived) <= PREFETCH // 2:
-            count = PREFETCH - self._asked - len(self._arrived)
+        if self._asked + len(self._arrived) <= self._prefetch // 2:
+            count = self._prefetch - self._asked - len(self._arrived)
             order = json.dumps({"batch": count, "expires": int(REQUEST_SECONDS * 1e9)}).encode()
             self._asked += count
             self._asked_at = now
@@ -133,6 +141,15 @@ class MailConsumer:
         while self._arrived and self._arrived[0].arrived_at < oldest:
             self._arrived.popleft()
 
+    async def _begin_anew(self, fetched: list[BusMessage]) -> None:
+        """Whoever works on them has the time that he was promised."""
+        late = time.monotonic() - self._ack_wait_seconds / 3
+        for message in fetched:
+            # They came in this order.
+            if message.arrived_at > late:
+                break
+            await message.keep_working()
+
     async def fetch(self, limit: int, wait_seconds: float) -> list[BusMessage]:
         """Up to `limit` messages that have come; waits for the first one at most so long. [] when none came."""
         deadline = time.monotonic() + wait_seconds
@@ -141,7 +158,9 @@ class MailConsumer:
             await self._ask()
             if self._arrived:
                 count = min(limit, len(self._arrived))
-                return [self._arrived.popleft() for _ in range(count)]
+                fetched = [self._arrived.popleft() for _ in range(count)]
+                await self._begin_anew(fetched)
+                return fetched
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 return []

@@ -2,8 +2,8 @@
 
 | subject | payload | published by | consumed by | kept |
 |---|---|---|---|---|
-| mail.local.<shard> | mailwire.spool.v1.SpooledMessage | the spool library | mda | JetStream MAIL, until acknowledged |
-| mail.relay.<shard> | mailwire.spool.v1.SpooledMessage | the spool library | mta-queue | JetStream MAIL, until acknowledged |
+| mail.local.<shard> | mailwire.spool.v1.SpooledMessage or SpooledPack | the spool library | mda | JetStream MAIL, until acknowledged |
+| mail.relay.<shard> | mailwire.spool.v1.SpooledMessage or SpooledPack | the spool library | mta-queue | JetStream MAIL, until acknowledged |
 | mailbox.changed.<account> | mailwire.mailbox.v1.MailboxChanged | mailstore, after a commit | imap | not |
 | mailbox.sorted.<account> | JSON: tenant_id, account_id, mailbox_id, uids, as (spam or ham) | mailstore, after a commit in imap | mda, to learn | not |
 | mailbox.read.<account> | JSON: tenant_id, account_id, mailbox_id, uids | imap, of accounts whose senders may know | mda, for return receipts | not |

@@ -3,7 +3,7 @@
 1. The message is parsed, once on its whole road.
 2. For each tenant among the recipients a record goes to S3 (packed where it can be).
 3. One publish, atomic where it is several, tells the mda and the mta-queue. What is
-   for the mda alone is told together with its neighbours in the object.
+   for one of them alone is told together with its neighbours in the object.
 
 If a step before the publish fails, nothing was accepted. An object that is left
 over then is marked `void/`, so that `posthouse respool` does not take it for
@@ -27,7 +27,7 @@ from spool.codec import SpooledLetter, encode, facts_to_wire, join
 from spool.envelope import Envelope, EnvelopeRecipient, Source
 from spool.letter import Letter
 from spool.pack import pack
-from spool.packer import Packer
+from spool.packer import Packer, Road
 from spool.queue_id import new_queue_id
 from spool.speaker import Handling
 
@@ -37,6 +37,7 @@ PUBLISH_SECONDS = 60.0
 THREAD_OCTETS = 512 * 1024
 VOID_PREFIX = "void/"
 OURS = (Source.DSN, Source.SIEVE)
+SUBJECTS = {Road.LOCAL: local_subject, Road.RELAY: relay_subject}
 
 
 class SpoolUnavailable(Exception):
@@ -76,13 +77,13 @@ class Spool:
         envelopes = _envelopes(letter, digest)
         facts_message = facts_to_wire(facts)
         try:
-            if len(envelopes) == 1 and _is_for_the_mda_alone(envelopes[0]):
+            if len(envelopes) == 1 and (road := _one_road(envelopes[0])) is not None:
                 encoded_facts = facts_message.SerializeToString()
 
                 def payload_of(key: str, offset: int, encoded: bytes) -> bytes:
                     return join(encoded, BodyReference(key, offset, len(content), digest), encoded_facts)
 
-                await self._packer.write(envelopes[0], content, payload_of)
+                await self._packer.write(envelopes[0], content, payload_of, road)
                 return
             places = await asyncio.gather(*(self._packer.write(envelope, content) for envelope in envelopes))
             messages: list[tuple[str, bytes]] = []
@@ -98,12 +99,12 @@ class Spool:
         except BusOutcomeUnknown as error:
             raise OutcomeUnknown(str(error)) from error
 
-    async def _tell(self, letters: Sequence[tuple[str, bytes]]) -> None:
-        """The mda of (queue id, payload). Raises BusUnavailable or eventbus.OutcomeUnknown."""
+    async def _tell(self, road: Road, letters: Sequence[tuple[str, bytes]]) -> None:
+        """Who is down that road, of (queue id, payload). Raises BusUnavailable or eventbus.OutcomeUnknown."""
         queue_ids = [queue_id for queue_id, _ in letters]
         name, holding = (queue_ids[0], ()) if len(letters) == 1 else (new_queue_id(), queue_ids)
         payload = pack([payload for _, payload in letters])
-        await self._bus.publish_mail(name, [(local_subject(name), payload)], PUBLISH_SECONDS, holding)
+        await self._bus.publish_mail(name, [(SUBJECTS[road](name), payload)], PUBLISH_SECONDS, holding)
 
     async def _void(self, letter: Letter) -> None:
         if letter.source in OURS:
@@ -141,10 +142,16 @@ class Spool:
         await self._blobs.check()
 
 
-def _is_for_the_mda_alone(envelope: Envelope) -> bool:
-    return envelope.wishes.release_at is None and all(
-        recipient.account_id is not None for recipient in envelope.recipients
-    )
+def _one_road(envelope: Envelope) -> Road | None:
+    """Of what may be told together with others. None: it is told by itself."""
+    if envelope.wishes.release_at is not None:
+        return None
+    roads = {Road.RELAY if each.account_id is None else Road.LOCAL for each in envelope.recipients}
+    if len(roads) > 1:
+        return None
+    [road] = roads
+    # What we make ourselves and send out is made twice under one name at times: by that name the bus takes it once.
+    return None if road is Road.RELAY and envelope.source in OURS else road
 
 
 def to_publish(envelope: Envelope, body: BodyReference, facts: wire.Facts) -> list[tuple[str, bytes]]:

@@ -6,13 +6,14 @@ packs by itself. Whose messages were just accepted together mostly have the next
 ready: after such a pack the loop first goes round, as long as that brings some of them.
 A large message has an object of its own and waits for nobody.
 
-What lies in one object and is told to the mda alone is told together, too.
+What lies in one object and is told to the mda alone, or to the mta-queue alone, is told together, too.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 
 from blobstore import BlobStore
 
@@ -32,8 +33,16 @@ WRITES_AT_ONCE = 1
 # take a twentieth of a millisecond; a client on the other side of a network is not back by then.
 QUIET_ROUNDS = 6
 
+
+class Road(Enum):
+    """Who is told."""
+
+    LOCAL = "local"
+    RELAY = "relay"
+
+
 # (queue id, payload) of letters that were stored together, to be told together.
-Tell = Callable[[Sequence[tuple[str, bytes]]], Awaitable[None]]
+Tell = Callable[[Road, Sequence[tuple[str, bytes]]], Awaitable[None]]
 # Where a message lies (object key, offset) and its envelope's octets → what is told of it.
 PayloadOf = Callable[[str, int, bytes], bytes]
 
@@ -46,6 +55,7 @@ class _Pending:
     head: bytes
     content: bytes
     payload_of: PayloadOf | None
+    road: Road
     done: "asyncio.Future[tuple[str, int]]"
 
 
@@ -60,11 +70,15 @@ class Packer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def write(
-        self, envelope: Envelope, content: bytes, payload_of: PayloadOf | None = None
+        self,
+        envelope: Envelope,
+        content: bytes,
+        payload_of: PayloadOf | None = None,
+        road: Road = Road.LOCAL,
     ) -> tuple[str, int]:
         """Store one record; returns (object key, offset of the message).
 
-        With `payload_of` it is told then, before this returns. Raises BlobUnavailable, and what telling raises.
+        With `payload_of` whoever is down that road is told then, before this returns. Raises BlobUnavailable, and what telling raises.
         """
         encoded = encode_envelope(envelope)
         head = record.head(encoded, envelope.size_octets)
@@ -73,10 +87,12 @@ class Packer:
                 envelope.tenant_id, envelope.queue_id, envelope.arrived_at, (head, content)
             )
             if payload_of is not None:
-                await self._tell([(envelope.queue_id, payload_of(key, len(head), encoded))])
+                await self._tell(road, [(envelope.queue_id, payload_of(key, len(head), encoded))])
             return key, len(head)
         done: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
-        pending = _Pending(envelope.queue_id, envelope.arrived_at, encoded, head, content, payload_of, done)
+        pending = _Pending(
+            envelope.queue_id, envelope.arrived_at, encoded, head, content, payload_of, road, done
+        )
         tenant_id = envelope.tenant_id
         self._waiting.setdefault(tenant_id, []).append(pending)
         if self._writing.get(tenant_id, 0) < WRITES_AT_ONCE:
@@ -143,16 +159,17 @@ class Packer:
                 told.append((pending, place))
             elif not pending.done.done():
                 pending.done.set_result((key, place))
-        if told:
-            # The next write could begin before these are told; it waits, and is so much larger.
-            await self._tell_of(key, told)
+        # The next write could begin before these are told; it waits, and is so much larger.
+        for road in Road:
+            if some := [each for each in told if each[0].road is road]:
+                await self._tell_of(key, road, some)
 
-    async def _tell_of(self, key: str, told: Sequence[tuple[_Pending, int]]) -> None:
+    async def _tell_of(self, key: str, road: Road, told: Sequence[tuple[_Pending, int]]) -> None:
         payloads = [pending.payload_of(key, place, pending.encoded) for pending, place in told]  # type: ignore[misc]
         for positions in split(payloads):
             some = [told[position] for position in positions]
             try:
-                await self._tell([(told[at][0].queue_id, payloads[at]) for at in positions])
+                await self._tell(road, [(told[at][0].queue_id, payloads[at]) for at in positions])
             except BaseException as error:
                 _fail([pending for pending, _ in some], error)
                 continue

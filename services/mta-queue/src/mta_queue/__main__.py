@@ -19,7 +19,7 @@ from servicekit import rpc
 from servicekit.run import Service, run
 from servicekit.sealing import Sealer
 from servicekit.settings import read_secret, read_secrets
-from spool import Spool
+from spool import Spool, Unpacking
 
 from mta_queue.adapters.changes import Changes
 from mta_queue.adapters.egress import Egress, EgressBook
@@ -45,6 +45,7 @@ from mta_queue.adapters.tls import authorities_context
 from mta_queue.adapters.tls_results import TlsResults
 from mta_queue.core.schedule import Schedule
 from mta_queue.core.turns import Caps
+from mta_queue.edge.anteroom import Anteroom
 from mta_queue.edge.attempts import Attempts
 from mta_queue.edge.callers import ALLOWED
 from mta_queue.edge.current import CurrentRules
@@ -70,6 +71,12 @@ from mta_queue.settings import Settings
 
 # A connection that is not kept any more says goodbye first.
 PERMIT_GRACE_SECONDS = 0.5
+# Packs or letters of the bus on their way to us: what we do not come to, others might.
+PREFETCH = 64
+# Letters that wait for a place in this process, before they wait in the table; and how long.
+ANTEROOM = 512
+OF_A_LANE = 64
+ANTEROOM_SECONDS = 1.0
 # A webhook that thinks for longer is not heard.
 HOOK_SECONDS = 20.0
 
@@ -111,7 +118,9 @@ async def wire(service: Service[Settings]) -> None:
     suppressions = Suppressions(pool)
     spool = Spool(blobs, bus)
     notices = Notices(settings.hostname, queue, spool, blobs, directory)
-    source = await bus.consume("mta-queue", subjects.MAIL_RELAY, ack_wait_seconds=settings.ack_wait_seconds)
+    source = await bus.consume(
+        "mta-queue", subjects.MAIL_RELAY, ack_wait_seconds=settings.ack_wait_seconds, prefetch=PREFETCH
+    )
     service.on_close(source.give_back)
     resolver = Resolver(parse_servers(settings.dns_servers), servers_validate=settings.dns_validates)
     https = Https(
@@ -169,7 +178,7 @@ async def wire(service: Service[Settings]) -> None:
         Caps(settings.attempts_a_destination, settings.attempts_a_tenant, shaping.narrower),
     )
     firsts = Firsts(
-        source,
+        Unpacking(source),
         queue,
         attempts,
         BlobQuarantine(blobs),
@@ -177,6 +186,8 @@ async def wire(service: Service[Settings]) -> None:
         rules,
         service.draining,
         keep_seconds=settings.ack_wait_seconds / 3,
+        bodies=relay.bodies,
+        anteroom=Anteroom(ANTEROOM, OF_A_LANE, min(ANTEROOM_SECONDS, settings.ack_wait_seconds / 3)),
     )
     laters = Laters(
         lanes,

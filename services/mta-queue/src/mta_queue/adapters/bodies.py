@@ -39,21 +39,29 @@ class Bodies:
     @contextlib.contextmanager
     def wanted(self, body: BodyReference) -> Iterator[None]:
         """As long as it may be read."""
-        if body.length > SMALL_OCTETS:
-            yield
-            return
-        place = (body.offset, body.length)
-        known = self._objects.setdefault(body.object_key, _Object())
-        known.wanted[place] += 1
+        self.want(body)
         try:
             yield
         finally:
-            known.wanted[place] -= 1
-            if known.wanted[place] == 0:
-                del known.wanted[place]
-                known.read.pop(place, None)
-            if not known.wanted and self._objects.get(body.object_key) is known:
-                del self._objects[body.object_key]
+            self.release(body)
+
+    def want(self, body: BodyReference) -> None:
+        """It may be read soon, or is being; `release` it as often."""
+        if body.length <= SMALL_OCTETS:
+            self._objects.setdefault(body.object_key, _Object()).wanted[body.offset, body.length] += 1
+
+    def release(self, body: BodyReference) -> None:
+        """Whoever wanted it has no need of it any more."""
+        known = self._objects.get(body.object_key)
+        if known is None or body.length > SMALL_OCTETS:
+            return
+        place = (body.offset, body.length)
+        known.wanted[place] -= 1
+        if known.wanted[place] <= 0:
+            del known.wanted[place]
+            known.read.pop(place, None)
+        if not known.wanted:
+            del self._objects[body.object_key]
 
     async def read(self, body: BodyReference) -> bytes:
         """Its octets, as they are stored. Raises BlobMissing, BlobUnavailable."""
@@ -61,6 +69,8 @@ class Bodies:
         known = self._objects.get(body.object_key)
         if known is not None and place in known.wanted:
             if (begun := known.read.get(place)) is not None:
+                if begun.done() and begun.exception() is None:
+                    return begun.result()
                 with contextlib.suppress(BlobUnavailable):
                     return await asyncio.shield(begun)
             elif len(run := _run(known, place)) > 1:

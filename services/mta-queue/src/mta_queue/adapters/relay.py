@@ -148,6 +148,11 @@ class Relay:
             most_idle=settings.attempts_at_once * 4,
         )
 
+    @property
+    def bodies(self) -> Bodies:
+        """Who has said that he will need one has it read along with its neighbours."""
+        return self._bodies
+
     def forget(self) -> None:
         self._dead.forget()
 

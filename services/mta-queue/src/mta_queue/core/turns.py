@@ -41,8 +41,8 @@ class UnderWay:
     def has_room(self, lane: Lane, caps: Caps) -> bool:
         """Whether one more may begin."""
         return (
-            self.by_domain[lane.domain] < caps.of(lane.domain)
-            and self.by_tenant[lane.tenant_id] < caps.a_tenant
+            self.by_domain.get(lane.domain, 0) < caps.of(lane.domain)
+            and self.by_tenant.get(lane.tenant_id, 0) < caps.a_tenant
         )
 
     def enter(self, lane: Lane) -> None:

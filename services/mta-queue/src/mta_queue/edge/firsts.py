@@ -4,19 +4,18 @@ What cannot be finished now becomes an item in the table; then the bus message i
 acknowledged. So the bus holds what has not been tried, the table what waits. What
 may not be tried now (its destination or tenant has all its places, or is
 suspended, or away) is put off into the table untried: there it has its turn (core.turns),
-and it holds up nobody behind it on the bus.
+and it holds up nobody behind it on the bus. Where a place is all that it lacks it waits for one
+for a moment first, beside the others (edge.anteroom).
 """
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from blobstore import BlobUnavailable
-from eventbus import BusMessage
+from blobstore import BlobUnavailable, BodyReference
 from mailwire.spool.v1 import spool_pb2 as wire
 from pgkit import DatabaseUnavailable
 from servicekit import logs
@@ -31,10 +30,12 @@ from mta_queue.core.outcome import Outcome, Verdict, expired
 from mta_queue.core.shaping import NotNow
 from mta_queue.core.split import by_domain
 from mta_queue.core.turns import Lane
+from mta_queue.edge.anteroom import Anteroom
 from mta_queue.edge.attempts import Attempts
 from mta_queue.edge.current import CurrentRules
+from mta_queue.edge.keeping import Keeper
 from mta_queue.edge.slots import Slots, Turn
-from mta_queue.ports import Postponed, PutOff, Quarantine, Queue, TakenOver
+from mta_queue.ports import BusLetter, Postponed, PutOff, Quarantine, Queue, TakenOver
 
 LOG = logs.logger("mta_queue.firsts")
 BURST = 256
@@ -47,23 +48,44 @@ Groups = dict[str, tuple[str, ...]]
 class Source(Protocol):
     """Where first attempts come from."""
 
-    async def fetch(self, limit: int, wait_seconds: float) -> Sequence[BusMessage]:
-        """What has come."""
+    async def fetch(self, limit: int, wait_seconds: float) -> Sequence[BusLetter]:
+        """What has come: more than `limit` only where several came as one."""
+
+
+class Bodies(Protocol):
+    """Who wants which: those that lie together are read together."""
+
+    def want(self, body: BodyReference) -> None:
+        """It will be needed soon."""
+
+    def release(self, body: BodyReference) -> None:
+        """It is not needed any more."""
+
+
+class NoBodies:
+    """Where nobody reads ahead."""
+
+    def want(self, body: BodyReference) -> None:
+        return
+
+    def release(self, body: BodyReference) -> None:
+        return
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A message of the bus: recipients by domain that are tried now, and that are put off.
+    """A letter from the bus: recipients by domain that are tried now, and that are put off.
 
-    `places` are the domains that have a place still, `written` those of which something was written down.
+    `lacks` is the lane where a place is all that it lacks. `places` are the domains that have a place still, `written` those of which something was written down.
     """
 
-    message: BusMessage
+    message: BusLetter
     letter: SpooledLetter
     tried: Groups
     put_off: Groups
     places: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
+    lacks: Lane | None = None
 
     def lane(self, domain: str) -> Lane:
         """Where its recipients at a domain stand."""
@@ -92,6 +114,8 @@ class Firsts:
         draining: asyncio.Event,
         *,
         keep_seconds: float,
+        bodies: Bodies | None = None,
+        anteroom: Anteroom["Arrived"] | None = None,
     ) -> None:
         self._source = source
         self._queue = queue
@@ -100,38 +124,81 @@ class Firsts:
         self._slots = slots
         self._rules = rules
         self._draining = draining
-        self._keep_seconds = keep_seconds
+        self._keeper = Keeper(keep_seconds)
+        self._bodies = bodies or NoBodies()
+        self._anteroom = anteroom if anteroom is not None else Anteroom[Arrived](0, 0, 0.0)
         self._chance = random.Random()
+        self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
         """Until the drain; then what is under way is finished."""
-        is_burst = False
-        async with asyncio.TaskGroup() as tasks:
-            while not self._draining.is_set():
-                if self._slots.room_for_firsts <= 0:
-                    await self._slots.wait_freed(0.5, self._draining)
-                    continue
-                waiting: list[Arrived] = []
-                # As many as have a place: the others are better off on the bus. But a burst that has none is put off
-                # quickly, for what comes behind it.
-                limit = BURST if is_burst else self._slots.room_for_firsts
-                messages = await self._source.fetch(limit, 0.5)
-                letters = [(message, letter) for message in messages if (letter := await self._read(message))]
-                # Who is urgent has a place before others that came together with it.
-                letters.sort(key=lambda each: -each[1].envelope.wishes.priority)
-                for message, letter in letters:
-                    arrived = await self._sort(message, letter)
-                    if arrived is None:
-                        continue
-                    if arrived.tried or not arrived.put_off:
-                        tasks.create_task(self._first(arrived))
-                    else:
-                        waiting.append(arrived)
-                is_burst = bool(waiting) and len(waiting) == len(messages)
-                if waiting:
-                    await self._put_off(waiting)
+        keeping = asyncio.create_task(self._keeper.run())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                try:
+                    await self._run(tasks)
+                finally:
+                    self._tasks = None
+                    # Another process has them at once.
+                    for arrived in self._anteroom.empty():
+                        self._bodies.release(arrived.letter.body)
+                        await arrived.message.retry_later(0.0)
+        finally:
+            keeping.cancel()
 
-    async def _read(self, message: BusMessage) -> SpooledLetter | None:
+    async def _run(self, tasks: asyncio.TaskGroup) -> None:
+        is_burst = False
+        while not self._draining.is_set():
+            await self._put_off(self._anteroom.overdue())
+            self._begin_waiting()
+            if self._slots.room_for_firsts <= 0:
+                await self._slots.wait_freed(0.5, self._draining)
+                continue
+            # As many as have a place: the others are better off on the bus. But a burst that has none is put off
+            # quickly, for what comes behind it.
+            limit = BURST if is_burst else self._slots.room_for_firsts
+            messages = await self._source.fetch(limit, 0.5)
+            letters = [(message, letter) for message in messages if (letter := await self._read(message))]
+            # Who is urgent has a place before others that came together with it.
+            letters.sort(key=lambda each: -each[1].envelope.wishes.priority)
+            placeless: list[Arrived] = []
+            for message, letter in letters:
+                arrived = await self._sort(message, letter)
+                if arrived is None:
+                    continue
+                self._bodies.want(letter.body)
+                if arrived.tried or not arrived.put_off:
+                    tasks.create_task(self._first(arrived))
+                elif arrived.lacks is None or not self._anteroom.enter(
+                    arrived, arrived.lacks, letter.envelope.wishes.priority
+                ):
+                    placeless.append(arrived)
+            is_burst = bool(placeless) and len(placeless) == len(messages)
+            await self._put_off(placeless)
+
+    def _begin_waiting(self) -> None:
+        """Whoever waits in the anteroom and has a place now."""
+        while len(self._anteroom) and self._tasks is not None and self._slots.room_for_firsts > 0:
+            found = self._anteroom.leave(self._slots.enter_first)
+            if found is None:
+                return
+            arrived, lane = found
+            now = datetime.now(UTC)
+            if self._may_go(lane, now):
+                arrived.tried[lane.domain] = arrived.put_off.pop(lane.domain)
+                arrived.places.add(lane.domain)
+            else:
+                # Stopped meanwhile: as if it came only now.
+                self._slots.leave_first(lane)
+            self._tasks.create_task(self._first(arrived))
+
+    def _may_go(self, lane: Lane, now: datetime) -> bool:
+        """Whether nothing but the want of a place could keep the lane's mail back."""
+        stopped = self._rules.now.suspension_of(lane.tenant_id, lane.domain, now) is not None
+        return not stopped and self._attempts.away_until(lane.domain, now) is None
+
+    async def _read(self, message: BusLetter) -> SpooledLetter | None:
         """None: it was put aside."""
         try:
             return decode(message.payload)
@@ -139,7 +206,7 @@ class Firsts:
             await self._poison(message, str(error))
             return None
 
-    async def _sort(self, message: BusMessage, letter: SpooledLetter) -> Arrived | None:
+    async def _sort(self, message: BusLetter, letter: SpooledLetter) -> Arrived | None:
         """Take places for what can be tried now. None: it comes again."""
         known: set[str] = set()
         try:
@@ -151,24 +218,32 @@ class Firsts:
             LOG.warning("attempt_postponed", error=str(error))
             await message.retry_later(UNWELL_SECONDS)
             return None
-        # What was written down before it came again was told of then.
-        arrived = Arrived(message, letter, {}, {}, written=set(by_domain(known)))
+        tried: Groups = {}
+        put_off: Groups = {}
+        lacks: Lane | None = None
         now = datetime.now(UTC)
-        for domain, recipients in by_domain(addresses).items():
-            lane = arrived.lane(domain)
-            stopped = self._rules.now.suspension_of(lane.tenant_id, domain, now) is not None
-            is_away = self._attempts.away_until(domain, now) is not None
+        groups = by_domain(addresses)
+        for domain, recipients in groups.items():
+            lane = Lane(letter.envelope.tenant_id, domain)
             is_early = letter.envelope.wishes.is_held(now)
             # Copies of their own are sent one by one, and what is done is written down in between (edge.laters).
             are_many = letter.envelope.own_copies is not None and len(recipients) > 1
-            goes = not (is_early or stopped or is_away or are_many) and self._slots.enter_first(lane)
-            (arrived.tried if goes else arrived.put_off)[domain] = recipients
-            if goes:
-                arrived.places.add(domain)
-        return arrived
+            may_go = not (is_early or are_many) and self._may_go(lane, now)
+            if may_go and self._slots.enter_first(lane):
+                tried[domain] = recipients
+            else:
+                put_off[domain] = recipients
+                lacks = lane if may_go and len(groups) == 1 else None
+        # What was written down before it came again was told of then.
+        written = set(by_domain(known))
+        return Arrived(message, letter, tried, put_off, set(tried), written, lacks)
 
     async def _put_off(self, waiting: Sequence[Arrived]) -> None:
         """Many at once, in one transaction."""
+        if not waiting:
+            return
+        for each in waiting:
+            self._bodies.release(each.letter.body)
         try:
             await self._queue.put_off([put_off for each in waiting for put_off in self._untried(each)])
         except DatabaseUnavailable as error:
@@ -182,9 +257,9 @@ class Firsts:
 
     async def _first(self, arrived: Arrived) -> None:
         message = arrived.message
+        self._keeper.enter(message)
         try:
-            async with self._kept(message):
-                await self._first_attempt(arrived)
+            await self._first_attempt(arrived)
             await message.acknowledge()
         except (BlobUnavailable, DatabaseUnavailable) as error:
             LOG.warning("attempt_postponed", error=str(error))
@@ -193,14 +268,17 @@ class Firsts:
             LOG.exception("attempt_failed", deliveries=message.deliveries)
             await message.retry_later(UNWELL_SECONDS * min(message.deliveries, 60))
         finally:
+            self._keeper.leave(message)
+            self._bodies.release(arrived.letter.body)
             for domain in list(arrived.places):
                 self._leave(arrived, domain)
 
     def _leave(self, arrived: Arrived, domain: str) -> None:
         arrived.places.discard(domain)
         self._slots.leave_first(arrived.lane(domain))
+        self._begin_waiting()
 
-    async def _poison(self, message: BusMessage, reason: str) -> None:
+    async def _poison(self, message: BusLetter, reason: str) -> None:
         try:
             await self._quarantine.put_aside(message.payload, reason)
         except BlobUnavailable as error:
@@ -210,21 +288,6 @@ class Firsts:
         metrics.POISONED.inc()
         LOG.error("message_poisoned", reason=reason)
         await message.acknowledge()
-
-    @contextlib.asynccontextmanager
-    async def _kept(self, message: BusMessage) -> AsyncIterator[None]:
-        """The bus is told that we still work on it, as long as we do."""
-
-        async def keep() -> None:
-            while True:
-                await asyncio.sleep(self._keep_seconds)
-                await message.keep_working()
-
-        keeper = asyncio.create_task(keep())
-        try:
-            yield
-        finally:
-            keeper.cancel()
 
     async def _first_attempt(self, arrived: Arrived) -> None:
         """One attempt for each domain, side by side; each is written down when it is over, whatever the others do."""

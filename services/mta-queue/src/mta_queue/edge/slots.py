@@ -45,6 +45,7 @@ class Slots:
         self._first_count = 0
         self._later_count = 0
         self._freed = asyncio.Event()
+        self._drain: asyncio.Task[None] | None = None
         self._beside: Counter[Turn] = Counter()
         self._beside_most = total * BESIDE_TIMES
 
@@ -87,7 +88,7 @@ class Slots:
         if (
             self.room_for_firsts <= 0
             or not self.firsts.has_room(lane, self._firsts_caps)
-            or not self.firsts.plus(self._laters).has_room(lane, self.caps)
+            or not self._has_room(lane)
         ):
             return False
         self.firsts.enter(lane)
@@ -103,10 +104,17 @@ class Slots:
 
     def enter_more(self, lane: Lane) -> bool:
         """Take one more place for an item that is under way, if there is one that nobody needs now."""
-        if self._free <= self._total // 4 or not self.firsts.plus(self._laters).has_room(lane, self.caps):
+        if self._free <= self._total // 4 or not self._has_room(lane):
             return False
         self.enter_later(lane)
         return True
+
+    def _has_room(self, lane: Lane) -> bool:
+        """Within the caps, first and later ones together."""
+        firsts, laters = self.firsts, self._laters
+        at_domain = firsts.by_domain.get(lane.domain, 0) + laters.by_domain.get(lane.domain, 0)
+        of_tenant = firsts.by_tenant.get(lane.tenant_id, 0) + laters.by_tenant.get(lane.tenant_id, 0)
+        return at_domain < self.caps.of(lane.domain) and of_tenant < self.caps.a_tenant
 
     def leave_first(self, lane: Lane) -> None:
         """It is over."""
@@ -126,12 +134,16 @@ class Slots:
 
     async def wait_freed(self, seconds: float, draining: asyncio.Event) -> None:
         """Until a place is free that was not, the time is over, or the drain begins."""
+        if self._drain is None:
+            # One who watches for the drain, not one for each wait.
+            self._drain = asyncio.create_task(self._watch(draining))
         self._freed.clear()
-        waits = [asyncio.ensure_future(each.wait()) for each in (self._freed, draining)]
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
+        if draining.is_set():
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._freed.wait()
+
+    async def _watch(self, draining: asyncio.Event) -> None:
+        await draining.wait()
+        self._freed.set()
