@@ -10,9 +10,9 @@ import typer
 
 from posthouse.api import Api, named
 from posthouse.commands import addresses, app_password, certificate, policy, script, second_factor
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.commands.options import asking
 from posthouse.errors import Problem, Refused, Unreachable
-from posthouse.output import as_json, console, errors, guarded, table
+from posthouse.output import as_json, console, errors, table
 from posthouse.passwords import made_up
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: who has mailboxes and may log in.")
@@ -44,20 +44,16 @@ def read_password(from_stdin: bool) -> str:
 
 
 @app.command()
-@guarded
+@asking
 def create(
+    api: Api,
+    json: bool,
     address: Address,
     password_stdin: PasswordStdin = False,
     display_name: Annotated[str, typer.Option(help="A name for people.")] = "",
     even_if_confusable: addresses.Confusable = False,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Create an account; without --password-stdin its password is asked for."""
-    api = client(data, url, token, token_file)
     body = {
         "address": address,
         "password": read_password(password_stdin),
@@ -69,22 +65,18 @@ def create(
 
 
 @app.command("import")
-@guarded
+@asking
 def import_(
+    api: Api,
+    json: bool,
     file: Annotated[
         Path, typer.Argument(help="CSV with the columns address, password (may be empty), display_name.")
     ],
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Create the accounts of a CSV file. A row that is refused is named and does not stop the others.
 
     Where the password is empty a random one is made and printed.
     """
-    api = client(data, url, token, token_file)
     report = Report()
     try:
         with file.open(encoding="utf-8-sig", newline="") as source:
@@ -144,106 +136,72 @@ def _import_row(api: Api, row: dict[str, Any], line: int, report: Report) -> Non
 
 
 @app.command("list")
-@guarded
+@asking
 def listing(
+    api: Api,
+    json: bool,
     tenant: Annotated[str, typer.Option(help="Only this tenant's.")] = "",
     domain: Annotated[str, typer.Option(help="Only this domain's.")] = "",
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """List accounts."""
-    found = client(data, url, token, token_file).every("/v1/accounts", tenant=tenant, domain=domain)
+    found = api.every("/v1/accounts", tenant=tenant, domain=domain)
     as_json(found) if json else table(found, COLUMNS, "There are no accounts.")
 
 
 @app.command()
-@guarded
-def show(
-    address: Address,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def show(api: Api, json: bool, address: Address) -> None:
     """Show one account."""
-    found = client(data, url, token, token_file).call("GET", named("accounts", address))
+    found = api.call("GET", named("accounts", address))
     as_json(found) if json else table([found], (*COLUMNS, "account_id", "store"), "")
 
 
 @app.command()
-@guarded
-def password(
-    address: Address,
-    password_stdin: PasswordStdin = False,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def password(api: Api, json: bool, address: Address, password_stdin: PasswordStdin = False) -> None:
     """Give an account a new password."""
-    api = client(data, url, token, token_file)
     made = api.call("PATCH", named("accounts", address), {"password": read_password(password_stdin)})
     as_json(made) if json else console.print(f"account {made['address']} has a new password")
 
 
 @app.command()
-@guarded
+@asking
 def role(
+    api: Api,
+    json: bool,
     address: Address,
     roles: Annotated[
         list[str] | None,
         typer.Argument(metavar="[ROLE...]", help="administrator, auditor; none: it has no role."),
     ] = None,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Say which roles an account has in its tenant: all of them, for what is not named is taken away."""
-    made = client(data, url, token, token_file).call(
-        "PATCH", named("accounts", address), {"roles": roles or []}
-    )
+    made = api.call("PATCH", named("accounts", address), {"roles": roles or []})
     text = ", ".join(made["roles"]) or "no role"
     as_json(made) if json else console.print(f"account {made['address']}: {text}")
 
 
 @app.command()
-@guarded
-def suspend(
-    address: Address,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def suspend(api: Api, json: bool, address: Address) -> None:
     """Stop an account's mail and logins."""
-    made = client(data, url, token, token_file).call("PATCH", named("accounts", address), {"suspended": True})
+    made = api.call("PATCH", named("accounts", address), {"suspended": True})
     as_json(made) if json else console.print(f"account {made['address']} suspended")
 
 
 @app.command()
-@guarded
+@asking
 def restore(
+    api: Api,
+    json: bool,
     address: Address,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
     even_if_by_tenant: Annotated[
         bool, typer.Option(help="Also where its tenant has suspended it; for the operator.")
     ] = False,
 ) -> None:
     """Let a suspended account go on: neither operator nor tenant lifts what the other has suspended."""
     body = {"suspended": False} | ({"suspended_by_tenant": False} if even_if_by_tenant else {})
-    made = client(data, url, token, token_file).call("PATCH", named("accounts", address), body)
+    made = api.call("PATCH", named("accounts", address), body)
     if json:
         as_json(made)
     elif made["suspended"]:
@@ -254,15 +212,8 @@ def restore(
 
 
 @app.command()
-@guarded
-def delete(
-    address: Address,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def delete(api: Api, json: bool, address: Address) -> None:
     """Delete an account; `account deleted` can bring it back for some days."""
-    client(data, url, token, token_file).call("DELETE", named("accounts", address))
+    api.call("DELETE", named("accounts", address))
     as_json({"deleted": address}) if json else console.print(f"account {address} deleted")

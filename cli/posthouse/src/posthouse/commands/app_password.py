@@ -7,9 +7,9 @@ from urllib.parse import quote
 import typer
 
 from posthouse.api import Api, named
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.commands.options import asking
 from posthouse.errors import Problem
-from posthouse.output import as_json, console, guarded, table
+from posthouse.output import as_json, console, table
 
 app = typer.Typer(no_args_is_help=True, help="App passwords: one for each program of an account.")
 COLUMNS = ("name", "scopes", "expires_at", "last_used_at", "last_used_service", "last_used_address")
@@ -18,8 +18,10 @@ Name = Annotated[str, typer.Argument(help="What the app password is called, e.g.
 
 
 @app.command()
-@guarded
+@asking
 def create(
+    api: Api,
+    json: bool,
     address: Address,
     name: Name,
     scope: Annotated[
@@ -29,48 +31,27 @@ def create(
         ),
     ] = None,
     days: Annotated[int, typer.Option(help="After so many days it expires; 0: never.", min=0, max=36500)] = 0,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Make an app password and print it; it is not shown again."""
     expires_at = (datetime.now(UTC) + timedelta(days=days)).isoformat() if days else None
-    made = client(data, url, token, token_file).call(
-        "POST", _path(address), {"name": name, "scopes": scope or [], "expires_at": expires_at}
-    )
+    made = api.call("POST", _path(address), {"name": name, "scopes": scope or [], "expires_at": expires_at})
     as_json(made) if json else console.print(made["password"], markup=False)
 
 
 @app.command("list")
-@guarded
-def listing(
-    address: Address,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def listing(api: Api, json: bool, address: Address) -> None:
     """List the app passwords of an account, and where each was used last."""
-    found = client(data, url, token, token_file).every(_path(address))
+    found = api.every(_path(address))
     as_json(found) if json else table(found, COLUMNS, "The account has no app passwords.")
 
 
 @app.command()
-@guarded
+@asking
 def delete(
-    address: Address,
-    name: Annotated[str, typer.Argument(help="Its name, or its id.")],
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
+    api: Api, json: bool, address: Address, name: Annotated[str, typer.Argument(help="Its name, or its id.")]
 ) -> None:
     """Revoke an app password: it opens nothing from now on."""
-    api = client(data, url, token, token_file)
     app_password_id = _id_of(api, address, name)
     api.call("DELETE", f"{_path(address)}/{quote(app_password_id, safe='')}")
     as_json({"deleted": name}) if json else console.print(f"app password {name} deleted", markup=False)

@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import typer
 
-from posthouse.api import named
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.api import Api, named
+from posthouse.commands.options import asking
 from posthouse.errors import Problem
-from posthouse.output import as_json, console, guarded, table
+from posthouse.output import as_json, console, table
 
 COLUMNS = ("name", "subject", "expires_at", "fingerprint")
 
@@ -20,54 +20,43 @@ def commands(help_text: str, path: Callable[[str], str]) -> typer.Typer:
     app = typer.Typer(no_args_is_help=True, help=help_text)
 
     @app.command()
-    @guarded
+    @asking
     def add(
+        api: Api,
+        json: bool,
         owner: Annotated[str, typer.Argument(help="Whose: the account's address, or the tenant's name.")],
         name: Annotated[str, typer.Argument(help="What it is called, e.g. laptop.")],
         file: Annotated[Path, typer.Argument(help="The certificate in PEM.")],
-        data: Data = None,
-        url: Url = None,
-        token: Token = None,
-        token_file: TokenFile = None,
-        json: Json = False,
     ) -> None:
         """Add a certificate."""
         try:
             pem = file.read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError) as error:
             raise Problem(f"{file} cannot be read as PEM: {error}.") from error
-        made = client(data, url, token, token_file).call(
-            "POST", path(owner), {"name": name, "certificate": pem}
-        )
+        made = api.call("POST", path(owner), {"name": name, "certificate": pem})
         as_json(made) if json else console.print(f"certificate {made['fingerprint']} added")
 
     @app.command("list")
-    @guarded
+    @asking
     def listing(
+        api: Api,
+        json: bool,
         owner: Annotated[str, typer.Argument(help="Whose: the account's address, or the tenant's name.")],
-        data: Data = None,
-        url: Url = None,
-        token: Token = None,
-        token_file: TokenFile = None,
-        json: Json = False,
     ) -> None:
         """List certificates."""
-        found = client(data, url, token, token_file).every(path(owner))
+        found = api.every(path(owner))
         as_json(found) if json else table(found, COLUMNS, "There are none.")
 
     @app.command()
-    @guarded
+    @asking
     def delete(
+        api: Api,
+        json: bool,
         owner: Annotated[str, typer.Argument(help="Whose: the account's address, or the tenant's name.")],
         fingerprint: Annotated[str, typer.Argument(help="As `list` shows it.")],
-        data: Data = None,
-        url: Url = None,
-        token: Token = None,
-        token_file: TokenFile = None,
-        json: Json = False,
     ) -> None:
         """Let it open nothing any more."""
-        client(data, url, token, token_file).call("DELETE", f"{path(owner)}/{quote(fingerprint, safe='')}")
+        api.call("DELETE", f"{path(owner)}/{quote(fingerprint, safe='')}")
         as_json({"deleted": fingerprint}) if json else console.print(f"certificate {fingerprint} deleted")
 
     return app

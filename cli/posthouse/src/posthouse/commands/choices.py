@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from posthouse.api import named
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.api import Api, named
+from posthouse.commands.options import asking
 from posthouse.errors import Problem
-from posthouse.output import as_json, guarded, table
+from posthouse.output import as_json, table
 
 FIELDS = typer.Argument(
     metavar="FIELD=VALUE...",
@@ -26,32 +26,18 @@ def commands(collection: str, leaf: str, whose: str, example: str) -> typer.Type
     name_argument = typer.Argument(help=f"Which one, e.g. {example}.")
 
     @app.command()
-    @guarded
-    def show(
-        name: Annotated[str, name_argument],
-        data: Data = None,
-        url: Url = None,
-        token: Token = None,
-        token_file: TokenFile = None,
-        json: Json = False,
-    ) -> None:
+    @asking
+    def show(api: Api, json: bool, name: Annotated[str, name_argument]) -> None:
         """Show every field and what was chosen."""
         path = f"{named(collection, name)}/{leaf}"
-        _tell(client(data, url, token, token_file).call("GET", path), json)
+        _tell(api.call("GET", path), json)
 
     @app.command("set")
-    @guarded
+    @asking
     def choose(
-        name: Annotated[str, name_argument],
-        fields: Annotated[list[str], FIELDS],
-        data: Data = None,
-        url: Url = None,
-        token: Token = None,
-        token_file: TokenFile = None,
-        json: Json = False,
+        api: Api, json: bool, name: Annotated[str, name_argument], fields: Annotated[list[str], FIELDS]
     ) -> None:
         """Choose; fields that are not named stay as they are."""
-        api = client(data, url, token, token_file)
         path = f"{named(collection, name)}/{leaf}"
         known = api.call("GET", path)
         _tell(api.call("PATCH", path, dict(_choice(field, known) for field in fields)), json)

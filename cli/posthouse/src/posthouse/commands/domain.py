@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from posthouse.api import named
+from posthouse.api import Api, named
 from posthouse.commands import dkim
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
-from posthouse.output import as_json, console, guarded, table
+from posthouse.commands.options import asking
+from posthouse.output import as_json, console, table
 
 app = typer.Typer(no_args_is_help=True, help="Domains: whose mail comes here, and to which tenant.")
 app.add_typer(dkim.app, name="dkim")
@@ -16,58 +16,45 @@ Name = Annotated[str, typer.Argument(help="The domain, e.g. example.org.")]
 
 
 @app.command()
-@guarded
+@asking
 def create(
+    api: Api,
+    json: bool,
     name: Name,
     tenant: Annotated[str, typer.Option(help="The tenant that it belongs to.")],
     even_if_confusable: Annotated[
         bool, typer.Option("--even-if-confusable", help="Also where it looks like another one that is here.")
     ] = False,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Give a domain to a tenant."""
     body = {"name": name, "tenant": tenant, "even_if_confusable": even_if_confusable}
-    made = client(data, url, token, token_file).call("POST", "/v1/domains", body)
+    made = api.call("POST", "/v1/domains", body)
     as_json(made) if json else console.print(f"domain {made['name']} created for tenant {made['tenant']}")
 
 
 @app.command("list")
-@guarded
+@asking
 def listing(
-    tenant: Annotated[str, typer.Option(help="Only this tenant's.")] = "",
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
+    api: Api, json: bool, tenant: Annotated[str, typer.Option(help="Only this tenant's.")] = ""
 ) -> None:
     """List domains."""
-    found = client(data, url, token, token_file).every("/v1/domains", tenant=tenant)
+    found = api.every("/v1/domains", tenant=tenant)
     as_json(found) if json else table(found, COLUMNS, "There are no domains.")
 
 
 @app.command()
-@guarded
-def show(
-    name: Name,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def show(api: Api, json: bool, name: Name) -> None:
     """Show one domain."""
-    found = client(data, url, token, token_file).call("GET", named("domains", name))
+    found = api.call("GET", named("domains", name))
     as_json(found) if json else table([found], COLUMNS, "")
 
 
 @app.command()
-@guarded
+@asking
 def routing(
+    api: Api,
+    json: bool,
     name: Name,
     alias_of: Annotated[
         str | None, typer.Option(help="Addresses of this domain are good here too; empty: of none.")
@@ -76,14 +63,9 @@ def routing(
         list[str] | None,
         typer.Option(help="Where mail goes that is for nobody; several times; empty: nowhere."),
     ] = None,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Show, or say, where mail of a domain goes that no address of its own is for."""
-    api, path = client(data, url, token, token_file), f"{named('domains', name)}/routing"
+    api, path = api, f"{named('domains', name)}/routing"
     found = api.call("GET", path)
     if alias_of is not None:
         found["alias_of"] = alias_of
@@ -95,15 +77,8 @@ def routing(
 
 
 @app.command()
-@guarded
-def delete(
-    name: Name,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def delete(api: Api, json: bool, name: Name) -> None:
     """Delete a domain that has no accounts and aliases any more."""
-    client(data, url, token, token_file).call("DELETE", named("domains", name))
+    api.call("DELETE", named("domains", name))
     as_json({"deleted": name}) if json else console.print(f"domain {name} deleted")

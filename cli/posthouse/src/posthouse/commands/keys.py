@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from posthouse.api import DEFAULT_DATA, Api
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.commands.options import Json, asking, client
 from posthouse.errors import Problem
 from posthouse.output import as_json, console, guarded, table
 from posthouse.stack.layout import Layout
@@ -24,12 +24,10 @@ Here = Annotated[Path, typer.Option("--data", help="Data folder of the installat
 
 
 @app.command()
-@guarded
-def status(
-    data: Data = None, url: Url = None, token: Token = None, token_file: TokenFile = None, json: Json = False
-) -> None:
+@asking
+def status(api: Api, json: bool) -> None:
     """Say which key-encryption key wraps now, and how many keys each wraps."""
-    found = client(data, url, token, token_file).call("GET", "/v1/keys")
+    found = api.call("GET", "/v1/keys")
     if json:
         as_json(found)
         return
@@ -38,12 +36,10 @@ def status(
 
 
 @app.command()
-@guarded
-def rewrap(
-    data: Data = None, url: Url = None, token: Token = None, token_file: TokenFile = None, json: Json = False
-) -> None:
+@asking
+def rewrap(api: Api, json: bool) -> None:
     """Wrap all keys with the key-encryption key that wraps now. No mail is touched."""
-    done = client(data, url, token, token_file).call("POST", "/v1/keys/rewrap")
+    done = api.call("POST", "/v1/keys/rewrap")
     if json:
         as_json(done)
     else:

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from posthouse.api import named
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.api import Api, named
+from posthouse.commands.options import asking
 from posthouse.errors import Problem
-from posthouse.output import as_json, console, guarded, table
+from posthouse.output import as_json, console, table
 
 app = typer.Typer(no_args_is_help=True, help="An LDAP server that keeps the passwords of a tenant's people.")
 COLUMNS = ("url", "base_dn", "filter", "bind_dn", "has_bind_password")
@@ -17,8 +17,10 @@ Tenant = Annotated[str, typer.Argument(help="The tenant's name.")]
 
 
 @app.command("set")
-@guarded
+@asking
 def set_(
+    api: Api,
+    json: bool,
     tenant: Tenant,
     server: Annotated[str, typer.Argument(help="ldaps://host, or ldap://host with StartTLS.")],
     base_dn: Annotated[str, typer.Option(help="Where people are looked for.")],
@@ -30,11 +32,6 @@ def set_(
         bool, typer.Option("--bind-password-stdin", help="Read its password from standard input.")
     ] = False,
     ca_file: Annotated[Path | None, typer.Option(help="Authorities to trust, in PEM.")] = None,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Ask this server whether passwords are right; a password that is not given stays."""
     body = {"url": server, "base_dn": base_dn, "filter": search, "bind_dn": bind_dn}
@@ -45,37 +42,23 @@ def set_(
             body["ca_certificates"] = ca_file.read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError) as error:
             raise Problem(f"{ca_file} cannot be read as PEM: {error}.") from error
-    made = client(data, url, token, token_file).call("PUT", _path(tenant), body)
+    made = api.call("PUT", _path(tenant), body)
     as_json(made) if json else console.print(f"passwords of {tenant} are asked for at {made['url']}")
 
 
 @app.command()
-@guarded
-def show(
-    tenant: Tenant,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def show(api: Api, json: bool, tenant: Tenant) -> None:
     """Show where a tenant's passwords are kept."""
-    found = client(data, url, token, token_file).call("GET", _path(tenant))
+    found = api.call("GET", _path(tenant))
     as_json(found) if json else table([found], COLUMNS, "")
 
 
 @app.command()
-@guarded
-def delete(
-    tenant: Tenant,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def delete(api: Api, json: bool, tenant: Tenant) -> None:
     """Let the passwords that were set here count again."""
-    client(data, url, token, token_file).call("DELETE", _path(tenant))
+    api.call("DELETE", _path(tenant))
     as_json({"deleted": tenant}) if json else console.print(f"passwords of {tenant} are ours again")
 
 

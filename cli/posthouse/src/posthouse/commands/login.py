@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from posthouse.api import named
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
-from posthouse.output import as_json, console, guarded, table
+from posthouse.api import Api, named
+from posthouse.commands.options import asking
+from posthouse.output import as_json, console, table
 
 app = typer.Typer(no_args_is_help=True, help="Logins: who came in, who failed, who must wait for it.")
 SIGN_INS = ("last_at", "service", "address", "outcome", "times", "new_device", "suspicious")
@@ -16,53 +16,30 @@ ClientAddress = Annotated[str, typer.Option("--from", help="Only from this addre
 
 
 @app.command()
-@guarded
+@asking
 def log(
+    api: Api,
+    json: bool,
     address: Annotated[str, typer.Argument(help="The account's address, e.g. carol@example.org.")],
     most: Annotated[int, typer.Option(help="So many entries at most.", min=1, max=1000)] = 50,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Show who came into an account, or tried; the latest first."""
     path = f"{named('accounts', address)}/sign-ins"
-    found = client(data, url, token, token_file).call("GET", path, size=str(most))["items"]
+    found = api.call("GET", path, size=str(most))["items"]
     as_json(found) if json else table(found, SIGN_INS, "Nobody came in or tried.")
 
 
 @app.command()
-@guarded
-def limits(
-    account: Account = "",
-    client_address: ClientAddress = "",
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def limits(api: Api, json: bool, account: Account = "", client_address: ClientAddress = "") -> None:
     """List failed logins that still count, and until when somebody must wait."""
-    found = client(data, url, token, token_file).every(
-        "/v1/login-limits", account=account, client_address=client_address
-    )
+    found = api.every("/v1/login-limits", account=account, client_address=client_address)
     as_json(found) if json else table(found, COLUMNS, "No failed login counts now.")
 
 
 @app.command()
-@guarded
-def lift(
-    account: Account = "",
-    client_address: ClientAddress = "",
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def lift(api: Api, json: bool, account: Account = "", client_address: ClientAddress = "") -> None:
     """Forget failed logins, of an account, of a client's address, or of one from the other: nobody waits any more."""
-    done = client(data, url, token, token_file).call(
-        "DELETE", "/v1/login-limits", account=account, client_address=client_address
-    )
+    done = api.call("DELETE", "/v1/login-limits", account=account, client_address=client_address)
     as_json(done) if json else console.print(f"{done['lifted']} lifted")

@@ -5,9 +5,10 @@ from urllib.parse import quote
 
 import typer
 
+from posthouse.api import Api
 from posthouse.commands.addresses import Confusable
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
-from posthouse.output import as_json, console, guarded, table
+from posthouse.commands.options import asking
+from posthouse.output import as_json, console, table
 
 app = typer.Typer(no_args_is_help=True, help="Mailboxes, shared ones too, and who may do what with them.")
 COLUMNS = ("name", "messages", "unseen", "size_octets", "rights")
@@ -16,20 +17,16 @@ Name = Annotated[str, typer.Argument(help="A mailbox in it, e.g. Archive/2026; n
 
 
 @app.command()
-@guarded
+@asking
 def create(
+    api: Api,
+    json: bool,
     address: Address,
     name: Name = "",
     display_name: Annotated[str, typer.Option(help="Of a shared account: a name for people.")] = "",
     even_if_confusable: Confusable = False,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Create an account that several people share (it has no password), or a mailbox in an account."""
-    api = client(data, url, token, token_file)
     if name:
         api.call("POST", "/v1/mailboxes", {"account": address, "name": name})
         made = {"account": address, "name": name}
@@ -40,17 +37,9 @@ def create(
 
 
 @app.command("list")
-@guarded
-def listing(
-    address: Address,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def listing(api: Api, json: bool, address: Address) -> None:
     """List the mailboxes of an account with the rights of others."""
-    api = client(data, url, token, token_file)
     found = api.call("GET", f"/v1/mailboxes?account={quote(address, safe='')}")
     if json:
         as_json(found)
@@ -63,8 +52,10 @@ def listing(
 
 
 @app.command()
-@guarded
+@asking
 def rights(
+    api: Api,
+    json: bool,
     address: Address,
     identifier: Annotated[
         str,
@@ -74,33 +65,19 @@ def rights(
         str, typer.Argument(help="Letters of RFC 4314, e.g. lrswi; +te adds, ~te removes, `none` takes all.")
     ],
     name: Annotated[str, typer.Option("--mailbox", help="Only this one; else all of the account.")] = "",
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Give somebody rights to the mailboxes of an account."""
     # A dash would be an option.
     wanted = "" if letters == "none" else "-" + letters[1:] if letters.startswith("~") else letters
     body = {"account": address, "name": name, "identifier": identifier, "rights": wanted}
-    now = client(data, url, token, token_file).call("PUT", "/v1/mailboxes/rights", body)
+    now = api.call("PUT", "/v1/mailboxes/rights", body)
     as_json(now) if json else console.print(f"{identifier} has: {now['rights'] or 'no rights'}", markup=False)
 
 
 @app.command()
-@guarded
-def delete(
-    address: Address,
-    name: Name = "",
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def delete(api: Api, json: bool, address: Address, name: Name = "") -> None:
     """Delete a shared account, or a mailbox in an account with its messages."""
-    api = client(data, url, token, token_file)
     if name:
         api.call("DELETE", f"/v1/mailboxes?account={quote(address, safe='')}&name={quote(name, safe='')}")
     else:

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from posthouse.api import named
+from posthouse.api import Api, named
 from posthouse.commands.addresses import Confusable
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.commands.options import asking
 from posthouse.errors import Problem
-from posthouse.output import as_json, console, guarded, table
+from posthouse.output import as_json, console, table
 
 app = typer.Typer(no_args_is_help=True, help="Mailing lists: addresses whose mail goes to members.")
 SUSPENDED = ("address", "bounce_days", "last_bounce")
@@ -42,8 +42,10 @@ def _given(**values: Any) -> dict[str, Any]:
 
 
 @app.command()
-@guarded
+@asking
 def create(
+    api: Api,
+    json: bool,
     address: Address,
     owner: Owners = None,
     moderator: Moderators = None,
@@ -56,11 +58,6 @@ def create(
     bounce_limit: BounceLimit = None,
     bounce_action: BounceAction = None,
     even_if_confusable: Confusable = False,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Create a list without members. Members alone may post, where nothing else is said."""
     body = _given(
@@ -74,7 +71,7 @@ def create(
         bounce_limit=bounce_limit,
         bounce_action=bounce_action,
     )
-    made = client(data, url, token, token_file).call(
+    made = api.call(
         "POST",
         "/v1/lists",
         {"address": address, "owners": owner or [], "even_if_confusable": even_if_confusable, **body},
@@ -83,38 +80,28 @@ def create(
 
 
 @app.command("list")
-@guarded
+@asking
 def listing(
-    tenant: Annotated[str, typer.Option(help="Only this tenant's.")] = "",
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
+    api: Api, json: bool, tenant: Annotated[str, typer.Option(help="Only this tenant's.")] = ""
 ) -> None:
     """List mailing lists."""
-    found = client(data, url, token, token_file).every("/v1/lists", tenant=tenant)
+    found = api.every("/v1/lists", tenant=tenant)
     as_json(found) if json else table(found, COLUMNS, "There are no mailing lists.")
 
 
 @app.command()
-@guarded
-def show(
-    address: Address,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def show(api: Api, json: bool, address: Address) -> None:
     """Show a list's settings."""
-    found = client(data, url, token, token_file).call("GET", named("lists", address))
+    found = api.call("GET", named("lists", address))
     as_json(found) if json else table([found], COLUMNS, "")
 
 
 @app.command("set")
-@guarded
+@asking
 def change(
+    api: Api,
+    json: bool,
     address: Address,
     owner: Owners = None,
     moderator: Moderators = None,
@@ -127,11 +114,6 @@ def change(
     visible_to: VisibleTo = None,
     bounce_limit: BounceLimit = None,
     bounce_action: BounceAction = None,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Change what is given; owners and moderators take the place of those that there were."""
     body = _given(
@@ -148,37 +130,23 @@ def change(
     )
     if no_moderators:
         body["moderators"] = []
-    done = client(data, url, token, token_file).call("PATCH", named("lists", address), body)
+    done = api.call("PATCH", named("lists", address), body)
     as_json(done) if json else console.print(f"list {done['address']} changed")
 
 
 @app.command()
-@guarded
-def delete(
-    address: Address,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def delete(api: Api, json: bool, address: Address) -> None:
     """Delete a list and its memberships."""
-    client(data, url, token, token_file).call("DELETE", named("lists", address))
+    api.call("DELETE", named("lists", address))
     as_json({"deleted": address}) if json else console.print(f"list {address} deleted")
 
 
 @app.command()
-@guarded
-def members(
-    address: Address,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def members(api: Api, json: bool, address: Address) -> None:
     """Show who is a member, one address a line."""
-    found = client(data, url, token, token_file).every(f"{named('lists', address)}/members")
+    found = api.every(f"{named('lists', address)}/members")
     if json:
         as_json(found)
     for each in [] if json else found:
@@ -186,66 +154,36 @@ def members(
 
 
 @app.command()
-@guarded
-def suspended(
-    address: Address,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def suspended(api: Api, json: bool, address: Address) -> None:
     """Show members that get no mail because it came back; `add` ends that."""
-    found = client(data, url, token, token_file).every(f"{named('lists', address)}/suspended")
+    found = api.every(f"{named('lists', address)}/suspended")
     as_json(found) if json else table(found, SUSPENDED, "Nobody is suspended.")
 
 
 @app.command()
-@guarded
-def add(
-    address: Address,
-    members: Members,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def add(api: Api, json: bool, address: Address, members: Members) -> None:
     """Add members."""
-    done = client(data, url, token, token_file).call(
-        "POST", f"{named('lists', address)}/members", {"addresses": members}
-    )
+    done = api.call("POST", f"{named('lists', address)}/members", {"addresses": members})
     as_json(done) if json else console.print(f"{done['changed']} added")
 
 
 @app.command()
-@guarded
-def remove(
-    address: Address,
-    members: Members,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def remove(api: Api, json: bool, address: Address, members: Members) -> None:
     """Remove members."""
-    done = client(data, url, token, token_file).call(
-        "POST", f"{named('lists', address)}/members/remove", {"addresses": members}
-    )
+    done = api.call("POST", f"{named('lists', address)}/members/remove", {"addresses": members})
     as_json(done) if json else console.print(f"{done['changed']} removed")
 
 
 @app.command("import")
-@guarded
+@asking
 def bring(
+    api: Api,
+    json: bool,
     address: Address,
     file: Annotated[Path, typer.Argument(help="One address a line; what begins with # is passed over.")],
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Add all of a file. Run it again where it broke off: who is a member stays one."""
     try:
@@ -253,7 +191,7 @@ def bring(
     except (OSError, UnicodeDecodeError) as error:
         raise Problem(f"{file} cannot be read: {error}.") from error
     addresses = [line for line in lines if line and not line.startswith("#")]
-    api, changed = client(data, url, token, token_file), 0
+    api, changed = api, 0
     for start in range(0, len(addresses), AT_ONCE):
         done = api.call(
             "POST",

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from posthouse.api import named
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
-from posthouse.output import as_json, console, guarded, table
+from posthouse.api import Api, named
+from posthouse.commands.options import asking
+from posthouse.output import as_json, console, table
 
 app = typer.Typer(no_args_is_help=True, help="OpenID providers whose tokens let a tenant's people in.")
 COLUMNS = ("issuer", "audiences", "address_claim", "required_scopes", "client_id", "has_client_secret")
@@ -16,8 +16,10 @@ Issuer = Annotated[str, typer.Argument(help="The provider's https URL, exactly a
 
 
 @app.command("set")
-@guarded
+@asking
 def set_(
+    api: Api,
+    json: bool,
     tenant: Tenant,
     issuer: Issuer,
     audience: Annotated[list[str], typer.Option(help="Whom tokens must be for; several times.")],
@@ -27,11 +29,6 @@ def set_(
     client_secret_stdin: Annotated[
         bool, typer.Option("--client-secret-stdin", help="Read its secret from standard input.")
     ] = False,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Trust a provider, or change all of one; a secret that is not given stays."""
     body = {
@@ -43,38 +40,23 @@ def set_(
     }
     if client_secret_stdin:
         body["client_secret"] = sys.stdin.readline().rstrip("\r\n")
-    made = client(data, url, token, token_file).call("PUT", _path(tenant), body)
+    made = api.call("PUT", _path(tenant), body)
     as_json(made) if json else console.print(f"tokens of {made['issuer']} let people of {tenant} in")
 
 
 @app.command("list")
-@guarded
-def listing(
-    tenant: Tenant,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def listing(api: Api, json: bool, tenant: Tenant) -> None:
     """List a tenant's providers."""
-    found = client(data, url, token, token_file).every(_path(tenant))
+    found = api.every(_path(tenant))
     as_json(found) if json else table(found, COLUMNS, "The tenant has no OpenID providers.")
 
 
 @app.command()
-@guarded
-def delete(
-    tenant: Tenant,
-    issuer: Issuer,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def delete(api: Api, json: bool, tenant: Tenant, issuer: Issuer) -> None:
     """Trust a provider no more."""
-    client(data, url, token, token_file).call("DELETE", _path(tenant), issuer=issuer)
+    api.call("DELETE", _path(tenant), issuer=issuer)
     as_json({"deleted": issuer}) if json else console.print(f"tokens of {issuer} let nobody in any more")
 
 

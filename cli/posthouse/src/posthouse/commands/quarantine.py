@@ -6,9 +6,10 @@ from urllib.parse import quote
 
 import typer
 
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.api import Api
+from posthouse.commands.options import asking
 from posthouse.errors import Problem
-from posthouse.output import as_json, console, guarded, table
+from posthouse.output import as_json, console, table
 
 app = typer.Typer(no_args_is_help=True, help="Messages that scanners keep from their recipients.")
 COLUMNS = ("queue_id", "arrived_at", "sender", "recipients", "size_octets", "found")
@@ -21,17 +22,10 @@ def _path(tenant: str, *rest: str) -> str:
 
 
 @app.command("list")
-@guarded
-def listing(
-    tenant: Tenant,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def listing(api: Api, json: bool, tenant: Tenant) -> None:
     """List what is kept, newest first."""
-    found = client(data, url, token, token_file).every(_path(tenant))
+    found = api.every(_path(tenant))
     if json:
         as_json(found)
         return
@@ -51,18 +45,10 @@ def listing(
 
 
 @app.command()
-@guarded
-def show(
-    tenant: Tenant,
-    queue_id: QueueId,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def show(api: Api, json: bool, tenant: Tenant, queue_id: QueueId) -> None:
     """Show what the scanners said of one message, and its header."""
-    found = client(data, url, token, token_file).call("GET", _path(tenant, queue_id))
+    found = api.call("GET", _path(tenant, queue_id))
     if json:
         as_json(found)
         return
@@ -74,47 +60,28 @@ def show(
 
 
 @app.command()
-@guarded
-def release(
-    tenant: Tenant,
-    queue_id: QueueId,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def release(api: Api, json: bool, tenant: Tenant, queue_id: QueueId) -> None:
     """Let a message reach its recipients after all."""
-    client(data, url, token, token_file).call("POST", _path(tenant, queue_id, "release"))
+    api.call("POST", _path(tenant, queue_id, "release"))
     as_json({"released": queue_id}) if json else console.print(f"{queue_id} released")
 
 
 @app.command()
-@guarded
-def delete(
-    tenant: Tenant,
-    queue_id: QueueId,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def delete(api: Api, json: bool, tenant: Tenant, queue_id: QueueId) -> None:
     """Keep a message no longer; nobody gets it."""
-    client(data, url, token, token_file).call("DELETE", _path(tenant, queue_id))
+    api.call("DELETE", _path(tenant, queue_id))
     as_json({"deleted": queue_id}) if json else console.print(f"{queue_id} deleted")
 
 
 @app.command()
-@guarded
+@asking
 def learn(
+    api: Api,
+    json: bool,
     kind: Annotated[str, typer.Argument(help="spam or ham.")],
     file: Annotated[Path, typer.Argument(help="A message.")],
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Let the spam scanner learn from a message."""
     if kind not in ("spam", "ham"):
@@ -124,5 +91,5 @@ def learn(
     except OSError as error:
         raise Problem(f"{file}: {error}") from error
     asked = {"message": message, "spam": kind == "spam"}
-    found = client(data, url, token, token_file).call("POST", "/v1/quarantine/-/learn", asked)
+    found = api.call("POST", "/v1/quarantine/-/learn", asked)
     as_json(found) if json else console.print("learned" if found["learned"] else "nothing new to learn")

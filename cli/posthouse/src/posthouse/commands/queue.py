@@ -7,7 +7,8 @@ import typer
 
 from posthouse.api import Api, named
 from posthouse.commands import queue_changes, queue_pace, queue_shape
-from posthouse.commands.queue_options import Wanted, asking, filtered
+from posthouse.commands.options import asking
+from posthouse.commands.queue_options import Wanted, filtered
 from posthouse.output import as_json as print_json
 from posthouse.output import console, table
 

@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,9 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from posthouse.api import Api
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
+from posthouse.commands.options import asking, shaped
 from posthouse.errors import Problem
-from posthouse.output import guarded
 
 DURATION = re.compile(r"(\d{1,9})([smhdw]?)")
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -84,25 +82,6 @@ def _options(
     return Wanted({name: value for name, value in values.items() if value})
 
 
-def _installation(
-    data: Data = None, url: Url = None, token: Token = None, token_file: TokenFile = None, json: Json = False
-) -> None:
-    """The options that every command ends with."""
-
-
-def asking(command: Callable[..., None]) -> Callable[..., None]:
-    """A command (api, as_json, ...) gets the installation's options in place of its first two parameters."""
-
-    @guarded
-    @wraps(command)
-    def call(**given: Any) -> None:
-        as_json = given.pop("json")
-        api = client(*(given.pop(name) for name in ("data", "url", "token", "token_file")))
-        command(api, as_json, **given)
-
-    return _shaped(call, command, 2, _installation)
-
-
 def filtered(command: Callable[..., None]) -> Callable[..., None]:
     """A command (api, as_json, wanted, ...) gets the filter's options too."""
     names = tuple(inspect.signature(_options).parameters)
@@ -111,22 +90,8 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
     def call(api: Api, as_json: bool, **given: Any) -> None:
         command(api, as_json, _options(**{name: given.pop(name) for name in names}), **given)
 
-    shaped = _shaped(call, command, 3, _options)
-    outer = inspect.signature(shaped)
+    made = shaped(call, command, 3, _options)
+    outer = inspect.signature(made)
     first = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("api", "as_json")]
-    shaped.__signature__ = outer.replace(parameters=[*first, *outer.parameters.values()])  # type: ignore[attr-defined]
-    return asking(shaped)
-
-
-def _shaped(
-    call: Callable[..., None], command: Callable[..., None], dropped: int, added: Callable[..., object]
-) -> Callable[..., None]:
-    """Typer reads a command's options off its signature: this is the one it is to see."""
-    own = list(inspect.signature(command).parameters.values())[dropped:]
-    new = list(inspect.signature(added).parameters.values())
-    call.__signature__ = inspect.Signature([*own, *new])  # type: ignore[attr-defined]
-    hints = typing.get_type_hints(command, include_extras=True) | typing.get_type_hints(
-        added, include_extras=True
-    )
-    call.__annotations__ = {name: hints[name] for name in (each.name for each in [*own, *new])}
-    return call
+    made.__signature__ = outer.replace(parameters=[*first, *outer.parameters.values()])  # type: ignore[attr-defined]
+    return asking(made)

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from posthouse.api import Api
-from posthouse.commands.queue_options import ahead, asking, duration
+from posthouse.commands.options import asking
+from posthouse.commands.queue_options import ahead, duration
 from posthouse.errors import Problem
 from posthouse.output import as_json as print_json
 from posthouse.output import console, table

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from posthouse.api import Api
-from posthouse.commands.queue_options import asking
+from posthouse.commands.options import asking
 from posthouse.errors import Problem
 from posthouse.output import as_json as print_json
 from posthouse.output import console, table

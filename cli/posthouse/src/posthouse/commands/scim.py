@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 import typer
 
-from posthouse.api import named
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
-from posthouse.output import as_json, console, guarded, table
+from posthouse.api import Api, named
+from posthouse.commands.options import asking
+from posthouse.output import as_json, console, table
 
 app = typer.Typer(
     no_args_is_help=True, help="Tokens of a tenant's identity management, for /scim/v2 of the admin API."
@@ -16,49 +16,36 @@ Tenant = Annotated[str, typer.Argument(help="The tenant's name.")]
 
 
 @app.command()
-@guarded
+@asking
 def create(
+    api: Api,
+    json: bool,
     tenant: Tenant,
     name: Annotated[str, typer.Argument(help="What it is called, e.g. identity-provider.")],
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Make a token and print it; it is not shown again."""
-    made = client(data, url, token, token_file).call("POST", _path(tenant), {"name": name})
+    made = api.call("POST", _path(tenant), {"name": name})
     as_json(made) if json else console.print(made["token"], markup=False)
 
 
 @app.command("list")
-@guarded
-def listing(
-    tenant: Tenant,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def listing(api: Api, json: bool, tenant: Tenant) -> None:
     """List a tenant's tokens."""
-    found = client(data, url, token, token_file).every(_path(tenant))
+    found = api.every(_path(tenant))
     as_json(found) if json else table(found, ("token_id", "name", "created_at"), "The tenant has none.")
 
 
 @app.command()
-@guarded
+@asking
 def delete(
+    api: Api,
+    json: bool,
     tenant: Tenant,
     token_id: Annotated[str, typer.Argument(help="Its id, as `list` shows it.")],
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Let a token open nothing any more."""
-    client(data, url, token, token_file).call("DELETE", f"{_path(tenant)}/{quote(token_id, safe='')}")
+    api.call("DELETE", f"{_path(tenant)}/{quote(token_id, safe='')}")
     as_json({"deleted": token_id}) if json else console.print(f"token {token_id} deleted")
 
 

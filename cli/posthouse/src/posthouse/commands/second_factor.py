@@ -8,26 +8,19 @@ from urllib.parse import quote
 
 import typer
 
-from posthouse.api import named
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
-from posthouse.output import as_json, console, guarded, table
+from posthouse.api import Api, named
+from posthouse.commands.options import asking
+from posthouse.output import as_json, console, table
 
 app = typer.Typer(no_args_is_help=True, help="Second factors of an account's web logins.")
 Account = Annotated[str, typer.Argument(help="The account's address, e.g. carol@example.org.")]
 
 
 @app.command("list")
-@guarded
-def listing(
-    account: Account,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def listing(api: Api, json: bool, account: Account) -> None:
     """List second factors, and how many recovery codes are left."""
-    found = client(data, url, token, token_file).call("GET", _path(account))
+    found = api.call("GET", _path(account))
     if json:
         as_json(found)
         return
@@ -37,21 +30,18 @@ def listing(
 
 
 @app.command("add-totp")
-@guarded
+@asking
 def add_totp(
+    api: Api,
+    json: bool,
     account: Account,
     name: Annotated[str, typer.Argument(help="What its owner calls it, e.g. phone.")],
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Make a seed for a program that shows codes, and print it; it is not shown again.
 
     It counts from when `confirm-totp` was given a code of it.
     """
-    made = client(data, url, token, token_file).call("POST", f"{_path(account)}/totp", {"name": name})
+    made = api.call("POST", f"{_path(account)}/totp", {"name": name})
     if json:
         as_json(made)
         return
@@ -61,53 +51,40 @@ def add_totp(
 
 
 @app.command("confirm-totp")
-@guarded
+@asking
 def confirm_totp(
+    api: Api,
+    json: bool,
     account: Account,
     factor_id: Annotated[str, typer.Argument(help="Its id, as `add-totp` showed it.")],
     totp_code: Annotated[str, typer.Argument(metavar="CODE", help="What the program shows now.")],
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Show that the program has the seed: from now on it is a second factor."""
     path = f"{_path(account)}/totp/{quote(factor_id, safe='')}/confirm"
-    made = client(data, url, token, token_file).call("POST", path, {"totp_code": totp_code})
+    made = api.call("POST", path, {"totp_code": totp_code})
     as_json(made) if json else console.print(
         f"{made['name']} is a second factor of {account} now", markup=False
     )
 
 
 @app.command()
-@guarded
+@asking
 def delete(
+    api: Api,
+    json: bool,
     account: Account,
     factor_id: Annotated[str, typer.Argument(help="Its id, as `list` shows it.")],
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Take a second factor away, when it was lost, say."""
-    client(data, url, token, token_file).call("DELETE", f"{_path(account)}/{quote(factor_id, safe='')}")
+    api.call("DELETE", f"{_path(account)}/{quote(factor_id, safe='')}")
     as_json({"deleted": factor_id}) if json else console.print(f"second factor {factor_id} deleted")
 
 
 @app.command("recovery-codes")
-@guarded
-def recovery_codes(
-    account: Account,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def recovery_codes(api: Api, json: bool, account: Account) -> None:
     """Make recovery codes and print them; they are not shown again, and the old ones end."""
-    made = client(data, url, token, token_file).call("POST", f"{_path(account)}/recovery-codes")
+    made = api.call("POST", f"{_path(account)}/recovery-codes")
     as_json(made) if json else console.print("\n".join(made["codes"]), markup=False)
 
 

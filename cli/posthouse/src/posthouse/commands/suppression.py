@@ -7,7 +7,8 @@ from urllib.parse import quote
 import typer
 
 from posthouse.api import Api
-from posthouse.commands.queue_options import ahead, asking
+from posthouse.commands.options import asking
+from posthouse.commands.queue_options import ahead
 from posthouse.output import as_json as print_json
 from posthouse.output import console, table
 

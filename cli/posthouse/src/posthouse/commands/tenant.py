@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from posthouse.api import named
+from posthouse.api import Api, named
 from posthouse.commands import certificate, ldap, openid, policy, scim, script, tenant_key
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
-from posthouse.output import as_json, console, guarded, table
+from posthouse.commands.options import asking
+from posthouse.output import as_json, console, table
 
 app = typer.Typer(
     no_args_is_help=True, help="Tenants: customers of the platform, walled off from each other."
@@ -24,88 +24,53 @@ Name = Annotated[str, typer.Argument(help="The tenant's name.")]
 
 
 @app.command()
-@guarded
+@asking
 def create(
+    api: Api,
+    json: bool,
     name: Name,
     display_name: Annotated[str, typer.Option(help="A name for people.")] = "",
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Create a tenant."""
-    made = client(data, url, token, token_file).call(
-        "POST", "/v1/tenants", {"name": name, "display_name": display_name}
-    )
+    made = api.call("POST", "/v1/tenants", {"name": name, "display_name": display_name})
     as_json(made) if json else console.print(f"tenant {made['name']} created")
 
 
 @app.command("list")
-@guarded
-def listing(
-    data: Data = None, url: Url = None, token: Token = None, token_file: TokenFile = None, json: Json = False
-) -> None:
+@asking
+def listing(api: Api, json: bool) -> None:
     """List all tenants."""
-    found = client(data, url, token, token_file).every("/v1/tenants")
+    found = api.every("/v1/tenants")
     as_json(found) if json else table(found, COLUMNS, "There are no tenants.")
 
 
 @app.command()
-@guarded
-def show(
-    name: Name,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def show(api: Api, json: bool, name: Name) -> None:
     """Show one tenant."""
-    found = client(data, url, token, token_file).call("GET", named("tenants", name))
+    found = api.call("GET", named("tenants", name))
     as_json(found) if json else table([found], COLUMNS, "")
 
 
 @app.command()
-@guarded
-def suspend(
-    name: Name,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def suspend(api: Api, json: bool, name: Name) -> None:
     """Stop a tenant's mail and logins."""
-    made = client(data, url, token, token_file).call("PATCH", named("tenants", name), {"suspended": True})
+    made = api.call("PATCH", named("tenants", name), {"suspended": True})
     as_json(made) if json else console.print(f"tenant {made['name']} suspended")
 
 
 @app.command()
-@guarded
-def restore(
-    name: Name,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def restore(api: Api, json: bool, name: Name) -> None:
     """Let a suspended tenant go on."""
-    made = client(data, url, token, token_file).call("PATCH", named("tenants", name), {"suspended": False})
+    made = api.call("PATCH", named("tenants", name), {"suspended": False})
     as_json(made) if json else console.print(f"tenant {made['name']} restored")
 
 
 @app.command()
-@guarded
-def delete(
-    name: Name,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def delete(api: Api, json: bool, name: Name) -> None:
     """Delete a tenant that has no domains any more."""
-    client(data, url, token, token_file).call("DELETE", named("tenants", name))
+    api.call("DELETE", named("tenants", name))
     as_json({"deleted": name}) if json else console.print(f"tenant {name} deleted")

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from posthouse.api import named
-from posthouse.commands.options import Data, Json, Token, TokenFile, Url, client
-from posthouse.output import as_json, console, guarded, table
+from posthouse.api import Api, named
+from posthouse.commands.options import asking
+from posthouse.output import as_json, console, table
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,47 +17,30 @@ Name = Annotated[str, typer.Argument(help="The tenant's name.")]
 
 
 @app.command("list")
-@guarded
-def listing(
-    name: Name,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def listing(api: Api, json: bool, name: Name) -> None:
     """List a tenant's keys, the newest first."""
-    found = client(data, url, token, token_file).every(f"{named('tenants', name)}/keys")
+    found = api.every(f"{named('tenants', name)}/keys")
     as_json(found) if json else table(found, COLUMNS, "The tenant has no keys: nothing of it is encrypted.")
 
 
 @app.command()
-@guarded
-def rotate(
-    name: Name,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
-) -> None:
+@asking
+def rotate(api: Api, json: bool, name: Name) -> None:
     """Encrypt new bodies with a new key; the older keys still decrypt."""
-    made = client(data, url, token, token_file).call("POST", f"{named('tenants', name)}/keys/rotate")
+    made = api.call("POST", f"{named('tenants', name)}/keys/rotate")
     as_json(made) if json else console.print(f"key {made['version']} of tenant {name} encrypts from now on")
 
 
 @app.command()
-@guarded
+@asking
 def delete(
+    api: Api,
+    json: bool,
     name: Name,
     confirm: Annotated[
         str | None, typer.Option("--confirm", help="The tenant's name once more, in the place of a question.")
     ] = None,
-    data: Data = None,
-    url: Url = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    json: Json = False,
 ) -> None:
     """Delete all keys of a tenant: what they encrypted is lost for ever, for everybody.
 
@@ -65,7 +48,5 @@ def delete(
     """
     if confirm is None:
         confirm = typer.prompt(f"All encrypted mail of {name} will be lost. Type the tenant's name to go on")
-    done = client(data, url, token, token_file).call(
-        "POST", f"{named('tenants', name)}/keys/delete", {"confirm_name": confirm}
-    )
+    done = api.call("POST", f"{named('tenants', name)}/keys/delete", {"confirm_name": confirm})
     as_json(done) if json else console.print(f"{done['deleted']} keys of tenant {name} deleted")
