@@ -249,6 +249,11 @@ class ClientMachine:
         return data
 
     @property
+    def has_output(self) -> bool:
+        """Whether anything is to be sent."""
+        return bool(self._output)
+
+    @property
     def timeout_seconds(self) -> float:
         """How long to wait for what comes next."""
         return TIMEOUT_SECONDS[self._expected[0]] if self._expected else TIMEOUT_SECONDS[Asked.RSET]

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from mailproto.smtp.client_login import Login
 
+from mta_queue.adapters.hearing import Ear, open_connection
 from mta_queue.core.egress import Proxy, ProxyKind
 
 READ_OCTETS = 65_536
@@ -91,16 +92,16 @@ class WayOut:
 DIRECT = WayOut()
 
 
-async def connect(address: str, port: int, out: WayOut) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connect(address: str, port: int, out: WayOut) -> tuple[Ear, asyncio.StreamWriter]:
     """A connection that SMTP may begin on. Raises OSError."""
     local = (out.local_address, 0) if out.local_address else None
     if out.proxy is None:
-        return await asyncio.open_connection(address, port, limit=READ_OCTETS, local_addr=local)
+        return await open_connection(address, port, limit=READ_OCTETS, local_addr=local)
     proxy = out.proxy
     try:
         # HAProxy takes our address from the header, and is itself reached as the system does.
         from_here = local if proxy.kind is ProxyKind.SOCKS5 else None
-        reader, writer = await asyncio.open_connection(
+        reader, writer = await open_connection(
             proxy.host, proxy.port, limit=READ_OCTETS, local_addr=from_here
         )
     except OSError as error:

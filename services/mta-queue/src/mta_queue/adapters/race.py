@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mta_queue.adapters.hearing import Ear
 from mta_queue.adapters.proxies import WayOut, connect
 
 # RFC 8305 §8
@@ -28,7 +29,7 @@ class Connected:
     """To whom, and how."""
 
     address: str
-    reader: asyncio.StreamReader
+    reader: Ear
     writer: asyncio.StreamWriter
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from mailproto.smtp.client import Asked, ClientMachine, Event, Ready, TlsWanted
 from mailproto.smtp.reply import Reply
 
+from mta_queue.adapters.hearing import Ear
 from mta_queue.adapters.proxies import DIRECT, ProxyAway, ProxyRefused, WayOut
 from mta_queue.adapters.race import first_of
 from mta_queue.adapters.tls import CertificateRefused, Contexts, check, describe, fault_of
@@ -18,6 +19,8 @@ READ_OCTETS = 65_536
 # gives them, so that nobody holds a message for days by reading an octet now and then.
 PIECE_OCTETS = 256 * 1024
 LEAST_OCTETS_A_SECOND = 8 * 1024
+# Below this a transport lets us write on (asyncio's low-water mark).
+WRITTEN_AWAY_OCTETS = 16 * 1024
 # Nobody is left to say goodbye to. RuntimeError is uvloop's word for a transport that a failed handshake has closed.
 GONE = (OSError, ssl.SSLError, TimeoutError, RuntimeError)
 
@@ -82,7 +85,11 @@ class Session:
         self._due = (-1, 0.0)
         self._contexts = contexts
         self.demand = demand
-        self._reader: asyncio.StreamReader
+        self._reader: Ear
+        # What happened while it was waited for, and who waits.
+        self._event: Event | None = None
+        self._waiting: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._writer: asyncio.StreamWriter
         self.messages = 0
         # Where it leads, once it is open.
@@ -153,7 +160,7 @@ class Session:
     async def next_event(self) -> Event:
         """The next event that is not about TLS. Raises SessionBroken."""
         while True:
-            event = self.machine.next_event()
+            event = self._take_event()
             if isinstance(event, TlsWanted):
                 await self._start_tls()
                 continue
@@ -163,31 +170,82 @@ class Session:
                 return event
             await self._read_more()
 
+    def _take_event(self) -> Event | None:
+        event, self._event = self._event, None
+        return event if event is not None else self.machine.next_event()
+
     async def _read_more(self) -> None:
+        """Until something has happened, or something is to be said. Raises SessionBroken."""
         await self._flush()
-        asked, number, now = self.machine.waits_for, self.machine.replies_taken, time.monotonic()
-        if self._due[0] != number:
-            # For the whole reply: who sends it octet by octet has no more time for it.
-            self._due = number, now + min(self._reply_seconds, self.machine.timeout_seconds)
+        if self._due[0] != self.machine.replies_taken:
+            self._note_due()
+        reader = self._reader
+        if not (reader.has_unread or reader.is_over):
+            await self._hear()
+            return
         try:
-            async with asyncio.timeout(min(self._due[1], self._over_at) - now):
-                data = await self._reader.read(READ_OCTETS)
-        except TimeoutError as error:
-            raise SessionSilent("the next system did not answer in time", asked) from error
+            data = await reader.read(READ_OCTETS)
         except (OSError, ssl.SSLError) as error:
-            raise SessionBroken(f"the connection broke: {error}", asked) from error
+            raise SessionBroken(f"the connection broke: {error}", self.machine.waits_for) from error
         if not data:
-            raise SessionBroken("the next system closed the connection", asked)
+            raise SessionBroken("the next system closed the connection", self.machine.waits_for)
         self.machine.feed(data)
+
+    def _note_due(self) -> None:
+        """For the whole reply: who sends it octet by octet has no more time for it."""
+        seconds = min(self._reply_seconds, self.machine.timeout_seconds)
+        self._due = self.machine.replies_taken, time.monotonic() + seconds
+
+    async def _hear(self) -> None:
+        """Replies are taken as they come; we go on when they mean something. Raises SessionBroken."""
+        self._waiting = asyncio.get_running_loop().create_future()
+        self._reader.hear(self._heard, self._wake)
+        self._look_at_clock()
+        try:
+            await self._waiting
+        finally:
+            self._reader.hear_no_more()
+            self._waiting = None
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _heard(self, data: bytes) -> None:
+        machine = self.machine
+        machine.feed(data)
+        self._event = machine.next_event()
+        if self._event is not None or machine.waits_for is None or machine.has_output:
+            # What comes now is another matter: it waits until somebody asks for it.
+            self._reader.hear_no_more()
+            self._wake()
+        elif self._due[0] != machine.replies_taken:
+            # The next reply has its own time; the clock is looked at when that of the last one is over.
+            self._note_due()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def _look_at_clock(self) -> None:
+        if self._waiting is None or self._waiting.done():
+            return
+        seconds = min(self._due[1], self._over_at) - time.monotonic()
+        if seconds > 0:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._look_at_clock)
+            return
+        silent = SessionSilent("the next system did not answer in time", self.machine.waits_for)
+        self._waiting.set_exception(silent)
 
     async def settle(self) -> None:
         """Before another message: whatever is still to be answered (RSET) is. Raises SessionBroken."""
         while self.machine.waits_for is not None:
             await self._read_more()
-            if self.machine.next_event() is not None:
+            if self._take_event() is not None:
                 raise SessionBroken("the next system ended the session", self.machine.waits_for)
 
     async def _start_tls(self) -> None:
+        if self._reader.has_unread:
+            # As the machine has it where they came in one piece: who spoke on in clear is not to be heard as if in TLS.
+            raise SessionBroken("octets came in clear after the answer to STARTTLS", Asked.STARTTLS)
         try:
             await self._writer.start_tls(
                 self._contexts.of(self.demand),
@@ -213,6 +271,9 @@ class Session:
         try:
             for start in range(0, len(data), PIECE_OCTETS):
                 self._writer.write(view[start : start + PIECE_OCTETS])
+                if self._writer.transport.get_write_buffer_size() < WRITTEN_AWAY_OCTETS:
+                    # There is nothing to wait for; whether it broke is known by who waits for the reply.
+                    continue
                 async with asyncio.timeout(min(self._reply_seconds, over_at - time.monotonic())):
                     await self._writer.drain()
         except TimeoutError as error:
