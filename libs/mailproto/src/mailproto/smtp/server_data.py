@@ -129,8 +129,9 @@ class DataReader:
         periods = [at for at in self._dotted if at < end]
         if not periods:
             return raw
-        pieces = [raw[: periods[0]]]
-        pieces += [raw[at + 1 : until] for at, until in pairwise(periods)]
-        last = raw[periods[-1] + 1 :]
-        pieces.append(last if len(periods) < DOTTED_NOTED else last.replace(b"\r\n.", b"\r\n"))
+        view = memoryview(raw)
+        pieces: list[bytes | memoryview] = [view[: periods[0]]]
+        pieces += [view[at + 1 : until] for at, until in pairwise(periods)]
+        last = periods[-1] + 1
+        pieces.append(view[last:] if len(periods) < DOTTED_NOTED else raw[last:].replace(b"\r\n.", b"\r\n"))
         return b"".join(pieces)
