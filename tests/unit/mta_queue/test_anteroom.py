@@ -102,7 +102,7 @@ class Shelf:
         self.wanted.remove(body.offset)
 
 
-def waiting(world: World, seconds: float = 60.0, most: int = 100) -> Shelf:
+def waiting(world: World, seconds: float = 60.0, most: int = 100, ahead: int = 0) -> Shelf:
     """First attempts with an anteroom."""
     shelf, everything = Shelf(), cast(Any, world)
     world.firsts = Firsts(
@@ -116,6 +116,7 @@ def waiting(world: World, seconds: float = 60.0, most: int = 100) -> Shelf:
         keep_seconds=20.0,
         bodies=shelf,
         anteroom=Anteroom[Arrived](most, most, seconds),
+        ahead=ahead,
     )
     return shelf
 
@@ -147,6 +148,25 @@ async def test_who_lacks_a_place_gets_the_next_one_and_never_sees_the_table() ->
     await running
     assert shelf.wanted == []
     assert world.slots.room_for_laters == 8
+
+
+async def test_some_are_fetched_ahead_of_their_places_and_the_others_are_left_to_others() -> None:
+    world = Endless()
+    shelf = waiting(world, ahead=10)
+    domains = [f"d{number}.test" for number in range(40)]
+    world.stuck = set(domains)
+    for number, domain in enumerate(domains):
+        world.send(f"a@{domain}", tenant_id=str(UUID(int=number + 1)))
+    running = asyncio.create_task(world.firsts.run())
+    # There are six places.
+    await until(lambda: len(world.tried) == 6)
+    assert (shelf.most, len(world.bus)) == (10, 30)
+    world.go.set()
+    await until(lambda: len(world.settled) == 40)
+    assert shelf.most <= 16
+    world.draining.set()
+    await running
+    assert (world.postponed, shelf.wanted) == ([], [])
 
 
 async def test_who_has_waited_for_too_long_goes_into_the_table() -> None:

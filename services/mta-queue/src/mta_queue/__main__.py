@@ -76,7 +76,9 @@ PREFETCH = 64
 # Letters that wait for a place in this process, before they wait in the table; and how long.
 ANTEROOM = 512
 OF_A_LANE = 64
-ANTEROOM_SECONDS = 1.0
+ANTEROOM_SECONDS = 3.0
+# Of these so many are fetched before there is a place for them: bodies that lie together are read together.
+AHEAD = 64
 # A webhook that thinks for longer is not heard.
 HOOK_SECONDS = 20.0
 
@@ -188,6 +190,7 @@ async def wire(service: Service[Settings]) -> None:
         keep_seconds=settings.ack_wait_seconds / 3,
         bodies=relay.bodies,
         anteroom=Anteroom(ANTEROOM, OF_A_LANE, min(ANTEROOM_SECONDS, settings.ack_wait_seconds / 3)),
+        ahead=AHEAD,
     )
     laters = Laters(
         lanes,

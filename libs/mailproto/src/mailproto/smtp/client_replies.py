@@ -7,6 +7,8 @@ from mailproto.smtp.reply import Reply
 LINE_OCTETS = 2048
 LINES = 128
 LINE = re.compile(rb"([2-5][0-9]{2})([ -]?)(.*)", re.DOTALL)
+# Printable ASCII, and "?" for everything else.
+SHOWN = bytes(octet if 32 <= octet < 127 else ord("?") for octet in range(256))
 # RFC 3463 §2: class "." subject "." detail
 ENHANCED = re.compile(rb"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
 
@@ -60,5 +62,5 @@ class ReplyReader:
         if enhanced:
             texts = [text.removeprefix(enhanced).lstrip(b" ") for text in texts]
         # What a peer said is shown in logs and notices: printable ASCII only.
-        shown = tuple("".join(chr(o) if 32 <= o < 127 else "?" for o in text) for text in texts)
+        shown = tuple(text.translate(SHOWN).decode() for text in texts)
         return Reply(code, enhanced.decode(), shown)

@@ -102,7 +102,8 @@ class Leaving:
             return replace(plain, reverse_path=self._rewritten(plain.reverse_path, ours), seal_domain=ours)
         is_own = envelope.source is Source.DSN or envelope.source is Source.SIEVE
         is_signed = b"DKIM-Signature:" in envelope.trace_prefix
-        return replace(plain, signs=is_own and not is_signed and not plain.signing_domain)
+        signs = is_own and not is_signed and not plain.signing_domain
+        return replace(plain, signs=True) if signs else plain
 
     def _rewritten(self, reverse_path: str, domain: str) -> str:
         if not self._secrets or not reverse_path:

@@ -162,7 +162,7 @@ def _rest(entries: Sequence[tuple[int, FirstResult | LaterResult]]) -> tuple[Seq
     attempts = [(number, each.envelope, attempt) for number, each in entries for attempt in each.attempts]
     return (
         [number for number, _, _ in settled],
-        [UUID(each.envelope.tenant_id) for _, each, _ in settled],
+        [each.envelope.tenant_id for _, each, _ in settled],
         [each.envelope.queue_id for _, each, _ in settled],
         [outcome.address for _, _, outcome in settled],
         [outcome.verdict.value for _, _, outcome in settled],
@@ -171,7 +171,7 @@ def _rest(entries: Sequence[tuple[int, FirstResult | LaterResult]]) -> tuple[Seq
         [outcome.host for _, _, outcome in settled],
         notices,
         [number for number, _, _ in attempts],
-        [UUID(envelope.tenant_id) for _, envelope, _ in attempts],
+        [envelope.tenant_id for _, envelope, _ in attempts],
         [envelope.queue_id for _, envelope, _ in attempts],
         [each.domain for _, _, each in attempts],
         [each.started_at for _, _, each in attempts],

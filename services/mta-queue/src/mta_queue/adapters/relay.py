@@ -201,9 +201,8 @@ class Relay:
         """Outcomes for the first recipients: all, or as many as the peer takes in one transaction."""
         last: list[Outcome] | None = None
         trail.raced.clear()
-        trail.departure = as_it_is(letter.envelope, recipients)
-        if self._leaving is not None:
-            trail.departure = self._leaving.departure(letter.envelope, recipients)
+        departure = as_it_is if self._leaving is None else self._leaving.departure
+        trail.departure = departure(letter.envelope, recipients)
         # Of hosts that do not show what REQUIRETLS wants: final, where no other may come to do it (RFC 8689 §4.2.1).
         unfit: list[Outcome] | None = None
         wish = letter.envelope.wishes.tls
@@ -252,7 +251,8 @@ class Relay:
                     if self._egress is not None and way.egress:
                         place = replace(place, source=await self._egress.choose(way.egress, place.address))
                     try:
-                        place = replace(place, others=self._others(place))
+                        if place.others:
+                            place = replace(place, others=self._others(place))
                         with metrics.TRANSACTION_SECONDS.time():
                             result = await self._try(letter, place, recipients, trail)
                     finally:

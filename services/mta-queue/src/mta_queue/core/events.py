@@ -15,8 +15,8 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from enum import Enum
+from secrets import token_hex
 from typing import Any, assert_never
-from uuid import uuid4
 
 from mailproto.smtp.reply import Reply
 from spool import Envelope
@@ -57,7 +57,7 @@ def of_message(
 ) -> Event:
     """The same, where there is no envelope any more."""
     return {
-        "id": uuid4().hex,
+        "id": token_hex(16),
         "type": happened.value,
         "at": at.astimezone(UTC).isoformat(timespec="milliseconds"),
         "tenant_id": tenant_id,

@@ -93,11 +93,10 @@ class Demand:
 
 def at_least(minimum: Minimum, server_name: str, published: Published | None = None) -> Demand:
     """What a rule asks; where that is nothing much, clear text is better than nothing (RFC 7435)."""
-    made = Demand(minimum.level, server_name, published)
-    if made.level > Level.OPPORTUNISTIC:
-        return made
+    if minimum.level > Level.OPPORTUNISTIC:
+        return Demand(minimum.level, server_name, published)
     # What failed is in the report already when this is tried.
-    return replace(made, fallback=Demand(Level.CLEAR, server_name))
+    return Demand(minimum.level, server_name, published, fallback=Demand(Level.CLEAR, server_name))
 
 
 def trusted_on_trial(base: Demand, server_name: str, published: Published) -> Demand:

@@ -116,6 +116,7 @@ class Firsts:
         keep_seconds: float,
         bodies: Bodies | None = None,
         anteroom: Anteroom["Arrived"] | None = None,
+        ahead: int = 0,
     ) -> None:
         self._source = source
         self._queue = queue
@@ -124,6 +125,7 @@ class Firsts:
         self._slots = slots
         self._rules = rules
         self._draining = draining
+        self._ahead = ahead
         self._keeper = Keeper(keep_seconds)
         self._bodies = bodies or NoBodies()
         self._anteroom = anteroom if anteroom is not None else Anteroom[Arrived](0, 0, 0.0)
@@ -155,9 +157,10 @@ class Firsts:
             if self._slots.room_for_firsts <= 0:
                 await self._slots.wait_freed(0.5, self._draining)
                 continue
-            # As many as have a place: the others are better off on the bus. But a burst that has none is put off
-            # quickly, for what comes behind it.
-            limit = BURST if is_burst else self._slots.room_for_firsts
+            # As many as have a place, and some that have one next: the others are better off on the bus. But a burst
+            # that has none is put off quickly, for what comes behind it.
+            ahead = self._ahead - len(self._anteroom)
+            limit = BURST if is_burst else max(self._slots.room_for_firsts, ahead)
             messages = await self._source.fetch(limit, 0.5)
             letters = [(message, letter) for message in messages if (letter := await self._read(message))]
             # Who is urgent has a place before others that came together with it.
