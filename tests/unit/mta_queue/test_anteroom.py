@@ -11,7 +11,7 @@ from blobstore import BodyReference
 from mailproto.smtp.wishes import Wishes
 from mta_queue.core.rules import Rules, Suspension
 from mta_queue.core.turns import Lane
-from mta_queue.edge.anteroom import Anteroom
+from mta_queue.edge.anteroom import IMPATIENT_SECONDS, RELIEF_SECONDS, Anteroom
 from mta_queue.edge.firsts import Arrived, Firsts
 from mta_queue.edge.keeping import Keeper
 from spool import decode
@@ -87,6 +87,21 @@ def test_nobody_waits_for_longer_than_a_moment() -> None:
     assert anteroom.overdue() == leaving(anteroom) == []
 
 
+def test_where_later_attempts_have_places_free_some_go_there_and_then_nobody_for_a_while() -> None:
+    clock = Clock()
+    anteroom = Anteroom[str](100, 100, 10.0, clock)
+    for number in range(8):
+        anteroom.enter(f"{number}", Lane(A, "xy"[number % 2]), 0)
+    assert anteroom.overdue(3) == []
+    clock.now += IMPATIENT_SECONDS
+    assert anteroom.overdue(0) == [], "all have places that want them"
+    assert len(anteroom.overdue(3)) == 3
+    assert anteroom.overdue(3) == [], "whether they were taken is not known yet"
+    clock.now += RELIEF_SECONDS
+    assert len(anteroom.overdue(100)) == 5
+    assert len(anteroom) == 0
+
+
 class Shelf:
     """Who wants which body."""
 
@@ -102,7 +117,13 @@ class Shelf:
         self.wanted.remove(body.offset)
 
 
-def waiting(world: World, seconds: float = 60.0, most: int = 100, ahead: int = 0) -> Shelf:
+def waiting(
+    world: World,
+    seconds: float = 60.0,
+    most: int = 100,
+    ahead: int = 0,
+    impatient_seconds: float = 60.0,
+) -> Shelf:
     """First attempts with an anteroom."""
     shelf, everything = Shelf(), cast(Any, world)
     world.firsts = Firsts(
@@ -115,7 +136,7 @@ def waiting(world: World, seconds: float = 60.0, most: int = 100, ahead: int = 0
         world.draining,
         keep_seconds=20.0,
         bodies=shelf,
-        anteroom=Anteroom[Arrived](most, most, seconds),
+        anteroom=Anteroom[Arrived](most, most, seconds, impatient_seconds=impatient_seconds),
         ahead=ahead,
     )
     return shelf
@@ -181,6 +202,25 @@ async def test_who_has_waited_for_too_long_goes_into_the_table() -> None:
     world.draining.set()
     await running
     assert shelf.wanted == []
+
+
+async def test_places_of_later_attempts_do_not_stand_idle_while_letters_wait() -> None:
+    world = Endless()
+    waiting(world, impatient_seconds=0.0)
+    world.stuck = {"slow.test"}
+    for number in range(20):
+        world.send(f"a{number}@slow.test")
+    running = asyncio.create_task(world.firsts.run())
+    # Two have all places that first attempts have there.
+    await until(lambda: len(world.postponed) == 4)
+    async with asyncio.timeout(10):
+        # No time passes here: whoever takes what is due is woken, and need not look for it first.
+        await world.slots.wait_due(60.0, world.draining)
+    assert world.slots.room_for_laters == 6
+    world.go.set()
+    await until(lambda: len(world.settled) == 16)
+    world.draining.set()
+    await running
 
 
 async def test_what_finds_no_room_to_wait_is_put_off_at_once() -> None:

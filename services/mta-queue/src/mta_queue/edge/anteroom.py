@@ -2,7 +2,8 @@
 
 A place becomes free within milliseconds most of the time, and to wait for it in the table costs several times what it
 costs to send a letter. Who waits here holds up nobody: places go round over tenants and over each tenant's destinations,
-and whoever finds none goes into the table after `seconds`, as does at once what finds no room here.
+and whoever finds none goes into the table after `seconds`, as does at once what finds no room here. Where later attempts have
+places that nobody uses, some go there earlier: who is slow to take our mail is to have as many places as ever.
 """
 
 import time
@@ -15,9 +16,13 @@ from typing import Generic, TypeVar
 from mta_queue.core.turns import Lane
 
 T = TypeVar("T")
+# Who has waited for so long may do better in the table, where it is a later attempt that has a place free.
+IMPATIENT_SECONDS = 0.25
+# As often those go who have a place there: until then it is seen who has taken one.
+RELIEF_SECONDS = 0.25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Waiting(Generic[T]):
     what: T
     priority: int
@@ -33,10 +38,14 @@ class Anteroom(Generic[T]):
         of_a_lane: int,
         seconds: float,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        impatient_seconds: float = IMPATIENT_SECONDS,
     ) -> None:
         self._most = most
         self._of_a_lane = of_a_lane
         self._seconds = seconds
+        self._impatient_seconds = impatient_seconds
+        self._relieved_at = 0.0
         self._clock = clock
         self._tenants: OrderedDict[str, OrderedDict[str, list[_Waiting[T]]]] = OrderedDict()
         self._count = 0
@@ -74,19 +83,29 @@ class Anteroom(Generic[T]):
                     return found.what, lane
         return None
 
-    def overdue(self) -> list[T]:
-        """Those that have waited for too long; they leave."""
-        if not self._count or self._clock() - self._oldest < self._seconds:
+    def overdue(self, places: int = 0) -> list[T]:
+        """Those that have waited for too long, and now and then some for which there are places elsewhere; they leave."""
+        now = self._clock()
+        found = self._since_before(now - self._seconds, self._count)
+        if places > 0 and now - self._relieved_at >= RELIEF_SECONDS:
+            relieved = self._since_before(now - self._impatient_seconds, places)
+            if relieved:
+                self._relieved_at = now
+            found += relieved
+        return found
+
+    def _since_before(self, before: float, most: int) -> list[T]:
+        if not self._count or self._oldest > before:
             return []
-        before = self._clock() - self._seconds
         found: list[T] = []
         self._oldest = self._clock()
         for tenant_id, domain in [
             (each, domain) for each, lanes in self._tenants.items() for domain in lanes
         ]:
             line = self._tenants[tenant_id][domain]
-            found += [each.what for each in line if each.since <= before]
-            line[:] = [each for each in line if each.since > before]
+            gone = [each for each in line if each.since <= before][: most - len(found)]
+            found += [each.what for each in gone]
+            line[:] = [each for each in line if each not in gone]
             self._oldest = min([self._oldest, *(each.since for each in line)])
             self._drop_if_empty(Lane(tenant_id, domain))
         self._count -= len(found)

@@ -152,7 +152,7 @@ class Firsts:
     async def _run(self, tasks: asyncio.TaskGroup) -> None:
         is_burst = False
         while not self._draining.is_set():
-            await self._put_off(self._anteroom.overdue())
+            await self._put_off(self._anteroom.overdue(self._slots.room_for_laters))
             self._begin_waiting()
             if self._slots.room_for_firsts <= 0:
                 await self._slots.wait_freed(0.5, self._draining)
@@ -254,6 +254,7 @@ class Firsts:
             for each in waiting:
                 await each.message.retry_later(UNWELL_SECONDS)
             return
+        self._slots.tell_due()
         metrics.PUT_OFF.inc(len(waiting))
         for each in waiting:
             await each.message.acknowledge()

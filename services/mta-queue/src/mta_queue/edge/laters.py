@@ -125,7 +125,8 @@ class Laters:
                     await self._slots.wait_freed(self._poll_seconds, self._draining)
                     await asyncio.sleep(SPACING_SECONDS)
                 else:
-                    await self._pause(self._poll_seconds)
+                    await self._slots.wait_due(self._poll_seconds, self._draining)
+                    await asyncio.sleep(SPACING_SECONDS)
 
     async def _pause(self, seconds: float) -> None:
         try:

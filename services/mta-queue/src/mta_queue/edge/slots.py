@@ -45,6 +45,7 @@ class Slots:
         self._first_count = 0
         self._later_count = 0
         self._freed = asyncio.Event()
+        self._due = asyncio.Event()
         self._drain: asyncio.Task[None] | None = None
         self._beside: Counter[Turn] = Counter()
         self._beside_most = total * BESIDE_TIMES
@@ -134,16 +135,29 @@ class Slots:
 
     async def wait_freed(self, seconds: float, draining: asyncio.Event) -> None:
         """Until a place is free that was not, the time is over, or the drain begins."""
+        self._freed.clear()
+        await self._wait(self._freed, seconds, draining)
+
+    async def wait_due(self, seconds: float, draining: asyncio.Event) -> None:
+        """Until something was put off that is due at once, the time is over, or the drain begins."""
+        await self._wait(self._due, seconds, draining)
+        self._due.clear()
+
+    def tell_due(self) -> None:
+        """Something was put off that is due at once."""
+        self._due.set()
+
+    async def _wait(self, event: asyncio.Event, seconds: float, draining: asyncio.Event) -> None:
         if self._drain is None:
             # One who watches for the drain, not one for each wait.
             self._drain = asyncio.create_task(self._watch(draining))
-        self._freed.clear()
         if draining.is_set():
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._freed.wait()
+                await event.wait()
 
     async def _watch(self, draining: asyncio.Event) -> None:
         await draining.wait()
         self._freed.set()
+        self._due.set()
