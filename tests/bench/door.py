@@ -4,11 +4,13 @@ Nothing is delivered meanwhile: Postfix holds what it accepts (so its figure is 
 manager), and our mda is stopped. CPU of a message: ours is smtp-gateway, NATS, SeaweedFS, the directory and all of PostgreSQL
 (SeaweedFS keeps there what it knows of objects) together, theirs the whole tree of Postfix; the line below says who has
 which share of it. Then the memory of idle connections, and how long good clients wait beside a crowd that says nothing.
+With `--checking` the mail is signed and both check who is speaking: we as ever, Postfix by rspamd (`tests.bench.peer_checks`).
 `--only "20 sessions, reused" --idle 0 --crowd 0 --rounds 1` is one kind of load, quickly.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -27,6 +29,7 @@ import psutil
 
 from tests.bench.cpu import tree_octets, tree_seconds
 from tests.bench.peer import Peer, missing
+from tests.bench.peer_checks import PeerChecks, Published
 from tests.support.platform import Platform, free_base
 
 USERS = 20
@@ -50,10 +53,12 @@ class Figures:
 class Door:
     """One of the two; `parts` are the process ids whose trees it consists of, by name."""
 
-    def __init__(self, name: str, port: int, parts: dict[str, int]) -> None:
+    def __init__(self, name: str, port: int, parts: dict[str, int], key_file: str) -> None:
+        """`key_file`: what signs the mail that is sent here; "": nothing."""
         self.name = name
         self.port = port
         self.parts = parts
+        self._key_file = key_file
 
     def load(self, size: int, count: int, sessions: int, each: int, tag: str) -> Figures:
         """Send `count` messages, `each` in a connection."""
@@ -62,7 +67,7 @@ class Door:
             [
                 *(sys.executable, "-m", "tests.bench.load", "--port", str(self.port), "--users", str(USERS)),
                 *("--count", str(count), "--size", str(size), "--sessions", str(sessions)),
-                *("--per-connection", str(each), "--tag", tag),
+                *("--per-connection", str(each), "--tag", tag, "--key", self._key_file),
             ],
             check=True,
             capture_output=True,
@@ -160,8 +165,31 @@ def beside(doors: list[Door], options: argparse.Namespace) -> None:
                     )
 
 
+def sound(texts: list[bytes], *marks: bytes) -> str:
+    """How many of them say that the mail is whom it says it is from."""
+    return f"{sum(all(mark in text for mark in marks) for text in texts)} of {len(texts)}"
+
+
+def tell_of_checks(log: Path, held: Path) -> None:
+    """What the checks found: a bench where they find nothing measures nothing."""
+    checked = [line for line in log.read_bytes().splitlines() if b'"sender_checked"' in line]
+    marks = (b'"spf":"pass"', b'"dkim":["peer.invalid=pass"]', b'"dmarc":"pass"')
+    ours = sound([line.replace(b'": ', b'":') for line in checked], *marks)
+    messages = [file.read_bytes() for file in held.rglob("*") if file.is_file()]
+    print(f"passed: Posthouse {ours}, Postfix {sound(messages, b'spf=pass', b'dkim=pass', b'dmarc=pass')}")
+
+
 def _median(values: Sequence[float]) -> float:
     return statistics.median(values)
+
+
+def why_alone(options: argparse.Namespace) -> str:
+    """Why there is no Postfix beside us; "" where there is one."""
+    if options.alone:
+        return "--alone"
+    if options.checking and shutil.which("rspamd") is None:
+        return "package rspamd is missing"
+    return missing()
 
 
 def main() -> None:
@@ -171,6 +199,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", default="2048,65536", help="octets of messages; empty: no load")
     parser.add_argument("--only", default="", help="only kinds of load with this in their name")
+    parser.add_argument("--checking", action="store_true", help="SPF, DKIM, ARC and DMARC on both sides")
     parser.add_argument("--alone", action="store_true", help="without Postfix")
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--idle", type=int, default=90, help="connections (Postfix is allowed 100)")
@@ -178,27 +207,40 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="posthouse-door-"))
     peer: Peer | None = None
+    checks: PeerChecks | None = None
+    published = Published(folder) if options.checking else None
+    key_file = str(published.key_file) if published is not None else ""
     # A crowd of one machine is one client.
     settings = {"SMTP_GATEWAY_UNLIMITED_NETWORKS": '["127.0.0.0/8"]'}
-    with Platform.start(folder / "ours", settings=settings) as platform:
+    settings |= published.settings if published is not None else {}
+    resolver = published.dns if published is not None else contextlib.nullcontext()
+    with resolver, Platform.start(folder / "ours", settings=settings) as platform:
         held = platform.process("mda").pid
         try:
             platform.create_domain("bench.test")
             for number in range(USERS):
                 platform.create_account(f"u{number:03d}@bench.test", PASSWORD)
             parts = {name: pid for name in DOOR if (pid := platform.process(name).pid)}
-            doors = [Door("Posthouse", platform.ports.smtp, parts)]
-            if reason := "--alone" if options.alone else missing():
+            doors = [Door("Posthouse", platform.ports.smtp, parts, key_file)]
+            if reason := why_alone(options):
                 print(f"without the peer: {reason}")
             else:
-                peer = Peer(folder / "peer", free_base(), main_cf=HOLD)
                 folder.chmod(0o755)
+                theirs, main_cf = {}, HOLD
+                if published is not None:
+                    checks = PeerChecks(folder / "checks", published)
+                    checks.start()
+                    main_cf += checks.main_cf
+                    theirs["rspamd"] = checks.pid
+                peer = Peer(folder / "peer", free_base(), main_cf=main_cf)
                 (folder / "peer").mkdir()
                 peer.start(USERS, PASSWORD, platform.layout.tls)
-                doors.append(Door("Postfix", peer.smtp_port, {"postfix": peer.roots[1]}))
+                doors.append(Door("Postfix", peer.smtp_port, {"postfix": peer.roots[1], **theirs}, key_file))
             assert held is not None
             os.kill(held, signal.SIGSTOP)
             beside(doors, options)
+            if published is not None:
+                tell_of_checks(platform.layout.logs / "smtp-gateway.log", folder / "peer/postfix/spool/hold")
             for door in doors if options.idle else ():
                 print(f"idle connection, {door.name}: {door.idle(options.idle):.0f} KiB")
             gateway = psutil.Process(platform.process("smtp-gateway").pid)
@@ -213,6 +255,8 @@ def main() -> None:
                 os.kill(held, signal.SIGCONT)
             if peer is not None:
                 peer.stop()
+            if checks is not None:
+                checks.stop()
     shutil.rmtree(folder, ignore_errors=True)
 
 

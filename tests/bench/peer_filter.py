@@ -43,9 +43,7 @@ class PeerFilter:
         self._layout.root.mkdir()
         self._layout.root.chmod(0o755)
         self._rspamd.prepare()
-        local = self._layout.root / "rspamd" / "local.d"
-        (local / "worker-proxy.inc").write_text(PROXY.format(port=self._ports.rspamd))
-        (local / "worker-normal.inc").write_text("enabled = false;\n")
+        self.configure(self._layout.root / "rspamd" / "local.d")
         part = self._rspamd.part()
         self.process = subprocess.Popen(
             part.argv,
@@ -62,6 +60,11 @@ class PeerFilter:
             else:
                 return
         raise RuntimeError("the peer's rspamd does not answer")
+
+    def configure(self, local: Path) -> None:
+        """What is put beside the configuration of ours."""
+        (local / "worker-proxy.inc").write_text(PROXY.format(port=self._ports.rspamd))
+        (local / "worker-normal.inc").write_text("enabled = false;\n")
 
     def stop(self) -> None:
         """End it."""
