@@ -205,9 +205,9 @@ async def main(messages: int, domains: int, *, only_idle: bool = False) -> None:
             }
             if only_idle:
                 stores = [p.pid for p in psutil.Process().children() if p.pid != sinking.pid]
-                await asyncio.to_thread(idle, environment, stores, folder / "log")
                 sinking.terminate()
                 sinking.wait()
+                await asyncio.to_thread(idle, environment, stores, folder / "log")
                 return
             starting = await asyncio.to_thread(to_start, environment, folder / "start.log")
             await fill(engines, engines.seaweed.store(), messages, domains)
