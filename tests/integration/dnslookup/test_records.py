@@ -117,9 +117,12 @@ async def test_a_failing_server_is_no_answer_and_is_not_remembered(dns: DnsServe
 
 async def test_as_the_checks_ask(dns: DnsServer) -> None:
     resolve = Questions(resolver(dns)).within(5.0)
-    assert await resolve("long.test", RecordType.TXT) == Answers((LONG,))
-    assert await resolve("two.test", RecordType.A) is NoAnswer.NO_DATA
-    assert await resolve("none.test", RecordType.A) is NoAnswer.NO_NAME
+    # The second time it is known.
+    for asked in (3, 3):
+        assert await resolve("long.test", RecordType.TXT) == Answers((LONG,))
+        assert await resolve("two.test", RecordType.A) is NoAnswer.NO_DATA
+        assert await resolve("none.test", RecordType.A) is NoAnswer.NO_NAME
+        assert len(dns.questions) == asked
     dns.failing.add("two.test")
     assert isinstance(await resolve("two.test", RecordType.PTR), TempError)
     # A name that DNS cannot have, should one come this far.

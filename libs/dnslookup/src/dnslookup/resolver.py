@@ -121,19 +121,26 @@ class Resolver:
 
         Raises NoSuchDomain (the name does not exist), DnsUnavailable.
         """
-        found = (await self._ask(name.rstrip(".").lower(), kind)).records
-        if kind == "MX":
-            return [host for _, host in sorted(found)]
-        return list(found)
+        return _texts(kind, await self._ask(name.rstrip(".").lower(), kind))
+
+    def known_records(self, name: str, kind: str) -> list[str] | None:
+        """The same where it need not be asked; None: it must be. Raises NoSuchDomain."""
+        found = self._known((name.rstrip(".").lower(), kind))
+        return None if found is None else _texts(kind, found)
+
+    def _known(self, key: tuple[str, str]) -> Found | None:
+        kept = self._kept.get(key)
+        if kept is None or kept[0] <= self._clock():
+            return None
+        if kept[1] is None:
+            raise NoSuchDomain(f"{key[0]} does not exist")
+        return kept[1]
 
     async def _ask(self, name: str, kind: str) -> Found:
         """The records, none when the name has none of that kind."""
         key = (name, kind)
-        kept = self._kept.get(key)
-        if kept is not None and kept[0] > self._clock():
-            if kept[1] is None:
-                raise NoSuchDomain(f"{name} does not exist")
-            return kept[1]
+        if (known := self._known(key)) is not None:
+            return known
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.create_task(self._fetch(name, kind))
@@ -177,3 +184,9 @@ class Resolver:
             del self._kept[next(iter(self._kept))]
         self._kept.pop(key, None)
         self._kept[key] = (self._clock() + min(seconds, LONGEST_KEPT_SECONDS), value)
+
+
+def _texts(kind: str, found: Found) -> list[str]:
+    if kind == "MX":
+        return [host for _, host in sorted(found.records)]
+    return list(found.records)

@@ -10,9 +10,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from urllib.parse import unquote
 
 MAX_REPORT_URIS = 10
+KEPT_RECORDS = 1024
+KEPT_LENGTH = 1024
 
 _VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:[^\s,!]+)(?:!([0-9]{1,12})([kmgt]?))?", re.IGNORECASE)
@@ -73,7 +76,14 @@ class DmarcRecord:
 
 
 def parse_record(text: str) -> DmarcRecord | None:
-    """None where it is no DMARC record. Linear."""
+    """None where it is no DMARC record. Linear.
+
+    The last `KEPT_RECORDS` are kept as they were parsed: a few domains' mail is most of it.
+    """
+    return _parse_kept(text) if len(text) <= KEPT_LENGTH else _parse(text)
+
+
+def _parse(text: str) -> DmarcRecord | None:
     version = _VERSION.match(text)
     if version is None:
         return None
@@ -106,6 +116,9 @@ def parse_record(text: str) -> DmarcRecord | None:
         _report_uris(tags.get("ruf", "")),
         _failure_options(tags.get("fo", "")),
     )
+
+
+_parse_kept = lru_cache(KEPT_RECORDS)(_parse)
 
 
 def _public_suffix(text: str) -> PublicSuffix:
