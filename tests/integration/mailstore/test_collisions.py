@@ -10,6 +10,7 @@ from mailmodel import AccountRef, Flags, SystemFlag
 from mailmsg.facts import examine
 from mailstore import BodyText, Columns, MailStore, NewMessage
 from pgkit import Connection, transaction
+from pgkit.errors import Collided
 
 from tests.support.engines import Engines
 
@@ -47,6 +48,10 @@ class Box:
 
 @pytest.fixture
 async def box(store: MailStore) -> Box:
+    return await filled(store)
+
+
+async def filled(store: MailStore) -> Box:
     account = AccountRef(str(uuid4()), str(uuid4()))
     found = await store.get_mailbox(account, "INBOX")
     assert found is not None
@@ -92,13 +97,22 @@ async def test_texts_are_kept_by_two_at_once(store: MailStore, box: Box, turned:
     await keeping
 
 
-async def test_an_expunge_that_collides_is_done_all_the_same(store: MailStore, box: Box) -> None:
-    async with transaction(store._pool, box.account.tenant_id) as other, asyncio.timeout(20):
-        await other.execute("SELECT FROM message WHERE message_id = $1 FOR UPDATE", UUID(box.ids[0]))
-        expunging = asyncio.create_task(store.expunge(box.account, box.mailbox_id))
-        await somebody_waits(other)
-        # Now each waits for the other, and the one that waits longer is given up.
-        await other.execute(
-            "SELECT FROM account WHERE account_id = $1 FOR UPDATE", UUID(box.account.account_id)
-        )
-    assert await expunging == [1, 2]
+async def test_an_expunge_that_collides_is_done_all_the_same(store: MailStore) -> None:
+    for _ in range(5):
+        box = await filled(store)
+        try:
+            async with transaction(store._pool, box.account.tenant_id) as other, asyncio.timeout(20):
+                await other.execute("SELECT FROM message WHERE message_id = $1 FOR UPDATE", UUID(box.ids[0]))
+                expunging = asyncio.create_task(store.expunge(box.account, box.mailbox_id))
+                await somebody_waits(other)
+                # Now each waits for the other, and the one that waits longer is given up.
+                await other.execute(
+                    "SELECT FROM account WHERE account_id = $1 FOR UPDATE", UUID(box.account.account_id)
+                )
+        except Collided:
+            # A machine that stood still for a second in between gives up the other one: nothing is shown by that.
+            assert await expunging == [1, 2]
+            continue
+        assert await expunging == [1, 2]
+        return
+    pytest.fail("the expunge was never the one that is given up")
