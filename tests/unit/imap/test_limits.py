@@ -114,7 +114,7 @@ def test_only_what_saves_is_limited() -> None:
 
 def test_one_limit_or_the_other() -> None:
     with pytest.raises(ValueError, match="save_limit"):
-        Settings(message_limit=1000, save_limit=10)  # type: ignore[call-arg]
+        Settings(message_limit=1000, save_limit=10)
 
 
 def test_without_a_limit_none_is_told(imap: Imap) -> None:

@@ -68,7 +68,7 @@ def put_back(
 
 def _from_environment() -> Stores:
     try:
-        return Stores()  # type: ignore[call-arg]
+        return Stores()
     except ValidationError as error:
         missing = ", ".join(f"POSTHOUSE_{each['loc'][0]}".upper() for each in error.errors())
         raise Problem(f"the environment lacks {missing}.") from error

@@ -204,7 +204,7 @@ def run(name: str, settings: type[S], wire: Callable[[Service[S]], Awaitable[Non
     ends the process with one clear line and exit code 2.
     """
     try:
-        values = settings()  # type: ignore[call-arg]  # the environment has the values
+        values = settings()  # the environment has the values
     except ValidationError as error:
         prefix = str(getattr(settings, "model_config", {}).get("env_prefix", ""))
         for problem in error.errors():
