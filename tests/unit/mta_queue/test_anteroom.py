@@ -55,6 +55,23 @@ def test_who_has_no_place_holds_up_nobody_behind() -> None:
     assert leaving(anteroom) == ["a-x"]
 
 
+def test_of_a_tenant_who_has_all_his_places_no_lane_is_asked() -> None:
+    anteroom = Anteroom[str](1000, 1, 1.0)
+    for number in range(500):
+        anteroom.enter("many", Lane(A, f"x{number}"), 0)
+    anteroom.enter("b-x", Lane(B, "x"), 0)
+    asked: list[Lane] = []
+
+    def has_place(lane: Lane) -> bool:
+        asked.append(lane)
+        return True
+
+    assert anteroom.leave(has_place, lambda tenant_id: tenant_id != A) == ("b-x", Lane(B, "x"))
+    assert asked == [Lane(B, "x")]
+    assert anteroom.leave(has_place, lambda tenant_id: tenant_id != A) is None
+    assert len(anteroom) == 500
+
+
 def test_who_is_urgent_goes_before_others_of_the_lane() -> None:
     anteroom = Anteroom[str](100, 100, 1.0)
     for what, priority in (("usual", 0), ("later", -3), ("urgent", 4), ("too", 4), ("usual too", 0)):

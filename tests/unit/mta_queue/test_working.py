@@ -422,6 +422,21 @@ def test_caps_count_first_and_later_attempts_together() -> None:
     assert slots.enter_first(Lane("c", "x"))
 
 
+def test_a_tenant_has_a_share_as_long_as_some_lane_of_it_may_have_a_place() -> None:
+    slots = Slots(100, Caps(a_destination=100, a_tenant=8))
+    for number in range(4):
+        slots.enter_later(Lane("a", f"l{number}"))
+    taken = 0
+    while slots.has_share("a"):
+        assert slots.enter_first(Lane("a", f"d{taken}"))
+        taken += 1
+    assert not slots.enter_first(Lane("a", "another"))
+    assert taken == 4
+    assert slots.has_share("b")
+    slots.leave_later(Lane("a", "l0"))
+    assert slots.has_share("a")
+
+
 async def test_what_its_site_refuses_waits_untried_and_the_rest_goes_on() -> None:
     world = World()
     until = NOW + timedelta(minutes=3)

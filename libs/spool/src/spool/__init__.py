@@ -14,10 +14,11 @@ from spool.queue_id import new_queue_id
 from spool.record import Record, read_records
 from spool.recovery import Findings, Recovery, Span
 from spool.speaker import Handling, Signature, Speaker
-from spool.unpacking import Unpacking
+from spool.unpacking import BusLetter, Unpacking
 
 __all__ = [
     "MARK",
+    "BusLetter",
     "Envelope",
     "EnvelopeRecipient",
     "Findings",

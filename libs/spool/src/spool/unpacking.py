@@ -18,12 +18,16 @@ REMEMBERED = 4096
 BEAT_SECONDS = 1.0
 
 
-class Message(Protocol):
-    """Of the bus, to be settled once."""
+class BusLetter(Protocol):
+    """A letter from the bus, to be settled once: by `acknowledge` or `retry_later`."""
 
-    payload: bytes
-    deliveries: int
-    sequence: int
+    @property
+    def payload(self) -> bytes:
+        """A mailwire.spool.v1.SpooledMessage: see spool.decode."""
+
+    @property
+    def deliveries(self) -> int:
+        """How often it came, this time included."""
 
     async def acknowledge(self) -> None:
         """It is settled."""
@@ -32,13 +36,21 @@ class Message(Protocol):
         """It is to come again."""
 
     async def keep_working(self) -> None:
-        """It takes longer."""
+        """It takes longer; it is not to come again yet."""
+
+
+class BusMessage(BusLetter, Protocol):
+    """As the bus has it: a letter, or a pack of them."""
+
+    @property
+    def sequence(self) -> int:
+        """Its place in the stream."""
 
 
 class Source(Protocol):
     """Where they come from."""
 
-    async def fetch(self, limit: int, wait_seconds: float) -> Sequence[Message]:
+    async def fetch(self, limit: int, wait_seconds: float) -> Sequence[BusMessage]:
         """What has come, at most `limit`."""
 
 
@@ -50,9 +62,9 @@ class Unpacking:
         # By the pack's place in the stream: the positions of what was settled.
         self._settled: dict[int, frozenset[int]] = {}
 
-    async def fetch(self, limit: int, wait_seconds: float) -> list["Message | Letter"]:
+    async def fetch(self, limit: int, wait_seconds: float) -> list[BusLetter]:
         """At most `limit` letters that have come (more only where one pack holds more); waits for the first one."""
-        letters: list[Message | Letter] = []
+        letters: list[BusLetter] = []
         while not letters or len(letters) + LETTERS <= limit:
             room = max(1, (limit - len(letters)) // LETTERS)
             messages = await self._source.fetch(room, 0.0 if letters else wait_seconds)
@@ -62,7 +74,7 @@ class Unpacking:
                 letters += self._letters(message)
         return letters
 
-    def _letters(self, message: Message) -> Sequence["Message | Letter"]:
+    def _letters(self, message: BusMessage) -> Sequence[BusLetter]:
         try:
             payloads = unpack(message.payload)
         except Malformed:
@@ -86,7 +98,7 @@ class _Pack:
 
     __slots__ = ("_beat_at", "_delay", "_letters", "_message", "_open", "_owner", "_settled")
 
-    def __init__(self, owner: Unpacking, message: Message, letters: int, settled: frozenset[int]) -> None:
+    def __init__(self, owner: Unpacking, message: BusMessage, letters: int, settled: frozenset[int]) -> None:
         self._owner = owner
         self._message = message
         self._letters = letters

@@ -8,7 +8,7 @@ from typing import Protocol
 from directoryclient.policies import AccountSettings, TenantPolicy
 from mailmodel import AccountRef, MailboxInfo
 from mailstore import Delivery, Outcome
-from spool import SpooledLetter
+from spool import BusLetter, SpooledLetter
 
 from mda.core.findings import NO_POLICY, Finding
 from mda.core.lists import MailingList
@@ -114,31 +114,10 @@ class Mailboxes(Protocol):
         """All mailboxes of an account. Raises StoreUnavailable."""
 
 
-class Item(Protocol):
-    """A message of the bus, to be settled once."""
-
-    @property
-    def payload(self) -> bytes:
-        """A mailwire.spool.v1.SpooledMessage."""
-
-    @property
-    def deliveries(self) -> int:
-        """How often it came, this time included."""
-
-    async def acknowledge(self) -> None:
-        """It is settled."""
-
-    async def retry_later(self, delay_seconds: float) -> None:
-        """It is to come again."""
-
-    async def keep_working(self) -> None:
-        """It takes longer; it is not to come again yet."""
-
-
 class Source(Protocol):
     """Where messages come from."""
 
-    async def fetch(self, limit: int, wait_seconds: float) -> Sequence[Item]:
+    async def fetch(self, limit: int, wait_seconds: float) -> Sequence[BusLetter]:
         """What has come, at most `limit`."""
 
 

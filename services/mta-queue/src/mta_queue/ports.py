@@ -133,27 +133,6 @@ class Lanes(Protocol):
         """No turns for a destination that does not answer."""
 
 
-class BusLetter(Protocol):
-    """A letter from the bus, to be settled once: by `acknowledge` or `retry_later`."""
-
-    @property
-    def payload(self) -> bytes:
-        """See spool.decode."""
-
-    @property
-    def deliveries(self) -> int:
-        """How often it came, this time included."""
-
-    async def acknowledge(self) -> None:
-        """It is settled."""
-
-    async def retry_later(self, delay_seconds: float) -> None:
-        """It is to come again."""
-
-    async def keep_working(self) -> None:
-        """It takes longer."""
-
-
 class Queue(Protocol):
     """What waits and what is settled. Every method raises pgkit.DatabaseUnavailable."""
 

@@ -32,7 +32,7 @@ from servicekit import logs
 from sieve import Situation, Stage
 from sieve.actions import Edition, FileInto, Notify, Redirect, RedirectToList
 from sieve.replies import build_notification
-from spool import OutcomeUnknown, SpoolUnavailable
+from spool import BusLetter, OutcomeUnknown, SpoolUnavailable
 
 from mda import metrics
 from mda.core.events import (
@@ -52,7 +52,7 @@ from mda.edge.failures import Failures
 from mda.edge.outgoing import Outgoing
 from mda.edge.placing import Placing
 from mda.edge.running import Input, Running
-from mda.ports import Item, Source
+from mda.ports import Source
 
 LOG = logs.logger("mda.acting")
 AT_ONCE = 32
@@ -109,7 +109,7 @@ class Acting:
                 await asyncio.wait(self._working, timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.gather(*self._working)
 
-    def _begin(self, item: Item) -> None:
+    def _begin(self, item: BusLetter) -> None:
         account = _account_of(item)
         before = None if account is None else self._last.get(account)
         task = asyncio.create_task(self._in_turn(item, before))
@@ -126,7 +126,7 @@ class Acting:
 
         task.add_done_callback(ended)
 
-    async def _in_turn(self, item: Item, before: asyncio.Task[None] | None) -> None:
+    async def _in_turn(self, item: BusLetter, before: asyncio.Task[None] | None) -> None:
         while before is not None and not before.done():
             await asyncio.wait([before], timeout=TURN_SECONDS)
             await item.keep_working()
@@ -136,7 +136,7 @@ class Acting:
             return
         await self.settle(item)
 
-    async def settle(self, item: Item) -> None:
+    async def settle(self, item: BusLetter) -> None:
         """One event."""
         try:
             await item.keep_working()
@@ -154,7 +154,7 @@ class Acting:
                 return
         await item.acknowledge()
 
-    async def _act(self, event: Event, item: Item) -> None:
+    async def _act(self, event: Event, item: BusLetter) -> None:
         account = event.account
         name = script_name(await self._mailboxes.annotations_named(account, [ENTRY]), event.mailbox_id)
         stage = await self._running.at_event(account, name) if name else None
@@ -317,7 +317,7 @@ class Acting:
                 assert_never(sending)
 
 
-def _account_of(item: Item) -> AccountRef | None:
+def _account_of(item: BusLetter) -> AccountRef | None:
     """None: it is no event, and waits for nobody."""
     try:
         return read_event(item.payload).account

@@ -20,7 +20,7 @@ from blobstore import BlobMissing, BlobShredded, BlobUnavailable, TenantGone
 from directoryclient import Unavailable
 from mailstore import ActiveScripts, StoreUnavailable
 from servicekit import logs
-from spool import Malformed, OutcomeUnknown, SpoolUnavailable, decode
+from spool import BusLetter, Malformed, OutcomeUnknown, SpoolUnavailable, decode
 
 from mda import metrics
 from mda.core.findings import Disposition
@@ -35,7 +35,7 @@ from mda.edge.screening import Screened, Screening
 from mda.edge.sealing import Sealing
 from mda.edge.setbacks import Setbacks
 from mda.edge.sorting import Sorting
-from mda.ports import NOBODY_CHOSE, Choices, Item, Mailboxes, Policies, Quarantine, Receipts, Source, Tenants
+from mda.ports import NOBODY_CHOSE, Choices, Mailboxes, Policies, Quarantine, Receipts, Source, Tenants
 
 # Short: the drain is heard after it.
 FETCH_SECONDS = 0.25
@@ -99,7 +99,7 @@ class Filing:
             task.cancel()
         await asyncio.gather(*self._apart, return_exceptions=True)
 
-    async def _file(self, items: Sequence[Item]) -> None:
+    async def _file(self, items: Sequence[BusLetter]) -> None:
         arrived = []
         for item in items:
             try:
@@ -125,7 +125,7 @@ class Filing:
         if jobs:
             await self._file_together(jobs)
 
-    async def _failed(self, item: Item, queue_id: str, error: Exception) -> None:
+    async def _failed(self, item: BusLetter, queue_id: str, error: Exception) -> None:
         """A bug: the process goes on, and its message does so until it is put aside."""
         self._log.exception("settling_failed", queue_id=queue_id)
         await self._setbacks.again_or_poison(item, str(error))

@@ -3,18 +3,17 @@
 from dataclasses import dataclass
 
 from mailstore import Delivery
-from spool import SpooledLetter
+from spool import BusLetter, SpooledLetter
 
 from mda.core.findings import Finding
 from mda.core.told import Refusal
-from mda.ports import Item
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
     """One message as it came."""
 
-    item: Item
+    item: BusLetter
     letter: SpooledLetter
 
 
@@ -22,7 +21,7 @@ class Arrived:
 class Job:
     """One message and the deliveries it asks for."""
 
-    item: Item
+    item: BusLetter
     letter: SpooledLetter
     deliveries: list[Delivery]
     findings: tuple[Finding, ...] = ()

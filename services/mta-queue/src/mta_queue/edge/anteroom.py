@@ -70,9 +70,16 @@ class Anteroom(Generic[T]):
         self._count += 1
         return True
 
-    def leave(self, has_place: Callable[[Lane], bool]) -> tuple[T, Lane] | None:
-        """The next one that has a place, which is taken with that. Its tenant and lane are the last now."""
+    def leave(
+        self, has_place: Callable[[Lane], bool], has_share: Callable[[str], bool] = lambda _: True
+    ) -> tuple[T, Lane] | None:
+        """The next one that has a place, which is taken with that. Its tenant and lane are the last now.
+
+        Of a tenant who `has_share` no more no lane is asked: one with hundreds would cost others that for each letter.
+        """
         for tenant_id, lanes in self._tenants.items():
+            if not has_share(tenant_id):
+                continue
             for domain, line in lanes.items():
                 if has_place(lane := Lane(tenant_id, domain)):
                     found = line.pop(0)

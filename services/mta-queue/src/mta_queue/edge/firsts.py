@@ -19,7 +19,7 @@ from blobstore import BlobUnavailable, BodyReference
 from mailwire.spool.v1 import spool_pb2 as wire
 from pgkit import DatabaseUnavailable
 from servicekit import logs
-from spool import Malformed, SpooledLetter, decode
+from spool import BusLetter, Malformed, SpooledLetter, decode
 from spool.codec import encode, facts_to_wire
 
 from mta_queue import metrics
@@ -35,7 +35,7 @@ from mta_queue.edge.attempts import Attempts
 from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.keeping import Keeper
 from mta_queue.edge.slots import Slots, Turn
-from mta_queue.ports import BusLetter, Postponed, PutOff, Quarantine, Queue, TakenOver
+from mta_queue.ports import Postponed, PutOff, Quarantine, Queue, TakenOver
 
 LOG = logs.logger("mta_queue.firsts")
 BURST = 256
@@ -183,7 +183,7 @@ class Firsts:
     def _begin_waiting(self) -> None:
         """Whoever waits in the anteroom and has a place now."""
         while len(self._anteroom) and self._tasks is not None and self._slots.room_for_firsts > 0:
-            found = self._anteroom.leave(self._slots.enter_first)
+            found = self._anteroom.leave(self._slots.enter_first, self._slots.has_share)
             if found is None:
                 return
             arrived, lane = found

@@ -97,6 +97,12 @@ class Slots:
         metrics.UNDER_WAY.inc()
         return True
 
+    def has_share(self, tenant_id: str) -> bool:
+        """Whether the tenant may have one more place anywhere."""
+        firsts = self.firsts.by_tenant.get(tenant_id, 0)
+        laters = self._laters.by_tenant.get(tenant_id, 0)
+        return firsts < self._firsts_caps.a_tenant and firsts + laters < self.caps.a_tenant
+
     def enter_later(self, lane: Lane) -> None:
         """Take a place for an item under lease: the caps were minded when the lease was taken."""
         self._laters.enter(lane)
