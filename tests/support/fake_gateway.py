@@ -77,6 +77,11 @@ class FakeDirectory:
     ) -> Identity | TokenRefusal:
         return await self.authenticate(login, "right" if token == TOKEN else "", client_address) or REFUSAL
 
+    async def authenticate_certificate(
+        self, login: str, certificate: bytes, client_address: str
+    ) -> Identity | None:
+        return None
+
     async def start_scram(self, login: str, client_address: str) -> Offer:
         if login == "away@foo.com":
             raise Unavailable("away")

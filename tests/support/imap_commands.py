@@ -27,11 +27,11 @@ SELECTED = (Source(Watched.SELECTED, ()),)
 
 tags = st.text("abcXYZ019.:;=-_", min_size=1, max_size=8)
 # Text of any kind, some of it such that nearly nothing holds it.
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12) | st.sampled_from(
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
     ["", "NIL", "nil", "a b", 'x"y\\z', "{3}", "{3+}\r\n", "\r\n", "*", "%", "ä€😀", "(", "INBOX", "]"]
 )
 urls = texts.filter(lambda text: "\0" not in text)
-names = st.text(st.characters(exclude_categories=("Cs",)), max_size=12) | st.sampled_from(
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
     ["INBOX", "a/b", "&", "~peter/mail/台北/日本語", 'a"b', "a b", "*%", "NIL", "Other Users/x@y.test/INBOX"]
 )
 atoms = st.text(ATOM_CHARACTERS, min_size=1, max_size=8)

@@ -333,6 +333,10 @@ class MemoryStore:
     async def fetch_joined(
         self, account: AccountRef, mailbox_id: int, uids: Sequence[int], segments: Sequence[Segment]
     ) -> AsyncIterator[list[Joined]]:
+        def joined(message: StoredMessage) -> Joined:
+            first, *others = (b"".join(written(message, each) for each in one) for one in segments)
+            return (message.uid, first, *others)
+
         def written(message: StoredMessage, each: bytes | Written) -> bytes:
             match each:
                 case Written.SIZE:
@@ -345,7 +349,7 @@ class MemoryStore:
                     return each
 
         async for found in self.fetch(account, mailbox_id, uids, Columns(0)):
-            yield [(m.uid, *(b"".join(written(m, each) for each in one) for one in segments)) for m in found]
+            yield [joined(message) for message in found]
 
     async def headers_may_hold(
         self,

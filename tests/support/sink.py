@@ -95,7 +95,8 @@ class SmtpSink:
         sock.settimeout(30)
         stream = sock.makefile("rwb")
         over_tls, is_lmtp = False, False
-        mail, recipients = "", []
+        mail = ""
+        recipients: list[str] = []
 
         def send(text: str) -> None:
             if text == CLOSE:

@@ -9,7 +9,7 @@ from typing import Any
 BEGINNING = datetime(2026, 11, 21, tzinfo=UTC)
 
 
-class _Jump(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
+class _Jump(selectors.DefaultSelector):
     """Time that would be waited for has passed."""
 
     passed_seconds = 0.0
