@@ -25,7 +25,8 @@ def test_every_method_has_somebody_who_does_it(base: type) -> None:
             if ".edge" in module.name:
                 importlib.import_module(module.name)
     # Tests have servicers of their own.
-    [ours] = [each for each in base.__subclasses__() if each.__module__.partition(".")[0] in OURS]
+    subclasses: list[type] = base.__subclasses__()
+    [ours] = [each for each in subclasses if each.__module__.partition(".")[0] in OURS]
     left = [
         name for name in vars(base) if not name.startswith("_") and getattr(ours, name) is getattr(base, name)
     ]

@@ -38,7 +38,7 @@ class Stub:
         self.was_asked.set()
         self.meanwhile()
         if self.failure is not None:
-            raise grpc.aio.AioRpcError(self.failure, grpc.aio.Metadata(), grpc.aio.Metadata())
+            raise grpc.aio.AioRpcError(self.failure, grpc.aio.Metadata(), grpc.aio.Metadata(), None, None)
         barred = [each for each in request.guests if {each.account_id, each.credential} & self.barred]
         return wire.FindBarredResponse(guests=barred)
 

@@ -1,6 +1,6 @@
 """The short memory for answers of the directory: what it may and may not say."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import grpc
@@ -16,7 +16,7 @@ ALICE = Identity(AccountRef("t", "a"), "alice@a.test", "default")
 
 
 def failure(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
-    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata())
+    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), None, None)
 
 
 class Stub:
@@ -28,7 +28,7 @@ class Stub:
         self.asked: list[list[str]] = []
         self.password = "secret"
         self.fails: list[grpc.StatusCode] = []
-        self.meanwhile = lambda: None
+        self.meanwhile: Callable[[], None] = lambda: None
         self.remember_seconds: float | None = None
         self.wait_seconds = 0.0
         self.iterations = 4096
@@ -362,4 +362,7 @@ async def test_for_whom_an_account_may_send() -> None:
     found = wire.Identity(may_send_as=["Sales@A.test"], may_send_on_behalf_of=["boss@a.test"])
     who = _identity(wire.AuthenticateResponse(granted=True, identity=found))
     assert who is not None
-    assert (who.may_send_as, who.may_send_on_behalf_of) == ({"sales@a.test"}, {"boss@a.test"})
+    assert (who.may_send_as, who.may_send_on_behalf_of) == (
+        frozenset({"sales@a.test"}),
+        frozenset({"boss@a.test"}),
+    )

@@ -220,7 +220,7 @@ async def test_plaintext_in_memory_is_forgotten_when_keys_may_be_others() -> Non
         {"addresses": ["a@b.test"]},
         {"domains": ["b.test"]},
     ):
-        tell("", directory.DirectoryChanged(**change).SerializeToString())  # type: ignore[arg-type]
+        tell("", directory.DirectoryChanged(**change).SerializeToString())
     assert forgotten == []
     tell("", directory.DirectoryChanged(tenant_id="t").SerializeToString())
     # What cannot be read may have been that.

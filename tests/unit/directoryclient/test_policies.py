@@ -1,5 +1,6 @@
 """What is remembered of tenants' choices, and when it is forgotten."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import grpc
@@ -15,13 +16,13 @@ class Stub:
         self.asked = 0
         self.error: grpc.StatusCode | None = None
         self.dmarc = wire.DMARC_LIMIT_REJECT
-        self.meanwhile = lambda: None
+        self.meanwhile: Callable[[], None] = lambda: None
 
     async def GetTenantPolicy(self, request: Any, timeout: float) -> Any:
         self.asked += 1
         self.meanwhile()
         if self.error is not None:
-            raise grpc.aio.AioRpcError(self.error, grpc.aio.Metadata(), grpc.aio.Metadata())
+            raise grpc.aio.AioRpcError(self.error, grpc.aio.Metadata(), grpc.aio.Metadata(), None, None)
         return wire.GetTenantPolicyResponse(policy=wire.TenantPolicy(dmarc=self.dmarc))
 
     async def GetAccountSettings(self, request: Any, timeout: float) -> Any:

@@ -1,5 +1,6 @@
 """What is remembered of keys that sign, and when it is forgotten."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import grpc
@@ -19,13 +20,15 @@ class Stub:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
         self.away = False
-        self.meanwhile = lambda: None
+        self.meanwhile: Callable[[], None] = lambda: None
 
     async def GetSigningKeys(self, request: Any, timeout: float) -> Any:
         self.asked.append((request.tenant_id, request.domain))
         self.meanwhile()
         if self.away:
-            raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
+            raise grpc.aio.AioRpcError(
+                grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), None, None
+            )
         return wire.GetSigningKeysResponse(keys=[wire.SigningKey(selector="s", private_key=PEM)])
 
 

@@ -15,6 +15,7 @@ from mailmsg.facts import examine
 from mailseal import KeyUnusable, check_key, is_sealed, seal
 from pysequoia import Tsk, decrypt
 
+from tests.support.mime import octets_of, parts_of, text_of
 from tests.support.packages import needs
 from tests.support.reader_keys import certificate_of, new_openpgp, new_x509, signing_only
 
@@ -35,13 +36,13 @@ def part_of(sealed: bytes) -> bytes:
     message = message_from_bytes(sealed)
     assert message.get_content_type() == "multipart/encrypted"
     assert message.get_param("protocol") == "application/pgp-encrypted"
-    control, encrypted = message.get_payload()
-    assert (control.get_content_type(), control.get_payload().strip()) == (
+    control, encrypted = parts_of(message)
+    assert (control.get_content_type(), text_of(control).strip()) == (
         "application/pgp-encrypted",
         "Version: 1",
     )
     assert encrypted.get_content_type() == "application/octet-stream"
-    return encrypted.get_payload().encode()
+    return text_of(encrypted).encode()
 
 
 def test_openpgp_and_back() -> None:
@@ -63,7 +64,7 @@ def test_smime_and_back() -> None:
         "application/pkcs7-mime",
         "enveloped-data",
     )
-    opened = pkcs7_decrypt_der(message.get_payload(decode=True), certificate_of(certificate), key, [])
+    opened = pkcs7_decrypt_der(octets_of(message), certificate_of(certificate), key, [])
     assert opened == INSIDE
     assert b"secret" not in sealed
     assert max(len(line) for line in sealed.split(b"\r\n")) <= 998
@@ -186,7 +187,7 @@ def test_damaged_keys_are_refused_and_break_nothing() -> None:
 
 def test_a_certificate_that_ran_out_goes_on_to_encrypt() -> None:
     certificate, key = new_x509(days=-1)
-    body = message_from_bytes(seal(PLAIN, certificate)).get_payload(decode=True)
+    body = octets_of(message_from_bytes(seal(PLAIN, certificate)))
     assert pkcs7_decrypt_der(body, certificate_of(certificate), key, []) == INSIDE
 
 

@@ -145,6 +145,11 @@ class Book:
             raise DirectoryUnavailable("away")
         return await self.authenticate(login, "secret" if token == TOKEN else "", client_address) or REFUSAL
 
+    async def authenticate_certificate(
+        self, login: str, certificate: bytes, client_address: str
+    ) -> Identity | None:
+        return None
+
     async def start_scram(self, login: str, client_address: str) -> Offer:
         if login == "away":
             raise DirectoryUnavailable("away")

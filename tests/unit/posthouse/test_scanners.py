@@ -1,12 +1,13 @@
 """Scanners beside the platform: what --with takes, what is missing, what they are told."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from posthouse.errors import Problem
-from posthouse.stack import enclosure, programs, unprivileged
+from posthouse.stack import enclosure
 from posthouse.stack.layout import Layout
 from posthouse.stack.ports import Ports
 from posthouse.stack.scanners import Scanners, parse_scanners
@@ -22,7 +23,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
         (tmp_path / "sbin" / name).write_text("#!/bin/sh\n")
         (tmp_path / "sbin" / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "sbin"))
-    monkeypatch.setattr(unprivileged.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     layout = Layout(tmp_path / "data")
     layout.prepare()
     return layout
@@ -40,7 +41,7 @@ def test_a_missing_package_is_one_sentence(
     layout: Layout, monkeypatch: pytest.MonkeyPatch, name: str, package: str
 ) -> None:
     nowhere: Callable[..., None] = lambda *_, **__: None  # noqa: E731
-    monkeypatch.setattr(programs.shutil, "which", nowhere)
+    monkeypatch.setattr(shutil, "which", nowhere)
     with pytest.raises(
         Problem, match=f"^--with {name} needs the Debian package {package}, which is not inst"
     ):
@@ -79,7 +80,7 @@ def test_rspamd_asks_the_network_only_when_told_to(layout: Layout) -> None:
 
 
 def test_without_a_namespace_it_is_started_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enclosure.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("PATH", "/nonexistent")
     assert enclosure.enclosure().wrap(["a", "b"]) == ["a", "b"]
     assert shutil.which("unshare") is None

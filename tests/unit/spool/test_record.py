@@ -106,8 +106,8 @@ def test_what_is_no_envelope_is_refused(data: bytes) -> None:
 
 def test_what_a_newer_writer_asks_for_is_not_asked_for_here() -> None:
     message = wire.Envelope.FromString(encode_envelope(envelope_of(b"x")))
-    message.recipients[0].notify.extend([2, 99])
-    message.ret = 77
+    message.recipients[0].notify.extend(wire.Notify.ValueType(number) for number in (2, 99))
+    message.ret = wire.Ret.ValueType(77)
     envelope = decode_envelope(message.SerializeToString())
     assert envelope.recipients[0].request == RecipientRequest(Notify.SUCCESS)
     assert envelope.request == MessageRequest()

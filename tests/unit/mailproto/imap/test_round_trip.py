@@ -51,8 +51,8 @@ def under_all_names(command: c.Command) -> list[c.Command]:
             return list(c.Plain)
         case c.Select():
             return [replace(command, access=access) for access in c.Access]
-        case _ if hasattr(command, "by"):
-            return [replace(command, by=by) for by in c.By]  # type: ignore[call-arg]
+        case c.Replace() | c.Search() | c.Sort() | c.Thread() | c.Fetch() | c.Store() | c.Copy() | c.Move():
+            return [replace(command, by=by) for by in c.By]
         case _:
             return [command]
 

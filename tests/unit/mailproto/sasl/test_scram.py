@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from typing import TypedDict, Unpack
 
 import pytest
 from hypothesis import given, settings
@@ -43,13 +44,22 @@ def test_the_example_of_rfc_7677() -> None:
     ) == Granted(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
 
 
+class Changes(TypedDict, total=False):
+    """Attributes of a client's last message, and what follows the nonce in it."""
+
+    c: str
+    r: str
+    p: str
+    extension: str
+
+
 def exchange(
     server: ScramServer,
     password: str,
     gs2: str = "n,,",
     cbind: bytes = b"",
     login: str = "user",
-    **changes: str,
+    **changes: Unpack[Changes],
 ) -> Granted | Refused:
     """What a client of our own says, with parts of its last message changed."""
     bare = f"n={login},r={CLIENT_NONCE}"
@@ -93,7 +103,7 @@ def test_right_and_wrong() -> None:
         ({"extension": ",,"}, ScramFault.ENCODING),
     ],
 )
-def test_what_is_wrong_with_a_last_message(changes: dict[str, str], fault: ScramFault) -> None:
+def test_what_is_wrong_with_a_last_message(changes: Changes, fault: ScramFault) -> None:
     assert exchange(begun(), "pencil", **changes) == Refused(fault)
 
 
