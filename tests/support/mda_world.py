@@ -11,7 +11,7 @@ from blobstore import BlobMissing, BlobShredded, BlobUnavailable, BodyReference,
 from directoryclient.policies import TenantPolicy
 from mailmodel import AccountRef, MailboxInfo
 from mailmsg.facts import examine
-from mailstore import Delivery, Outcome, StoreUnavailable
+from mailstore import Delivery, NewMessage, Outcome, StoreUnavailable
 from mda.core.findings import Finding, Verdict, WhenUnscanned
 from mda.core.told import Refusal
 from mda.edge.filing import Filing
@@ -58,6 +58,12 @@ def envelope_of(
         eight_bit=False,
         handling=handling,
     )
+
+
+def message_of(delivery: Delivery) -> NewMessage:
+    """What was filed there; it is none where a delivery is only settled."""
+    assert delivery.new is not None
+    return delivery.new
 
 
 def letter_of(content: bytes, **wishes: str) -> SpooledLetter:

@@ -24,7 +24,13 @@ def seen(proxies: tuple[str, ...], peer: str, *forwarded: str) -> str:
     config.load()
     headers = [(b"host", b"x"), (b"x-forwarded-proto", b"https")]
     headers += [(b"x-forwarded-for", each.encode()) for each in forwarded]
-    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "scheme": "http"}
+    scope: dict[str, object] = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "query_string": b"",
+        "scheme": "http",
+    }
     scope |= {"headers": headers, "client": (peer, 4711), "server": ("127.0.0.1", 80), "http_version": "1.1"}
     scope |= {"asgi": {"version": "3.0"}}
     said: list[bytes] = []

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import grpc
 import pytest
+from directory import metrics
 from directory.adapters.data_keys import DataKeyRecord
 from directory.core.data_keys import Unwrappable, Wrapped
 from directory.core.seldom import MOST_SAID, QUIET_SECONDS, Seldom
@@ -66,8 +67,10 @@ async def test_keys_that_are_read_again_and_again_are_named_once_a_minute(
 ) -> None:
     log, now, tenant_id = Log(), [0.0], "11111111-1111-4111-8111-111111111111"
     monkeypatch.setattr(data_keys, "LOG", log)
-    questions = data_keys.DataKeyQuestions(*cast(Any, (Keys(), Provider(), None)), clock=lambda: now[0])
-    unknown, unopened = data_keys.metrics.DATA_KEYS_UNKNOWN, data_keys.metrics.DATA_KEYS_UNOPENED
+    questions = data_keys.DataKeyQuestions(
+        cast(Any, Keys()), cast(Any, Provider()), cast(Any, None), clock=lambda: now[0]
+    )
+    unknown, unopened = metrics.DATA_KEYS_UNKNOWN, metrics.DATA_KEYS_UNOPENED
     before = [cast(Any, each)._value.get() for each in (unknown, unopened)]
 
     async def read(version: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from directory.adapters.journal import Journal
 from directory.core import scram
+from directory.core.guests import Guest
 from directory.core.limits import Rules, Standing, Tally
 from directory.core.passwords import Hasher, Verdicts
 from directory.core.resolving import Found
@@ -35,6 +36,9 @@ class People:
 
     async def found(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Found]:
         return {}
+
+    async def barred(self, guests: Sequence[Guest]) -> list[int]:
+        return []
 
     async def replace_verifier(self, login: Login, verifier: str) -> None:
         return None

@@ -9,7 +9,7 @@ from mda.ports import ScannerBroke, ScannerUnavailable
 from prometheus_client import REGISTRY
 from spool import Handling, SpooledLetter
 
-from tests.support.mda_world import Says, World
+from tests.support.mda_world import Says, World, message_of
 from tests.support.viruses import clean
 
 CLEAN = clean("clean")
@@ -19,7 +19,7 @@ WORDS = {"buy": Verdict.SPAM, "worm": Verdict.VIRUS, "bomb": Verdict.UNSCANNABLE
 
 
 def prefix_of(world: World, number: int = 0) -> bytes:
-    return world.deliveries[number].new.prefix
+    return message_of(world.deliveries[number]).prefix
 
 
 async def test_without_scanners_it_is_filed_in_one_batch_unread_and_says_so() -> None:
@@ -42,7 +42,7 @@ async def test_each_goes_where_it_belongs_in_one_batch() -> None:
     world = World()
     world.junk_name = "Pourriel"
     good, bad, worst = (world.send(each, accounts=("bob", "carol")) for each in (CLEAN, SPAM, VIRUS))
-    await world.file(Says(**WORDS))
+    await world.file(Says("fake", **WORDS))
     assert [[each.mailbox_name for each in batch] for batch in world.batches] == [
         ["INBOX", "INBOX", "Pourriel", "Pourriel"]
     ]
@@ -72,14 +72,14 @@ async def test_the_fields_stand_above_the_trace_and_the_body_is_untouched() -> N
     await world.file(Says())
     names = [line.split(b":")[0] for line in prefix_of(world).split(b"\r\n") if line[:1] not in (b"", b"\t")]
     assert names == [b"Return-Path", b"Delivered-To", b"X-Posthouse-Scan", b"Received"]
-    assert world.deliveries[0].new.body.length == len(CLEAN)
+    assert message_of(world.deliveries[0]).body.length == len(CLEAN)
 
 
 async def test_spam_goes_to_inbox_where_there_is_no_junk() -> None:
     world = World()
     world.junk_name = None
     world.send(SPAM)
-    await world.file(Says(**WORDS))
+    await world.file(Says("fake", **WORDS))
     assert world.deliveries[0].mailbox_name == "INBOX"
     assert b"X-Spam-Flag: YES\r\n" in prefix_of(world)
 
@@ -104,7 +104,7 @@ class Down(Says):
 
 
 async def test_a_message_waits_for_its_scanner_and_is_filed_when_it_is_back() -> None:
-    world, scanner = World(), Down(**WORDS)
+    world, scanner = World(), Down("fake", **WORDS)
     good, worst = world.send(CLEAN), world.send(VIRUS)
     rounds = 0
 
@@ -151,7 +151,7 @@ async def test_a_virus_is_held_whatever_the_other_scanner_does() -> None:
 async def test_what_cannot_be_looked_through_is_held() -> None:
     world = World()
     item = world.send(CLEAN + b"bomb")
-    await world.file(Says(**WORDS))
+    await world.file(Says("fake", **WORDS))
     assert (item.outcome, len(world.held), world.deliveries) == (["acknowledged"], 1, [])
 
 
@@ -177,7 +177,7 @@ async def test_a_message_that_breaks_the_scanner_is_held_after_three_tries_and_n
     poison = world.send(CLEAN + b"poison")
     others = [world.send(CLEAN) for _ in range(7)]
     # Mail that goes on coming: the scanner answers between its deaths.
-    world.between = lambda: others.append(world.send(CLEAN)) if len(others) < 12 else None  # type: ignore[func-returns-value]
+    world.between = lambda: others.append(world.send(CLEAN)) if len(others) < 12 else None
     await world.file(Breaks(b"poison"))
     assert poison.outcome == ["again", "again", "acknowledged"]
     [(content, findings)] = world.held.values()
@@ -222,7 +222,7 @@ async def test_a_bug_in_a_scanner_is_no_silent_pass_and_stops_nobody() -> None:
     world = World()
     item = world.send(CLEAN + b"surprise")
     others = [world.send(CLEAN)]
-    world.between = lambda: others.append(world.send(CLEAN)) if len(others) < 4 else None  # type: ignore[func-returns-value]
+    world.between = lambda: others.append(world.send(CLEAN)) if len(others) < 4 else None
     await world.file(Fails())
     assert item.outcome == ["again", "again", "acknowledged"]
     assert (len(world.held), len(world.deliveries)) == (1, len(others))
@@ -236,7 +236,7 @@ async def test_a_bug_in_the_quarantine_puts_the_message_aside() -> None:
         raise KeyError("surprise")
 
     world.hold = hold  # type: ignore[assignment,method-assign]
-    await world.file(Says(**WORDS))
+    await world.file(Says("fake", **WORDS))
     assert (item.outcome, other.outcome) == (["again", "again", "acknowledged"], ["acknowledged"])
     assert (len(world.put_aside_reasons), len(world.deliveries)) == (1, 1)
 
@@ -315,7 +315,7 @@ async def test_storage_that_is_away_makes_it_wait() -> None:
 
 
 async def test_what_a_deleted_key_encrypted_is_looked_at_by_nobody_and_put_aside_for_nobody() -> None:
-    world, scanner = World(), Says(**WORDS)
+    world, scanner = World(), Says("fake", **WORDS)
     item = world.send(VIRUS)
     world.bodies_shredded = True
     await world.file(scanner)
@@ -327,7 +327,7 @@ async def test_a_quarantine_that_is_away_makes_it_wait() -> None:
     world = World()
     item = world.send(VIRUS)
     world.holds_away = 2
-    await world.file(Says(**WORDS))
+    await world.file(Says("fake", **WORDS))
     assert item.outcome == ["again", "again", "acknowledged"]
     assert len(world.held) == 1
 

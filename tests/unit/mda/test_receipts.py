@@ -66,6 +66,9 @@ class Bus:
     async def retry_later(self, delay_seconds: float) -> None:
         self.fate.append("again")
 
+    async def keep_working(self) -> None:
+        self.fate.append("working")
+
 
 class World:
     """Mailboxes, the gate and a directory that is away so many times."""

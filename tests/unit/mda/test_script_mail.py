@@ -1,12 +1,12 @@
 """What scripts send at delivery: from whom it comes, with which trace, and that machines are not answered."""
 
 import itertools
+import time
 
 import pytest
 from mailmsg.header import fields
 from mailproto.smtp.dsn_request import RecipientRequest
 from mda.core.sieving import was_redirected_by
-from mda.edge import running
 
 from tests.unit.mda.test_receipts import CONTENT, envelope_of
 from tests.unit.mda.test_rejecting import World
@@ -70,7 +70,7 @@ async def test_an_error_keeps_the_message_and_tells_its_reader_and_nobody_else()
 async def test_a_script_that_takes_too_long_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs scripts here gives them a clock, though it is the language's limit."""
     ticks = itertools.count()
-    monkeypatch.setattr(running.time, "thread_time", lambda: float(next(ticks)) * 10)
+    monkeypatch.setattr(time, "thread_time", lambda: float(next(ticks)) * 10)
     world = await sent(
         'discard; if header :contains "subject" [' + ",".join(['"a"'] * 20_000) + "] { stop; }"
     )
@@ -81,7 +81,7 @@ async def test_a_script_that_takes_too_long_keeps(monkeypatch: pytest.MonkeyPatc
 
 async def test_questions_win_a_script_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count()
-    monkeypatch.setattr(running.time, "thread_time", lambda: float(next(ticks)) * 2)
+    monkeypatch.setattr(time, "thread_time", lambda: float(next(ticks)) * 2)
     keys = ",".join(['"zq"'] * 6000)
     world = await sent(
         f'require "body"; discard; if header :contains "subject" [{keys}] {{ stop; }} if body :contains "zq" {{ stop; }}'

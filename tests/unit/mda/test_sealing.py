@@ -16,7 +16,7 @@ from mda.edge.filing import Filing
 from mda.edge.sealing import Sealing
 from pysequoia import Tsk, decrypt
 
-from tests.support.mda_world import World, letter_of
+from tests.support.mda_world import World, letter_of, message_of
 from tests.support.reader_keys import new_openpgp, new_x509, signing_only
 
 PLAIN = b"From: eve@peer.invalid\r\nSubject: hi\r\n\r\nsecret words\r\n"
@@ -61,7 +61,7 @@ async def test_each_account_by_its_own_key_and_the_others_as_it_came() -> None:
     item = world.send(PLAIN, accounts=("bob", "carol", "dave"))
     await file(world, keys)
     assert item.outcome == ["acknowledged"]
-    bob, carol, dave = (each.new for each in world.deliveries)
+    bob, carol, dave = map(message_of, world.deliveries)
     for_bob = keys.stored[bob.body.object_key]
     assert b"multipart/encrypted" in for_bob
     armoured = for_bob[for_bob.index(b"-----BEGIN PGP") : for_bob.index(b"-----END PGP MESSAGE-----") + 25]
@@ -84,7 +84,7 @@ async def test_what_is_encrypted_already_is_left_alone() -> None:
     world.send(b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n\r\nMII")
     await file(world, keys)
     assert keys.stored == {}
-    assert world.deliveries[0].new.body.object_key.startswith("mail/")
+    assert message_of(world.deliveries[0]).body.object_key.startswith("mail/")
 
 
 async def test_nothing_is_filed_while_nobody_knows_whether_there_is_a_key() -> None:
@@ -94,7 +94,7 @@ async def test_nothing_is_filed_while_nobody_knows_whether_there_is_a_key() -> N
     item = world.send(PLAIN)
     await file(world, keys)
     assert item.outcome == ["again", "again", "acknowledged"]
-    assert [each.new.body.object_key for each in world.deliveries] == ["append-0"]
+    assert [message_of(each).body.object_key for each in world.deliveries] == ["append-0"]
 
 
 async def test_where_the_key_can_be_used_no_more_the_sender_is_told_and_the_others_get_it() -> None:

@@ -39,7 +39,7 @@ def decided(finding: Finding, standing: Standing = Standing.UNKNOWN, **chosen: o
     ],
 )
 def test_thresholds_are_the_tenants(chosen: dict[str, object], where: str) -> None:
-    assert decided(SCORED, **chosen) == where
+    assert decided(SCORED, Standing.UNKNOWN, **chosen) == where
 
 
 def test_a_threshold_also_finds_spam_where_the_scanner_finds_none() -> None:
@@ -230,11 +230,10 @@ async def test_doors_are_told_of_strangers_who_bring_what_is_not_wanted() -> Non
     scanner = Says(buy=Verdict.SPAM, worm=Verdict.VIRUS)
     screening = screening_of(world, scanner, tell=lambda subject, payload: told.append((subject, payload)))
 
-    async def brought(text: bytes, **values: object) -> None:
+    async def brought(text: bytes, source: Source = Source.MX, client_address: str = "192.0.2.7") -> None:
         letter = letter_of(CLEAN + text)
-        letter = replace(
-            letter, envelope=replace(letter.envelope, **{"client_address": "192.0.2.7", **values})
-        )  # type: ignore[arg-type]
+        envelope = replace(letter.envelope, client_address=client_address, source=source)
+        letter = replace(letter, envelope=envelope)
         world.bodies[letter.body.object_key] = CLEAN + text
         await screening.screen(letter)
 

@@ -22,6 +22,8 @@ from senderauth import Result
 from spool import Envelope, EnvelopeRecipient, Letter, NoSuchTenant, Source, Speaker, SpoolUnavailable
 from spool.codec import encode, facts_to_wire
 
+from tests.support.mime import parts_of
+
 CONTENT = b"From: alice@a.test\r\nSubject: hi\r\n\r\nthe whole text\r\n"
 REPLIES = {
     Verdict.DELIVERED: Reply.of(250, "2.0.0", "taken"),
@@ -114,8 +116,8 @@ def tell(
 
 
 def parts(letter: Letter) -> list[Message]:
-    [text, status, returned] = email.message_from_bytes(letter.content).get_payload()  # type: ignore[misc]
-    return [text, status, returned]  # type: ignore[list-item]
+    [text, status, returned] = parts_of(email.message_from_bytes(letter.content))
+    return [text, status, returned]
 
 
 def test_a_failure_and_a_relay_are_told_apart_and_never_is_never() -> None:

@@ -374,6 +374,14 @@ async def test_strangers_cost_no_questions() -> None:
         ("From: <a@example.com> (b@bank.example)", AuthorFault.AMBIGUOUS),
         ("From: <a@example.com> <b@bank.example>", AuthorFault.AMBIGUOUS),
         ("From: <@bank.example:a@example.com>", AuthorFault.AMBIGUOUS),
+        # Quotes that end nowhere, or in a comment: what one reader takes for words is another's address.
+        ('From: a@example.com, "x <b@bank.example>', AuthorFault.AMBIGUOUS),
+        ('From: "boss <b@bank.example>', AuthorFault.AMBIGUOUS),
+        ('From: "b@bank.example', AuthorFault.AMBIGUOUS),
+        ('From: a@example.com (x" ) b@bank.example ( "y)', AuthorFault.AMBIGUOUS),
+        ("From: b@bank.example..", AuthorFault.AMBIGUOUS),
+        ("From: b@bank.example!", AuthorFault.AMBIGUOUS),
+        ('From: "b@bank.example" <a@example.com>', "example.com"),
         ("From: " + "a" * 20_000 + "@example.com", AuthorFault.TOO_LONG),
     ],
 )

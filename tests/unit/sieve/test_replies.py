@@ -4,7 +4,7 @@ import base64
 import email
 from datetime import UTC, datetime
 from email import policy
-from email.message import Message
+from email.message import EmailMessage
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +13,7 @@ from sieve import Received, compile_script, run
 from sieve.actions import Keep, Notify, Reject, Vacation
 from sieve.replies import build_notification, build_refusal, build_vacation
 
+from tests.support.mime import octets_of, parts_of, text_of
 from tests.support.sieve_cases import situation
 
 SENT_AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -27,7 +28,7 @@ def action(script: str, content: bytes = MESSAGE) -> object:
     return outcome.actions[0]
 
 
-def answer(script: str, content: bytes = MESSAGE) -> Message:
+def answer(script: str, content: bytes = MESSAGE) -> EmailMessage:
     vacation = action(script, content)
     assert isinstance(vacation, Vacation)
     built = build_vacation(vacation, owner=OWNER, message_id="<new@y>", sent_at=SENT_AT)
@@ -137,15 +138,15 @@ def test_refusal() -> None:
     assert message.get_content_type() == "multipart/report"
     assert message.get_param("report-type") == "disposition-notification"
     assert message["To"] == "coyote@desert.example.org"
-    said, report, header = message.get_payload()
-    assert "I am not taking mail from you:\r\nGrüße" in said.get_payload(decode=True).decode()
+    said, report, header = parts_of(message)
+    assert "I am not taking mail from you:\r\nGrüße" in octets_of(said).decode()
     assert report.get_content_type() == "message/disposition-notification"
-    (fields,) = report.get_payload()
+    (fields,) = parts_of(report)
     assert fields["Disposition"] == "automatic-action/MDN-sent-automatically; deleted"
     assert fields["Final-Recipient"] == f"rfc822; {OWNER}"
     assert fields["Original-Message-ID"] == "<2@x>"
     assert header.get_content_type() == "text/rfc822-headers"
-    assert "Message-ID: <2@x>" in header.get_payload()
+    assert "Message-ID: <2@x>" in text_of(header)
 
 
 _ANYTHING = st.text(st.characters(codec="utf-8"), max_size=60)
