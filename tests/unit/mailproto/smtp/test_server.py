@@ -6,9 +6,10 @@ import pytest
 from mailproto.sasl import BEARER_MECHANISMS, MECHANISMS
 from mailproto.sasl.scram_exchange import SCRAM_MECHANISMS
 from mailproto.smtp import server_events as events
+from mailproto.smtp.reply import Reply
 from mailproto.smtp.server_config import DeliverBy, Dsn, FutureRelease, Priorities
 
-from tests.unit.mailproto.smtp.memory import Driver
+from tests.unit.mailproto.smtp.memory import OK, Driver
 
 EHLO = b"EHLO c.test\r\n"
 MAIL = b"MAIL FROM:<a@x.test>\r\n"
@@ -85,6 +86,28 @@ def test_recipients_that_come_together_are_asked_about_together_and_answered_in_
     assert driver.say(group) == [250, 250, 501, 250, 500, 250, 354]
     [asked] = [event for event in driver.asked if isinstance(event, events.RcptAsked)]
     assert len(asked.forward_paths) == 3
+
+
+def test_who_guesses_recipients_all_at_once_learns_no_more_than_one_by_one() -> None:
+    driver = Driver(errors_allowed=20)
+    driver.say(EHLO, MAIL)
+    driver.machine.feed(RCPT + b"RCPT TO:<guess@y.test>\r\n" * 90)
+    asked = driver.machine.next_event()
+    assert isinstance(asked, events.RcptAsked)
+    driver.machine.answer_rcpt([OK] + [Reply.of(550, "5.1.1", "No")] * 90)
+    assert isinstance(driver.machine.next_event(), events.Closing)
+    said = driver.machine.output()
+    assert said.count(b"550 5.1.1") == 21
+    assert said.endswith(b"421 4.7.0 Too many errors\r\n")
+
+
+@pytest.mark.parametrize("road", [(b"AUTH PLAIN\r\n", b"AGEAYg==\r\n"), (b"AUTH LOGIN\r\n", b"YQ==\r\n")])
+def test_what_is_sent_behind_an_answer_of_auth_ends_the_session(road: tuple[bytes, bytes]) -> None:
+    driver = Driver(offers_auth=True, mechanisms=MECHANISMS)
+    assert driver.say(EHLO, road[0]) == [250, 334]
+    assert driver.say(road[1] + MAIL) == [554]
+    assert driver.closed
+    assert not any(isinstance(each, events.AuthAsked) for each in driver.asked)
 
 
 def test_limits_say_how_many_recipients_there_may_be() -> None:

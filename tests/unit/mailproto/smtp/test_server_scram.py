@@ -112,9 +112,10 @@ def test_what_is_no_scram_ends_it(line: str) -> None:
     assert talk.proven == []
 
 
-def test_who_breaks_off_at_the_end_is_sent_away() -> None:
+@pytest.mark.parametrize("line", ["*", "a\rb", "a\0b", "x" * 20_000])
+def test_who_breaks_off_at_the_end_is_sent_away(line: str) -> None:
     talk = Talk()
     talk.as_far_as_the_proof("right")
-    assert talk("*").startswith("421")
+    assert talk(line).startswith("421")
     assert talk.closed
     assert not talk.machine.authenticated

@@ -161,6 +161,9 @@ class ServerSession(ABC):
             raise RuntimeError("no recipients were asked about")
         self._waiting = Waiting.NOTHING
         for reply in self._rcpts.replies(replies):
+            if self.errors > self.config.errors_allowed:
+                # Who guesses many at once learns no more than who guesses one by one.
+                break
             self._say(reply)
             # What was known without the driver was a refusal.
             if reply.is_positive:
@@ -204,9 +207,10 @@ class ServerSession(ABC):
                 line = self._next_line()
                 if line is None:
                     return None
-                event = (
-                    self._auth_step(self._auth.step(line)) if self._auth is not None else self._command(line)
-                )
+                if self._auth is None:
+                    event = self._command(line)
+                else:
+                    event = self._spoke_too_soon() or self._auth_step(self._auth.step(line))
             if event is not None:
                 return event
         return None
@@ -221,6 +225,9 @@ class ServerSession(ABC):
         while (line := self._input.next_line(octets_most)) is not None:
             if not isinstance(line, LineFault):
                 return line
+            if self._auth is not None and self._auth.is_welcome:
+                # The driver has let the client in already: this breaks the exchange off like a cancellation.
+                return b"*"
             self._auth = None
             self._say(line_refusal(line))
             if self.errors > self.config.errors_allowed:
