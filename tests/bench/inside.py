@@ -129,9 +129,9 @@ def needs() -> Needs:
         proxies=Networks(()),
         introducers=Networks(()),
         controls=controls,
-        policies=Policies(),  # type: ignore[arg-type]
+        policies=Policies(),
         screens=Screens(
-            banning=Banning(controls.limits, configured.offence_rules(), never, ledger, ledger),  # type: ignore[arg-type]
+            banning=Banning(controls.limits, configured.offence_rules(), never, ledger, ledger),
             exempt=Networks(map(str, configured.sender_checks_exempt)),
         ),
         rooms=Rooms(),

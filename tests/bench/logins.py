@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Log:
         return f"{dict(self.outcomes)}, median {statistics.median(times):.0f} ms, p99 {p99:.0f} ms"
 
 
-async def at_rate(rate: float, seconds: float, visit: Callable[[int], Awaitable[None]]) -> None:
+async def at_rate(rate: float, seconds: float, visit: Callable[[int], Coroutine[None, None, None]]) -> None:
     """Visits at this rate, whether the ones before have ended or not."""
     async with asyncio.TaskGroup() as group:
         started = time.monotonic()
@@ -97,7 +97,7 @@ async def measure(engines: Engines, seconds: float) -> None:
     chance = random.Random(7)
     wrong, known, new = Log(), Log(), Log()
 
-    def guess(number: int) -> Awaitable[None]:
+    def guess(number: int) -> Coroutine[None, None, None]:
         place = chance.randrange(ADDRESSES)
         login = f"user{chance.randrange(2 * ACCOUNTS)}@bench.test"
         client = f"10.{place // 250}.{place % 250}.1"

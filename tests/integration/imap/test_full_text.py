@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from directoryclient.policies import AccountSettings, TenantPolicy
+from imap.core.filling import Filler
 from imap.documents import text_of
 from mailstore import texts
 
@@ -74,8 +75,13 @@ def message(random: random.Random) -> bytes:
     return head + utf8 + b"\r\n" + octets
 
 
+def filler_of(imap: Imap) -> Filler:
+    assert imap.filler is not None
+    return imap.filler
+
+
 def fill(imap: Imap) -> None:
-    imap.wait_for(imap.filler.work())
+    imap.wait_for(filler_of(imap).work())
 
 
 def searched(client: Client, keys: str) -> list[int]:
@@ -108,9 +114,16 @@ def test_the_same_is_found_with_texts_and_without(
     filled = keeping.client("alice@a.test", select="INBOX")
     fill(keeping)
     reads: list[Any] = []
-    whole, part = keeping.store.read_whole, keeping.store.read
-    keeping.store.read_whole = lambda *arguments: reads.append(arguments) or whole(*arguments)
-    keeping.store.read = lambda *arguments: reads.append(arguments) or part(*arguments)
+
+    def counted(read: Callable[..., Any]) -> Callable[..., Any]:
+        def reading(*arguments: Any) -> Any:
+            reads.append(arguments)
+            return read(*arguments)
+
+        return reading
+
+    keeping.store.read_whole = counted(keeping.store.read_whole)
+    keeping.store.read = counted(keeping.store.read)
     for _ in range(30):
         word = chance.choice([*WORDS, "nul", "hello", "%", "_", "\\", "absent", "e", "ß", "SS"])
         start = chance.randrange(len(word))
@@ -127,9 +140,9 @@ def test_what_a_search_has_read_is_not_read_again(server: Callable[..., Imap]) -
     imap = server(keeps_texts=True)
     client = imap.client("alice@a.test")
     client.append("Subject: x\n\nfound me\n")
-    imap.filler._waiting.clear()
+    filler_of(imap)._waiting.clear()
     client.say("EXAMINE INBOX")
-    imap.filler._waiting.clear()
+    filler_of(imap)._waiting.clear()
     assert searched(client, 'BODY "found me"') == [1]
     fill(imap)
     imap.store.read_whole = imap.store.read = None
@@ -175,7 +188,7 @@ def test_words_where_the_tenant_chose_them(server: Callable[..., Imap], is_fille
     client.say("SELECT INBOX")
     if is_filled:
         fill(imap)
-    imap.filler._waiting.clear()
+    filler_of(imap)._waiting.clear()
     for keys, expected in (
         ("BODY run", [1]),
         ("BODY report", [1]),
@@ -200,7 +213,7 @@ def test_fuzzy(server: Callable[..., Imap], is_filled: bool) -> None:
     client.say("SELECT INBOX")
     if is_filled:
         fill(imap)
-    imap.filler._waiting.clear()
+    filler_of(imap)._waiting.clear()
     assert "SEARCH=FUZZY" in client.say("CAPABILITY")[0]
     assert searched(client, "FUZZY TEXT Helo") == [1, 2]
     assert searched(client, "FUZZY BODY Helo") == [2]
@@ -233,7 +246,8 @@ def test_hostile_words(server: Callable[..., Imap]) -> None:
 
 def test_html_is_searched_as_it_is_seen_and_documents_by_what_they_say(server: Callable[..., Imap]) -> None:
     imap = server(keeps_texts=True)
-    imap.filler._documents = Reading()
+    reading = Reading()
+    filler_of(imap)._documents = reading
     client = imap.client("alice@a.test")
     html = b"Content-Type: text/html\r\n\r\n<p class=secret>white&nbsp;stork <b>and</b> nest</p>\r\n"
     client.append(html)
@@ -254,7 +268,7 @@ def test_html_is_searched_as_it_is_seen_and_documents_by_what_they_say(server: C
     # What a search reads before is not taken for all that there is.
     assert searched(client, "BODY heron") == []
     fill(imap)
-    assert imap.filler._documents.closed
+    assert reading.closed
     found = {
         word: searched(client, f"BODY {literal(word)}")
         for word in ("white\u00a0stork", "secret", "heron in a", "crane on", "see below", "absent")

@@ -126,7 +126,7 @@ def test_both_say_the_same(tmp_path: Path) -> None:
     open_to_others(tmp_path)
     sent = list(messages())
     assert len(sent) > 300
-    differ = []
+    differ: list[tuple[bytes, Value, Value]] = []
     for message, (envelope, structure) in zip(sent, says(tmp_path / "dovecot", sent), strict=True):
         facts = examine(message)
         ours, _ = parse(facts.envelope, 1)

@@ -30,7 +30,7 @@ from mailstore import (
     reading,
 )
 from mailstore.tables import metadata
-from pgkit import transaction
+from pgkit import single, transaction
 
 from tests.support.engines import Engines
 
@@ -232,7 +232,7 @@ async def test_a_new_message_never_comes_after_newer_ones(
     first, second = await store.append(account, mailbox_id, [new(), new()])
     flag = FlagChange(FlagAction.ADD, SEEN)
 
-    look = reading.call
+    look = single.call
 
     async def slow(*question: Any) -> Any:
         """Something happens between the first and the second question."""

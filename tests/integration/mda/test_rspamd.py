@@ -11,11 +11,11 @@ from mda.core.findings import Finding, Verdict
 from mda.core.marks import marks
 from mda.ports import ScannerBroke, ScannerUnavailable
 from senderauth.result import Result
-from spool import Envelope, EnvelopeRecipient, Source, SpooledLetter
+from spool import Envelope, EnvelopeRecipient, Source, Speaker, SpooledLetter
 from spool.speaker import Signature
 
 from tests.support.daemons import Daemon
-from tests.support.mda_world import World, letter_of
+from tests.support.mda_world import World, letter_of, message_of
 from tests.support.packages import needs
 from tests.support.viruses import clean, spam
 from tests.unit.mda.test_vouched import NOBODY
@@ -54,7 +54,7 @@ async def test_spam_is_filed_into_junk(rspamd: Daemon) -> None:
     world.send(HAM)
     await world.file(scanner(rspamd.port))
     assert [each.mailbox_name for each in world.deliveries] == ["Junk", "INBOX"]
-    prefix = world.deliveries[0].new.prefix
+    prefix = message_of(world.deliveries[0]).prefix
     assert b"X-Posthouse-Scan: rspamd; verdict=spam; score=" in prefix
     assert b"X-Spam-Flag: YES\r\n" in prefix
 
@@ -87,12 +87,11 @@ async def test_it_counts_what_the_door_found_out_about_the_sender(rspamd: Daemon
         author_domain="peer.invalid",
     )
     forged = replace(NOBODY, spf=Result.FAIL, dmarc=Result.FAIL, dmarc_wish="reject")
-    good, unknown, bad = [
-        await scanner(rspamd.port).scan(
-            letter_with(lambda envelope, who=who: replace(envelope, speaker=who)), HAM
-        )  # type: ignore[misc]
-        for who in (proven, None, forged)
-    ]
+
+    def spoken(who: Speaker | None) -> SpooledLetter:
+        return letter_with(lambda envelope: replace(envelope, speaker=who))
+
+    good, unknown, bad = [await scanner(rspamd.port).scan(spoken(who), HAM) for who in (proven, None, forged)]
     assert {"R_SPF_ALLOW", "R_DKIM_ALLOW", "DMARC_POLICY_ALLOW"} <= symbols_of(good)
     assert {"R_SPF_FAIL", "R_DKIM_NA", "DMARC_POLICY_REJECT"} <= symbols_of(bad)
     assert good.score is not None

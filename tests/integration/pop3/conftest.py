@@ -201,6 +201,33 @@ class FakeDirectory(directory_pb2_grpc.DirectoryServiceServicer):
         identity = directory_pb2.Identity(tenant_id=found[0], account_id=found[1], address=request.login)
         return directory_pb2.AuthenticateResponse(granted=True, identity=identity)
 
+    async def FindBarred(
+        self, request: directory_pb2.FindBarredRequest, context: object
+    ) -> directory_pb2.FindBarredResponse:
+        return directory_pb2.FindBarredResponse()
+
+    # In these tests nobody comes with any of these.
+
+    async def AuthenticateToken(
+        self, request: directory_pb2.AuthenticateTokenRequest, context: object
+    ) -> directory_pb2.AuthenticateTokenResponse:
+        return directory_pb2.AuthenticateTokenResponse()
+
+    async def AuthenticateCertificate(
+        self, request: directory_pb2.AuthenticateCertificateRequest, context: object
+    ) -> directory_pb2.AuthenticateCertificateResponse:
+        return directory_pb2.AuthenticateCertificateResponse()
+
+    async def StartScram(
+        self, request: directory_pb2.StartScramRequest, context: object
+    ) -> directory_pb2.StartScramResponse:
+        return directory_pb2.StartScramResponse()
+
+    async def FinishScram(
+        self, request: directory_pb2.FinishScramRequest, context: object
+    ) -> directory_pb2.FinishScramResponse:
+        return directory_pb2.FinishScramResponse()
+
 
 @dataclass
 class Running:

@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from servicekit.identity import SERVICES, Identity, IdentityIncomplete
 from servicekit.run import Service
 from servicekit.settings import ServiceSettings
 
-TABLES = {
+TABLES: dict[str, Mapping[str, Sequence[str]]] = {
     "directory": directory.edge.callers.ALLOWED,
     "mta-queue": mta_queue.edge.callers.ALLOWED,
     "mda": mda.edge.callers.ALLOWED,
@@ -102,7 +102,7 @@ async def serving(authority: Authority, name: str, allowed: Any) -> AsyncIterato
 
 async def code(channel: grpc.aio.Channel, method: str) -> grpc.StatusCode | None:
     try:
-        assert await channel.unary_unary(method)(b"x", timeout=10) == b"x"
+        assert await channel.unary_unary(method, None, None)(b"x", timeout=10) == b"x"
     except grpc.aio.AioRpcError as error:
         return error.code()
     return None
@@ -144,7 +144,9 @@ async def test_streams_are_guarded_too(authority: Authority) -> None:
                 try:
                     got: Any = [
                         answer
-                        async for answer in channel.unary_stream("/test.Streams/Call")(b"x", timeout=10)
+                        async for answer in channel.unary_stream("/test.Streams/Call", None, None)(
+                            b"x", timeout=10
+                        )
                     ]
                 except grpc.aio.AioRpcError as error:
                     got = error.code()
@@ -155,9 +157,7 @@ async def test_who_shows_nothing_or_another_authoritys_is_not_heard(
     authority: Authority, tmp_path: Path
 ) -> None:
     other = made(tmp_path / "other")
-    mixed = Identity(
-        *(file.read_bytes() for file in other.files("admin-api")), authority.certificate_file.read_bytes()
-    )
+    mixed = Identity(*(file.read_bytes() for file in (*other.files("admin-api"), authority.certificate_file)))
     async with serving(authority, "directory", TABLES["directory"]) as port:
         target = f"127.0.0.1:{port}"
         method = "/mailwire.directory.v1.DirectoryAdminService/ListTenants"

@@ -333,11 +333,11 @@ async def test_a_client_that_vanished_without_a_word_is_asked_for(start: Start, 
     async def handler(connection: Connection) -> None:
         assert connection._transport is not None
         taken = connection._transport.get_extra_info("socket")
-        options = ((socket.SOL_SOCKET, socket.SO_KEEPALIVE),)
-        options += tuple(
+        options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE)]
+        options += [
             (socket.IPPROTO_TCP, each)
             for each in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
-        )
+        ]
         asked.set_result([taken.getsockopt(*option) for option in options])
 
     listener = await start(handler, seconds)

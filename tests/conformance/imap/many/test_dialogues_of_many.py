@@ -18,7 +18,7 @@ ELSEWHERE = ("acl",)
     "path", [path for path in sorted(HERE.glob("*.txt")) if path.stem not in ELSEWHERE], ids=lambda p: p.stem
 )
 def test_dialogue_of_many(path: Path, splits: bool) -> None:
-    with closing(Imap(**dialogue_of_many.settings(path))) as imap:
+    with closing(Imap(store=None, keeps_texts=False, **dialogue_of_many.settings(path))) as imap:
         dialogue_of_many.play(
             path,
             lambda: imap.connect(splits=splits).exchange,
