@@ -78,6 +78,7 @@ def test_a_reverse_path_of_somebody_else(reverse_path: bytes) -> None:
         b"From: jones@foo.com,\r\n jones.alias@foo.com\r\n",
         b"FROM : jones@foo.com\r\n",
         b"From: =?utf-8?q?J=C3=B6nes?= <jones@foo.com>\r\nReply-To: x@elsewhere.test\r\n",
+        b"From: jones@foo.com\r\nSubject: a colon\r\n : behind a fold\r\n",
         b"From: jones@foo.com\r\nResent-From: jones@foo.com\r\nResent-Sender: jones.alias@foo.com\r\nResent-To: x@y.test\r\n",
     ],
 )
@@ -130,6 +131,8 @@ def test_authors_who_are_somebody_else(header: bytes) -> None:
         b"From: jones@foo.com\r\nFrom: jones@foo.com\r\n",
         b"From: jones@foo.com\r\nSubject: x\r\nfrom : brown@foo.com\r\n",
         b" From: brown@foo.com\r\nFrom: jones@foo.com\r\n",
+        b"From: jones@foo.com\r\nBcc\r\n : hidden@elsewhere.test\r\n",
+        b"From: jones@foo.com\r\nSender \r\n \r\n\t: brown@foo.com\r\n",
         b"\tx\r\nFrom: jones@foo.com\r\n",
     ],
 )
@@ -292,8 +295,22 @@ def test_where_a_user_was_is_shown_unless_the_tenant_hides_it() -> None:
     assert gate.letters == []
 
 
+def test_an_author_beyond_what_is_read_of_a_list_is_refused() -> None:
+    padding = b"," + b"\r\n ".join([b"(" + b"x" * 900 + b")"] * 80)
+    said, gate = submit(DATED + b"From: jones@foo.com" + padding + b',"some body"@elsewhere.test\r\n')
+    assert b"550 5.6.0" in said
+    assert gate.letters == []
+
+
 def test_more_than_one_from_is_refused_of_strangers_too() -> None:
-    for header in (b"From: a@b.test\r\nFROM: c@d.test\r\n", b" continued\r\n"):
+    for header in (
+        b"From: a@b.test\r\nFROM: c@d.test\r\n",
+        b" continued\r\n",
+        # A field to one reader, to another none at all.
+        b"From\r\n : c@d.test\r\n",
+        b"From: a@b.test\r\nfrom\t\r\n \r\n\t: c@d.test\r\n",
+        b"Authentication-Results\r\n : gate.test; dmarc=pass\r\n",
+    ):
         content = header + b"\r\ntext\r\n.\r\n"
         chunks = [
             b"EHLO c.test\r\n",

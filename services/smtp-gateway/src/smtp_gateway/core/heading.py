@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mailmsg.address import mailboxes
+from mailmsg.address import MAX_LIST_OCTETS, mailboxes
 from mailmsg.header import fields, header_end, unfold
 from mailproto.smtp.reply import Reply
 
@@ -16,6 +16,7 @@ NOT_ONE_FROM = Reply.of(550, "5.6.0", "A message has one From field (RFC 5322 3.
 NO_FROM = Reply.of(550, "5.6.0", "A message has a From field with an address (RFC 5322 3.6)")
 TOO_LONG = Reply.of(552, "5.3.4", "The header is too big")
 FIELD_TOO_LONG = Reply.of(552, "5.3.4", "A field of the header is too big")
+FOLDED_NAME = Reply.of(550, "5.6.0", "A field's name and its colon stand on one line (RFC 5322 2.2)")
 CONTINUED = Reply.of(550, "5.6.0", "A message does not begin with white space")
 TOO_MANY_AUTHORS = Reply.of(550, "5.6.0", "That are too many authors")
 
@@ -24,6 +25,9 @@ SENDER_OF = {b"from": b"sender", b"resent-from": b"resent-sender"}
 AUTHOR_FIELDS = (*SENDER_OF, *SENDER_OF.values())
 AUTHORS = 100
 FROM = re.compile(rb"^from[ \t]*+:", re.MULTILINE)
+# To one reader a field, to another none at all.
+COLON_BEHIND_FOLD = re.compile(rb"\n[ \t]++:")
+NAME_BEFORE_FOLD = re.compile(rb"^[!-9;-~]++[ \t]*+(?:\r\n[ \t]++)++:", re.MULTILINE)
 BLIND = re.compile(
     rb"^(?:resent-)?bcc[ \t]*+:(?:[^\n]*+\n(?=[ \t]))*+[^\n]*+\n?", re.IGNORECASE | re.MULTILINE
 )
@@ -71,6 +75,8 @@ def refuse_header(header: bytes, limit_octets: int, field_limit_octets: int) -> 
         return TOO_LONG
     if octets > field_limit_octets and _longest_field(header) > field_limit_octets:
         return FIELD_TOO_LONG
+    if COLON_BEHIND_FOLD.search(header) and NAME_BEFORE_FOLD.search(header):
+        return FOLDED_NAME
     # Nearly always there is one, and nothing that looks like another.
     if header.count(b"\nfrom") + header.startswith(b"from") <= 1:
         return None
@@ -99,6 +105,9 @@ def read_heading(content: bytes) -> Heading | Reply:
     named: dict[bytes, frozenset[str]] = {}
     for name in AUTHOR_FIELDS:
         for value in seen.get(name, ()):
+            if len(value) > MAX_LIST_OCTETS:
+                # Of the rest nobody would look whose it is.
+                return TOO_MANY_AUTHORS
             named[name] = named.get(name, frozenset()) | _addresses(value)
             if sum(map(len, named.values())) > AUTHORS:
                 return TOO_MANY_AUTHORS
