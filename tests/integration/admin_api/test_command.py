@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from posthouse.__main__ import app
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.support.dnsserver import free_port
 

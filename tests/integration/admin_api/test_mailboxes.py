@@ -43,7 +43,7 @@ async def call(engines: Engines, stage: Stage) -> AsyncIterator[Any]:
 
         yield one
     for channel in channels:
-        await channel.close()
+        await channel.close(None)
     await server.stop(None)
     await store.close()
 

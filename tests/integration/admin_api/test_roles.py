@@ -13,7 +13,7 @@ import httpx
 import pytest
 from admin_api.edge.callers import OWN as OWN_ACCOUNT
 from admin_api.edge.callers import TENANTS_OWN
-from click.testing import Result
+from typer.testing import Result
 
 from .conftest import PASSWORD, Stage
 from .test_command import Command, run
@@ -38,11 +38,12 @@ class Person:
 
 
 def person(stage: Stage, tenant: str, name: str, *roles: str) -> Person:
-    body = {"address": f"{name}@{tenant}.example", "password": PASSWORD, "roles": list(roles)}
+    address = f"{name}@{tenant}.example"
+    body = {"address": address, "password": PASSWORD, "roles": list(roles)}
     made = stage.call("POST", "/v1/accounts", body)
     assert made.status_code == 201, made.text
     assert made.json()["roles"] == list(roles)
-    return Person(stage, body["address"])
+    return Person(stage, address)
 
 
 def logged(stage: Stage, address: str) -> set[tuple[str, str]]:

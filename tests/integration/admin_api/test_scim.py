@@ -65,13 +65,14 @@ def test_a_user_is_an_account(stage: Stage, scim: Scim) -> None:
     other = scim.call("POST", "/Users", {"userName": f"bob{scim.at}", "externalId": "e-1"})
     assert other.status_code == 409
     assert stage.call("GET", f"/v1/accounts/bob{scim.at}").status_code == 404, "all or nothing"
-    for bad in (
+    wrong: tuple[object, ...] = (
         {},
         {"userName": "x"},
         {"userName": "x@elsewhere.example"},
         {"userName": f"y{scim.at}", "active": 1},
         [],
-    ):
+    )
+    for bad in wrong:
         answer = scim.call("POST", "/Users", bad)
         assert (answer.status_code, answer.json()["schemas"]) == (
             400,
@@ -157,8 +158,8 @@ def test_a_token_is_one_tenants_and_opens_nothing_else(stage: Stage, tenant: str
         assert theirs.call(method, path, body).status_code == 404
     assert theirs.call("GET", "/Users").json()["totalResults"] == 0
     assert theirs.call("POST", "/Users", {"userName": f"mallory{scim.at}"}).status_code == 400
-    body = {"displayName": "spies", "members": [{"value": mine["id"]}]}
-    assert theirs.call("POST", "/Groups", body).status_code == 400
+    spies = {"displayName": "spies", "members": [{"value": mine["id"]}]}
+    assert theirs.call("POST", "/Groups", spies).status_code == 400
     for headers in (
         {},
         {"Authorization": f"Bearer {TOKEN}"},
@@ -219,7 +220,7 @@ def test_what_looks_like_somebody_else_is_refused_and_taken_when_the_operator_me
         f"/Users/{made['id']}", {"op": "replace", "path": "userName", "value": f"paypa1{scim.at}"}
     )
     assert mine.json()["userName"] == f"paypa1{scim.at}"
-    body = {"address": f"0ther{scim.at}", "password": PASSWORD, "even_if_confusable": True}
-    assert stage.call("POST", "/v1/accounts", body).status_code == 201
+    meant = {"address": f"0ther{scim.at}", "password": PASSWORD, "even_if_confusable": True}
+    assert stage.call("POST", "/v1/accounts", meant).status_code == 201
     found = scim.call("GET", "/Users", filter=f'userName eq "0ther{scim.at}"').json()
     assert found["totalResults"] == 1

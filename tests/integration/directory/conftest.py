@@ -10,6 +10,7 @@ from uuid import uuid4
 import asyncpg
 import grpc
 import pytest
+from argon2 import PasswordHasher
 from directory.adapters.changes import BusChanges
 from directory.adapters.issuers import Issuers
 from directory.adapters.journal import Journal
@@ -20,7 +21,7 @@ from directory.adapters.shared_secret import shared_secret
 from directory.core import scram
 from directory.core.data_keys import KeyProvider
 from directory.core.limits import Rules
-from directory.core.passwords import Hasher, PasswordHasher, Verdicts
+from directory.core.passwords import Hasher, Verdicts
 from directory.core.sealing import Sealer
 from directory.edge.hashing import Hashing
 from directory.edge.housekeeping import Housekeeping
@@ -106,10 +107,13 @@ class House:
 
     async def account(self, address: str, password: str = PASSWORD) -> wire.Account:
         request = wire.CreateAccountRequest(address=address, password=password)
-        return (await self.order.CreateAccount(request)).account
+        made: wire.CreateAccountResponse = await self.order.CreateAccount(request)
+        return made.account
 
     async def alias(self, address: str, *targets: str) -> wire.Alias:
-        return (await self.order.CreateAlias(wire.CreateAliasRequest(address=address, targets=targets))).alias
+        request = wire.CreateAliasRequest(address=address, targets=targets)
+        made: wire.CreateAliasResponse = await self.order.CreateAlias(request)
+        return made.alias
 
     async def resolve(self, *addresses: str) -> list[wire.Resolution]:
         answer = await self.ask.ResolveRecipients(wire.ResolveRecipientsRequest(addresses=addresses))
@@ -119,9 +123,10 @@ class House:
     async def log_in(
         self, login: str, password: str = PASSWORD, door: str = "imap", client_address: str = "192.0.2.1"
     ) -> wire.AuthenticateResponse:
-        return await self.ask.Authenticate(
+        answer: wire.AuthenticateResponse = await self.ask.Authenticate(
             wire.AuthenticateRequest(login=login, password=password, door=door, client_address=client_address)
         )
+        return answer
 
 
 class Clock:
@@ -207,7 +212,7 @@ async def opened(
     try:
         yield house
     finally:
-        await channel.close()
+        await channel.close(None)
         await server.stop(0)
         await bus.close()
         await pool.close()

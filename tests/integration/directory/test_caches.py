@@ -80,7 +80,7 @@ async def door(house: House, engines: Engines) -> AsyncIterator[Door]:
     while first not in (await door.hear()).domains:
         pass
     yield door
-    await channel.close()
+    await channel.close(None)
     await bus.close()
 
 

@@ -8,9 +8,9 @@ import directory.migrate
 import grpc
 import nats
 import pytest
+from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from directory.core import scram
-from directory.core.passwords import PasswordHasher
 from eventbus.subjects import DIRECTORY_CHANGED
 from mailwire.directory.v1 import directory_pb2 as wire
 

@@ -32,8 +32,10 @@ def words(number: int, first: int = 0) -> list[str]:
     return [f"guess {each}" for each in range(first, first + number)]
 
 
-async def limits(house: House, **query: str) -> list[access.LoginLimit]:
-    answer = await house.access.ListLoginLimits(access.ListLoginLimitsRequest(**query))
+async def limits(house: House, *, account: str = "", client_address: str = "") -> list[access.LoginLimit]:
+    answer = await house.access.ListLoginLimits(
+        access.ListLoginLimitsRequest(account=account, client_address=client_address)
+    )
     return list(answer.login_limits)
 
 

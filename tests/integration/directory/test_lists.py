@@ -16,7 +16,8 @@ from .conftest import House
 
 async def created(house: House, **more: Any) -> wire.MailingList:
     values = {"address": house.at("news"), "owners": ["owner@far.test"], **more}
-    return (await house.lists.CreateList(wire.CreateListRequest(**values))).list
+    made: wire.CreateListResponse = await house.lists.CreateList(wire.CreateListRequest(**values))
+    return made.list
 
 
 async def add(house: House, *addresses: str) -> int:

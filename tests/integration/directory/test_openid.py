@@ -136,6 +136,7 @@ def part(value: object) -> str:
 
 async def test_signatures_that_let_nobody_in(house: House, issuer: Issuer) -> None:
     address, now, own = house.at("alice"), house.clock.now, issuer.keys[-1]
+    assert own.kid is not None
     forged = RSAKey.generate_key(2048, {"kid": own.kid})
     head, body, _ = issuer.token(address, now).split(".")
     # Signed with the public key as if it were a secret.

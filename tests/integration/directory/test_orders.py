@@ -8,6 +8,7 @@ import nats
 import pytest
 from eventbus.subjects import DIRECTORY_CHANGED
 from mailwire.directory.v1 import directory_pb2 as wire
+from nats.aio.msg import Msg
 
 from tests.support.engines import Engines
 
@@ -21,7 +22,7 @@ class Listener:
         self._tenant_id = tenant_id
         self._heard: asyncio.Queue[wire.DirectoryChanged] = asyncio.Queue()
 
-    async def came(self, message: nats.aio.msg.Msg) -> None:
+    async def came(self, message: Msg) -> None:
         change = wire.DirectoryChanged.FromString(message.data)
         if change.tenant_id == self._tenant_id:
             self._heard.put_nowait(change)

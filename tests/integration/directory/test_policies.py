@@ -33,7 +33,7 @@ async def test_a_choice_is_the_tenants_own_and_can_be_taken_back(house: House) -
 async def test_what_cannot_be_chosen(house: House) -> None:
     for tenant, dmarc, code in (
         ("nobody", wire.DMARC_LIMIT_MARK, grpc.StatusCode.NOT_FOUND),
-        (house.tenant, 99, grpc.StatusCode.INVALID_ARGUMENT),
+        (house.tenant, wire.DmarcLimit.ValueType(99), grpc.StatusCode.INVALID_ARGUMENT),
     ):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await choose(house, tenant, dmarc)

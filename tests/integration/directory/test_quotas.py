@@ -51,7 +51,7 @@ class Away:
         self.asked += 1
         if self.is_away:
             raise grpc.aio.AioRpcError(
-                grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "away"
+                grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "away", None
             )
         answer: wire.ListQuotasResponse = await self._house.quotas.ListQuotas(request)
         return answer
@@ -78,4 +78,4 @@ async def test_one_process_remembers_until_it_hears_of_a_change(house: House) ->
     directory.is_away, now[0] = False, 6.0
     await choose(house, account_quota_octets=0)
     assert await book.limits([ann]) == {}
-    await channel.close()
+    await channel.close(None)

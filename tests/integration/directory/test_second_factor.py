@@ -1,5 +1,7 @@
 """Web logins in two steps, and what a second factor means for all other doors."""
 
+from collections.abc import Callable
+
 import grpc
 import pyotp
 import pytest
@@ -63,7 +65,7 @@ class User:
         request = second.FinishWebLoginRequest(
             challenge_id=challenge_id,
             client_address=self.client,
-            **proof,  # type: ignore[arg-type]
+            **proof,
         )
         answer: second.FinishWebLoginResponse = await self.house.web.FinishWebLogin(request)
         if answer.answer.granted:
@@ -155,7 +157,7 @@ async def test_answers_of_keys_that_let_nobody_in(alice: User) -> None:
     copy.id = key.id
     away = Authenticator("https://mail.example.evil.example")
     away.id, away._key = key.id, key._key
-    for response in (
+    responses: tuple[Callable[[str], str], ...] = (
         lambda options: copy.get(options),
         lambda options: away.get(options),
         lambda options: key.get(options, domain="evil.example"),
@@ -164,7 +166,8 @@ async def test_answers_of_keys_that_let_nobody_in(alice: User) -> None:
         lambda options: "no JSON",
         lambda options: '{"rawId": "' + "A" * 70_000 + '"}',
         lambda options: key.get(options).replace("signature", "signatur"),
-    ):
+    )
+    for response in responses:
         begun = await alice.begin()
         await alice.house.access.LiftLoginLimits(access.LiftLoginLimitsRequest(account=alice.address))
         answer = response(begun.webauthn_options_json)

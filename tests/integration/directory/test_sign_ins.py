@@ -8,6 +8,7 @@ import grpc
 import pytest
 from directory.adapters import journal as journals
 from directory.adapters.journal import Journal
+from directory.adapters.sign_ins import write
 from directory.ports import SignInRecord
 from mailwire.directory.v1 import access_pb2 as access
 from mailwire.directory.v1 import directory_pb2 as wire
@@ -138,7 +139,7 @@ async def test_what_could_not_be_written_is_kept_and_written_later(
     journal = Journal(pool)
     at = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
     entry = SignInRecord(account.account_id, "imap", "192.0.2.1", "granted", at, at, times=1)
-    real = journals.write
+    real = write
 
     async def away(*_: object) -> None:
         journal.came(entry)  # Comes while the write is under way.
