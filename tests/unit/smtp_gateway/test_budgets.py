@@ -57,6 +57,26 @@ def test_a_silent_client_is_waited_for_so_long(
     assert (b"250 HELP" in said) is (seconds < 300)
 
 
+@pytest.mark.parametrize("end", [b"RSET\r\n", b"EHLO again.test\r\n"])
+def test_a_transaction_that_was_given_up_does_not_hold_up_a_drain(
+    monkeypatch: pytest.MonkeyPatch, end: bytes
+) -> None:
+    async def read(connection: FakeConnection, timeout_seconds: float | None = None) -> bytes:
+        if connection.incoming:
+            return connection.incoming.pop(0)
+        if connection.draining.is_set():
+            # The second time nothing came: it was not told to go.
+            return b""
+        connection.draining.set()
+        raise TimeoutError
+
+    monkeypatch.setattr(FakeConnection, "read", read)
+    said, _, _ = converse(Role.MX, [HELLO, b"MAIL FROM:<x@peer.test>\r\n", end])
+    assert said.endswith(b"421 4.3.2 We are closing down; try again\r\n")
+    said, _, _ = converse(Role.MX, [HELLO, b"MAIL FROM:<x@peer.test>\r\n"])
+    assert said.endswith(b"250 2.1.0 Sender ok\r\n"), "in a transaction it may go on"
+
+
 def test_octets_alone_give_no_more_time_for_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
     dribbled = [bytes([octet]) for octet in b"NOOP " + b"x" * 400]
     said = Slow(monkeypatch, lambda _: 10.0).say(HELLO, *dribbled, b"\r\n")

@@ -41,6 +41,17 @@ def test_it_is_mail_from_the_world_that_was_checked_by_somebody_else() -> None:
     assert b" with LMTP id " in letter.trace_prefix.replace(b"\r\n\t", b" ")
 
 
+def test_who_is_no_mta_of_the_site_is_none_behind_a_proxy_either() -> None:
+    preface = b"PROXY TCP4 %b 127.0.0.1 5000 24\r\n"
+    for client, told in ((b"192.0.2.9", b"421 4.7.1"), (b"127.0.0.7", b"220 gate.test LMTP")):
+        said, _, _ = converse(Role.LMTP, [preface % client, LHLO], proxy_networks=("127.0.0.0/8",))
+        assert said.startswith(told)
+    said, _, _ = converse(
+        Role.LMTP, [LHLO, b"XCLIENT ADDR=192.0.2.9\r\n", LHLO], xclient_networks=("127.0.0.0/8",)
+    )
+    assert said.endswith(b"421 4.7.1 LMTP is for the mail systems of this site\r\n")
+
+
 def test_lhlo_is_no_command_of_smtp() -> None:
     said, _, _ = converse(Role.MX, [b"LHLO x.test\r\n"])
     assert said.split(b"\r\n")[1].startswith(b"500 5.5.2")

@@ -73,7 +73,7 @@ class Guard:
         if self._role is Role.MX and self._host not in screens.exempt:
             self._stranger = Stranger(self._needs, screens, self._host)
             if not is_greeted:
-                early = await self._stranger.waits_for_greeting(self._connection)
+                early = await self._stranger.waits_for_greeting(self._connection, self._client.early)
                 if early is not None:
                     await self.offended(Offence.SPOKE_EARLY)
                 return early

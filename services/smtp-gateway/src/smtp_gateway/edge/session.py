@@ -144,6 +144,8 @@ class Session:
         self._who = self._connection.owner = None
         self._transaction = None
         self._machine.offers_auth = self._role is Role.MSA and self._may_log_in()
+        if self._role is Role.LMTP and client.host not in self._needs.local_mtas:
+            return STRANGER
         return self._needs.load.session_refusal() or self._allowance.connect(client.host, self._needs.clock())
 
     async def _send(self) -> None:
@@ -168,8 +170,12 @@ class Session:
                 return await self._connection.read(min(wait, LOOK_SECONDS))
             except TimeoutError:
                 # Between transactions a drain ends the session at once; within one, when it is done.
-                if self._connection.draining.is_set() and self._transaction is None:
+                if self._connection.draining.is_set() and self._is_between_transactions:
                     return await self._say_last(DRAINING)
+
+    @property
+    def _is_between_transactions(self) -> bool:
+        return self._machine.state in (State.START, State.GREETED)
 
     async def _say_last(self, reply: Reply) -> bytes:
         self._machine.close(reply)
@@ -232,7 +238,7 @@ class Session:
                     return False
                 case _:
                     assert_never(event)
-        if self._machine.state in (State.START, State.GREETED):
+        if self._is_between_transactions:
             # No message is coming, or none any more: it was given up, or its MAIL was refused after all.
             self._intake.release()
             self._sender_domain.release()

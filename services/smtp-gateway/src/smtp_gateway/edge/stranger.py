@@ -60,13 +60,15 @@ class Stranger:
         ]
         return (*self._hello_mark, *known)
 
-    async def waits_for_greeting(self, connection: Connection) -> Reply | None:
-        """Why it is sent away: it spoke first. Whoever has waited lately need not wait again."""
+    async def waits_for_greeting(self, connection: Connection, came: bytes) -> Reply | None:
+        """Why it is sent away: it spoke first; `came` already, behind a proxy's preface. Whoever has waited lately need
+        not wait again.
+        """
         prefix, now = prefix_of(self._host), self._needs.clock()
         if self._settings.early_talkers == "taken" or self._screens.patient.has(prefix, now):
             return None
         try:
-            came = await connection.read(self._settings.greeting_seconds)
+            came = came or await connection.read(self._settings.greeting_seconds)
         except TimeoutError:
             self._screens.patient.note(prefix, now)
             return None
