@@ -25,6 +25,7 @@ from smtp_gateway.edge.screens import Screens
 from smtp_gateway.edge.stranger import Stranger
 
 LOG = logs.logger("smtp_gateway.guard")
+NOT_OF_THIS_SITE = Reply.of(421, "4.7.1", "LMTP is for the mail systems of this site")
 LAST_CHANCE = Reply.of(421, "4.7.0", "Too many wrong passwords from your network")
 FOUND = {UNWANTED: Offence.SPAM, INFECTED: Offence.VIRUS}
 # Sessions that wait now, in this process.
@@ -56,6 +57,9 @@ class Guard:
         is_greeted, self._is_greeted = self._is_greeted, True
         self._stranger = None
         refusal = None if self._screens is None else await self._screen(self._screens, is_greeted=is_greeted)
+        if refusal is None and self._role is Role.LMTP and client.host not in self._needs.local_mtas:
+            # Also whom a proxy speaks for.
+            return NOT_OF_THIS_SITE
         if refusal is None and self._needs.hooks:
             await self.close()
             self.hooking = Hooking(self._needs.hooks, self._role.value)

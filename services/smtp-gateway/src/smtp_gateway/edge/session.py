@@ -27,7 +27,7 @@ from smtp_gateway.core.roles import Role, Transaction
 from smtp_gateway.edge.accepting import Dropped, accept
 from smtp_gateway.edge.allowance import Allowance
 from smtp_gateway.edge.client import Client, introduce
-from smtp_gateway.edge.guard import Guard
+from smtp_gateway.edge.guard import NOT_OF_THIS_SITE, Guard
 from smtp_gateway.edge.intake import Intake
 from smtp_gateway.edge.needs import Needs
 from smtp_gateway.edge.owning import may_be_envelope
@@ -40,7 +40,6 @@ LOG = logs.logger("smtp_gateway.session")
 DATA_GO = Reply.of(354, "", "End data with <CR><LF>.<CR><LF>")
 DRAINING = Reply.of(421, "4.3.2", "We are closing down; try again")
 TIMED_OUT = Reply.of(421, "4.4.2", "You took too long")
-STRANGER = Reply.of(421, "4.7.1", "LMTP is for the mail systems of this site")
 CANNOT_CHECK = Reply.of(454, "4.7.0", "We cannot check that now; try again later")
 LoginAsked = events.AuthAsked | events.TokenAsked | events.CertificateAsked | events.ScramProven
 # While a client waits between commands, how often the drain is looked for.
@@ -144,8 +143,6 @@ class Session:
         self._who = self._connection.owner = None
         self._transaction = None
         self._machine.offers_auth = self._role is Role.MSA and self._may_log_in()
-        if self._role is Role.LMTP and client.host not in self._needs.local_mtas:
-            return STRANGER
         return self._needs.load.session_refusal() or self._allowance.connect(client.host, self._needs.clock())
 
     async def _send(self) -> None:
@@ -454,7 +451,7 @@ def handler(needs: Needs, role: Role, implicit_tls: ssl.SSLContext | None = None
 
     async def serve(connection: Connection) -> None:
         if role is Role.LMTP and connection.peer_host not in needs.local_mtas:
-            connection.write(STRANGER.encode())
+            connection.write(NOT_OF_THIS_SITE.encode())
             return
         await Session(needs, role, connection, implicit_tls).run()
 
