@@ -118,7 +118,11 @@ def test_who_waits_is_greeted_and_need_not_wait_again(monkeypatch: pytest.Monkey
 def test_a_proxy_hides_nobody_who_speaks_before_the_greeting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.support.fake_gateway.FakeConnection", Patient)
     preface = b"PROXY TCP4 198.51.100.99 192.0.2.1 5000 25\r\n"
-    behind: dict[str, Any] = {"client": "192.0.2.1", "proxy_networks": ("192.0.2.0/24",), "early_talkers": "refused"}
+    behind: dict[str, Any] = {
+        "client": "192.0.2.1",
+        "proxy_networks": ("192.0.2.0/24",),
+        "early_talkers": "refused",
+    }
     world = World()
     assert world.say(preface + HELLO, **behind) == b"554 5.5.0 You spoke before the greeting\r\n"
     assert world.say(preface, **behind).startswith(b"220 gate.test")
