@@ -10,6 +10,7 @@ import ssl
 import threading
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Self
 
 CLOSE = "close"
 STALL = "stall"
@@ -164,7 +165,7 @@ class SmtpSink:
             elif verb == "QUIT":
                 return
 
-    def __enter__(self) -> "SmtpSink":
+    def __enter__(self) -> Self:
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         ).start()

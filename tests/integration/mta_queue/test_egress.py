@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -38,9 +39,9 @@ WHO = Caller("operator", "127.0.0.1", "")
 class PeerSink(SmtpSink):
     """Remembers who came."""
 
-    def _serve(self, sock: object) -> None:
-        self.peers.append(sock.getpeername()[0])  # type: ignore[attr-defined]
-        super()._serve(sock)  # type: ignore[arg-type]
+    def _serve(self, sock: socket.socket) -> None:
+        self.peers.append(sock.getpeername()[0])
+        super()._serve(sock)
 
     def __post_init__(self) -> None:
         self.peers: list[str] = []

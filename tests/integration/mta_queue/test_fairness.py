@@ -107,7 +107,7 @@ async def test_a_burst_to_a_silent_host_holds_up_nobody_else(engines: Engines, t
         try:
             before = [await arrival_seconds(gate, sink, 10_000 + number) for number in range(3)]
             loud = asyncio.create_task(gate.burst(BURST))
-            meanwhile = []
+            meanwhile: list[float] = []
             while not loud.done() and len(meanwhile) < SINGLES:
                 meanwhile.append(await arrival_seconds(gate, sink, len(meanwhile)))
                 await asyncio.wait({loud}, timeout=BURST / 500 / SINGLES)

@@ -94,7 +94,7 @@ async def test_an_item_is_leased_once_and_again_when_the_lease_runs_out(queue: S
 async def test_a_result_under_a_lost_lease_changes_nothing(queue: SqlQueue, pool: Pool) -> None:
     spooled = await postpone(queue, "a@y.test")
 
-    def mine(items):  # type: ignore[no-untyped-def]
+    def mine(items: list[Item]) -> Item:
         return next(i for i in items if i.letter.envelope.queue_id == spooled.envelope.queue_id)
 
     first = mine(await lease_due(pool, soon()))

@@ -36,7 +36,11 @@ class Directory:
     async def GetTenant(self, request: Any, timeout: float) -> Any:
         if request.tenant not in ("demo", TENANT_ID):
             raise grpc.aio.AioRpcError(
-                grpc.StatusCode.NOT_FOUND, grpc.aio.Metadata(), grpc.aio.Metadata(), "there is no such tenant"
+                grpc.StatusCode.NOT_FOUND,
+                grpc.aio.Metadata(),
+                grpc.aio.Metadata(),
+                "there is no such tenant",
+                None,
             )
         tenant = directory_wire.Tenant(tenant_id=TENANT_ID, name="demo")
         return directory_wire.GetTenantResponse(tenant=tenant)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -46,15 +46,16 @@ NEXT_DAY = DAY + timedelta(days=1)
 AUTHORITY = trustme.CA()
 OPERATOR_CALLER = Caller("operator", "", "")
 STS = Published(PolicyKind.STS, "y.test", ("version: STSv1", "mode: enforce"), ("mx.y.test",))
+PUBLISHED = {
+    "domain": "y.test",
+    "policy": "reject",
+    "subdomain_policy": "",
+    "dkim_alignment": "r",
+    "spf_alignment": "r",
+    "percent": 100,
+}
 TOLD = {
-    "published": {
-        "domain": "y.test",
-        "policy": "reject",
-        "subdomain_policy": "",
-        "dkim_alignment": "r",
-        "spf_alignment": "r",
-        "percent": 100,
-    },
+    "published": PUBLISHED,
     "row": {
         "source_address": "192.0.2.1",
         "disposition": "reject",
@@ -83,7 +84,7 @@ class Directory:
 
 
 class Keys:
-    kept = (SigningKey("ours.test", "s", Ed25519PrivateKey.generate()),)
+    kept: tuple[SigningKey, ...] = (SigningKey("ours.test", "s", Ed25519PrivateKey.generate()),)
 
     async def of(self, tenant_id: str, domain: str) -> tuple[SigningKey, ...]:
         assert (tenant_id, domain) == (TENANT, "ours.test")
@@ -119,8 +120,9 @@ class World:
             port=self.web.port,
             seconds=3.0,
         )
-        parts: tuple[Any, ...] = (self.store, self.gate, Directory(), self.keys, resolver, https)
-        one = Reporting(Reporter("us.test", "reports@ours.test"), *parts, lambda: self.now)
+        gate, directory, keys = cast(Any, self.gate), cast(Any, Directory()), cast(Any, self.keys)
+        who = Reporter("us.test", "reports@ours.test")
+        one = Reporting(who, self.store, gate, directory, keys, resolver, https, lambda: self.now)
         self.gate.letters.clear()
         await one.once(asyncio.Event())
         return list(self.gate.letters)
@@ -252,7 +254,7 @@ async def test_a_day_of_dmarc(world: World) -> None:
     )
     for _ in range(2):
         world.dmarc.told("dmarc.result", json.dumps(TOLD).encode())
-    changed = {**TOLD, "published": {**TOLD["published"], "policy": "none"}}
+    changed = {**TOLD, "published": {**PUBLISHED, "policy": "none"}}
     world.dmarc.told("dmarc.result", json.dumps(changed).encode())
     for nonsense in (b"", b"[]", b'{"published": 1}', b"x" * 20_000):
         world.dmarc.told("dmarc.result", nonsense)
@@ -297,7 +299,7 @@ def parcel(kind: Kind, content: bytes) -> bytes:
 async def read(world: World, blobs: BlobStore, content: bytes, tenant_id: str) -> str:
     sent = await letter(blobs, f"reports@{REPORTS_DOMAIN}", content=content)
     sent = replace(sent, envelope=replace(sent.envelope, tenant_id=tenant_id))
-    reader = ReportReader(Others(), world.store, blobs)  # type: ignore[arg-type]
+    reader = ReportReader(Others(), world.store, blobs)
     delivery = await reader.deliver(sent, REPORTS_DOMAIN, (f"reports@{REPORTS_DOMAIN}",))
     [outcome] = delivery.outcomes
     assert outcome.verdict is Verdict.DELIVERED

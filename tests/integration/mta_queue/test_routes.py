@@ -27,7 +27,7 @@ from tests.integration.mta_queue.test_relay import letter
 from tests.support.certificates import server_context, write_authority
 from tests.support.dnsserver import DnsServer
 from tests.support.engines import Engines
-from tests.support.sink import SmtpSink
+from tests.support.sink import Answer, SmtpSink
 
 SEALER = Sealer(["a-secret-of-this-test-only"], "passwords at rest")
 WHO = Caller("operator", "127.0.0.1", "")
@@ -185,7 +185,7 @@ async def test_a_tenant_sees_and_sets_its_own(book: RouteBook, pool: Pool) -> No
 
 
 async def test_a_smarthost_is_told_who_we_are(world: World, book: RouteBook) -> None:
-    script = {"AUTH": "235 2.7.0 welcome"}
+    script: dict[str, Answer] = {"AUTH": "235 2.7.0 welcome"}
     with SmtpSink(script=script, tls=server_context(SMART)) as sink:
         sink.hello_extensions = ("AUTH PLAIN LOGIN",)
         await book.set(

@@ -391,7 +391,9 @@ async def test_reroute_and_expire(desk: Desk) -> None:
     ids = [spooled.envelope.queue_id]
     await desk.change(wire.Change(reroute=wire.Reroute(route="smart.test:2525")), queue_ids=ids)
     soon = datetime.now(UTC) + timedelta(minutes=1)
-    change = wire.Change(expire=wire.Expire(expires_at=soon))
+    when = Timestamp()
+    when.FromDatetime(soon)
+    change = wire.Change(expire=wire.Expire(expires_at=when))
     await desk.change(change, queue_ids=ids)
     item = await desk.item(spooled)
     assert item.route == "smart.test:2525"

@@ -217,7 +217,7 @@ async def test_what_may_not_be_set(desk: Desk) -> None:
 async def test_what_is_noticed_about_logins_is_told_to_the_tenants_webhooks(desk: Desk) -> None:
     await desk.hooks.add(BOSS, desk.tenant_id, URL, ["suspicious_login"])
     logins = LoginNotices(await desk.queue(), asyncio.Event())
-    said = {
+    said: dict[str, object] = {
         "account_id": str(uuid4()),
         "address": "a@x.test",
         "service": "imap",
