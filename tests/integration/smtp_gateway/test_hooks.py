@@ -149,11 +149,12 @@ def test_steps_it_does_not_want_and_answers_it_does_not_give() -> None:
         ({b"E": [framed(b"b", b"another body") + GO_ON]}, options()),
         ({b"E": [framed(b"h", b"X-A\0b\nBcc: c\0") + GO_ON]}, options()),
         ({b"E": [framed(b"h", b"X A\0b\0") + GO_ON]}, options()),
+        ({b"E": [framed(b"h", b"X-A\0" + b"a" * 1_000_000 + b"\0") * 5 + GO_ON]}, options()),
         ({b"E": [None]}, options()),
         ({b"M": [b"\xff\xff\xff\xff"]}, options()),
         ({}, options(version=9)),
     ],
-    ids=["body", "two-fields", "no-name", "gone", "no-packet", "no-version"],
+    ids=["body", "two-fields", "no-name", "too-much", "gone", "no-packet", "no-version"],
 )
 def test_a_milter_that_cannot_be_followed_is_451_or_left_out_as_the_operator_chose(
     answers: dict[bytes, list[bytes | None]], hello: bytes

@@ -37,7 +37,8 @@ from smtp_gateway.core.hooks import (
 )
 
 READ_OCTETS = 64 * 1024
-CHANGES_MOST = 1000
+# All together: what a milter says is kept until the message's end.
+CHANGES_MOST, CHANGES_OCTETS = 1000, 4 << 20
 T = TypeVar("T")
 CHANGES = AddHeader | InsertHeader | ChangeHeader | AddRecipient | RemoveRecipient | Quarantine
 
@@ -119,10 +120,12 @@ class MilterSession:
                 if verdict.act is not Act.GO:
                     return Outcome(verdict)
         changes: list[CHANGES] = []
+        octets_left = CHANGES_OCTETS
         answer = await self._ask(client.end(self._macros))
         while isinstance(answer, CHANGES):
             changes.append(answer)
-            if len(changes) > CHANGES_MOST:
+            octets_left -= _octets_of(answer)
+            if len(changes) > CHANGES_MOST or octets_left < 0:
                 raise MilterBroken("changes without end")
             answer = await self._answer()
         return _outcome(_verdict(answer), changes)
@@ -231,6 +234,18 @@ def _outcome(verdict: Verdict, changes: list[CHANGES]) -> Outcome:
     return Outcome(
         verdict, tuple(added), tuple(changed), tuple(recipients[0]), tuple(recipients[1]), quarantined
     )
+
+
+def _octets_of(change: CHANGES) -> int:
+    match change:
+        case AddHeader() | InsertHeader() | ChangeHeader():
+            return len(change.name) + len(change.value)
+        case AddRecipient() | RemoveRecipient():
+            return len(change.address)
+        case Quarantine():
+            return len(change.reason)
+        case _:
+            assert_never(change)
 
 
 def _octets(text: str) -> bytes:

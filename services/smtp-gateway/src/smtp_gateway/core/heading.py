@@ -5,7 +5,7 @@ copies are cut out whole, because RFC 5322 §3.6.3 lets them go to nobody else.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from mailmsg.address import MAX_LIST_OCTETS, mailboxes
@@ -127,10 +127,12 @@ def without_blind_copies(content: bytes, heading: Heading) -> bytes:
     return BLIND.sub(b"", content[: heading.octets]) + content[heading.octets :]
 
 
-def missing_fields(heading: Heading, date: bytes, message_id: bytes) -> bytes:
-    """The fields to put in front (RFC 6409 §8.2, §8.3), each ended by CRLF."""
-    added = b"" if heading.has_date else b"Date: " + date + b"\r\n"
-    return added if heading.has_message_id else added + b"Message-ID: " + message_id + b"\r\n"
+def missing_fields(heading: Heading, given: Collection[bytes], date: bytes, message_id: bytes) -> bytes:
+    """The fields to put in front (RFC 6409 §8.2, §8.3), each ended by CRLF. `given`: names of those that stand there."""
+    has_date = heading.has_date or b"date" in given
+    has_message_id = heading.has_message_id or b"message-id" in given
+    added = b"" if has_date else b"Date: " + date + b"\r\n"
+    return added if has_message_id else added + b"Message-ID: " + message_id + b"\r\n"
 
 
 def _addresses(value: bytes) -> set[str]:

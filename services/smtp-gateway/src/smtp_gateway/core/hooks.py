@@ -16,6 +16,8 @@ TEXT_CHARACTERS = 400
 FIELDS_MOST = 100
 FIELD_OCTETS = 16 * 1024
 _NAME = re.compile(rb"[!-9;-~]{1,76}")
+# One more of these would be an author whom nobody checked, or told whom a blind copy went to.
+_NEVER_ADDED = frozenset((b"from", b"sender", b"resent-from", b"resent-sender", b"bcc", b"resent-bcc"))
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3}) ?(.*)", re.DOTALL)
 AWAY = Reply.of(451, "4.7.1", "A check is not available now; try again later")
 
@@ -118,26 +120,56 @@ def safe_field(name: bytes, value: bytes) -> bytes:
     return name + b": " + b"\r\n".join(lines).lstrip(b" ") + b"\r\n"
 
 
+def added_field(name: bytes, value: bytes) -> bytes:
+    """A whole field that stands in front of the message. Raises HookFailed, also where it would be one more author."""
+    if name.lower() in _NEVER_ADDED:
+        raise HookFailed(f"a field that is not added: {name[:40]!r}")
+    return safe_field(name, value)
+
+
 def change_fields(content: bytes, changes: Sequence[FieldChange]) -> bytes:
     """The message with these fields changed; one that is not there is added at the end of the header.
 
-    Raises HookFailed.
+    Raises HookFailed, also where there would be several From fields. The message is taken apart once, whatever the
+    number of changes.
     """
+    end = header_end(content)
+    header, rest = (content[:end], content[end:]) if end is not None else (content, b"")
+    blank = b"\r\n" if header.endswith(b"\r\n\r\n") or header == b"\r\n" else b""
+    pieces, places = _taken_apart(header[: len(header) - len(blank)])
     for change in changes:
         new = safe_field(change.name, change.value) if change.value else b""
-        end = header_end(content)
-        header, rest = (content[:end], content[end:]) if end is not None else (content, b"")
-        blank = b"\r\n" if header.endswith(b"\r\n\r\n") or header == b"\r\n" else b""
-        block = header[: len(header) - len(blank)]
-        position, seen = 0, 0
-        for each in fields(block):
-            start = block.index(each.raw, position)
-            position = start + len(each.raw)
-            seen += each.name.strip().lower() == change.name.lower()
-            if seen == max(change.index, 1) and each.name.strip().lower() == change.name.lower():
-                block = block[:start] + new + block[position:]
-                break
-        else:
-            block += new
-        content = block + blank + rest
-    return content
+        of_name = places.setdefault(change.name.lower(), [])
+        index = max(change.index, 1) - 1
+        if index < len(of_name):
+            pieces[of_name[index]] = new
+            if not new:
+                # Those behind it are counted without it from now on.
+                del of_name[index]
+        elif new:
+            if pieces and pieces[-1] and not pieces[-1].endswith(b"\n"):
+                pieces[-1] += b"\r\n"
+            of_name.append(len(pieces))
+            pieces.append(new)
+    if len(places.get(b"from", ())) > 1:
+        raise HookFailed("several From fields")
+    return b"".join([*pieces, blank, rest])
+
+
+def _taken_apart(block: bytes) -> tuple[list[bytes], dict[bytes, list[int]]]:
+    """A header's fields, and lines between them that are none; and where those of each name (in lower case) stand."""
+    pieces: list[bytes] = []
+    places: dict[bytes, list[int]] = {}
+    position = 0
+    for each in fields(block):
+        start = position
+        while not block.startswith(each.raw, start):
+            start = block.index(b"\n", start) + 1
+        if start > position:
+            pieces.append(block[position:start])
+        places.setdefault(each.name.lower(), []).append(len(pieces))
+        pieces.append(each.raw)
+        position = start + len(each.raw)
+    if position < len(block):
+        pieces.append(block[position:])
+    return pieces, places

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from directoryclient import Identity, Unavailable
 from mailmsg.date import format_date
-from mailmsg.header import header_end
+from mailmsg.header import fields, header_end
 from mailproto.smtp.body import BodyType
 from mailproto.smtp.reply import Charset, Reply
 from servicekit import logs
@@ -170,7 +170,9 @@ def _letter(
     if heading is not None and visit.who is not None:
         content = without_blind_copies(content, heading)
         domain = visit.who.address.rpartition("@")[2]
-        added = missing_fields(heading, format_date(now), f"<{queue_id}@{domain}>".encode())
+        # What a hook put in front is not missing.
+        given = frozenset(each.name.lower() for each in fields(judged.field))
+        added = missing_fields(heading, given, format_date(now), f"<{queue_id}@{domain}>".encode())
     connection = visit.connection
     recipients = tuple(transaction.recipients.values())
     arrival = trace.Arrival(

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from directoryclient import Unavailable
+from mailproto.smtp.address import AddressInvalid, parse_forward_path
 from mailproto.smtp.dsn_request import RECIPIENT_DEFAULT
-from mailproto.smtp.reply import Reply
+from mailproto.smtp.reply import Charset, Reply
 from mailproto.smtp.server_commands import Rcpt
 from servicekit import logs
 
@@ -61,10 +62,21 @@ async def _change_recipients(needs: Needs, visit: Visit, transaction: Transactio
     for key, each in list(transaction.recipients.items()):
         if removed & {each.address.lower(), each.original_address.lower()}:
             del transaction.recipients[key]
-    added = decided.added_recipients
+    added = [each for each in decided.added_recipients if _is_address(each, transaction.charset)]
+    if len(added) < len(decided.added_recipients):
+        LOG.warning("hook_recipient_refused", connection=visit.connection.id, reason="that is no address")
     if not added:
         return
     for address, resolution in zip(added, await needs.directory.resolve(added), strict=True):
         reply = transaction.add(visit.role, Rcpt(address, RECIPIENT_DEFAULT), resolution, visit.who)
         if not reply.is_positive:
             LOG.warning("hook_recipient_refused", connection=visit.connection.id, code=reply.code)
+
+
+def _is_address(text: str, charset: Charset) -> bool:
+    """Whether RCPT could have named it: what leaves this door is written into envelopes and command lines."""
+    try:
+        parsed = parse_forward_path(f"<{text}>".encode())
+    except (AddressInvalid, UnicodeEncodeError):
+        return False
+    return parsed.address == text and (text.isascii() or charset is Charset.UTF_8)

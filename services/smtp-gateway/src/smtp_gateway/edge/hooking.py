@@ -21,8 +21,8 @@ from smtp_gateway.core.hooks import (
     Outcome,
     Peer,
     Verdict,
+    added_field,
     change_fields,
-    safe_field,
 )
 from smtp_gateway.ports import Hook, HookSession
 
@@ -168,7 +168,7 @@ class Hooking:
 
 def _apply(decided: Decided, outcome: Outcome) -> Decided:
     """Raises HookFailed where a field is none."""
-    added = b"".join(safe_field(name, value) for name, value in outcome.added)
+    added = b"".join(added_field(name, value) for name, value in outcome.added)
     content = decided.content
     if outcome.changed:
         # Its indexes count what it was shown: what hooks before it added, too.
