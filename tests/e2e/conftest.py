@@ -89,9 +89,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         for domain in ("a.test", "b.test"):
             publish(dns, domain)
         # MX records have no port: each is told the other's.
-        bases = [free_base(), free_base()]
-        while bases[0] == bases[1]:
-            bases[1] = free_base()
+        first = second = free_base()
+        while second == first:
+            second = free_base()
         running = [
             Platform.start(
                 tmp_path_factory.mktemp(domain[0]),
@@ -107,7 +107,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
                 },
                 relay_port=Ports.at(other).smtp,
             )
-            for domain, own, other in (("a.test", *bases), ("b.test", *reversed(bases)))
+            for domain, own, other in (("a.test", first, second), ("b.test", second, first))
         ]
         with running[0] as a, running[1] as b:
             yield Pair(a, b, dns)

@@ -99,8 +99,11 @@ def smtp(platform: Platform, way: str, context: ssl.SSLContext, login: str) -> s
 
 def imap(platform: Platform, way: str, context: ssl.SSLContext, login: str) -> str:
     ports = platform.ports
-    client = imaplib.IMAP4_SSL("127.0.0.1", ports.imaps, ssl_context=context) if way == "tls" else None
-    client = client or imaplib.IMAP4("127.0.0.1", ports.imap)
+    client = (
+        imaplib.IMAP4_SSL("127.0.0.1", ports.imaps, ssl_context=context)
+        if way == "tls"
+        else imaplib.IMAP4("127.0.0.1", ports.imap)
+    )
     with client:
         if way == "starttls":
             assert "AUTH=EXTERNAL" not in client.capabilities
@@ -118,8 +121,11 @@ def imap(platform: Platform, way: str, context: ssl.SSLContext, login: str) -> s
 
 def pop3(platform: Platform, way: str, context: ssl.SSLContext, login: str) -> str:
     ports = platform.ports
-    client = poplib.POP3_SSL("127.0.0.1", ports.pop3s, context=context) if way == "tls" else None
-    client = client or poplib.POP3("127.0.0.1", ports.pop3)
+    client = (
+        poplib.POP3_SSL("127.0.0.1", ports.pop3s, context=context)
+        if way == "tls"
+        else poplib.POP3("127.0.0.1", ports.pop3)
+    )
     try:
         if way == "starttls":
             assert "EXTERNAL" not in client.capa()["SASL"]
@@ -152,7 +158,7 @@ WAYS = [
     (imap, "starttls"),
     (managesieve, "starttls"),
 ]
-REFUSED = {
+REFUSED: dict[Door, str] = {
     smtp: "535 5.7.8",
     imap: "[AUTHENTICATIONFAILED]",
     pop3: "-ERR [AUTH]",

@@ -3,12 +3,12 @@
 import email
 import imaplib
 import smtplib
-from email.message import Message
 
 from pysequoia import Tsk, decrypt
 
 from tests.e2e.letters import plain
 from tests.e2e.test_sieve import mailbox, send, sieve
+from tests.support.mime import parts_of, text_of
 from tests.support.platform import Account, Platform
 from tests.support.reader_keys import new_openpgp
 
@@ -16,9 +16,7 @@ from tests.support.reader_keys import new_openpgp
 def encrypted_part(content: bytes) -> bytes:
     message = email.message_from_bytes(content)
     assert message.get_content_type() == "multipart/encrypted"
-    part = message.get_payload(1)
-    assert isinstance(part, Message)
-    return part.get_payload().encode()
+    return text_of(parts_of(message)[1]).encode()
 
 
 def searched(platform: Platform, account: Account, folder: str, *criteria: str) -> list[bytes]:

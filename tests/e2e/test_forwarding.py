@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from mta_queue.core.report_mail import Kind, Parcel, build
@@ -18,6 +18,8 @@ from tests.e2e.letters import plain
 from tests.support.dnsserver import DnsServer
 from tests.support.platform import Platform
 from tests.support.sink import SmtpSink, Taken
+
+T = TypeVar("T")
 
 
 class Road:
@@ -43,7 +45,7 @@ class Road:
             return answer.json()
 
 
-def eventually(find: Callable[[], Any], seconds: float = 30.0) -> Any:
+def eventually(find: Callable[[], T | None], seconds: float = 30.0) -> T:
     """What is found before the time is over."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

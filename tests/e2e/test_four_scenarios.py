@@ -165,14 +165,14 @@ def test_the_reader_idles_and_is_told(pair: Pair) -> None:
         with smtplib.SMTP_SSL("127.0.0.1", pair.a.ports.submissions, context=relaxed()) as session:
             session.login(writer.address, writer.password)
             session.sendmail(writer.address, [reader.address], letter.content)
-        told: list[object] = []
+        told: list[tuple[object, ...]] = []
         deadline = time.monotonic() + 30
         while (
             not any(answer[:2] == (before + 1, b"EXISTS") for answer in told) and time.monotonic() < deadline
-        ):  # type: ignore[index]
+        ):
             told += client.idle_check(timeout=1)
         client.idle_done()
-        assert (before + 1, b"EXISTS") in [answer[:2] for answer in told]  # type: ignore[index]
+        assert (before + 1, b"EXISTS") in [answer[:2] for answer in told]
         [uid] = client.search(["SUBJECT", "scenario four"])
         after_trace(client.fetch([uid], ["BODY[]"])[uid][b"BODY[]"], letter.content)
 
@@ -196,11 +196,11 @@ def test_the_reader_pulls_by_pop3_and_deletes(pair: Pair) -> None:
     after_trace(b"".join(line + b"\r\n" for line in lines), letter.content)
     box.dele(1)
     box.quit()
-    box = poplib.POP3("127.0.0.1", pair.b.ports.pop3)
-    box.user(reader.address)
-    box.pass_(reader.password)
-    assert box.stat()[0] == 0
-    box.quit()
+    plainly = poplib.POP3("127.0.0.1", pair.b.ports.pop3)
+    plainly.user(reader.address)
+    plainly.pass_(reader.password)
+    assert plainly.stat()[0] == 0
+    plainly.quit()
 
 
 @needs("mbsync", package="isync")

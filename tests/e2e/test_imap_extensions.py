@@ -5,9 +5,7 @@ import base64
 import random
 import socket
 import zlib
-from io import BufferedRWPair
 from pathlib import Path
-from typing import cast
 from urllib.parse import quote
 
 import pytest
@@ -44,7 +42,7 @@ class Session:
 
     def __init__(self, platform: Platform, account: Account) -> None:
         self._socket = socket.create_connection(("127.0.0.1", platform.ports.imap), 20)
-        self.stream = cast(BufferedRWPair, self._socket.makefile("rwb"))
+        self.stream = self._socket.makefile("rwb")
         assert self.stream.readline().startswith(b"* OK")
         self.say(f"LOGIN {account.address} {account.password}")
 

@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -143,7 +143,12 @@ def scram_by_smtp(platform: Platform, login: str, password: str) -> str:
 
 def scram_by_imap(platform: Platform, login: str, password: str) -> str:
     proof = ScramClient(login, password)
-    steps = iter([lambda _: proof.first(), proof.answer, lambda line: proof.check(line) or b""])
+
+    def checked(line: bytes) -> bytes:
+        proof.check(line)
+        return b""
+
+    steps: Iterator[Callable[[bytes], bytes]] = iter([lambda _: proof.first(), proof.answer, checked])
     client = imaplib.IMAP4_SSL("127.0.0.1", platform.ports.imaps, ssl_context=unchecked())
     try:
         # imaplib does the base64 by itself.

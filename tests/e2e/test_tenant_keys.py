@@ -119,7 +119,8 @@ def house(platform: Platform) -> Iterator[House]:
 def fetched(session: imaplib.IMAP4, uid: str, what: str = "BODY.PEEK[]") -> bytes:
     answer, data = session.uid("FETCH", uid, f"({what})")
     assert answer == "OK", data
-    return next(item[1] for item in data if isinstance(item, tuple))
+    content: bytes = next(item[1] for item in data if isinstance(item, tuple))
+    return content
 
 
 def test_mail_flows_and_nothing_that_rests_can_be_read(house: House) -> None:
@@ -170,11 +171,11 @@ def test_mail_flows_and_nothing_that_rests_can_be_read(house: House) -> None:
         for uid, times in (("1", 1), ("2", 60_000), ("3", 1)):
             assert fetched(session, uid).endswith(LONG * times)
 
-    client = poplib.POP3("127.0.0.1", house.platform.ports.pop3)
-    client.user(reader.address)
-    client.pass_(reader.password)
-    assert MARK in b"\r\n".join(client.retr(1)[1])
-    client.quit()
+    box = poplib.POP3("127.0.0.1", house.platform.ports.pop3)
+    box.user(reader.address)
+    box.pass_(reader.password)
+    assert MARK in b"\r\n".join(box.retr(1)[1])
+    box.quit()
 
     objects = house.objects()
     assert sum(MARK in content for content in objects.values()) == 0

@@ -64,10 +64,10 @@ def test_a_tenants_scripts_run_before_and_after_its_users_own(platform: Platform
     [(flags, content)] = mailbox(platform, user, "After", 1)
     assert b"Seen-Before" in flags
     # What scripts added stands above what came, which is as it came.
-    head, _, text = content.partition(b"\r\n\r\n")
+    head, _, body = content.partition(b"\r\n\r\n")
     assert head.index(b"X-Own: yes") < head.index(b"X-Before: yes") < head.index(b"Received:")
     assert content.endswith(sent)
-    assert text == b"the very text\r\n"
+    assert body == b"the very text\r\n"
     # What the user's own script files is not left to those who follow.
     send(platform, "a@peer.invalid", user.address, "own one")
     [(_, content)] = mailbox(platform, user, "Mine", 1)
@@ -88,11 +88,11 @@ def test_a_version_of_before_comes_back(platform: Platform, cli: Cli) -> None:
     broken = cli.run("tenant", "script", "put", "demo", "before", cli.file("s", "keep;\nfileinto 42;\n"))
     assert broken.returncode != 0
     assert "line 2" in broken.stderr
-    for count, (version, use) in enumerate(((2, b"Two"), (1, b"One"), (0, b"")), 1):
+    for count, (version, added) in enumerate(((2, b"Two"), (1, b"One"), (0, b"")), 1):
         cli("tenant", "script", "activate", "demo", "before", str(version))
         send(platform, "a@peer.invalid", user.address, f"letter {version}")
         _, content = mailbox(platform, user, "INBOX", count)[-1]
-        assert (b"X-Version: " + use in content) == bool(version)
+        assert (b"X-Version: " + added in content) == bool(version)
     assert "Two" in cli("tenant", "script", "show", "demo", "before", "--version", "2")
     assert cli("tenant", "script", "list", "demo").count("before") == 2
     assert cli.run("tenant", "script", "activate", "demo", "before", "9").returncode != 0

@@ -65,8 +65,11 @@ def tls() -> ssl.SSLContext:
 
 def smtp(house: House, way: str, mechanism: bytes, response: bytes) -> tuple[bool, bytes]:
     ports = house.platform.ports
-    client = smtplib.SMTP_SSL("127.0.0.1", ports.submissions, context=tls()) if way == "tls" else None
-    client = client or smtplib.SMTP("127.0.0.1", ports.submission)
+    client = (
+        smtplib.SMTP_SSL("127.0.0.1", ports.submissions, context=tls())
+        if way == "tls"
+        else smtplib.SMTP("127.0.0.1", ports.submission)
+    )
     with client:
         if way == "starttls":
             client.starttls(context=tls())
@@ -81,12 +84,18 @@ def smtp(house: House, way: str, mechanism: bytes, response: bytes) -> tuple[boo
         return code == 235, b""
 
 
-def imap(house: House, way: str, mechanism: bytes, response: bytes) -> tuple[bool, bytes]:
+def imap_client(house: House, way: str) -> imaplib.IMAP4:
     ports = house.platform.ports
-    client = imaplib.IMAP4_SSL("127.0.0.1", ports.imaps, ssl_context=tls()) if way == "tls" else None
-    client = client or imaplib.IMAP4("127.0.0.1", ports.imap)
+    if way == "tls":
+        return imaplib.IMAP4_SSL("127.0.0.1", ports.imaps, ssl_context=tls())
+    client = imaplib.IMAP4("127.0.0.1", ports.imap)
     if way == "starttls":
         client.starttls(ssl_context=tls())
+    return client
+
+
+def imap(house: House, way: str, mechanism: bytes, response: bytes) -> tuple[bool, bytes]:
+    client = imap_client(house, way)
     told = []
 
     def answer(challenge: bytes) -> bytes:
@@ -105,19 +114,22 @@ def imap(house: House, way: str, mechanism: bytes, response: bytes) -> tuple[boo
 
 def pop3(house: House, way: str, mechanism: bytes, response: bytes) -> tuple[bool, bytes]:
     ports = house.platform.ports
-    client = poplib.POP3_SSL("127.0.0.1", ports.pop3s, context=tls()) if way == "tls" else None
-    client = client or poplib.POP3("127.0.0.1", ports.pop3)
+    client = (
+        poplib.POP3_SSL("127.0.0.1", ports.pop3s, context=tls())
+        if way == "tls"
+        else poplib.POP3("127.0.0.1", ports.pop3)
+    )
     if way == "starttls":
         client.stls(context=tls())
     try:
         assert mechanism.decode() in client.capa()["SASL"]
         client._putline(b"AUTH " + mechanism)  # type: ignore[attr-defined]
-        assert client.file.readline() == b"+ \r\n"  # type: ignore[attr-defined]
+        assert client.file.readline() == b"+ \r\n"
         client._putline(response)  # type: ignore[attr-defined]
-        said = client.file.readline()  # type: ignore[attr-defined]
+        said = client.file.readline()
         if said.startswith(b"+ "):
             client._putline(b"AQ==")  # type: ignore[attr-defined]
-            assert client.file.readline().startswith(b"-ERR [AUTH]")  # type: ignore[attr-defined]
+            assert client.file.readline().startswith(b"-ERR [AUTH]")
             return False, said[2:].strip()
         return said.startswith(b"+OK"), b""
     finally:
@@ -219,11 +231,7 @@ def test_scram_that_is_bound_to_the_certificate(house: House, way: str, is_right
         imap_scram.check(base64.b64encode(challenge))
         return b""
 
-    reader = imaplib.IMAP4_SSL("127.0.0.1", ports.imaps, ssl_context=tls()) if way == "tls" else None
-    reader = reader or imaplib.IMAP4("127.0.0.1", ports.imap)
-    if way == "starttls":
-        reader.starttls(ssl_context=tls())
-    with reader:
+    with imap_client(house, way) as reader:
         assert isinstance(reader.sock, ssl.SSLSocket)
         imap_scram = bound(house, reader.sock, other)
         if is_right:
