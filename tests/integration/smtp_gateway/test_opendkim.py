@@ -31,7 +31,8 @@ KEYS = {
 }
 OURS_PEM = dkim.generate_pem(Algorithm.RSA_SHA256)
 OURS = dkim.signing_key("foo.com", "ours", OURS_PEM)
-ZONE = Zone({key.record_name: {"TXT": key.record} for key in (*KEYS.values(), OURS)})
+PUBLISHED = {key.record_name: key.record for key in (*KEYS.values(), OURS)}
+ZONE = Zone({name: {"TXT": text} for name, text in PUBLISHED.items()})
 LETTER = b"From: x@peer.test\r\nTo: jones@foo.com\r\nSubject: one\r\n two\r\nDate: Sat, 21 Nov 2026 12:00:00 +0000\r\n\r\nThe body.\r\n"
 LOGIN = b"AUTH PLAIN AGpvbmVzQGZvby5jb20AcmlnaHQ=\r\n"
 
@@ -46,7 +47,7 @@ def opendkim(folder: Path, mode: str) -> Iterator[tuple[Hooked, ...]]:
     """The daemon, and the hook that asks it."""
     port = free_port()
     records = folder / "records"
-    records.write_text("".join(f"{name} {zone['TXT']}\n" for name, zone in ZONE._names.items()))  # type: ignore[index,call-overload]
+    records.write_text("".join(f"{name} {text}\n" for name, text in PUBLISHED.items()))
     (folder / "key.pem").write_bytes(OURS_PEM)
     (folder / "key.pem").chmod(0o600)
     lines = [

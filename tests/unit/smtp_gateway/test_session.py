@@ -282,9 +282,9 @@ def test_a_listed_proxy_must_speak_its_protocol(first: bytes) -> None:
 
 
 def test_a_stranger_may_not_say_for_whom_he_speaks() -> None:
-    lists = {"proxy_networks": ("192.0.2.0/24",), "xclient_networks": ("192.0.2.0/24", "2001:db8::/32")}
+    proxies, introducers = ("192.0.2.0/24",), ("192.0.2.0/24", "2001:db8::/32")
     chunks = [b"PROXY TCP4 192.0.2.1 192.0.2.1 1 1\r\n", b"XCLIENT ADDR=192.0.2.1\r\n", *WHOLE]
-    said, gate, _ = converse(Role.MX, chunks, **lists)
+    said, gate, _ = converse(Role.MX, chunks, proxy_networks=proxies, xclient_networks=introducers)
     assert said.count(b"500 5.5.2") == 2
     assert b"XCLIENT" not in said
     assert gate.letters[0].client_address == "127.0.0.1"

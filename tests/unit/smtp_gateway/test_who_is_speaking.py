@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,6 +16,7 @@ from senderauth.dkim.sign import SigningKey
 from senderauth.dmarc import DmarcResult, Policy
 from smtp_gateway.core.roles import Role
 from smtp_gateway.core.verdicts import Limit, follow
+from smtp_gateway.ports import Policies
 from spool import Letter
 
 from tests.support.dkim_vectors import RFC8463_ED25519_SECRET
@@ -44,12 +45,22 @@ BODY = b"To: jones@foo.com\r\nSubject: hello\r\n\r\nHello\r\n"
 LETTER = b"From: <a@bank.example>\r\n" + BODY
 
 
+class Values(TypedDict, total=False):
+    """Of the gateway's settings, and what is beside them."""
+
+    dmarc: str
+    ambiguous_authors: str
+    arc_trusted_sealers: tuple[str, ...]
+    sender_checks_exempt: list[str]
+    policies: Policies
+
+
 def send(
     content: bytes,
     reverse_path: str = "a@bank.example",
     client: str = CLIENT,
     names: dict[str, Any] | None = None,
-    **values: object,
+    **values: Unpack[Values],
 ) -> tuple[bytes, FakeGate, Zone]:
     """A stranger sends this; what was said to the final dot, the gate, the zone."""
     zone = Zone(names or NAMES)
@@ -154,7 +165,7 @@ def test_every_tenant_has_its_limit_and_the_dialogue_one_answer(
 ) -> None:
     verdict = DmarcResult(Result.FAIL, "bank.example", policy=wish, disposition=wish)
     found = follow(verdict, dict(zip((TENANT, OTHER_TENANT), limits, strict=True)))
-    assert isinstance(found, Reply) if outcome is None else found == outcome
+    assert isinstance(found, Reply) if outcome is None else found == frozenset(outcome)
 
 
 class Chosen:
@@ -259,8 +270,10 @@ def test_whose_mail_is_not_checked() -> None:
         ("::ffff:127.0.0.1", None),
         (CLIENT, [CLIENT]),
     ):
-        values = {} if exempt is None else {"sender_checks_exempt": exempt}
-        _, gate, zone = send(signed(LETTER), client=client, dmarc="reject", **values)
+        values: Values = {"dmarc": "reject"}
+        if exempt is not None:
+            values["sender_checks_exempt"] = exempt
+        _, gate, zone = send(signed(LETTER), client=client, **values)
         [letter] = gate.letters
         assert zone.asked == []
         assert (letter.speaker, letter.quarantined_tenants) == (None, NOBODY)

@@ -24,7 +24,7 @@ def chunks(message: bytes, *sizes: int) -> bytes:
 
 
 def opened(**config: object) -> Driver:
-    driver = Driver(**config)
+    driver = Driver(offers_auth=False, **config)
     driver.say(EHLO)
     return driver
 
