@@ -13,6 +13,7 @@ SERVICES = sorted(path.parent.name for path in BASE.glob("*/deployment.yaml"))
 
 def _settings(service: str) -> type[ServiceSettings]:
     found = import_module(service.replace("-", "_") + ".settings").Settings
+    assert isinstance(found, type)
     assert issubclass(found, ServiceSettings)
     return found
 
