@@ -45,7 +45,11 @@ class Limits:
     """Of a message that "enclose" or "replace" makes."""
     decoded_octets: int = 4 * 1024 * 1024
     """Of the text of one part that tests look into."""
+    expanded_octets: int = 64 * 1024 * 1024
+    """Of all strings of one run with variables in them: some tests hold all their keys at once."""
     regex_states: int = 4000
+    script_regex_states: int = 200_000
+    """Of all constant expressions of one script."""
     vacation_minimum_seconds: int = 60
     """For ":seconds"; ":days" begins at one day."""
     vacation_default_seconds: int = 7 * DAY_SECONDS

@@ -92,6 +92,7 @@ class Machine:
         self.header_edits = 0
         self.includes = 0
         self.steps = 0
+        self._expanded_octets = 0
         clock = situation.clock
         self._clock = clock
         self._ends_at = 0.0 if clock is None else clock() + self.limits.seconds - situation.spent_seconds
@@ -202,11 +203,20 @@ class Machine:
                 raise Fault(f"a string grows over {self.limits.string_octets} octets")
             found.append(octets)
         self.spend(size // 1024)
+        self._expanded_octets += size
+        if self._expanded_octets > self.limits.expanded_octets:
+            raise Fault(
+                f"strings with variables are longer than {self.limits.expanded_octets} octets together"
+            )
         return b"".join(found)
 
     def is_trusted(self, text: Text) -> bool:
         """True where nothing in the string was taken from the message."""
         return all(self._held(reference).is_trusted for reference in text.references)
+
+    def is_trusted_variable(self, reference: Reference) -> bool:
+        """True where nothing in the variable was taken from the message."""
+        return self._held(reference).is_trusted
 
     def value_of(self, reference: Reference) -> bytes:
         """A variable's value."""

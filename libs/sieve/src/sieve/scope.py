@@ -31,6 +31,8 @@ class Scope:
         self.set_variables: set[str] = set()
         """Variables that a "set" further up has named."""
         self.includes: set[ScriptNamed] = set()
+        self.regex_states = 0
+        """Of the regular expressions so far."""
         self.features: set[str] = set()
         """Capabilities that something in the script really uses."""
 

@@ -34,6 +34,10 @@ class FlagsCommand:
     def run(self, machine: Machine) -> None:
         given = b" ".join(flag.value(machine) for flag in self.flags)
         is_trusted = all(machine.is_trusted(flag) for flag in self.flags)
+        if self.change is not Change.SET and self.variable is not None:
+            is_trusted = is_trusted and machine.is_trusted_variable(
+                self.variable
+            )  # What was in it stays in it.
         before = machine.flags.value if self.variable is None else machine.value_of(self.variable)
         machine.spend(1 + (len(given) + len(before)) // 64)
         names = flag_names(given)

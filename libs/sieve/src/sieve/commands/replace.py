@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mailmsg.compose import encode_text
 from mailmsg.header import fields, header_end
+from mailmsg.tree import MAX_DEPTH
 from mailmsg.tree import Kind as EntityKind
 
 from sieve.actions import PartReplaced
@@ -44,6 +45,10 @@ class ReplaceCommand:
             raise Fault("the changed message is too large")
         machine.spend(1 + (len(content) + message.size_octets) // 1024)
         part = machine.part
+        if (
+            len(part.section) > MAX_DEPTH
+        ):  # By replacing what is innermost they would grow in each other endlessly.
+            raise Fault("parts are nested too deeply")
         if part is message.root:
             self._replace_message(machine, content)
         else:

@@ -71,11 +71,16 @@ class Matcher:
         """True where the number of values is compared (RFC 5231 §4.2)."""
         return self.match_type is MatchType.COUNT
 
-    def prepare(self, max_regex_states: int) -> None:
+    def prepare(self, scope: Scope) -> None:
         """Compile the constant patterns. Raises BadPattern."""
+        limits = scope.limits
         for key in self._keys:
             if key.is_constant and self.match_type is MatchType.REGEX:
-                self._regexes[key.source] = self._regex(key.source, max_regex_states)
+                regex = self._regex(key.source, limits.regex_states)
+                scope.regex_states += regex.size
+                if scope.regex_states > limits.script_regex_states:
+                    raise BadPattern("the expressions of the script are too large together")
+                self._regexes[key.source] = regex
             elif key.is_constant and self.match_type is MatchType.MATCHES:
                 self._wildcards[key.source] = Wildcard(self._comparator.folded(key.source))
 
@@ -207,7 +212,7 @@ def read_matcher(bound: Bound, scope: Scope, keys: tuple[Text, ...]) -> Matcher:
         raise bound.error(f'the comparator "{comparator.value}" can\'t be used with ":{name}"')
     matcher = Matcher(match_type, relation, comparator, keys)
     try:
-        matcher.prepare(scope.limits.regex_states)
+        matcher.prepare(scope)
     except BadPattern as error:
         what = "a regular expression: " if match_type is MatchType.REGEX else ""
         raise bound.error(f"{what}{error}") from None

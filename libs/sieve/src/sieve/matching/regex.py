@@ -23,23 +23,26 @@ from sieve.matching.regex_syntax import (
     Tree,
     parse_regex,
 )
+from sieve.matching.remembering import Remembering
+from sieve.text import MAX_MATCH_INDEX
 
 Spend = Callable[[int], None]
 """Called with the steps that a search has cost; may raise."""
 
-MAX_REMEMBERED = 100_000
-"""Transitions, and threads in states, that one expression remembers; then it forgets them all at once."""
-
+_REMEMBERING = Remembering()
+_FOLLOWED_PER_STEP = 4
 _ONE, _SPLIT, _JUMP, _SAVE, _START, _END, _MATCH = range(7)
 
 
 class _State:
     """A set of threads that wait for a character."""
 
-    __slots__ = ("is_match", "is_match_at_end", "next", "threads")
+    __slots__ = ("cost", "is_match", "is_match_at_end", "next", "threads")
 
-    def __init__(self, threads: tuple[int, ...], is_match: bool, is_match_at_end: bool) -> None:
+    def __init__(self, threads: tuple[int, ...], is_match: bool, is_match_at_end: bool, cost: int) -> None:
         self.threads = threads
+        self.cost = cost
+        """How many steps it is to find the next state."""
         self.is_match = is_match
         self.is_match_at_end = is_match_at_end
         self.next: dict[str, _State] = {}
@@ -57,12 +60,21 @@ class Regex:
         self._first: list[int] = []
         self._second: list[int] = []
         self._signs: list[Signs | None] = []
+        self._costs: list[int] = []
         self._emit(_SAVE, 0)
         self._compile(tree)
         self._emit(_SAVE, 1)
         self._emit(_MATCH)
         self._states: dict[tuple[tuple[int, ...], bool, bool], _State] = {}
-        self._remembered = 0
+
+    @property
+    def size(self) -> int:
+        """How many instructions it has."""
+        return len(self._operations)
+
+    def forget(self) -> None:
+        """Give up what was remembered. A search that is under way in another thread goes on with what it holds."""
+        self._states = {}
 
     def search(self, text: str, spend: Spend) -> bool:
         """True where the expression matches somewhere in the text."""
@@ -73,20 +85,22 @@ class Regex:
                 return True
             following = state.next.get(sign)
             if following is None:
-                spend(5 + len(state.threads))
+                spend(state.cost)
                 following = self._step(state, sign)
             state = following
         return state.is_match or state.is_match_at_end
 
     def groups_in(self, text: str, spend: Spend) -> list[str] | None:
-        """The whole match, then what each group matched (empty where it took no part), or None."""
+        """The whole match, then what each group that can be asked for matched (empty where it took no part), or None."""
         best: tuple[int, ...] | None = None
-        blank = (-1,) * (2 * self.groups + 2)
+        blank = (-1,) * (2 * min(self.groups, MAX_MATCH_INDEX) + 2)
         threads: list[tuple[int, tuple[int, ...]]] = []
+        costs = self._costs
         for position in range(len(text) + 1):
             if best is None:
-                self._follow(0, blank, position, len(text), threads)
-            spend(1 + 2 * len(threads))
+                spend(self._follow(0, blank, position, len(text), threads) // _FOLLOWED_PER_STEP)
+            spend(1 + len(threads) + sum([costs[instruction] for instruction, _ in threads]))
+            followed = 0
             going: list[tuple[int, tuple[int, ...]]] = []
             seen: set[int] = set()
             sign = text[position : position + 1]
@@ -95,7 +109,8 @@ class Regex:
                     if best is None or (saved[0], -saved[1]) < (best[0], -best[1]):
                         best = saved
                 elif sign and self._takes(instruction, sign) and (best is None or saved[0] <= best[0]):
-                    self._follow(instruction + 1, saved, position + 1, len(text), going, seen)
+                    followed += self._follow(instruction + 1, saved, position + 1, len(text), going, seen)
+            spend(followed // _FOLLOWED_PER_STEP)
             threads = going
             if best is not None and not threads:
                 break
@@ -108,6 +123,7 @@ class Regex:
         self._first.append(first)
         self._second.append(0)
         self._signs.append(signs)
+        self._costs.append(0 if signs is None else signs.cost)
         return len(self._operations) - 1
 
     def _here(self) -> int:
@@ -177,10 +193,12 @@ class Regex:
         end: int,
         threads: list[tuple[int, tuple[int, ...]]],
         seen: set[int] | None = None,
-    ) -> None:
-        """Add the threads that `start` leads to without a character, in order of preference."""
+    ) -> int:
+        """Add the threads that `start` leads to without a character, in order of preference. Gives how many
+        instructions there were on the way."""
         if seen is None:
             seen = {instruction for instruction, _ in threads}
+        before = len(seen)
         stack = [(start, saved)]
         while stack:
             instruction, saved = stack.pop()
@@ -195,12 +213,15 @@ class Regex:
                 stack.append((self._first[instruction], saved))
             elif operation == _SAVE:
                 slot = self._first[instruction]
-                stack.append((instruction + 1, (*saved[:slot], position, *saved[slot + 1 :])))
+                if slot < len(saved):
+                    saved = (*saved[:slot], position, *saved[slot + 1 :])
+                stack.append((instruction + 1, saved))
             elif operation in (_START, _END):
                 if position == (0 if operation == _START else end):
                     stack.append((instruction + 1, saved))
             else:
                 threads.append((instruction, saved))
+        return len(seen) - before
 
     def _reach(self, starts: list[int], *, at_start: bool, at_end: bool) -> tuple[tuple[int, ...], bool]:
         seen: set[int] = set()
@@ -230,17 +251,23 @@ class Regex:
         threads, is_match = self._reach(starts, at_start=at_start, at_end=False)
         _, is_match_at_end = self._reach(starts, at_start=at_start, at_end=True)
         key = (threads, is_match, is_match_at_end)
-        return self._states.setdefault(key, _State(*key))
+        states = self._states
+        known = states.get(key)
+        if known is None:
+            known = states.setdefault(key, _State(*key, self._cost(threads)))
+            _REMEMBERING.note(self, 4 + len(threads))
+        return known
+
+    def _cost(self, threads: tuple[int, ...]) -> int:
+        """Every instruction may be passed, and every thread asks its characters."""
+        return 5 + self.size // 16 + sum([self._costs[each] for each in threads])
 
     def _step(self, state: _State, sign: str) -> _State:
-        if self._remembered >= MAX_REMEMBERED:
-            self._states = {}
-            self._remembered = 0
         starts = [instruction + 1 for instruction in state.threads if self._takes(instruction, sign)]
         starts.append(0)  # A match may begin anywhere.
         following = self._state(starts, at_start=False)
         state.next[sign] = following
-        self._remembered += 4 + len(following.threads)
+        _REMEMBERING.note(self, 1)
         return following
 
 

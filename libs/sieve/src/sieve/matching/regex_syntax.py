@@ -13,6 +13,8 @@ from sieve.matching.wildcard import MAX_PATTERN_OCTETS, BadPattern
 
 MAX_REPEAT = 255
 MAX_GROUP_DEPTH = 50
+MAX_REPEATS_OF_ONE = 4
+"""As in `a*?`: each is one more level of the tree, which is walked by functions that call themselves."""
 
 _BOUND = re.compile(r"\{([0-9]{1,3})(?:(,)([0-9]{0,3}))?\}")
 _POSIX_CLASSES: dict[str, Callable[[str], bool]] = {
@@ -51,6 +53,11 @@ class Signs:
             _POSIX_CLASSES[name](sign) for name in self.classes
         )
         return inside is not self.is_negated
+
+    @property
+    def cost(self) -> int:
+        """How many steps it is to ask."""
+        return 1 + (len(self.ranges) + len(self.classes)) // 8
 
 
 ANY = Signs((), (), True)
@@ -140,7 +147,7 @@ class _Parser:
         return trees[0] if len(trees) == 1 else Sequence(tuple(trees))
 
     def _repeated(self, tree: Tree) -> Tree:
-        for _ in range(MAX_GROUP_DEPTH):
+        for _ in range(MAX_REPEATS_OF_ONE + 1):
             sign = self._peek()
             if sign in ("*", "+", "?"):
                 self.position += 1
