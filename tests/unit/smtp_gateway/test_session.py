@@ -191,6 +191,26 @@ def test_a_password_is_not_taken_in_clear() -> None:
     assert b"538 5.7.11" in said
 
 
+def test_a_login_in_clear_is_forgotten_when_tls_starts() -> None:
+    login = b"AUTH PLAIN AGpvbmVzQGZvby5jb20AcmlnaHQ=\r\n"
+    mail = b"MAIL FROM:<jones@foo.com>\r\n"
+    said, _, _ = converse(
+        Role.MSA, [HELLO, login, b"STARTTLS\r\n", HELLO, b"VRFY jones\r\n", mail, login, mail, b"QUIT\r\n"]
+    )
+    codes = [line[:9] for line in said.split(b"\r\n") if not line.startswith(b"250-")]
+    assert codes[2:] == [
+        b"235 2.7.0",
+        b"220 2.0.0",
+        b"250 HELP",
+        b"252 2.5.0",
+        b"530 5.7.0",
+        b"235 2.7.0",
+        b"250 2.1.0",
+        b"221 2.0.0",
+        b"",
+    ]
+
+
 def test_chunks_are_held_within_the_budgets() -> None:
     chunk = b"BDAT 100000\r\n" + b"x" * 99_998 + b"\r\n"
     said, gate, _ = converse(Role.MX, [HELLO, ENVELOPE, *[chunk] * 12], inflight_octets=1 << 20)

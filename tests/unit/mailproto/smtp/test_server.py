@@ -110,6 +110,32 @@ def test_what_is_sent_behind_an_answer_of_auth_ends_the_session(road: tuple[byte
     assert not any(isinstance(each, events.AuthAsked) for each in driver.asked)
 
 
+@pytest.mark.parametrize("line", [b"GET / HTTP/1.1", b"post /x HTTP/1.0", b"CONNECT mx.test:25 HTTP/1.1"])
+def test_who_speaks_http_is_not_listened_to(line: bytes) -> None:
+    driver = Driver()
+    assert driver.say(line + b"\r\nHost: mx.test\r\n\r\n" + EHLO + MAIL + RCPT) == [421]
+    assert driver.closed
+
+
+def test_a_driver_who_says_421_ends_the_session() -> None:
+    gone = Reply.of(421, "4.7.0", "Go")
+    for lines in ([MAIL], [MAIL + RCPT], [MAIL + RCPT * 2]):
+        driver = Driver()
+        driver.say(EHLO)
+        driver.machine.feed(b"".join(lines) + b"NOOP\r\n")
+        while isinstance(event := driver.machine.next_event(), events.MailAsked) and lines != [MAIL]:
+            driver.machine.answer(OK)
+        if isinstance(event, events.RcptAsked):
+            driver.machine.answer_rcpt([gone] * len(event.rcpts))
+        else:
+            driver.machine.answer(gone)
+        assert isinstance(driver.machine.next_event(), events.Closing)
+        assert driver.machine.next_event() is None
+        said = driver.machine.output()
+        assert said.count(b"421 4.7.0 Go\r\n") == 1
+        assert said.endswith(b"421 4.7.0 Go\r\n")
+
+
 def test_limits_say_how_many_recipients_there_may_be() -> None:
     driver = Driver(recipients_allowed=3)
     driver.say(EHLO)

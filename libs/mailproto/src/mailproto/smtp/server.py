@@ -23,6 +23,8 @@ last of their group: octets that came after them were sent without waiting for
 the answer, by a peer that does not listen or by an attacker, and end the
 session. What came in clear after STARTTLS is forgotten (RFC 3207 §4.2).
 
+Whoever says 421, the machine or its driver, ends the session with it.
+
 Every 5yz costs one of the errors that a session may make (`ServerConfig.errors_allowed`), and so does every command
 that moves no mail beyond `ServerConfig.junk_allowed`.
 """

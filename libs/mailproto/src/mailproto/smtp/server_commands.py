@@ -102,6 +102,11 @@ class Plain(Enum):
 
 Command = Hello | Mail | Rcpt | Auth | Vrfy | Expn | Help | Bdat | Xclient | Plain
 
+# A browser can be made to send a form here, with commands in it: it is not listened to.
+HTTP_METHODS = frozenset(
+    (b"CONNECT", b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT", b"TRACE")
+)
+ANOTHER_PROTOCOL = Reply.of(421, "4.7.0", "This is SMTP")
 UNKNOWN_COMMAND = Reply.of(500, "5.5.2", "Unknown command")
 # RFC 6531 §3.5
 NON_ASCII_SENDER = Reply.of(550, "5.6.7", "An address outside ASCII needs MAIL with SMTPUTF8")
@@ -117,7 +122,7 @@ def parse(line: bytes) -> Command | Reply:
     verb, _, argument = line.partition(b" ")
     parser = PARSERS.get(verb.upper())
     if parser is None:
-        return UNKNOWN_COMMAND
+        return ANOTHER_PROTOCOL if verb.upper() in HTTP_METHODS else UNKNOWN_COMMAND
     return parser(argument)
 
 

@@ -47,6 +47,8 @@ class ServerSession(ABC):
         # Of the next answer.
         self._charset = Charset.ASCII
         self._auth: AuthDialogue | None = None
+        # A 421 that was said: the session is over with it, whoever said it (RFC 5321 §3.8).
+        self._last_word: Reply | None = None
         self._ended = False
 
     # -- octets
@@ -85,6 +87,8 @@ class ServerSession(ABC):
         self._output.append(reply.encode(charset))
         if reply.code >= 500:
             self.errors += 1
+        elif reply.code == 421:
+            self._last_word = reply
 
     def _say_of_message(self, reply: Reply) -> None:
         """LMTP: once for each recipient that was accepted, in their order (RFC 2033 §4.2)."""
@@ -161,7 +165,7 @@ class ServerSession(ABC):
             raise RuntimeError("no recipients were asked about")
         self._waiting = Waiting.NOTHING
         for reply in self._rcpts.replies(replies):
-            if self.errors > self.config.errors_allowed:
+            if self.errors > self.config.errors_allowed or self._last_word is not None:
                 # Who guesses many at once learns no more than who guesses one by one.
                 break
             self._say(reply)
@@ -197,6 +201,10 @@ class ServerSession(ABC):
         if self._waiting is not Waiting.NOTHING:
             raise RuntimeError(f"an answer is due ({self._waiting})")
         while not self._ended:
+            if self._last_word is not None:
+                self._ended = True
+                self._input.clear()
+                return events.Closing(self._last_word)
             if self.errors > self.config.errors_allowed:
                 return self._end(Reply.of(421, "4.7.0", "Too many errors"))
             if self._incoming.reads:
