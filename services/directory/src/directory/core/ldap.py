@@ -44,27 +44,24 @@ class LdapSource:
     def filter_for(self, address: str) -> str:
         """Whatever is in an address means itself there."""
         local_part, _, domain = address.rpartition("@")
-        return self.filter.format(
-            address=escape_filter_chars(address),
-            local_part=escape_filter_chars(local_part),
-            domain=escape_filter_chars(domain),
+        values = {"address": address, "local_part": local_part, "domain": domain}
+        # Not str.format: a filter that says how wide a field is to be would make gigabytes of it.
+        return "".join(
+            text + (escape_filter_chars(values[name]) if name is not None else "")
+            for text, name, _, _ in string.Formatter().parse(self.filter)
         )
 
 
 def check(source: LdapSource) -> LdapSource:
     """Raises NameInvalid."""
-    parts = urlsplit(source.url)
     try:
+        parts = urlsplit(source.url)
         well_written = parts.scheme in ("ldap", "ldaps") and bool(parts.hostname) and parts.port != 0
+        well_written = well_written and parts.path in ("", "/") and "@" not in parts.netloc
+        well_written = well_written and not parts.query and not parts.fragment
     except ValueError:
         well_written = False
-    if (
-        not well_written
-        or parts.path not in ("", "/")
-        or parts.query
-        or parts.fragment
-        or "@" in parts.netloc
-    ):
+    if not well_written:
         raise NameInvalid("an LDAP source is ldaps://host[:port], or ldap://host[:port] for StartTLS")
     if max(map(len, (source.url, source.base_dn, source.bind_dn, source.filter))) > MOST_OCTETS:
         raise NameInvalid(f"a source's texts have at most {MOST_OCTETS} characters")
@@ -74,10 +71,18 @@ def check(source: LdapSource) -> LdapSource:
         for name in (source.base_dn, source.bind_dn):
             if name:
                 parse_dn(name)
-        fields = {each for _, each, form, _ in string.Formatter().parse(source.filter) if each is not None}
+        wanted = [each for each in string.Formatter().parse(source.filter) if each[1] is not None]
     except (LDAPExceptionError, ValueError) as error:
         raise NameInvalid("that is no name (RFC 4514), or no filter (RFC 4515)") from error
-    if not source.base_dn or not fields or not fields <= FIELDS or not source.filter.startswith("("):
+    fields = {name for _, name, _, _ in wanted}
+    is_plain = not any(form or conversion for _, _, form, conversion in wanted)
+    if (
+        not source.base_dn
+        or not fields
+        or not fields <= FIELDS
+        or not is_plain
+        or not source.filter[:1] == "("
+    ):
         raise NameInvalid("it needs a base, and a filter with {address}, {local_part} or {domain} in it")
     if source.bind_dn and source.bind_password == "":
         # RFC 4513 §5.1.2: that would be an unauthenticated bind, which proves nothing.
