@@ -20,6 +20,14 @@ from senderauth.reports.envelope import ReportFault
 MAX_ROWS = 50_000
 MAX_DEPTH = 12
 MAX_TEXT = 1_000
+MAX_ELEMENTS = 2_000_000
+# expat keeps every name that it has met until the end.
+MAX_NAMES = 1_000
+MAX_ATTRIBUTES = 100_000
+MAX_FIELDS = 1_000
+"""Of the head, and of one record."""
+PIECE_OCTETS = 256 * 1024
+MAX_TAG_OCTETS = 512 * 1024
 NAMESPACE = "urn:ietf:params:xml:ns:dmarc-2.0"
 GENERATOR = "Posthouse"
 
@@ -132,7 +140,13 @@ def parse(data: bytes) -> DmarcReport | ReportFault:
     parser.CharacterDataHandler = reader.characters
     parser.StartDoctypeDeclHandler = reader.doctype
     try:
-        parser.Parse(data, True)
+        view = memoryview(data)
+        for start in range(0, len(data), PIECE_OCTETS):
+            parser.Parse(view[start : start + PIECE_OCTETS], False)
+            # A tag is in memory whole, with all its attributes, before we hear of it.
+            if start + PIECE_OCTETS - parser.CurrentByteIndex > MAX_TAG_OCTETS + PIECE_OCTETS:
+                raise ValueError("a tag without an end")
+        parser.Parse(b"", True)
         return reader.report()
     except (expat.ExpatError, ValueError, OverflowError, OSError, LookupError) as error:
         return ReportFault(f"it is no DMARC report: {error}"[:200])
@@ -189,11 +203,19 @@ class _Reader:
         self._signature: dict[str, str] = {}
         self._signatures: list[DkimAuth] = []
         self._rows: list[tuple[Row, int]] = []
+        self._names: set[str] = set()
+        self._elements = 0
+        self._attributes = 0
 
     def doctype(self, *_: object) -> None:
         raise ValueError("a document type")
 
-    def start(self, name: str, _attributes: dict[str, str]) -> None:
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self._names.add(name)
+        self._elements += 1
+        self._attributes += len(attributes)
+        if len(self._names) > MAX_NAMES or self._elements > MAX_ELEMENTS or self._attributes > MAX_ATTRIBUTES:
+            raise ValueError("too many elements, attributes or names of them")
         # Some receivers name the namespace with a prefix.
         self._path.append(name.rpartition(":")[2].lower())
         if len(self._path) > MAX_DEPTH:
@@ -214,7 +236,7 @@ class _Reader:
         if path == "record":
             self._add()
         elif path.startswith("record/auth_results/dkim/"):
-            self._signature.setdefault(path.rpartition("/")[2], text)
+            _keep(self._signature, path.rpartition("/")[2], text)
         elif path == "record/auth_results/dkim":
             each, self._signature = self._signature, {}
             if len(self._signatures) < 20:
@@ -222,9 +244,9 @@ class _Reader:
                     DkimAuth(each.get("domain", ""), each.get("selector", ""), each.get("result", ""))
                 )
         elif path.startswith("record/"):
-            self._record.setdefault(path.removeprefix("record/"), text)
+            _keep(self._record, path.removeprefix("record/"), text)
         else:
-            self._head.setdefault(path, text)
+            _keep(self._head, path, text)
 
     def _add(self) -> None:
         found, self._record = self._record, {}
@@ -273,3 +295,9 @@ class _Reader:
             ),
             tuple(self._rows),
         )
+
+
+def _keep(values: dict[str, str], name: str, text: str) -> None:
+    """The first of a name counts."""
+    if len(values) < MAX_FIELDS:
+        values.setdefault(name, text)

@@ -12,6 +12,8 @@ MAX_OCTETS = 32 * 1024 * 1024
 
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
+# Others let the archive say how much memory they take, up to four gigabytes.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def _unzipped(data: bytes) -> bytes | ReportFault:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.infolist()
-            if len(names) != 1 or names[0].flag_bits & 1:
+            if len(names) != 1 or names[0].flag_bits & 1 or names[0].compress_type not in _METHODS:
                 return ReportFault("the archive is not one readable file")
             with archive.open(names[0]) as member:
                 found = member.read(MAX_OCTETS + 1)

@@ -16,6 +16,9 @@ MAX_URIS = 5
 MAX_POLICIES = 1_000
 MAX_DETAILS = 10_000
 MAX_TEXT = 1_000
+MAX_OCTETS = 8 * 1024 * 1024
+MAX_VALUES = 200_000
+"""Of the whole report: thirty megabytes of empty lists are a gigabyte in memory, and come in thirty kilobytes."""
 
 _RECORD = re.compile(r"v[ \t]*=[ \t]*TLSRPTv1[ \t]*;")
 _RUA = re.compile(r"(?:\A|;)[ \t]*rua[ \t]*=[ \t]*([^;]+)")
@@ -95,6 +98,9 @@ def build(report: TlsReport) -> bytes:
 
 def parse(data: bytes) -> TlsReport | ReportFault:
     """What a stranger reports. Unknown members are passed over."""
+    # Each value but the first has one of these before it.
+    if len(data) > MAX_OCTETS or sum(map(data.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        return ReportFault("the report is too big")
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
