@@ -13,7 +13,7 @@ _ENCODED_WORD = re.compile(
 )
 _HEX_PAIR = re.compile(rb"=([0-9A-Fa-f]{2})")
 # Codecs that are no charset of a mail, or cost more than linear time.
-_NO_CHARSET = frozenset(
+NO_CHARSET = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
 )
 _MAX_WORD_OCTETS = 75
@@ -79,7 +79,7 @@ def _decode(octets: bytes, charset: bytes) -> str:
         return ""
     try:
         name = codecs.lookup(charset.decode("ascii")).name
-        if name.replace("-", "_") in _NO_CHARSET:
+        if name.replace("-", "_") in NO_CHARSET:
             return _plain(octets)
         return octets.decode(name, "replace")
     except (LookupError, ValueError):

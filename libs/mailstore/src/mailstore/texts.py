@@ -5,7 +5,8 @@ waits for it, and a message whose text is not here is read as before. `body` is 
 compare them (mailmodel.collation), as far as KEPT_CHARACTERS; where that is not all, `complete` is false, and that a
 text does not hold something is not known from it.
 
-`words` is the same as a tsvector of the language that its reader has chosen. There is no GIN index: behind row-level
+`words` is the same as a tsvector of the language that its reader has chosen; of a text that has more words than a tsvector
+takes (a mebibyte of them), as far as FEWER_CHARACTERS. There is no GIN index: behind row-level
 security PostgreSQL does not ask an index about what a reader seeks (its operators are not leakproof), and the account's
 rows are found by their key. FUZZY is pg_trgm's word_similarity, or the same words in another form.
 """
@@ -23,6 +24,8 @@ from mailstore import rows
 KEPT_CHARACTERS = 256 * 1024
 # Of a longer text what is similar is sought in the beginning.
 FUZZY_CHARACTERS = 32 * 1024
+# However their words are made: each character is of at most four octets, and stands in few words.
+FEWER_CHARACTERS = 32 * 1024
 # By the first part of a language tag (BCP 47).
 LANGUAGES = {
     "ar": "arabic",
@@ -126,16 +129,34 @@ async def ask_of(
     pool: Pool, tenant_id: str, language: str, texts: Sequence[str], question: TextQuestion
 ) -> list[TextAnswer]:
     """Of texts that are given, in their order."""
+    texts = [_storable(text)[:KEPT_CHARACTERS] for text in texts]
+    try:
+        return await _ask_of(pool, tenant_id, language, texts, question, KEPT_CHARACTERS)
+    except asyncpg.ProgramLimitExceededError:
+        answers = []
+        for text in texts:
+            try:
+                answers += await _ask_of(pool, tenant_id, language, [text], question, KEPT_CHARACTERS)
+            except asyncpg.ProgramLimitExceededError:
+                answers += await _ask_of(pool, tenant_id, language, [text], question, FEWER_CHARACTERS)
+        return answers
+
+
+async def _ask_of(
+    pool: Pool, tenant_id: str, language: str, texts: Sequence[str], question: TextQuestion, characters: int
+) -> list[TextAnswer]:
     async with transaction(pool, tenant_id) as connection:
         found = await connection.fetch(
             f"""SELECT {FOUND} FROM (
-                    SELECT g.o AS place, g.body, $5::text AS language, to_tsvector($5::text::regconfig, g.body) AS words
+                    SELECT g.o AS place, g.body, $5::text AS language,
+                           to_tsvector($5::text::regconfig, left(g.body, $6)) AS words
                     FROM unnest($4::text[]) WITH ORDINALITY AS g(body, o)) t ORDER BY t.place""",  # noqa: S608
             question.substrings,
             question.words,
             question.fuzzy,
-            [_storable(text)[:KEPT_CHARACTERS] for text in texts],
+            texts,
             language,
+            characters,
         )
     return [_answer(row, complete=True) for row in found]
 
@@ -152,6 +173,20 @@ async def keep(pool: Pool, account: AccountRef, language: str, texts: Sequence[B
     while he holds something must not be waited for.
     """
     texts = sorted(texts, key=lambda text: text.message_id)
+    try:
+        await _keep(pool, account, language, texts, KEPT_CHARACTERS)
+    except asyncpg.ProgramLimitExceededError:
+        for text in texts:
+            try:
+                await _keep(pool, account, language, [text], KEPT_CHARACTERS)
+            except asyncpg.ProgramLimitExceededError:
+                await _keep(pool, account, language, [text], FEWER_CHARACTERS)
+
+
+async def _keep(
+    pool: Pool, account: AccountRef, language: str, texts: Sequence[BodyText], characters: int
+) -> None:
+    """`characters`: how much of each makes words."""
     bodies, complete = [], []
     for text in texts:
         kept = _storable(text.body)
@@ -160,7 +195,7 @@ async def keep(pool: Pool, account: AccountRef, language: str, texts: Sequence[B
     async with transaction(pool, account.tenant_id) as connection:
         await connection.execute(
             """INSERT INTO message_text (account_id, message_id, tenant_id, body, complete, language, words)
-               SELECT $1, n.i, $2, n.b, n.c, $3, to_tsvector($3::text::regconfig, n.b)
+               SELECT $1, n.i, $2, n.b, n.c, $3, to_tsvector($3::text::regconfig, left(n.b, $7))
                FROM unnest($4::uuid[], $5::text[], $6::boolean[]) AS n(i, b, c)
                WHERE EXISTS (SELECT FROM message WHERE account_id = $1 AND message_id = n.i FOR KEY SHARE SKIP LOCKED)
                ON CONFLICT DO NOTHING""",
@@ -170,6 +205,7 @@ async def keep(pool: Pool, account: AccountRef, language: str, texts: Sequence[B
             [UUID(text.message_id) for text in texts],
             bodies,
             complete,
+            characters,
         )
 
 

@@ -98,6 +98,8 @@ class Filler:
             except StoreUnavailable as error:
                 self._log.info("texts_not_kept", error=str(error))
                 await asyncio.sleep(PAUSE_SECONDS)
+            except Exception:
+                self._log.exception("texts_not_filled")
         self._news.clear()
         if self._documents is not None:
             await self._documents.close()
@@ -138,6 +140,12 @@ class Filler:
                 ):
                     text = f"{text}\n{attached}"
             except BodyCorrupt:
+                continue
+            except StoreUnavailable:
+                raise
+            except Exception:
+                # What somebody has sent is not to end the process of everybody.
+                self._log.exception("text_not_read", message_id=message.message_id)
                 continue
             texts.append(BodyText(message.message_id, text))
         return texts

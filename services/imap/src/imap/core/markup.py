@@ -6,6 +6,9 @@ import re
 UNSEEN_ELEMENTS = ("style", "script", "title", "head")
 TAG = re.compile(r"<[^<>]*+>")
 COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+# Longer than any character's; Python takes no decimal number of more than some thousand digits.
+LEADING_ZEROS = re.compile(r"&#([xX]?)0++(?=[0-9A-Fa-f])")
+LONG_NUMBER = re.compile(r"&#(?:[0-9]{8,}+|[xX][0-9A-Fa-f]{8,}+);?")
 
 
 def from_html(text: str) -> str:
@@ -13,7 +16,14 @@ def from_html(text: str) -> str:
     text = COMMENT.sub(" ", text)
     for name in UNSEEN_ELEMENTS:
         text = _without(text, name)
-    return html.unescape(TAG.sub(" ", text))
+    return characters(TAG.sub(" ", text))
+
+
+def characters(text: str) -> str:
+    """With its character references resolved; a number that is far too long stands for no character."""
+    if "&#" in text:
+        text = LONG_NUMBER.sub("\ufffd", LEADING_ZEROS.sub(r"&#\1", text))
+    return html.unescape(text)
 
 
 def _without(text: str, name: str) -> str:

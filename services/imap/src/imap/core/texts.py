@@ -4,6 +4,7 @@ HTML is what a reader sees of it, without its markup (`markup.py`).
 """
 
 import asyncio
+import codecs
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from mailmodel.collation import casemap
 from mailmsg.content import parse_content_type
 from mailmsg.header import first_value
 from mailmsg.parts import Part, decode_parts
+from mailmsg.words import NO_CHARSET
 from mailstore import BodyCorrupt, MailStore, StoredMessage
 
 from imap.core.decoding import Plain, decode, decoder
@@ -86,10 +88,16 @@ async def read_text(
     end = start + header_octets + min(part.body_octets, octets)
     data = whole[start:end] if whole is not None else await session.store.read(message, start, end - start)
     body = decode(decoder(part.encoding, "") or Plain, data[header_octets:])
+    return _as_text(body, _charset(data[:header_octets]))
+
+
+def _as_text(octets: bytes, charset: str) -> str:
+    """What Python calls a codec is not always a charset, and some take more than linear time."""
     try:
-        return body.decode(_charset(data[:header_octets]), "replace")
+        name = codecs.lookup(charset).name
+        return octets.decode("utf-8" if name.replace("-", "_") in NO_CHARSET else name, "replace")
     except (LookupError, ValueError):
-        return body.decode("utf-8", "replace")
+        return octets.decode("utf-8", "replace")
 
 
 def _charset(header: bytes) -> str:
