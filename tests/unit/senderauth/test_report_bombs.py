@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-
 from senderauth.reports import ReportFault, dmarc, tls, unpacked
 
 MEGABYTE = 1024 * 1024
@@ -66,7 +65,8 @@ def test_fields_that_nobody_knows_fill_no_memory() -> None:
     finally:
         tracemalloc.stop()
     # What it knows is read all the same, as it came first.
-    assert isinstance(read, dmarc.DmarcReport) and read.rows[0][1] == 3
+    assert isinstance(read, dmarc.DmarcReport)
+    assert read.rows[0][1] == 3
     assert most < 3 * MEGABYTE
 
 
