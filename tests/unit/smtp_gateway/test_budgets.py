@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from smtp_gateway.__main__ import OVERFLOW
+from smtp_gateway.core.budget import Budget
 from smtp_gateway.core.roles import Role
 from smtp_gateway.settings import Settings
 
@@ -105,6 +106,40 @@ def test_a_message_that_comes_well_may_take_longer_than_a_command(monkeypatch: p
         slow.say(HELLO, ENVELOPE, DATA, b"\r\n", *[line] * 10, END).splitlines()[-1].startswith(b"250 2.0.0")
     )
     assert slow.now == 1000.0
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        (),
+        (b"QUIT\r\n",),
+        (b"bare\rcr\r\n.\r\n",),
+        (b"\r\n.\r\n",),
+        (b"x" * 70_000 + b"\r\n.\r\n", b"QUIT\r\n"),
+        (b"x" * 70_000, b"x" * 2_000_000),
+    ],
+    ids=["cut off", "text", "flawed", "whole", "too big", "no room"],
+)
+def test_the_memory_of_a_message_is_given_back_however_it_ends(
+    monkeypatch: pytest.MonkeyPatch, last: tuple[bytes, ...]
+) -> None:
+    budgets = []
+
+    def made(limit_octets: int) -> Budget:
+        budgets.append(Budget(limit_octets))
+        return budgets[-1]
+
+    monkeypatch.setattr("tests.support.fake_gateway.Budget", made)
+    taken: list[int] = []
+    monkeypatch.setattr("smtp_gateway.metrics.INFLIGHT.set", taken.append)
+    converse(
+        Role.MX,
+        [HELLO, ENVELOPE, DATA, b"A: b\r\n" * 100, b"c\r\n", *last],
+        message_size_octets=65_536 if b"QUIT\r\n" in last else 10_000_000,
+        inflight_octets=1 << 20,
+    )
+    assert max(taken) > 0
+    assert [budget.taken for budget in budgets] == [0]
 
 
 def test_a_proxy_has_seconds_for_its_preface(monkeypatch: pytest.MonkeyPatch) -> None:
