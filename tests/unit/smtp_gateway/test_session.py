@@ -77,6 +77,17 @@ def test_an_unknown_outcome_is_answered_with_silence() -> None:
     assert said.endswith(b"End data with <CR><LF>.<CR><LF>\r\n"), "neither accepted nor refused"
 
 
+def test_a_fault_of_ours_is_told_and_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = bytearray()
+    monkeypatch.setattr(FakeConnection, "write", lambda connection, data: said.extend(data))
+    gate = FakeGate()
+    for error, last in ((KeyError("a bug"), b"421 4.3.0 "), (ConnectionError("gone"), b"354 ")):
+        gate.error = error
+        with pytest.raises(type(error)):
+            converse(Role.MX, WHOLE, gate)
+        assert said.splitlines()[-1].startswith(last)
+
+
 def test_without_the_bus_no_transaction_begins() -> None:
     gate = FakeGate()
     gate.connected = False

@@ -39,6 +39,7 @@ from smtp_gateway.edge.visit import Visit
 LOG = logs.logger("smtp_gateway.session")
 DATA_GO = Reply.of(354, "", "End data with <CR><LF>.<CR><LF>")
 DRAINING = Reply.of(421, "4.3.2", "We are closing down; try again")
+BROKEN = Reply.of(421, "4.3.0", "Something is wrong here; try again later")
 TIMED_OUT = Reply.of(421, "4.4.2", "You took too long")
 CANNOT_CHECK = Reply.of(454, "4.7.0", "We cannot check that now; try again later")
 LoginAsked = events.AuthAsked | events.TokenAsked | events.CertificateAsked | events.ScramProven
@@ -123,6 +124,12 @@ class Session:
             await self._send()
         except Dropped:
             self._connection.abort()
+        except (ConnectionError, ssl.SSLError, TimeoutError):
+            raise
+        except Exception:
+            # A fault of ours: the listener logs and counts it, and the client comes again.
+            self._connection.write(BROKEN.encode())
+            raise
         finally:
             self._intake.release()
             self._sender_domain.release()
