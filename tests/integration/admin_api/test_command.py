@@ -364,8 +364,10 @@ def test_an_address_that_looks_like_another_one_is_made_only_when_that_is_said(
     said = ("--password-stdin",)
     command("account", "create", f"bill@{domain}", *said, given=PASSWORD + "\n")
     like = f"bi11@{domain}"
-    assert command("account", "create", like, *said, given=PASSWORD + "\n", code=REFUSED)
-    assert command("alias", "create", like, "--to", f"bill@{domain}", code=REFUSED)
+    refused = command("account", "create", like, *said, given=PASSWORD + "\n", code=REFUSED)
+    assert "looks like bill" in refused.stderr
+    refused = command("alias", "create", like, "--to", f"bill@{domain}", code=REFUSED)
+    assert "looks like bill" in refused.stderr
     command("alias", "create", like, "--to", f"bill@{domain}", "--even-if-confusable")
     command("alias", "delete", like)
     made = command.json("account", "create", like, *said, "--even-if-confusable", given=PASSWORD + "\n")

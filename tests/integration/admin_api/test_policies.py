@@ -81,7 +81,8 @@ def test_settings_of_an_account(stage: Stage, tenant: str, tmp_path: Path) -> No
         "accepted are certificates with an RSA key of at least 2048 bits, and OpenPGP keys" in refused.stderr
     )
     assert command.json("account", "settings", "show", f"carol@{domain}")["encryption_key"] == public
-    assert command("account", "settings", "set", f"carol@{domain}", "locale=not a tag", code=REFUSED)
+    refused = command("account", "settings", "set", f"carol@{domain}", "locale=not a tag", code=REFUSED)
+    assert "locale is a language tag" in refused.stderr
     path = f"/v1/accounts/carol@{domain}/settings"
     assert stage.call("PUT", path, {"mdn": "never"}).json()["quota_octets"] == 0
     problem(stage.call("PUT", path, {"mdn": "sometimes"}), 422)
