@@ -27,7 +27,7 @@ from tests.integration.mta_queue.test_relay import letter
 from tests.support.certificates import server_context, write_authority
 from tests.support.dnsserver import DnsServer
 from tests.support.engines import Engines
-from tests.support.sink import Answer, SmtpSink
+from tests.support.sink import CLOSE, Answer, SmtpSink
 
 SEALER = Sealer(["a-secret-of-this-test-only"], "passwords at rest")
 WHO = Caller("operator", "127.0.0.1", "")
@@ -233,3 +233,15 @@ async def test_lmtp_tells_of_each_recipient(world: World, book: RouteBook) -> No
         "u2": Verdict.FAILED,
     }
     assert sink.sessions[0][0].startswith("LHLO")
+
+
+@pytest.mark.parametrize("end", [CLOSE, "nonsense"])
+async def test_lmtp_that_breaks_between_its_answers_has_told_some(
+    world: World, book: RouteBook, end: str
+) -> None:
+    """Who has his mail does not get it again because the next one's answer never came."""
+    with SmtpSink(script={"content": ["250 2.1.5 filed", "550 5.2.1 gone", end]}) as sink:
+        await book.set(WHO, rule(domain="y.test", host=f"127.0.0.1:{sink.port}", protocol=Protocol.LMTP))
+        outcomes = await world.send("y.test", count=3)
+    assert [each.verdict for each in outcomes] == [Verdict.DELIVERED, Verdict.FAILED, Verdict.DEFERRED]
+    assert len(sink.sessions) == 1

@@ -49,7 +49,7 @@ async def test_what_each_stage_may_say(dns: DnsServer, blobs: BlobStore, stage: 
     is_away = (stage == "greeting" and answer in (STALL, CLOSE)) or (stage == "EHLO" and answer == STALL)
     assert (delivery.dead_until is not None) == is_away
     # After the final dot nobody knows; before it everybody does.
-    is_uncertain = stage == "content" and answer in (STALL, CLOSE)
+    is_uncertain = stage == "content" and answer in (STALL, CLOSE, "nonsense", "999 what")
     assert metrics.UNCERTAIN._value.get() - uncertain == is_uncertain
 
 
@@ -79,3 +79,17 @@ async def test_octets_injected_before_tls_end_the_session(dns: DnsServer, blobs:
         await one.close()
     assert delivery.outcomes[0].verdict is Verdict.DEFERRED
     assert sink.taken == []
+
+
+@pytest.mark.parametrize(("answer", "hosts_asked"), [("nonsense", 1), (CLOSE, 1), ("421 4.3.2 closing", 2)])
+async def test_what_may_have_been_taken_goes_to_no_other_host_at_once(
+    dns: DnsServer, blobs: BlobStore, answer: str, hosts_asked: int
+) -> None:
+    dns.mx("other.test", "mx2.y.test")
+    dns.set("y.test", "MX", "10 mx.y.test.", "20 mx2.y.test.")
+    with SmtpSink(script={"content": answer}) as sink:
+        one = relay(dns, blobs, sink.port, reply_seconds=0.3)
+        delivery = await one.deliver(await letter(blobs, "a@y.test"), "y.test", ("a@y.test",))
+        await one.close()
+    assert delivery.outcomes[0].verdict is Verdict.DEFERRED
+    assert len(sink.sessions) == hosts_asked

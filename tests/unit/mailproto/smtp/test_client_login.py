@@ -15,6 +15,7 @@ from mailproto.smtp.client import (
     Ready,
 )
 from mailproto.smtp.client_login import Login
+from mailproto.smtp.reply import Reply
 
 OUT = Outgoing("from@x.test", ("a@y.test", "b@y.test", "c@y.test"), 10)
 WHO = Login("näme", "pass wort")
@@ -111,6 +112,29 @@ def test_lmtp_that_closes_half_way_has_told_some() -> None:
     assert isinstance(events[-1], Finished)
     assert [reply.code for reply in events[-1].replies] == [250, 550, 421]
     assert not machine.is_open
+
+
+def test_lmtp_that_is_cut_off_has_told_some() -> None:
+    machine = client(dialect=Dialect.LMTP)
+    play(machine, *LMTP_START, b"250 2.0.0 filed\r\n")
+    told = machine.broken_off(Reply.of(451, "4.4.2", "cut"))
+    assert told is not None
+    assert [reply.code for reply in told.replies] == [250, 550, 451]
+    assert not machine.is_open
+    assert machine.broken_off(Reply.of(451, "4.4.2", "cut")) is None
+
+
+def test_lmtp_that_ends_in_nonsense_has_told_some() -> None:
+    _, events = play(client(dialect=Dialect.LMTP), *LMTP_START, b"250 2.0.0 filed\r\nwhat?\r\n")
+    assert isinstance(events[-1], Finished)
+    assert [reply.code for reply in events[-1].replies] == [250, 550, 451]
+
+
+def test_nobody_was_told_before_the_first_answer() -> None:
+    for dialect in Dialect:
+        machine = client(dialect=dialect)
+        play(machine, LMTP_START[0], *LMTP_START[1:])
+        assert machine.broken_off(Reply.of(451, "4.4.2", "cut")) is None
 
 
 def test_lmtp_is_not_greeted_as_smtp() -> None:

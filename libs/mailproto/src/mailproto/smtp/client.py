@@ -362,6 +362,18 @@ class ClientMachine:
         answers = transaction.accepted_count if is_lmtp and transaction is not None else 1
         self._expected.extend([Asked.CONTENT] * answers)
 
+    def broken_off(self, reply: Reply) -> Finished | None:
+        """The connection is gone: what is known of a message that some recipients have an answer to (LMTP).
+
+        The others have this reply. None: nobody has any.
+        """
+        transaction = self._transaction
+        if transaction is None or not transaction.delivered:
+            return None
+        self._over, self._transaction = True, None
+        self._expected.clear()
+        return transaction.settle(reply)
+
     def quit(self) -> None:
         """Say goodbye; the answer need not be awaited."""
         if not self._over:
@@ -386,7 +398,8 @@ class ClientMachine:
             try:
                 reply = self._replies.next_reply()
             except ReplyInvalid as error:
-                return self._fail(Reply.of(451, "4.5.0", f"The next system spoke no SMTP: {error}"))
+                reply = Reply.of(451, "4.5.0", f"The next system spoke no SMTP: {error}")
+                return self.broken_off(reply) or self._fail(reply)
             if reply is None:
                 return None
             self.replies_taken += 1

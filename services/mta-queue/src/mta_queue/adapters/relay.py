@@ -295,6 +295,10 @@ class Relay:
                     if result.asked in BEFORE_MAIL or reply.code < 500:
                         shown = Reply(451, "4.3.2", (f"{place.host} said {reply.code} {reply.text}"[:500],))
                         last = trail.end(place.address, all_alike(recipients, shown, place.host))
+                        if result.asked is Asked.CONTENT and reply.code != 421:
+                            # What it said is no answer, so it may have been taken.
+                            metrics.UNCERTAIN.inc()
+                            return last
                         continue
                     return trail.end(place.address, all_alike(recipients, reply, place.host))
                 metrics.ATTEMPTS.labels("answered").inc()
@@ -461,6 +465,13 @@ class Relay:
                         raise RuntimeError("the session starts TLS by itself")
                     case _:
                         assert_never(event)
+        except SessionBroken as broken:
+            # Who was told that it is delivered is not to get it again (RFC 2033 §4.2).
+            told = session.machine.broken_off(broken.reply)
+            if told is None:
+                raise
+            metrics.UNCERTAIN.inc()
+            return told
         finally:
             if finished is not None:
                 session.site = trail.passage.limited_site
