@@ -3,7 +3,8 @@
 The URLs are a tenant's choice and must not lead into our own network: only https on any port, every address of the name
 looked at before one is connected to (and that very one is), no redirects, no proxy, little time, few octets. Names of
 an issuer's own configuration are looked at the same way. What was fetched is remembered; a key that is not among those
-remembered is looked for again, but not more often than every half minute, so that nobody makes us ask.
+remembered is looked for again, but not more often than every half minute, so that nobody makes us ask. Names are looked up
+in threads of their own: a name server that says nothing keeps one for longer than anybody waits.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
@@ -30,7 +32,10 @@ KEYS_SECONDS = 600.0
 KEYS_AGAIN_SECONDS = 30.0
 # An issuer that is away for a while: its keys still hold.
 KEYS_STALE_SECONDS = 86_400.0
+# A configuration that could not be had is not asked for again at once.
+CONFIGURATION_AGAIN_SECONDS = 5.0
 MOST_KEPT = 1000
+NAME_THREADS = 16
 
 
 class IssuerUnavailable(Exception):
@@ -41,6 +46,7 @@ class IssuerUnavailable(Exception):
 class _Known:
     configuration: Mapping[str, Any] | None = None
     configured_at: float = float("-inf")
+    failed_at: float = float("-inf")
     keys: Mapping[str, Any] | None = None
     fetched_at: float = float("-inf")
     tried_at: float = float("-inf")
@@ -59,6 +65,7 @@ class Issuers:
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
+        self._names = ThreadPoolExecutor(NAME_THREADS, thread_name_prefix="openid-names")
         self._client = httpx.AsyncClient(
             verify=trusted,
             timeout=ANSWER_SECONDS,
@@ -69,6 +76,7 @@ class Issuers:
 
     async def close(self) -> None:
         """No more questions."""
+        self._names.shutdown(wait=False, cancel_futures=True)
         await self._client.aclose()
 
     async def keys(self, provider: Provider, *, again: bool = False) -> Mapping[str, Any]:
@@ -82,7 +90,7 @@ class Issuers:
                 return known.keys
             if known.keys is None and now - known.tried_at < 1.0:
                 raise IssuerUnavailable("it did not answer a moment ago")
-            known.tried_at = now
+            before, known.tried_at = known.tried_at, now
             try:
                 configuration = await self._configuration(provider, known)
                 keys = await self._json("GET", str(configuration.get("jwks_uri", "")))
@@ -91,6 +99,10 @@ class Issuers:
             except IssuerUnavailable:
                 if known.keys is not None and age < KEYS_STALE_SECONDS:
                     return known.keys
+                raise
+            except asyncio.CancelledError:
+                # Who asked has left: that says nothing of the provider.
+                known.tried_at = before
                 raise
             known.keys, known.fetched_at = keys, now
             return keys
@@ -125,10 +137,16 @@ class Issuers:
     async def _configuration(self, provider: Provider, known: _Known) -> Mapping[str, Any]:
         now = self._clock()
         if known.configuration is None or now - known.configured_at >= CONFIGURATION_SECONDS:
-            found = await self._json("GET", provider.configuration_url)
-            # OpenID Connect Discovery §4.3: it must be the one that was asked for.
-            if found.get("issuer") != provider.issuer:
-                raise IssuerUnavailable("its configuration is another issuer's")
+            if now - known.failed_at < CONFIGURATION_AGAIN_SECONDS:
+                raise IssuerUnavailable("it did not answer a moment ago")
+            try:
+                found = await self._json("GET", provider.configuration_url)
+                # OpenID Connect Discovery §4.3: it must be the one that was asked for.
+                if found.get("issuer") != provider.issuer:
+                    raise IssuerUnavailable("its configuration is another issuer's")
+            except IssuerUnavailable:
+                known.failed_at = self._clock()
+                raise
             known.configuration, known.configured_at = found, now
         return known.configuration
 
@@ -151,11 +169,9 @@ class Issuers:
             ValueError,
             RecursionError,
         ) as error:
-            raise IssuerUnavailable(
-                f"{urlsplit(url).netloc} does not answer as it should: {error}"
-            ) from error
+            raise IssuerUnavailable(f"{_host(url)} does not answer as it should: {error}") from error
         if not isinstance(found, dict):
-            raise IssuerUnavailable(f"{urlsplit(url).netloc} does not answer with an object")
+            raise IssuerUnavailable(f"{_host(url)} does not answer with an object")
         return found
 
     async def _answer(
@@ -169,7 +185,7 @@ class Issuers:
             method,
             httpx.URL(url).copy_with(host=address),
             data=form,
-            headers={"Host": parts.netloc, "Accept": "application/json"},
+            headers={"Host": parts.netloc, "Accept": "application/json", "Accept-Encoding": "identity"},
             # The certificate must be the name's, though the address is connected to.
             extensions={"sni_hostname": parts.hostname},
         )
@@ -179,7 +195,8 @@ class Issuers:
             if answer.status_code != 200:
                 raise IssuerUnavailable(f"{parts.netloc} answers {answer.status_code}")
             body = bytearray()
-            async for chunk in answer.aiter_bytes():
+            # As it came: what is packed could be a thousand times as much.
+            async for chunk in answer.aiter_raw():
                 body += chunk
                 if len(body) > ANSWER_OCTETS:
                     raise IssuerUnavailable(f"{parts.netloc} answers with too much")
@@ -188,8 +205,18 @@ class Issuers:
             await answer.aclose()
 
     async def _address(self, host: str, port: int) -> str:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._names, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        )
         return checked_address(host, [str(each[4][0]) for each in found], self._inside)
+
+
+def _host(url: str) -> str:
+    """For a sentence about it; a provider's own configuration may have any text in the place of a URL."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return "what is no URL"
 
 
 def checked_address(host: str, addresses: Sequence[str], inside: Sequence[IPv4Network | IPv6Network]) -> str:

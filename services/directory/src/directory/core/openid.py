@@ -64,7 +64,13 @@ class Grant:
 
 def issuer_url(text: str) -> str:
     """An issuer as it is kept: exactly as it was written. Raises NameInvalid."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise NameInvalid("that is no URL") from None
+    if port == 0:
+        raise NameInvalid("there is no port 0")
     if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
         raise NameInvalid("an issuer is an https URL without user, query and fragment")
     if len(text) > 500 or not text.isascii() or any(each <= " " for each in text):
@@ -139,7 +145,8 @@ def granted(claims: Mapping[str, Any], provider: Provider, now: datetime) -> Gra
     if claims.get("iss") != provider.issuer:
         raise TokenWrong("another issuer made it")
     audience = claims.get("aud")
-    if not set(audience if isinstance(audience, list) else [audience]) & set(provider.audiences):
+    named = audience if isinstance(audience, list) else [audience]
+    if not any(isinstance(each, str) and each in provider.audiences for each in named):
         raise TokenWrong("it is not for us")
     expires_at = _instant(claims, "exp")
     if expires_at is None:
