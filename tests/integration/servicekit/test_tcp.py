@@ -345,3 +345,44 @@ async def test_a_client_that_vanished_without_a_word_is_asked_for(start: Start, 
     options = await asyncio.wait_for(asked, 10)
     assert options == [1, 30, 10, 3] if seconds else not options[0]
     writer.close()
+
+
+async def test_who_does_not_read_does_not_hold_up_the_end(start: Start) -> None:
+    over = asyncio.Event()
+
+    async def handler(connection: Connection) -> None:
+        connection.write(bytes(16 << 20))
+        connection.end(timeout_seconds=0.05)
+        assert await connection.read() == b""
+        over.set()
+
+    listener = await start(handler)
+    with socket.socket() as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        silent.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(silent, ("127.0.0.1", listener.port))
+        await asyncio.wait_for(over.wait(), 10)
+
+
+async def test_who_does_not_answer_the_end_of_tls_does_not_hold_it_up(start: Start) -> None:
+    over = asyncio.Event()
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+
+    async def handler(connection: Connection) -> None:
+        await connection.begin_tls(server)
+        connection.write(b"BYE")
+        connection.end(timeout_seconds=0.05)
+        assert await connection.read() == b""
+        over.set()
+
+    def say_nothing(port: int) -> ssl.SSLSocket:
+        plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+        return client.wrap_socket(plain, server_hostname="127.0.0.1")
+
+    listener = await start(handler)
+    with await asyncio.to_thread(say_nothing, listener.port):
+        await asyncio.wait_for(over.wait(), 10)

@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._write_paused = False
         self._read_paused = False
+        self._end: asyncio.TimerHandle | None = None
 
     # -- the transport's side -------------------------------------------------
 
@@ -149,6 +150,8 @@ class Connection(asyncio.Protocol):
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+        if self._end is not None:
+            self._end.cancel()
         if self._writer is not None and not self._writer.done():
             self._writer.set_result(None)
         if not self._closed.done():
@@ -349,10 +352,15 @@ class Connection(asyncio.Protocol):
         finally:
             timer.cancel()
 
-    def end(self) -> None:
-        """Let no more be written; a `read()` under way sees the end of the stream once what is queued is sent."""
-        if self._transport is not None:
+    def end(self, *, timeout_seconds: float = 5.0) -> None:
+        """Let no more be written; a `read()` under way sees the end of the stream once what is queued is sent.
+
+        A peer that does not read, or that does not answer the end of TLS, is cut off.
+        """
+        if self._transport is not None and not self._closed.done():
             self._transport.close()
+            if self._end is None:
+                self._end = asyncio.get_running_loop().call_later(timeout_seconds, self.abort)
 
     def abort(self) -> None:
         """Close now, dropping what is queued."""
