@@ -34,7 +34,7 @@ addresses() {
 
 step "ruff check" $bin/ruff check .
 step "ruff format" $bin/ruff format --check .
-step "mypy --strict" $bin/mypy $(ls -d libs/*/src services/*/src cli/*/src | grep -v mailwire) 
+step "mypy --strict" $bin/mypy $(ls -d libs/*/src services/*/src cli/*/src | grep -v mailwire) tests
 step "import contracts" $bin/lint-imports
 step "buf lint" $bin/buf lint proto
 step "generated code is up to date" generated
