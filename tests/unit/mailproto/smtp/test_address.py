@@ -14,6 +14,8 @@ from mailproto.smtp.address import AddressInvalid, ascii_domain, parse_forward_p
         '"a b"@b.test',
         "a@[192.0.2.1]",
         "a@[IPv6:2001:db8::1]",
+        "a@[x400:whatever]",
+        "a@" + "b" * 63 + ".test",
         "jürgen@bücher.example",
         "用户@例え.テスト",
         '"ü ü"@b.test',
@@ -47,6 +49,8 @@ def test_addresses(text: str) -> None:
         *("a\u2028b@c".encode(), "a\u2029@c".encode(), "a\x85b@c".encode(), "a\u00a0b@c".encode()),
         *("a\u202eb@c".encode(), "a\ufeff@c".encode(), "a\ue000@c".encode(), "a\u3000b@c".encode()),
         *("a@b\u2028.test".encode(), "a@\u0300.test".encode(), "a@b\u00ad\u200b.test".encode()),
+        *(b"a@[999.1.1.1]", b"a@[1.2.3]", b"a@[IPv6:zz]", b"a@[IPv6:]", b"a@[:x]", b"a@[::1]"),
+        *(b"a@" + b"b" * 64 + b".test", b"a@" + "ü".encode() * 60 + b".test"),
         *(b"a" * 65 + b"@c", "ü".encode() * 33 + b"@c", b"a@" + b"b." * 128 + b"c"),
     ],
 )

@@ -9,6 +9,7 @@ such an address may be used is said by MAIL's SMTPUTF8, which is not known here.
 import re
 import unicodedata
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 
 import idna
 
@@ -36,6 +37,8 @@ POSTMASTER = re.compile(rb"<postmaster>", re.IGNORECASE)
 HELO_NAME = re.compile(rb"%s|%s|[A-Za-z0-9_.:-]+" % (DOMAIN, LITERAL))
 
 LOCAL_PART_OCTETS = 64
+# RFC 1035 §2.3.4; of other scripts' labels `ascii_domain` says it.
+LABEL_OCTETS = 63
 DOMAIN_OCTETS = 255
 PATH_OCTETS = 1024
 
@@ -91,12 +94,30 @@ def _parse(text: bytes) -> Parsed:
         raise AddressInvalid("that is no address")
     if len(match["local"]) > LOCAL_PART_OCTETS or len(match["domain"]) > DOMAIN_OCTETS:
         raise AddressInvalid("the address is too long")
-    mailbox = match["mailbox"]
+    mailbox, domain = match["mailbox"], match["domain"]
+    if domain.startswith(b"["):
+        _check_literal(domain[1:-1].decode("ascii"))
+    elif len(domain) > LABEL_OCTETS and max(map(len, domain.split(b"."))) > LABEL_OCTETS and domain.isascii():
+        raise AddressInvalid("a label of its domain is too long")
     if mailbox.isascii():
         return Parsed(mailbox.decode("ascii"), text[match.end() :])
     address = _text(mailbox)
     ascii_domain(address.rpartition("@")[2])
     return Parsed(address, text[match.end() :])
+
+
+def _check_literal(text: str) -> None:
+    """Raises AddressInvalid for one of an address that there cannot be."""
+    tag, colon, rest = text.partition(":")
+    try:
+        if not colon:
+            IPv4Address(text)
+        elif tag.lower() == "ipv6":
+            IPv6Address(rest)
+        elif not (tag and rest):
+            raise ValueError(text)
+    except ValueError as error:
+        raise AddressInvalid("that is no address literal") from error
 
 
 def _text(mailbox: bytes) -> str:
