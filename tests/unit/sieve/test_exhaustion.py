@@ -129,3 +129,17 @@ def test_flags_that_the_user_names_stay_trustworthy() -> None:
     outcome = go(script, b"Subject: x\r\n\r\n")
     assert outcome.error is None
     assert [type(action) for action in outcome.actions] == [Notify, Keep]
+
+
+@pytest.mark.parametrize("pattern", [b"[\xff-\xfe]", b"[[:\xff:]]", b"[[.\xff\xfe.]]"])
+def test_what_is_wrong_can_be_said_whatever_the_script_holds(pattern: bytes) -> None:
+    with pytest.raises(ScriptError) as wrong:
+        compile_script(b'require "regex"; if header :regex "subject" "' + pattern + b'" { }')
+    assert str(wrong.value).encode()
+    assert wrong.value.reason.encode()
+    program = compile_script(
+        b'require ["regex", "variables"]; set "x" "' + pattern + b'"; if string :regex "a" "${x}" { }'
+    )
+    outcome = run(program, Received.from_octets(b"\r\n"), situation({}))
+    assert str(outcome.error).encode()
+    assert outcome.error is not None

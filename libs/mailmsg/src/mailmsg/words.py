@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import codecs
 import re
+
+from mailmsg.charset import codec_of
 
 # encoded-word = "=?" charset "?" encoding "?" encoded-text "?=", the charset with an optional language (RFC 2231 §5).
 _ENCODED_WORD = re.compile(
     rb"=\?([!#-)+\-0-9A-Z\\^-~]{1,60})(?:\*[A-Za-z0-9-]{0,40})?\?([bBqQ])\?([!->@-~]*+)\?="
 )
 _HEX_PAIR = re.compile(rb"=([0-9A-Fa-f]{2})")
-# Codecs that are no charset of a mail, or cost more than linear time.
-NO_CHARSET = frozenset(
-    {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
-)
 _MAX_WORD_OCTETS = 75
 
 
@@ -77,12 +74,12 @@ def _octets(encoding: bytes, text: bytes) -> bytes:
 def _decode(octets: bytes, charset: bytes) -> str:
     if not octets:
         return ""
+    codec = codec_of(charset.decode("ascii"))
+    if codec is None:
+        return _plain(octets)
     try:
-        name = codecs.lookup(charset.decode("ascii")).name
-        if name.replace("-", "_") in NO_CHARSET:
-            return _plain(octets)
-        return octets.decode(name, "replace")
-    except (LookupError, ValueError):
+        return octets.decode(codec, "replace")
+    except ValueError:
         return _plain(octets)
 
 

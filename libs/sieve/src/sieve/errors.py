@@ -23,7 +23,7 @@ class ScriptError(ValueError):
     """The script can't be run: a compile-time error. `reason` is for its author to read."""
 
     def __init__(self, reason: str, line: int, script: str = "") -> None:
-        self.reason = reason
+        self.reason = reason = _sayable(reason)
         self.place = Place(line, script)
         super().__init__(f"{self.place}: {reason}")
 
@@ -34,6 +34,14 @@ class UnavailableError(ScriptError):
 
 class Fault(Exception):
     """A run-time error: it ends in an implicit keep, and its text is told to the user."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(_sayable(reason))
+
+
+def _sayable(reason: str) -> str:
+    """A reason quotes scripts, and these may hold octets that are no UTF-8: who tells it must be able to."""
+    return reason.encode("utf-8", "replace").decode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)

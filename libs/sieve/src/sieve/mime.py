@@ -7,11 +7,11 @@ and the parts around it remember to put it in when the message is written out.
 from __future__ import annotations
 
 import binascii
-import codecs
 import re
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
+from mailmsg.charset import codec_of
 from mailmsg.content import OPAQUE, ContentType, Parameters
 from mailmsg.header import header_end
 from mailmsg.tree import Entity, Kind, TooComplex, scan
@@ -20,9 +20,6 @@ from mailmsg.words import decode_words
 from sieve.header_block import HeaderBlock
 from sieve.markup import text_of_html
 
-_NO_CHARSET = frozenset(
-    {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
-)
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 MAX_CONTINUATIONS = 64
 
@@ -172,16 +169,16 @@ def read_parts(content: bytes) -> Part:
 
 def transcoded(octets: bytes, charset: str) -> bytes | None:
     """Text in UTF-8, or None where the charset is unknown, or the octets are none of it."""
+    name = codec_of(charset)
+    if name is None:
+        return None
+    if name == "ascii" and octets.isascii():
+        return octets
+    if name == "ascii":
+        name = "utf-8"  # What calls itself ASCII and isn't is most often this.
     try:
-        name = codecs.lookup(charset).name
-        if name.replace("-", "_") in _NO_CHARSET:
-            return None
-        if name == "ascii" and octets.isascii():
-            return octets
-        if name == "ascii":
-            name = "utf-8"  # What calls itself ASCII and isn't is most often this.
         return octets.decode(name).encode("utf-8", "replace")
-    except (LookupError, ValueError):
+    except ValueError:
         return None
 
 

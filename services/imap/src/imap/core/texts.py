@@ -4,15 +4,14 @@ HTML is what a reader sees of it, without its markup (`markup.py`).
 """
 
 import asyncio
-import codecs
 from collections.abc import Iterator
 from typing import Protocol
 
 from mailmodel.collation import casemap
+from mailmsg.charset import codec_of
 from mailmsg.content import parse_content_type
 from mailmsg.header import first_value
 from mailmsg.parts import Part, decode_parts
-from mailmsg.words import NO_CHARSET
 from mailstore import BodyCorrupt, MailStore, StoredMessage
 
 from imap.core.decoding import Plain, decode, decoder
@@ -94,9 +93,8 @@ async def read_text(
 def _as_text(octets: bytes, charset: str) -> str:
     """What Python calls a codec is not always a charset, and some take more than linear time."""
     try:
-        name = codecs.lookup(charset).name
-        return octets.decode("utf-8" if name.replace("-", "_") in NO_CHARSET else name, "replace")
-    except (LookupError, ValueError):
+        return octets.decode(codec_of(charset) or "utf-8", "replace")
+    except ValueError:
         return octets.decode("utf-8", "replace")
 
 
