@@ -3,22 +3,26 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from eventbus import EventBus, subjects
 from mailproto.smtp.reply import Reply
+from mta_queue.adapters.changes import Changes
 from mta_queue.adapters.hooks import GIVE_UP, Hooks
 from mta_queue.adapters.queue import SqlQueue
 from mta_queue.adapters.rules import RuleBook
+from mta_queue.core.change import Bounce, Delete, Notice
 from mta_queue.core.hooks import HookInvalid, signature
-from mta_queue.core.item_filter import FilterInvalid
+from mta_queue.core.item_filter import FilterInvalid, ItemFilter
 from mta_queue.core.outcome import Outcome, Verdict
 from mta_queue.core.records import Caller, Missing
 from mta_queue.core.schedule import Schedule
 from mta_queue.edge.logins import LoginNotices
 from mta_queue.edge.webhooks import OF_A_TENANT, NotHeard, Webhooks
+from mta_queue.ports import Postponed
 from pgkit import OPERATOR, Pool, open_pool, transaction
 from servicekit.sealing import Sealer
 
@@ -257,3 +261,61 @@ async def test_the_bus_keeps_events_for_who_comes_later(engines: Engines) -> Non
         assert config.max_bytes == 256 * 1024 * 1024
     finally:
         await bus.close()
+
+
+def postponed(address: str, *, expires_at: datetime) -> Postponed:
+    return Postponed(
+        domain="x.test",
+        payload=b"",
+        recipients=(address,),
+        replies=("451 later",),
+        attempts=1,
+        next_attempt_at=expires_at,
+        expires_at=expires_at,
+        warn_at=None,
+        last_host="mx.x.test",
+        release_at=None,
+    )
+
+
+async def test_what_is_given_up_without_an_attempt_is_told_too(desk: Desk) -> None:
+    await desk.hooks.add(BOSS, desk.tenant_id, URL, ["bounced"])
+    queue, now = await desk.queue(), datetime.now(UTC)
+    ids = []
+    for address, expires_at in (("late@x.test", now - timedelta(hours=1)), ("held@x.test", now)):
+        spooled, payload = letter(address, tenant_id=desk.tenant_id)
+        waits = replace(postponed(address, expires_at=expires_at), payload=payload)
+        await queue.record_first(spooled, payload, [], [waits], [])
+        ids.append(spooled.envelope.queue_id)
+    desk.told.clear()
+    # Of the one nobody had time; the other the operator bounces.
+    assert await queue.give_up_overdue(10, now - timedelta(minutes=10)) == 1
+    assert await queue.give_up_overdue(10, now - timedelta(minutes=10)) == 0
+    changes = Changes(desk.pool, queue.telling)
+    wanted = ItemFilter(tenant_id=desk.tenant_id)
+    job = await changes.begin(BOSS, wanted, Bounce("go away", Notice.WITHHELD))
+    step = await changes.step(job)
+    assert step is not None
+    assert (step.job.changed, step.dues) == (1, [])
+    assert await desk.webhooks.once()
+    [(_, _, body, _)] = desk.ear.heard
+    heard = json.loads(body)["events"]
+    assert [(each["queue_id"], each["recipient"], each["type"]) for each in heard] == [
+        (ids[0], "late@x.test", "bounced"),
+        (ids[1], "held@x.test", "bounced"),
+    ]
+    assert heard[0]["status"] == "5.4.7"
+    assert heard[0]["sender"] == heard[1]["sender"] != ""
+    on_the_bus = [json.loads(payload)["events"] for _, payload in desk.told]
+    assert [each for some in on_the_bus for each in some] == heard
+
+
+async def test_what_is_deleted_is_no_bounce(desk: Desk) -> None:
+    await desk.hooks.add(BOSS, desk.tenant_id, URL, ["bounced"])
+    queue, now = await desk.queue(), datetime.now(UTC)
+    spooled, payload = letter("a@x.test", tenant_id=desk.tenant_id)
+    waits = replace(postponed("a@x.test", expires_at=now), payload=payload)
+    await queue.record_first(spooled, payload, [], [waits], [])
+    changes = Changes(desk.pool, queue.telling)
+    await changes.step(await changes.begin(BOSS, ItemFilter(tenant_id=desk.tenant_id), Delete("off")))
+    assert not await desk.webhooks.once()

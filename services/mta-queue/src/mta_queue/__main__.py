@@ -209,7 +209,7 @@ async def wire(service: Service[Settings]) -> None:
         outcomes=timedelta(days=settings.outcome_days),
         forget_expired=suppressions.forget_expired,
     )
-    changes = Changes(pool)
+    changes = Changes(pool, queue.telling)
     jobs = Jobs(changes, notices, service.draining)
     orders = Orders(Items(pool), changes, jobs, book, rules)
 

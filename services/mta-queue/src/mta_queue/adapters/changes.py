@@ -20,6 +20,7 @@ from mta_queue.adapters.items import plan_anew, scope_of
 from mta_queue.adapters.looks import look
 from mta_queue.adapters.queue import dues
 from mta_queue.adapters.recording import reply_text
+from mta_queue.adapters.telling import Telling, given_up
 from mta_queue.core import change as changes
 from mta_queue.core.change import (
     Bounce,
@@ -35,6 +36,7 @@ from mta_queue.core.change import (
     last_word,
     reason_of,
 )
+from mta_queue.core.events import Event
 from mta_queue.core.item_filter import FilterInvalid, ItemFilter
 from mta_queue.core.records import Caller, JobRecord, JobStatus, Missing
 from mta_queue.ports import Due
@@ -52,8 +54,9 @@ GIVE_UP = " ".join(
         SELECT tenant_id, queue_id, unnest(recipients), $2, $3, $4, '',
                CASE WHEN reverse_path <> '' AND $5 THEN payload END FROM gone
         ON CONFLICT DO NOTHING RETURNING tenant_id, queue_id, address, status, reply, host, notice_due)
-    SELECT 0 AS items, s.* FROM settled s WHERE notice_due IS NOT NULL
-    UNION ALL SELECT count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM gone""",
+    SELECT 0 AS items, s.*, (SELECT g.reverse_path FROM gone g WHERE g.tenant_id = s.tenant_id
+                             AND g.queue_id = s.queue_id LIMIT 1) AS reverse_path FROM settled s
+    UNION ALL SELECT count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM gone""",
     )
 )
 
@@ -69,8 +72,9 @@ class Step:
 class Changes:
     """Every method raises DatabaseUnavailable."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, telling: Telling | None = None) -> None:
         self._pool = pool
+        self._telling = telling or Telling()
 
     async def begin(self, caller: Caller, wanted: ItemFilter, change: Change) -> str:
         """A job, and the line in the audit that says who wants it. Returns its id. Raises FilterInvalid."""
@@ -126,6 +130,7 @@ class Changes:
                 return Step(_job(await connection.fetchrow(JOB, tried[0])), [])
 
     async def _step(self, job_id: str | None, tried: list[UUID]) -> Step | None:
+        events: list[Event] = []
         async with transaction(self._pool, OPERATOR) as connection:
             row = await connection.fetchrow(
                 """SELECT * FROM queue_job WHERE status = 'running' AND ($1::uuid IS NULL OR job_id = $1)
@@ -154,7 +159,9 @@ class Changes:
                     " ".join(("SELECT item_id FROM queue_item WHERE", found.sql())), *found.values
                 )
             ]
-            changed, due = await _apply(connection, change, ids) if ids else (0, [])
+            changed, settled = await _apply(connection, change, ids) if ids else (0, [])
+            if isinstance(change, Bounce):
+                events = await self._telling.happened(connection, given_up(settled))
             over = len(ids) < BATCH
             await _progress(
                 connection,
@@ -165,7 +172,10 @@ class Changes:
                 len(ids) - changed,
                 "",
             )
-            return Step(_job(await connection.fetchrow(JOB, row["job_id"])), due)
+            due = dues([each for each in settled if each["notice_due"] is not None])
+            step = Step(_job(await connection.fetchrow(JOB, row["job_id"])), due)
+        self._telling.told(events)
+        return step
 
     async def job(self, caller: Caller, job_id: str) -> JobRecord:
         """Raises Missing."""
@@ -194,8 +204,11 @@ class Changes:
             return _job(await connection.fetchrow(JOB, _job_uuid(job_id)))
 
 
-async def _apply(connection: Connection, change: Change, ids: list[int]) -> tuple[int, list[Due]]:
-    """How many were changed, and which notices are due for it."""
+# How many items were changed, and the recipients that were settled with them.
+Applied = tuple[int, list[asyncpg.Record]]
+
+
+async def _apply(connection: Connection, change: Change, ids: list[int]) -> Applied:
     match change:
         case Hold(reason, until):
             return await _update(
@@ -244,13 +257,13 @@ async def _apply(connection: Connection, change: Change, ids: list[int]) -> tupl
 
 async def _update(
     connection: Connection, assignments: str, condition: str, ids: list[int], *values: str | datetime | None
-) -> tuple[int, list[Due]]:
+) -> Applied:
     words = ("UPDATE queue_item SET", assignments, "WHERE item_id = ANY($1::bigint[]) AND", condition)
     done = await connection.execute(" ".join(words), ids, *values)
     return int(done.rpartition(" ")[2]), []
 
 
-async def _give_up(connection: Connection, change: Bounce | Delete, ids: list[int]) -> tuple[int, list[Due]]:
+async def _give_up(connection: Connection, change: Bounce | Delete, ids: list[int]) -> Applied:
     reply = last_word(change)
     is_bounce = isinstance(change, Bounce)
     rows = await connection.fetch(
@@ -261,7 +274,7 @@ async def _give_up(connection: Connection, change: Bounce | Delete, ids: list[in
         reply_text(reply),
         isinstance(change, Bounce) and change.notice is Notice.SENT,
     )
-    return sum(row["items"] for row in rows), dues([row for row in rows if row["queue_id"] is not None])
+    return sum(row["items"] for row in rows), [row for row in rows if row["queue_id"] is not None]
 
 
 async def _progress(

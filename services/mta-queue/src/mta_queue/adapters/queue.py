@@ -1,6 +1,6 @@
 """The queue in PostgreSQL. Any process may take any item; a lease and its number keep two from settling one."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 from uuid import UUID
@@ -8,10 +8,9 @@ from uuid import UUID
 import asyncpg
 from mailproto.smtp.client import Passed
 from mailproto.smtp.wishes import Relayed
-from pgkit import OPERATOR, Connection, Pool, transaction
+from pgkit import OPERATOR, Pool, transaction
 from spool import SpooledLetter
 
-from mta_queue.adapters.hooks import enqueue
 from mta_queue.adapters.recording import (
     FirstResult,
     LaterResult,
@@ -20,9 +19,10 @@ from mta_queue.adapters.recording import (
     record_firsts,
     record_laters,
 )
+from mta_queue.adapters.telling import Telling, given_up
 from mta_queue.adapters.together import Together
 from mta_queue.core.attempt import Attempt
-from mta_queue.core.events import Event, encode, of_results, queued
+from mta_queue.core.events import Event, of_results, queued
 from mta_queue.core.hooks import Hook
 from mta_queue.core.outcome import EXPIRED, Outcome, Verdict, judge
 from mta_queue.ports import Delayed, Due, Item, Part, Postponed, PutOff, TakenOver
@@ -41,10 +41,11 @@ settled AS (
            coalesce(nullif(reply, ''), nullif(last_reply, ''), $4), last_host,
            CASE WHEN reverse_path <> '' THEN payload END
     FROM gone CROSS JOIN LATERAL unnest(recipients, replies) AS each(address, reply) WHERE address IS NOT NULL
-    ON CONFLICT DO NOTHING)
-SELECT count(*) FROM gone"""
+    ON CONFLICT DO NOTHING RETURNING tenant_id, queue_id, address, status, reply, host)
+SELECT settled.*, (SELECT reverse_path FROM gone WHERE gone.tenant_id = settled.tenant_id
+                   AND gone.queue_id = settled.queue_id LIMIT 1) AS reverse_path, 0 AS items FROM settled
+UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, count(*) FROM gone"""
 RESULTS_AT_ONCE = 256
-EVENTS_A_PAYLOAD = 200
 NOT_YET_TRIED = "451 It waits for its turn"
 NEVER_TRIED = "451 It had no turn before its time was over"
 
@@ -60,8 +61,7 @@ class SqlQueue:
         tell: Callable[[str, bytes], None] = lambda tenant_id, payload: None,
     ) -> None:
         self._pool = pool
-        self._hooks = hooks
-        self._tell = tell
+        self.telling = Telling(hooks, tell)
         self._firsts = Together(self._record_firsts, RESULTS_AT_ONCE)
         self._laters = Together(self._record_laters, RESULTS_AT_ONCE)
 
@@ -89,8 +89,8 @@ class SqlQueue:
     async def _record_firsts(self, results: Sequence[FirstResult]) -> Sequence[None]:
         async with transaction(self._pool, OPERATOR) as connection:
             await record_firsts(connection, results)
-            events = await self._happened(connection, firsts_events(results))
-        self._told(events)
+            events = await self.telling.happened(connection, firsts_events(results))
+        self.telling.told(events)
         return [None] * len(results)
 
     async def put_off(self, untried: Sequence[PutOff]) -> None:
@@ -100,25 +100,10 @@ class SqlQueue:
             taken_over = {
                 each.envelope.queue_id: each.envelope for each in untried if each.taken is TakenOver.NOW
             }
-            events = await self._happened(connection, [queued(each, now) for each in taken_over.values()])
-        self._told(events)
-
-    async def _happened(self, connection: Connection, events: Iterable[Event]) -> list[Event]:
-        """What webhooks are to be told is written with what happened."""
-        found = list(events)
-        hooks = self._hooks()
-        if hooks:
-            await enqueue(connection, hooks, found)
-        return found
-
-    def _told(self, events: Sequence[Event]) -> None:
-        """The bus hears of it after the commit: one payload for each tenant."""
-        by_tenant: dict[str, list[Event]] = {}
-        for each in events:
-            by_tenant.setdefault(each["tenant_id"], []).append(each)
-        for tenant_id, some in by_tenant.items():
-            for start in range(0, len(some), EVENTS_A_PAYLOAD):
-                self._tell(tenant_id, encode(some[start : start + EVENTS_A_PAYLOAD]))
+            events = await self.telling.happened(
+                connection, [queued(each, now) for each in taken_over.values()]
+            )
+        self.telling.told(events)
 
     async def delivered(self, tenant_id: str, queue_ids: Sequence[str]) -> list[tuple[str, str]]:
         """(queue id, address) of those of these messages that another system has taken."""
@@ -134,8 +119,8 @@ class SqlQueue:
     async def reported(self, events: Sequence[Event]) -> None:
         """What came back later."""
         async with transaction(self._pool, OPERATOR) as connection:
-            found = await self._happened(connection, events)
-        self._told(found)
+            found = await self.telling.happened(connection, events)
+        self.telling.told(found)
 
     async def record_retry(
         self,
@@ -157,8 +142,8 @@ class SqlQueue:
         async with transaction(self._pool, OPERATOR) as connection:
             done = await record_laters(connection, results)
             counted = [each for number, each in enumerate(results) if number in done]
-            events = await self._happened(connection, laters_events(counted))
-        self._told(events)
+            events = await self.telling.happened(connection, laters_events(counted))
+        self.telling.told(events)
         return [number in done for number in range(len(results))]
 
     async def notices_due(self, limit: int, older_than: datetime, skip: int = 0) -> list[Due]:
@@ -237,7 +222,12 @@ class SqlQueue:
 
     async def give_up_overdue(self, limit: int, expired_before: datetime) -> int:
         async with transaction(self._pool, OPERATOR) as connection:
-            return int(await connection.fetchval(OVERDUE, expired_before, limit, EXPIRED, NEVER_TRIED))
+            rows = await connection.fetch(OVERDUE, expired_before, limit, EXPIRED, NEVER_TRIED)
+            events = await self.telling.happened(
+                connection, given_up([row for row in rows if row["queue_id"] is not None])
+            )
+        self.telling.told(events)
+        return sum(row["items"] for row in rows)
 
     async def forget_attempts(self, limit: int, before: datetime) -> int:
         async with transaction(self._pool, OPERATOR) as connection:

@@ -97,15 +97,20 @@ def of_results(
             failed=each.failed,
         )
     for outcome in (*settled, *waiting):
-        details = {
-            "recipient": outcome.address,
-            "host": outcome.host,
-            "status": outcome.status,
-            "reply": _words(outcome.reply),
-        }
-        if outcome.verdict is not Verdict.DELIVERED:
-            details["kind"] = classify(outcome.reply).value
-        yield event(type_of(outcome), envelope, at, **details)
+        yield of_outcome(envelope.tenant_id, envelope.queue_id, envelope.reverse_path, outcome, at)
+
+
+def of_outcome(tenant_id: str, queue_id: str, sender: str, outcome: Outcome, at: datetime) -> Event:
+    """What became of a recipient."""
+    details = {
+        "recipient": outcome.address,
+        "host": outcome.host,
+        "status": outcome.status,
+        "reply": _words(outcome.reply),
+    }
+    if outcome.verdict is not Verdict.DELIVERED:
+        details["kind"] = classify(outcome.reply).value
+    return of_message(type_of(outcome), tenant_id, queue_id, sender, at, **details)
 
 
 def type_of(outcome: Outcome) -> Type:
