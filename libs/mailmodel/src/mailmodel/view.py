@@ -55,6 +55,27 @@ class FlagsChanged:
 Update = Expunged | Exists | FlagsChanged
 
 
+def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same numbers in order and each once: of a set that names all messages ten thousand times, they are one span."""
+    kept: list[tuple[int, int]] = []
+    for low, high in sorted(spans):
+        if kept and low <= kept[-1][1] + 1:
+            kept[-1] = (kept[-1][0], max(kept[-1][1], high))
+        else:
+            kept.append((low, high))
+    return kept
+
+
+def _without(values: "array[int]", places: Sequence[int]) -> "array[int]":
+    """What is not at these places, which are in order; however many they are, each of the others is moved once."""
+    kept = values[:0]
+    start = 0
+    for place in places:
+        kept += values[start:place]
+        start = place + 1
+    return kept + values[start:]
+
+
 class SessionView:
     """The messages of a selected mailbox as this session numbers them."""
 
@@ -191,20 +212,20 @@ class SessionView:
 
     def uids_by_number(self, spans: Iterable[tuple[int, int]]) -> list[int]:
         """UIDs of a set of sequence numbers, in order. Raises IndexError for a number that is not there."""
-        places: set[int] = set()
-        for low, high in spans:
+        chosen = self._uids[:0]
+        for low, high in merged(spans):
             if low < 1 or high > self._announced:
                 raise IndexError(high)
-            places.update(range(low - 1, high))
-        return [self._uids[place] for place in sorted(places)]
+            chosen += self._uids[low - 1 : high]
+        return chosen.tolist()
 
     def uids_by_uid(self, spans: Iterable[tuple[int, int]]) -> list[int]:
         """UIDs of a set of UIDs that are there, in order; others are ignored (RFC 3501 §6.4.8)."""
-        places: set[int] = set()
-        for low, high in spans:
+        chosen = self._uids[:0]
+        for low, high in merged(spans):
             start = bisect_left(self._uids, low, 0, self._announced)
-            places.update(range(start, bisect_right(self._uids, high, start, self._announced)))
-        return [self._uids[place] for place in sorted(places)]
+            chosen += self._uids[start : bisect_right(self._uids, high, start, self._announced)]
+        return chosen.tolist()
 
     @property
     def largest_uid(self) -> int:
@@ -296,12 +317,16 @@ class SessionView:
         """What is to be announced now, in the order in which it must be said."""
         updates: list[Update] = []
         if may_expunge is MayExpunge.YES and self._expunged:
+            places = [bisect_left(self._uids, uid) for uid in sorted(self._expunged)]
             # From the end, so that no number changes before it is said.
-            for uid in sorted(self._expunged, reverse=True):
-                place = bisect_left(self._uids, uid)
-                updates.append(Expunged(place + 1, uid))
-                self._remove(place)
-                self._announced -= 1
+            updates += [Expunged(place + 1, self._uids[place]) for place in reversed(places)]
+            self._uids = _without(self._uids, places)
+            self._system = _without(self._system, places)
+            self._modseqs = _without(self._modseqs, places)
+            for uid in self._expunged:
+                self._keywords.pop(uid, None)
+            self._changed -= self._expunged
+            self._announced -= len(places)
             self._expunged.clear()
         if self._announced != len(self._uids):
             self._announced = len(self._uids)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from mailmodel import AccountRef, MailboxInfo
-from mailmodel.mailbox_name import is_below, superiors
+from mailmodel.mailbox_name import superiors
 from mailmodel.rights import READ
 from mailproto.imap import responses
 from mailproto.imap.mailbox_options import StatusItem
@@ -92,7 +92,7 @@ class Compared:
         }
         told: dict[str, bytes] = {}
         for old, new in renamed.items():
-            if not any(is_below(old, other) and renamed.get(other) for other in renamed):
+            if not any(upper in renamed for upper in superiors(old)):
                 told[new] = b'"OLDNAME" (%b)' % session.shown(old)
         for mailbox_id in before.keys() ^ now.keys():
             name = (before.get(mailbox_id) or now[mailbox_id]).name
@@ -187,6 +187,10 @@ class Compared:
                 yield b"* METADATA %b %b\r\n" % (session.shown(info.name), shown)
 
     @cached_property
+    def _with_inferiors(self) -> frozenset[str]:
+        return frozenset(upper for name in self._named for upper in superiors(name))
+
+    @cached_property
     def _named(self) -> dict[str, MailboxInfo]:
         return {info.name: info for info in (self.mailboxes | self.barred).values()}
 
@@ -205,8 +209,7 @@ class Compared:
             words.append("\\NonExistent")
         else:
             words += ["\\NoAccess"] * (info.mailbox_id in self.barred)
-            has_inferiors = any(is_below(other, name) for other in named)
-            words.append("\\HasChildren" if has_inferiors else "\\HasNoChildren")
+            words.append("\\HasChildren" if name in self._with_inferiors else "\\HasNoChildren")
             words += sorted(info.special_use)
         if self._is_subscribed(name):
             words.append("\\Subscribed")

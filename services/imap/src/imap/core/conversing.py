@@ -39,6 +39,7 @@ async def thread(session: Session, command: Thread) -> Answer:
             session.owner_of(mailbox_id), mailbox_id, list(found), columns
         ):
             for message in stored:
+                await session.turns.give_way()
                 number = message.uid if command.by is By.UID else found[message.uid]
                 members.append(_member(message, await full_header(session, message), number))
     except MailboxMissing:

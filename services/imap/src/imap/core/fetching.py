@@ -179,6 +179,7 @@ async def _from_store(
         else:
             answers: list[Piece] = []
             for message in stored:
+                await session.turns.give_way()
                 answers += await render(session, message, items, marked)
             await say_pieces(session, answers)
 
@@ -242,6 +243,7 @@ async def _render_run(
     pieces: list[Piece] = []
     known = dict(zip([message.uid for message in run], octets, strict=True))
     for message in await _rows(session, run):
+        await session.turns.give_way()
         pieces += await render(session, message, items, marked, known[message.uid])
     return pieces
 

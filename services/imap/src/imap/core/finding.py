@@ -25,6 +25,8 @@ RUNS_AT_ONCE = 4
 GROUP = 200
 # So many headers are looked at rather than asked about.
 FEW = 20
+# Messages that are looked at before others may have their turn.
+LOOKED_AT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,9 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
         rows, alternatives = view.rows_of(await narrow(alternatives, None)), None
     else:
         rows = view.rows()
-    for number, uid, system, keywords, modseq in rows:
+    for place, (number, uid, system, keywords, modseq) in enumerate(rows):
+        if place % LOOKED_AT == 0:
+            await session.turns.give_way()
         candidate = Candidate(number, uid, system, keywords, modseq, view.is_recent(uid))
         if not look(candidate):
             open_[uid] = candidate
@@ -110,7 +114,11 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
         for leaf, question in asked.items():
             uids = await session.store.uids_of(_owner(session, where), where.mailbox_id, question)
             context.decided[leaf] = frozenset(uids)
-        open_ = {uid: candidate for uid, candidate in open_.items() if not look(candidate)}
+        for place, candidate in enumerate(list(open_.values())):
+            if place % LOOKED_AT == 0:
+                await session.turns.give_way()
+            if look(candidate):
+                del open_[candidate.uid]
     if not open_:
         found.sort(key=lambda each: each.uid)
         return found
@@ -118,7 +126,9 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
     progress.done, progress.total = len(found), len(found) + len(open_)
     # What PostgreSQL knows of bodies, first: these need not be fetched for reading.
     known = await asking.of_kept(_owner(session, where), where.mailbox_id, list(open_.values()))
-    for candidate in known:
+    for place, candidate in enumerate(known):
+        if place % LOOKED_AT == 0:
+            await session.turns.give_way()
         if look(candidate):
             del open_[candidate.uid]
     columns = needed_columns(key)
@@ -127,6 +137,7 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
     async for stored in _fetched(session, where, known_uids, unknown_uids, columns):
         still_open = []
         for message in stored:
+            await session.turns.give_way()
             candidate = open_.pop(message.uid)
             candidate.stored = message
             if columns & Columns.HEADER:
@@ -142,6 +153,7 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
             await asking.of_read(unread)
             _hand_over(session, _owner(session, where), asking, unread)
             for each in unread:
+                await session.turns.give_way()
                 look(each)
                 each.text = None
             progress.done += len(group)

@@ -24,6 +24,7 @@ from imap.core.limits import MessageLimits
 from imap.core.places import Reach
 from imap.core.progress import STILL, Progress
 from imap.core.reading_ahead import Ahead
+from imap.core.turns import Turns
 from imap.core.updating import Context, numbered
 from imap.core.watch import Watch
 from imap.ports import LongText, Opened, People, Policies, Texts
@@ -84,6 +85,7 @@ class Session:
     ) -> None:
         self.store = store
         self.say = say
+        self.turns = Turns()
         # The largest message that is taken.
         self.append_octets = append_octets
         self.progress = progress

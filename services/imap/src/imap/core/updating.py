@@ -72,13 +72,20 @@ class SortedContext(Context):
         self._key_of = key_of
 
     def removed(self, uids: Iterable[int], number: Numbered) -> bytes:
-        pairs = []
-        for uid in sorted(self.members.intersection(uids)):
-            place = next(place for place, row in enumerate(self._rows) if row.uid == uid)
-            del self._rows[place]
-            self.members.discard(uid)
-            pairs.append(b"%d %d" % (place + 1, number(uid)))
-        return self.say("REMOVEFROM", b" ".join(pairs)) if pairs else b""
+        gone = self.members.intersection(uids)
+        if not gone:
+            return b""
+        kept: list[Any] = []
+        pairs: list[bytes] = []
+        for row in self._rows:
+            if row.uid in gone:
+                # Each place is that after the removals before it: as many as are kept stand in front of it.
+                pairs.append(b"%d %d" % (len(kept) + 1, number(row.uid)))
+            else:
+                kept.append(row)
+        self._rows = kept
+        self.members -= gone
+        return self.say("REMOVEFROM", b" ".join(pairs))
 
     def inserted(self, rows: Iterable[Any], number: Numbered) -> bytes:
         """These match now, with what they are compared by."""

@@ -238,7 +238,10 @@ class Imap:
 
     async def _one(self) -> None:
         """Wait for one command and do it."""
+        # Also for lines and octets that are answered with nothing, of which a compressed kilobyte may hold a million.
+        await self._session.turns.give_way()
         while (event := self._wire.event_at_hand()) is None:
+            await self._session.turns.give_way()
             if self._session.watch is None or not self._wire.is_between_commands:
                 await self._wire.read(self._at_once)
             else:
