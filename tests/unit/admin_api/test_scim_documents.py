@@ -11,6 +11,7 @@ from admin_api.scim_documents import (
     members_of,
     patched,
     sought,
+    text_of,
     truth_of,
     versioned,
 )
@@ -51,7 +52,7 @@ def test_what_is_no_filter_of_ours(text: str) -> None:
     assert fault.value.kind == "invalidFilter"
 
 
-def patch(*operations: dict[str, Any]) -> dict[str, Any]:
+def patch(*operations: object) -> dict[str, Any]:
     return {"schemas": [PATCH], "Operations": list(operations)}
 
 
@@ -90,12 +91,13 @@ def test_members_come_and_go() -> None:
     [
         ({}, "invalidSyntax"),
         ({"schemas": [PATCH], "Operations": {}}, "invalidSyntax"),
+        ({"schemas": 5, "Operations": []}, "invalidSyntax"),
         (patch({"op": "move", "path": "active"}), "invalidSyntax"),
         (patch({"op": "replace", "path": "id", "value": "x"}), "invalidPath"),
         (patch({"op": "replace", "path": 'emails[type eq "work"].value', "value": "x"}), "invalidPath"),
         (patch({"op": "remove"}), "noTarget"),
         (patch({"op": "add", "value": "x"}), "noTarget"),
-        (patch("x"), "invalidSyntax"),  # type: ignore[arg-type]
+        (patch("x"), "invalidSyntax"),
         (patch({"op": "add", "path": "members", "value": "x"}), "invalidValue"),
         (patch(*[{"op": "add", "path": "active", "value": True}] * 101), "tooMany"),
     ],
@@ -127,3 +129,21 @@ def test_a_patch_that_does_not_name_it_tells_a_directory_of_before_what_already_
     assert asked({"op": "replace", "path": "active", "value": False}) == (False, False)
     assert asked({"op": "replace", "path": "active", "value": True}) == (True, False)
     assert asked(patch=False) == (True, False)
+
+
+def test_half_of_a_surrogate_pair_is_a_wrong_value() -> None:
+    with pytest.raises(ScimFault):
+        text_of({"displayName": "\ud800"}, "displayName")
+    with pytest.raises(ScimFault) as fault:
+        sought('userName eq "\\ud800"', FILTERS)
+    assert fault.value.kind == "invalidFilter"
+
+
+def test_more_members_than_anybody_has_are_refused_before_they_are_compared() -> None:
+    many = [{"value": str(number)} for number in range(2001)]
+    with pytest.raises(ScimFault) as fault:
+        change({}, {"op": "add", "path": "members", "value": many})
+    assert fault.value.kind == "tooMany"
+    half, rest = many[:2000], [{"value": f"{number}x"} for number in range(2000)]
+    with pytest.raises(ScimFault):
+        change({"members": half}, *[{"op": "add", "path": "members", "value": rest}] * 2)

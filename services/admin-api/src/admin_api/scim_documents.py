@@ -16,6 +16,8 @@ PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 MOST_OPERATIONS = 100
 MOST_ROLES = 20
+# The directory takes half as many: between two operations of a patch there may be more.
+MOST_MEMBERS = 2000
 # attribute eq "value"
 FILTER = re.compile(r'\s*([A-Za-z.]{1,40})\s+eq\s+"((?:[^"\\]|\\.){0,500})"\s*', re.IGNORECASE)
 ROLE = re.compile(r'roles\[\s*value\s+eq\s+"([^"]{1,100})"\s*\]', re.IGNORECASE)
@@ -48,6 +50,7 @@ def sought(text: str, attributes: Sequence[str]) -> tuple[str, str]:
         raise ScimFault(f'filters are: attribute eq "value", of {", ".join(attributes)}', "invalidFilter")
     try:
         value = json.loads(f'"{found[2]}"')
+        value.encode()
     except ValueError as error:
         raise ScimFault("the filter's value cannot be read", "invalidFilter") from error
     return known[found[1].lower()], str(value)
@@ -60,6 +63,11 @@ def text_of(resource: Mapping[str, Any], name: str) -> str:
         return ""
     if not isinstance(value, str) or len(value) > 1000:
         raise ScimFault(f"{name} is a string of at most 1000 characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        # JSON can write half of a surrogate pair (RFC 8259 §8.2); nothing else can.
+        raise ScimFault(f"{name} is no Unicode") from error
     return value
 
 
@@ -92,6 +100,8 @@ def members_of(resource: Mapping[str, Any]) -> list[str]:
     found = [value] if isinstance(value, dict) else value or []
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise ScimFault("members are a list of objects")
+    if len(found) > MOST_MEMBERS:
+        raise ScimFault(f"there are at most {MOST_MEMBERS} members at once", "tooMany")
     return [text_of(each, "value") for each in found]
 
 
@@ -116,7 +126,8 @@ def _value(resource: Mapping[str, Any], name: str) -> Any:
 def patched(resource: Mapping[str, Any], patch: Mapping[str, Any], allowed: Sequence[str]) -> dict[str, Any]:
     """The resource as it shall be (RFC 7644 §3.5.2). `allowed` are the paths that can change. Raises ScimFault."""
     operations = _value(patch, "Operations")
-    if PATCH not in (_value(patch, "schemas") or ()) or not isinstance(operations, list):
+    schemas = _value(patch, "schemas")
+    if not isinstance(schemas, list) or PATCH not in schemas or not isinstance(operations, list):
         raise ScimFault("that is no PatchOp", "invalidSyntax")
     if len(operations) > MOST_OPERATIONS:
         raise ScimFault(f"a patch has at most {MOST_OPERATIONS} operations", "tooMany")
@@ -150,15 +161,12 @@ def _apply(made: dict[str, Any], operation: str, path: str, value: Any, known: M
     if name is None:
         raise ScimFault(f"{path[:100]} cannot be changed here", "invalidPath")
     if name == "members" and operation != "replace":
-        given = members_of({"members": value})
-        kept = members_of(made)
+        named, members = dict.fromkeys(members_of({"members": value})), dict.fromkeys(members_of(made))
         if operation == "add":
-            kept += [each for each in given if each not in kept]
-        elif value is None:
-            kept = []
+            members |= named
         else:
-            kept = [each for each in kept if each not in given]
-        made["members"] = [{"value": each} for each in kept]
+            members = {each: None for each in members if value is not None and each not in named}
+        made["members"] = [{"value": each} for each in members]
         return
     if name.startswith("name."):
         part = name.partition(".")[2]

@@ -65,8 +65,8 @@ def check(source: LdapSource) -> LdapSource:
         raise NameInvalid("an LDAP source is ldaps://host[:port], or ldap://host[:port] for StartTLS")
     if max(map(len, (source.url, source.base_dn, source.bind_dn, source.filter))) > MOST_OCTETS:
         raise NameInvalid(f"a source's texts have at most {MOST_OCTETS} characters")
-    if len(source.ca_certificates) > CA_OCTETS:
-        raise NameInvalid(f"certificates of authorities have at most {CA_OCTETS} characters")
+    if len(source.ca_certificates) > CA_OCTETS or "\0" in source.ca_certificates:
+        raise NameInvalid(f"certificates of authorities are text of at most {CA_OCTETS} characters")
     try:
         for name in (source.base_dn, source.bind_dn):
             if name:

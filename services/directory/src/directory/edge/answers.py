@@ -1,10 +1,11 @@
-"""What every method has in common: errors of ours as gRPC status codes, and no control characters in orders."""
+"""What every method has in common: errors of ours as gRPC status codes, and no control characters in orders, at any depth."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import grpc
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from pgkit import DatabaseUnavailable, OutsideTenant, only_within
 
@@ -32,6 +33,8 @@ SECRETS = frozenset(
         "webauthn_response_json",
     }
 )
+# Lines of text are allowed in some of it: core/choices.py, core/ldap.py.
+WITH_LINES = frozenset({"policy", "settings", "ca_certificates"})
 
 CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (NameInvalid, grpc.StatusCode.INVALID_ARGUMENT),
@@ -78,16 +81,29 @@ def mapped(
     return call
 
 
+def _check_texts(message: Message) -> None:
+    """Raises NameInvalid."""
+    for field, value in message.ListFields():
+        if field.name in SECRETS or field.name in WITH_LINES:
+            continue
+        for each in (value,) if isinstance(value, str | Message) else value if _has_texts(field) else ():
+            if isinstance(each, Message):
+                _check_texts(each)
+            else:
+                check_text(each)
+
+
+def _has_texts(field: FieldDescriptor) -> bool:
+    return field.type in (field.TYPE_STRING, field.TYPE_MESSAGE)
+
+
 def order(
     method: Callable[[S, M, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[A]],
 ) -> Callable[[S, M, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[A]]:
-    """An operator's order: `mapped`, and none of its texts has a control character."""
+    """An operator's order: `mapped`, and none of its texts has a control character, those of what is in it neither."""
 
     async def call(self: S, request: M, context: "grpc.aio.ServicerContext[Any, Any]") -> A:
-        for field, value in request.ListFields():
-            if field.name not in SECRETS and field.type == field.TYPE_STRING:
-                for text in (value,) if isinstance(value, str) else value:
-                    check_text(text)
+        _check_texts(request)
         return await method(self, request, context)
 
     return mapped(call)

@@ -190,6 +190,10 @@ class ScimOrders(DirectoryScimServiceServicer):
         if wanted and account.shared:
             raise names.NameInvalid("nobody logs in to a shared account: it has no role")
         address = await self._own_address(tenant_id, user.user_name)
+        # What could be refused is looked at before anything is changed: all or nothing (RFC 7644 §3.5.2).
+        name, verifier, keys = names.display_name(user.display_name), None, None
+        if request.password:
+            verifier, keys = await self._hashed(request.password, account.scram_salt)
         if user.external_id != before.external_id:
             await self._kept.set_external_id(tenant_id, before.account_id, user.external_id)
         if address != before.user_name:
@@ -197,10 +201,6 @@ class ScimOrders(DirectoryScimServiceServicer):
                 await refuse_look_alike(self._addresses, tenant_id, address, account.account_id)
                 await self._addresses.add(account, address)
             await self._addresses.make_primary(account, address)
-        verifier, keys = None, None
-        if request.password:
-            verifier, keys = await self._hashed(request.password, account.scram_salt)
-        name = names.display_name(user.display_name)
         suspending = Suspending(by_tenant=None if request.keeps_active else not user.active)
         await self._accounts.update(account, name, suspending, verifier, keys, wanted)
         self._tell(Change(tenant_id, before.account_id, tuple(dict.fromkeys((*before.emails, address)))))
