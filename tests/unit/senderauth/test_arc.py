@@ -1,6 +1,7 @@
 """ARC: chains that we and others make, and what breaks one (RFC 8617)."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from senderauth import Result, arc, authres, dkim
 from senderauth.arc import ArcResult
-from senderauth.arc.chain import MAX_SETS, read_chain, seal_hash
+from senderauth.arc.chain import MAX_SETS, Chain, read_chain, seal_hash
 from senderauth.authres import MethodResult
 from senderauth.dkim.keys import parse_key
 from senderauth.dkim.message import MessageView
@@ -18,7 +19,7 @@ from senderauth.dkim.tags import decode_base64, parse_tags
 
 from tests.support.arc_vectors import FOREIGN_CHAIN
 from tests.support.dkim_vectors import LETTER, RFC8463_RSA_PEM, ZONE
-from tests.support.zone import TIMEOUT, Zone
+from tests.support.zone import TIMEOUT, Records, Zone
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RSA = dkim.signing_key("football.example.com", "test", RFC8463_RSA_PEM)
@@ -30,8 +31,8 @@ RESULTS = [
 ]
 
 
-async def verdict(message: bytes, zone: dict[str, object] | None = None) -> ArcResult:
-    return await arc.verify(Zone(KEYS if zone is None else zone), message, now=NOW)  # type: ignore[arg-type]
+async def verdict(message: bytes, zone: Mapping[str, Records | str] | None = None) -> ArcResult:
+    return await arc.verify(Zone(KEYS if zone is None else zone), message, now=NOW)
 
 
 async def sealed(message: bytes, *keys: SigningKey) -> bytes:
@@ -163,6 +164,14 @@ async def test_what_breaks_a_chain(old: bytes, new: bytes) -> None:
     found = await verdict(message.replace(old, new))
     assert found.result is Result.FAIL, new
     assert found.reason
+
+
+async def test_a_first_seal_that_vouches_for_a_chain_before_it_breaks_the_chain() -> None:
+    pretended = ArcResult(Result.PASS, Chain())
+    message = arc.seal(LETTER, pretended, "mx1.example.net", RESULTS, OTHER, now=NOW) + LETTER
+    assert b"cv=pass" in message
+    found = await verdict(message)
+    assert (found.result, found.reason) == (Result.FAIL, "set 1: cv='pass'")
 
 
 async def test_silence_of_dns_is_final() -> None:

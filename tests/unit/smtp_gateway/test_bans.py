@@ -105,6 +105,15 @@ def test_whoever_names_nobody_we_know_is_slowed_down_and_then_banned() -> None:
     assert world.say(here).startswith(b"220 ")
 
 
+def test_the_tarpit_holds_so_many_and_no_more() -> None:
+    for places, waits in ((0, False), (1, True)):
+        world = World()
+        controls, screens = world.process()
+        chunks = [HELLO, MAIL, *[UNKNOWN] * 7]
+        converse(Role.MX, chunks, controls=controls, screens=screens, client=STRANGER, tarpit_clients=places)
+        assert bool(world.waits) is waits
+
+
 def test_each_ban_is_longer_than_the_last_up_to_a_bound() -> None:
     rules = Rules(60, 600.0, 86_400.0, 10.0)
     assert [rules.ban_seconds(times) for times in (1, 2, 3, 4, 5, 10**6)] == [
