@@ -6,6 +6,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TypedDict, Unpack
 
 from blobstore import BlobMissing, BlobShredded, BlobUnavailable, BodyReference, KeysUnavailable, TenantGone
 from directoryclient.policies import TenantPolicy
@@ -23,6 +24,15 @@ from spool.codec import encode, facts_to_wire
 
 _numbers = itertools.count(1)
 TENANT = "11111111-0000-0000-0000-000000000001"
+
+
+class Wishes(TypedDict, total=False):
+    """What a test wants of an envelope."""
+
+    queue_id: str
+    accounts: Sequence[str]
+    handling: Handling
+    tenant_id: str
 
 
 def envelope_of(
@@ -66,8 +76,8 @@ def message_of(delivery: Delivery) -> NewMessage:
     return delivery.new
 
 
-def letter_of(content: bytes, **wishes: str) -> SpooledLetter:
-    envelope = envelope_of(content, **wishes)  # type: ignore[arg-type]
+def letter_of(content: bytes, **wishes: Unpack[Wishes]) -> SpooledLetter:
+    envelope = envelope_of(content, **wishes)
     body = BodyReference(f"mail/{envelope.queue_id}", 0, len(content), envelope.digest)
     return SpooledLetter(envelope, body, examine(content))
 
@@ -129,9 +139,9 @@ class World:
     def deliveries(self) -> list[Delivery]:
         return [delivery for batch in self.batches for delivery in batch]
 
-    def send(self, content: bytes, **wishes: object) -> BusItem:
+    def send(self, content: bytes, **wishes: Unpack[Wishes]) -> BusItem:
         """Put one message on the bus."""
-        envelope = envelope_of(content, **wishes)  # type: ignore[arg-type]
+        envelope = envelope_of(content, **wishes)
         key = f"mail/{envelope.queue_id}"
         self.bodies[key] = content
         body = BodyReference(key, 0, len(content), envelope.digest)

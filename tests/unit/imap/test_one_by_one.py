@@ -1,6 +1,6 @@
 """One message a command: what follows is read ahead, and what has gone is not told of once that was heard."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 from imap.core import fetching
@@ -62,7 +62,7 @@ def test_what_is_expunged_is_not_told_of_when_that_was_heard(imap: Imap, reads: 
 def bodies(imap: Imap, monkeypatch: pytest.MonkeyPatch) -> list[list[int] | int]:
     """The UIDs whose octets the store was asked for: together, or one by itself."""
     asked: list[list[int] | int] = []
-    alone = imap.store.read
+    alone: Callable[[StoredMessage, int, int], Awaitable[bytes]] = imap.store.read
 
     async def read_whole(messages: Sequence[StoredMessage]) -> list[bytes]:
         asked.append([message.uid for message in messages])
@@ -70,7 +70,7 @@ def bodies(imap: Imap, monkeypatch: pytest.MonkeyPatch) -> list[list[int] | int]
 
     async def read(message: StoredMessage, offset: int, length: int) -> bytes:
         asked.append(message.uid)
-        return await alone(message, offset, length)  # type: ignore[no-any-return]
+        return await alone(message, offset, length)
 
     monkeypatch.setattr(imap.store, "read_whole", read_whole)
     monkeypatch.setattr(imap.store, "read", read)

@@ -1,7 +1,7 @@
 """A client that reads slowly holds up its own FETCH and nothing lies in memory meanwhile, neither rows nor bodies."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -60,10 +60,10 @@ def message(uid: int) -> StoredMessage:
 def reads(imap: Imap, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """What the store was asked for: octets of bodies, or messages."""
     asked: list[int] = []
-    take: Callable[..., object] = imap.store.snapshot
+    take: Callable[..., Awaitable[Snapshot]] = imap.store.snapshot
 
     async def snapshot(account: AccountRef, mailbox_id: int, *, claim_recent: bool = False) -> Snapshot:
-        real = await take(account, mailbox_id)  # type: ignore[misc]
+        real = await take(account, mailbox_id)
         uids = list(range(1, MESSAGES + 1))
         return Snapshot(real.info, uids, [1] * MESSAGES, [0] * MESSAGES, {}, MESSAGES + 1)
 

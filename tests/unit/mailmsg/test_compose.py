@@ -132,11 +132,10 @@ def test_international_recipient() -> None:
 def test_whatever_is_told_of_an_international_recipient_has_the_forms_of_rfc_6533(action: Action) -> None:
     status = RecipientStatus("jörg@b.test", "2.0.0", original_recipient="UTF-8;jörg+lang@b.test")
     subject = dataclasses.replace(SUBJECT, header="From: ä@b.test\r\nSubject: ü\r\n\r\n".encode())
-    marks = {"message_id": "<d@x>", "sent_at": NOW}
     if action is Action.DELAYED:
-        octets = build_delay(subject, [status], retry_until=NOW, **marks)  # type: ignore[arg-type]
+        octets = build_delay(subject, [status], retry_until=NOW, message_id="<d@x>", sent_at=NOW)
     else:
-        octets = build_final(subject, [status], action, **marks)  # type: ignore[arg-type]
+        octets = build_final(subject, [status], action, message_id="<d@x>", sent_at=NOW)
     assert b"Content-Type: message/global-delivery-status\r\n" in octets
     assert "Original-Recipient: UTF-8; jörg+lang@b.test\r\n".encode() in octets
     assert "Final-Recipient: utf-8; jörg@b.test\r\n".encode() in octets

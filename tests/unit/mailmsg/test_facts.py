@@ -12,7 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mailmsg.facts import MAX_HEADER_KEPT_OCTETS, examine
-from mailmsg.parts import PartIndex, decode_parts
+from mailmsg.parts import PartIndex, SectionText, decode_parts
+
+from tests.support.mime import parts_of
+from tests.support.mime import text_of as written_text_of
 
 
 def crlf(text: str) -> bytes:
@@ -23,8 +26,8 @@ def index_of(message: bytes) -> PartIndex:
     return decode_parts(examine(message).parts)
 
 
-def text_of(message: bytes, section: tuple[int, ...], text: str = "BODY") -> bytes:
-    where = index_of(message).resolve(section, text)  # type: ignore[arg-type]
+def text_of(message: bytes, section: tuple[int, ...], text: SectionText = "BODY") -> bytes:
+    where = index_of(message).resolve(section, text)
     assert where is not None
     return message[where[0] : where[0] + where[1]]
 
@@ -163,7 +166,9 @@ def test_rfc9051_section_numbers() -> None:
         ((), "HEADER", b"Content-Type: multipart/mixed; boundary=top\r\n\r\n"),
     ],
 )
-def test_sections_resolve_to_their_octets(section: tuple[int, ...], text: str, expected: bytes) -> None:
+def test_sections_resolve_to_their_octets(
+    section: tuple[int, ...], text: SectionText, expected: bytes
+) -> None:
     assert text_of(NUMBERED, section, text) == expected
 
 
@@ -177,8 +182,8 @@ def test_whole_message_and_nested_text() -> None:
 @pytest.mark.parametrize(
     ("section", "text"), [((5,), "BODY"), ((1, 1), "BODY"), ((1,), "HEADER"), ((1,), "TEXT"), ((), "MIME")]
 )
-def test_sections_that_are_not_there(section: tuple[int, ...], text: str) -> None:
-    assert index_of(NUMBERED).resolve(section, text) is None  # type: ignore[arg-type]
+def test_sections_that_are_not_there(section: tuple[int, ...], text: SectionText) -> None:
+    assert index_of(NUMBERED).resolve(section, text) is None
 
 
 def test_nested_message_has_envelope_body_and_lines() -> None:
@@ -337,11 +342,9 @@ after
 
 def _shape_of_email(part: email.message.Message, top: bool = True) -> object:
     if part.get_content_type() == "message/rfc822":
-        inner = part.get_payload(0)
-        assert isinstance(inner, email.message.Message)
-        return ("message/rfc822", _shape_of_email(inner))
+        return ("message/rfc822", _shape_of_email(parts_of(part)[0]))
     if part.is_multipart():
-        return [part.get_content_type(), *(_shape_of_email(p, False) for p in part.get_payload())]  # type: ignore[arg-type]
+        return [part.get_content_type(), *(_shape_of_email(p, False) for p in parts_of(part))]
     return part.get_content_type()
 
 
@@ -390,7 +393,7 @@ def test_tree_is_the_one_that_the_standard_library_sees(message: email.message.M
         for p in index.parts
         if p.section and not p.media_type.startswith(("multipart/", "message/"))
     ]
-    assert [leaf.get_payload(decode=False).replace("\r\n", "\n").encode() for leaf in leaves] == [  # type: ignore[union-attr]
+    assert [written_text_of(leaf).replace("\r\n", "\n").encode() for leaf in leaves] == [
         octets.replace(b"\r\n", b"\n") for octets in ours
     ]
 

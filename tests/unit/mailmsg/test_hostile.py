@@ -3,6 +3,7 @@
 import os
 import time
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -95,7 +96,7 @@ def _cost(message: bytes) -> float:
         lambda n: nested_multiparts(60) + b"\r\n" + b"a\r\n" * n,
     ],
 )
-def test_twice_the_message_costs_about_twice_the_time(make) -> None:  # type: ignore[no-untyped-def]
+def test_twice_the_message_costs_about_twice_the_time(make: Callable[[int], bytes]) -> None:
     small, large = _cost(make(400_000)), _cost(make(800_000))
     assert large < 3 * small + 0.02
 

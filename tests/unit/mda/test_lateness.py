@@ -21,7 +21,7 @@ LATE, EARLY = -1, 3600
 
 def send(world: World, seconds: int, mode: ByMode, accounts: Sequence[str] = ("bob",)) -> BusItem:
     by = DeliverBy(datetime.now(UTC) + timedelta(seconds=seconds), mode, Relayed.UNTOLD)
-    letter = letter_of(CONTENT, accounts=accounts)  # type: ignore[arg-type]
+    letter = letter_of(CONTENT, accounts=accounts)
     envelope = replace(letter.envelope, wishes=Wishes(deliver_by=by))
     item = BusItem(world, encode(envelope, envelope.recipients, letter.body, facts_to_wire(letter.facts)))
     world.waiting.append(item)

@@ -38,7 +38,7 @@ POST = b"From: <eve@peer.invalid>\r\nSubject: hello\r\n\r\nbody\r\n"
 
 
 def post(content: bytes = POST, detail: str = "", reverse_path: str = "eve@peer.invalid") -> SpooledLetter:
-    letter = letter_of(content, accounts=("news" + detail,))  # type: ignore[arg-type]
+    letter = letter_of(content, accounts=("news" + detail,))
     [mine] = letter.envelope.recipients
     mine = replace(mine, account_id=LIST_ID)
     return replace(letter, envelope=replace(letter.envelope, reverse_path=reverse_path, recipients=(mine,)))

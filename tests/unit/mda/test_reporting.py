@@ -34,7 +34,7 @@ class Told:
 
 
 def test_each_copy_is_filed_and_each_recipient_has_it_once() -> None:
-    told, letter = Told(), letter_of(CONTENT, accounts=("bob", "carol"))  # type: ignore[arg-type]
+    told, letter = Told(), letter_of(CONTENT, accounts=("bob", "carol"))
     bob, carol = plan(letter)
     actions = (Keep(Place(1)), FileInto(Place(2), Target("Archive")))
     copies = carry_out(bob, actions, (), lambda _target: "Archive", is_looping=False).deliveries
@@ -104,7 +104,7 @@ def test_events_of_many_long_addresses_fit_into_messages_of_the_bus_in_their_ord
     payloads: list[bytes] = []
     reporting = Reporting(lambda _tenant_id, payload: payloads.append(payload), asyncio.Event())
     finding = Finding("fake", Verdict.VIRUS, "it-says-so")
-    letters = [letter_of(CONTENT, accounts=[f"{n:0>200}" for n in range(1000)]) for _ in range(8)]  # type: ignore[arg-type]
+    letters = [letter_of(CONTENT, accounts=[f"{n:0>200}" for n in range(1000)]) for _ in range(8)]
     for letter in letters:
         reporting.quarantined(letter.envelope, [finding])
     reporting.flush()

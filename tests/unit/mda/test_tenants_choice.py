@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypedDict, Unpack
 
 import pytest
 from directoryclient.policies import TenantPolicy
@@ -22,8 +23,16 @@ WORM = Finding("clamav", Verdict.VIRUS, "Eicar")
 WAIT, MARK = WhenUnscanned
 
 
-def decided(finding: Finding, standing: Standing = Standing.UNKNOWN, **chosen: object) -> str:
-    policy = TenantPolicy(**chosen)  # type: ignore[arg-type]
+class Scores(TypedDict, total=False):
+    """A tenant's thresholds."""
+
+    junk_score: float
+    refuse_score: float
+    quarantine_score: float
+
+
+def decided(finding: Finding, standing: Standing = Standing.UNKNOWN, **chosen: Unpack[Scores]) -> str:
+    policy = TenantPolicy(**chosen)
     return decide(judged([finding], policy), WAIT, policy, standing).value
 
 
@@ -38,8 +47,8 @@ def decided(finding: Finding, standing: Standing = Standing.UNKNOWN, **chosen: o
         ({"junk_score": 20.0, "refuse_score": 7.0}, "quarantine"),
     ],
 )
-def test_thresholds_are_the_tenants(chosen: dict[str, object], where: str) -> None:
-    assert decided(SCORED, Standing.UNKNOWN, **chosen) == where
+def test_thresholds_are_the_tenants(chosen: Scores, where: str) -> None:
+    assert decided(SCORED, **chosen) == where
 
 
 def test_a_threshold_also_finds_spam_where_the_scanner_finds_none() -> None:
@@ -70,9 +79,9 @@ def test_lists_go_before_scores_but_before_no_virus() -> None:
     ],
 )
 def test_what_is_refused_before_it_is_accepted(
-    finding: Finding, chosen: dict[str, object], standing: Standing, why: str
+    finding: Finding, chosen: Scores, standing: Standing, why: str
 ) -> None:
-    assert refusal([finding], TenantPolicy(**chosen), standing) == why  # type: ignore[arg-type]
+    assert refusal([finding], TenantPolicy(**chosen), standing) == why
 
 
 def speaker(spf: Result, dmarc: Result) -> Speaker:

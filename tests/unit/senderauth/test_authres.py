@@ -15,7 +15,7 @@ from senderauth.dmarc import DmarcResult, Policy
 from senderauth.iprev import IprevResult, check_iprev
 from senderauth.spf import SpfResult
 
-from tests.support.zone import TIMEOUT, Zone
+from tests.support.zone import TIMEOUT, Records, Zone
 
 OURS = "mx.example.com"
 CLIENT = ip_address("192.0.2.1")
@@ -324,8 +324,8 @@ def test_a_header_without_such_fields_is_untouched(header: bytes) -> None:
         ({"1.2.0.192.in-addr.arpa": {"PTR": "a..b"}}, Result.PERMERROR, ""),
     ],
 )
-async def test_iprev(names: dict[str, object], expected: Result, name: str) -> None:
-    found = await check_iprev(Zone(names), CLIENT)  # type: ignore[arg-type]
+async def test_iprev(names: dict[str, Records | str], expected: Result, name: str) -> None:
+    found = await check_iprev(Zone(names), CLIENT)
     assert (found.result, found.name) == (expected, name)
 
 

@@ -1,6 +1,7 @@
 """Certificates: re-read when their files change, chosen by the name that the client asks for; real handshakes in memory."""
 
 import hashlib
+import itertools
 import os
 import ssl
 from pathlib import Path
@@ -14,18 +15,17 @@ from servicekit.settings import TlsSettings
 from servicekit.tls import END_POINTS
 
 AUTHORITY = trustme.CA()
+# In nanoseconds, each a second after the last.
+moments = itertools.count(1_800_000_001_000_000_000, 1_000_000_000)
 
 
 def write(leaf: trustme.LeafCert, certificate: Path, key: Path) -> None:
     """As a tool that renews writes them; the clock of the file system may be coarse."""
     certificate.write_bytes(b"".join(each.bytes() for each in leaf.cert_chain_pems))
     key.write_bytes(leaf.private_key_pem.bytes())
-    write.moment += 1_000_000_000  # type: ignore[attr-defined]
+    moment = next(moments)
     for path in (certificate, key):
-        os.utime(path, ns=(write.moment,) * 2)  # type: ignore[attr-defined]
-
-
-write.moment = 1_800_000_000_000_000_000  # type: ignore[attr-defined]
+        os.utime(path, ns=(moment, moment))
 
 
 def shake(

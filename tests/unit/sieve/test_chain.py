@@ -1,7 +1,7 @@
 """A tenant's scripts before and after the user's own."""
 
 from sieve import Outcome, Received, Stage, compile_script, run_chain
-from sieve.actions import Discard, Edition, FileInto, Keep, Redirect, Reject, Vacation
+from sieve.actions import Discard, Edition, FileInto, Keep, Redirect, Reject, Target, Vacation
 from sieve.errors import Place
 
 from tests.support.sieve_cases import MESSAGES, situation
@@ -27,7 +27,7 @@ def test_no_scripts_keep_nothing_by_themselves() -> None:
 
 def test_what_is_kept_goes_on_to_the_next() -> None:
     outcome = chain("keep;", 'require "fileinto"; fileinto "own";', "discard;")
-    assert outcome.actions == (FileInto(Place(1, "own"), outcome.actions[0].target),)  # type: ignore[union-attr]
+    assert outcome.actions == (FileInto(Place(1, "own"), Target("own")),)
 
 
 def test_the_last_keep_counts_once() -> None:

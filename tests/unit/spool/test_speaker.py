@@ -60,8 +60,8 @@ def test_what_a_newer_writer_says_speaks_for_nobody() -> None:
     message = envelope_to_wire(dataclasses.replace(ENVELOPE, speaker=SPEAKER))
     data = message.SerializeToString()
     newer = wire.Envelope.FromString(data)
-    newer.speaker.spf = 99  # type: ignore[assignment]
-    newer.handling = 99  # type: ignore[assignment]
+    newer.speaker.spf = wire.CheckResult.ValueType(99)
+    newer.handling = wire.Handling.ValueType(99)
     found = decode_envelope(newer.SerializeToString())
     assert found.speaker is not None
     assert found.speaker.spf is Result.NONE

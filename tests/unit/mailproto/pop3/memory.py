@@ -90,8 +90,8 @@ class Memory:
         self.machine.message_ended()
 
 
-def logged_in(**options: object) -> Memory:
+def logged_in(messages: list[bytes] | None = None, *, chunk_octets: int = 1 << 20) -> Memory:
     """A session in the TRANSACTION state."""
-    memory = Memory(**options)  # type: ignore[arg-type]
+    memory = Memory(messages, chunk_octets=chunk_octets)
     memory.exchange(b"USER mrose\r\nPASS tanstaaf\r\n")
     return memory
