@@ -173,6 +173,9 @@ def sent_queue_id(queue_id: str, recipient: str, sending: Sending) -> str:
         what.append(sending.address)
     elif isinstance(sending, RedirectToList):
         what.append(sending.list_name)
+    elif isinstance(sending, Notify):
+        # One line may notify several, in several commands or in a loop.
+        what += [*sending.recipients, *sending.copies]
     digest = hashlib.sha256("\0".join([queue_id, recipient, *what]).encode()).digest()
     return queue_id[:10] + "".join(ALPHABET[octet & 31] for octet in digest[:16])
 

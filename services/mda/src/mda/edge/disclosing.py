@@ -103,6 +103,9 @@ class Disclosing:
                 await self.disclose(opened)
             except (StoreUnavailable, MailboxMissing) as error:
                 LOG.warning("disposition_not_told", error=str(error))
+            except Exception:
+                # Of a message that somebody sent: it must not end the process that files everybody's mail.
+                LOG.exception("disposition_not_told")
 
     async def disclose(self, opened: Opened) -> int:
         """How many senders were told. Raises StoreUnavailable, MailboxMissing."""

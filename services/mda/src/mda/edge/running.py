@@ -62,11 +62,15 @@ OF_TENANT = "tenant's "
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A message as scripts see it; its body is fetched where a script looks into it."""
+    """A message as scripts see it; its body is fetched where a script looks into it.
+
+    `name`: the same when it comes again, and of no other message.
+    """
 
     header: bytes
     size_octets: int
     body: Callable[[], Awaitable[bytes]]
+    name: str = ""
 
 
 class Running:
@@ -175,7 +179,7 @@ class Running:
                 if isinstance(question, BodyWanted):
                     body = await message.body()
                 else:
-                    await self._answer(account, owner, question, notebook, available)
+                    await self._answer(account, owner, message.name, question, notebook, available)
         LOG.info("script_asked_too_much", account_id=account.account_id if account is not None else "")
         return Outcome((Keep(Place(0)),), (), (), None, 0)
 
@@ -183,6 +187,7 @@ class Running:
         self,
         account: AccountRef | None,
         owner: str,
+        message: str,
         question: Question,
         notebook: Notebook,
         available: frozenset[str],
@@ -214,15 +219,20 @@ class Running:
                     for each in found
                 )
             case SeenBefore(handle, unique_id, _):
-                notebook.yes_or_no[question] = await self._mailboxes.scripts.remembers(
-                    account, memory_handle("seen", handle, unique_id)
-                )
+                notebook.yes_or_no[question] = await self._seen_before(account, handle, unique_id, message)
             case ListExists(name):
                 notebook.yes_or_no[question] = await self.lists.exists(account, owner, name)
             case ListContains(name, value):
                 notebook.yes_or_no[question] = await self.lists.contains(account, owner, name, value)
             case _:
                 assert_never(question)
+
+    async def _seen_before(self, account: AccountRef, handle: str, unique_id: bytes, message: str) -> bool:
+        """What this message noted itself, in a try that was not its last, does not count (RFC 7352 §3)."""
+        remembers = self._mailboxes.scripts.remembers
+        return await remembers(account, memory_handle("seen", handle, unique_id)) and not await remembers(
+            account, memory_handle("seen first", handle, unique_id, message)
+        )
 
     async def _named(
         self, account: AccountRef, location: Location, name: str, available: frozenset[str]

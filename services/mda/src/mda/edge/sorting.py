@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from blobstore import BlobUnavailable
 from directoryclient import Unavailable
 from mailmodel import AccountRef
 from mailmsg.facts import examine
-from mailstore import ActiveScripts, Delivery, MailStore, NewMessage
+from mailstore import ActiveScripts, Delivery, MailStore, NewMessage, StoreUnavailable
 from mailstore.scripts import NO_SCRIPTS
 from servicekit import logs
 from sieve import Situation
@@ -59,6 +60,8 @@ from mda.edge.wishing import Wishing
 
 LOG = logs.logger("mda.sorting")
 RUNS_AT_ONCE = 8
+# Then it is to be tried again.
+AWAY = (StoreUnavailable, BlobUnavailable, SpoolUnavailable, OutcomeUnknown, Unavailable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ class Sorting:
                 sorted_.deliveries.append(delivery)
                 continue
             async with self._room:
-                plan = await self._sort_one(letter, delivery, scripts, findings, is_junk)
+                plan = await self._sorted_one(letter, delivery, scripts, findings, is_junk)
             if plan is None:
                 sorted_.deliveries.append(delivery)
                 continue
@@ -135,6 +138,27 @@ class Sorting:
             )
             sorted_.rejected.extend((delivery, refusal) for refusal in refusals)
         return sorted_
+
+    async def _sorted_one(
+        self,
+        letter: SpooledLetter,
+        delivery: Delivery,
+        scripts: ActiveScripts,
+        findings: Sequence[Finding],
+        is_junk: bool,
+    ) -> Plan | None:
+        """A bug of ours that one recipient's script finds keeps nobody's mail, and nobody else's script from running."""
+        try:
+            return await self._sort_one(letter, delivery, scripts, findings, is_junk)
+        except AWAY:
+            raise
+        except Exception:
+            LOG.exception(
+                "sorting_failed",
+                queue_id=letter.envelope.queue_id,
+                account_id=delivery.account.account_id,
+            )
+            return None
 
     async def _sort_one(
         self,
@@ -176,7 +200,8 @@ class Sorting:
             return (await self._running.content(letter))[letter.facts.header_octets :]
 
         size = len(header) - letter.facts.header_octets + letter.body.length
-        message, outcome = Input(header, size, body), NOTHING_SAID
+        message = Input(header, size, body, f"{envelope.queue_id} {delivery.recipient}")
+        outcome = NOTHING_SAID
         if stages:
             outcome = await self._running.run(delivery.account, stages, message, situation)
         if self._wishing is not None and wishes is not None:
@@ -214,7 +239,7 @@ class Sorting:
             await self._mailboxes.provision(delivery.account)
         for sending in plan.sendings:
             await self._send(letter, delivery, sending, header, lists)
-        await self._track(delivery.account, plan)
+        await self._track(delivery.account, plan, message.name)
         return plan
 
     async def _editions(
@@ -324,10 +349,16 @@ class Sorting:
         if sending.file_copy is not None:
             await self._placing.file_copy(account, owner, queue_id, sending.file_copy, content, at)
 
-    async def _track(self, account: AccountRef, plan: Plan) -> None:
+    async def _track(self, account: AccountRef, plan: Plan, message: str) -> None:
+        """It is not filed yet: who noted an id first is noted before the id, so that it is no duplicate of itself when
+        it comes again (RFC 7352 §3)."""
+        scripts = self._mailboxes.scripts
         for track in plan.tracks:
             handle = memory_handle("seen", track.handle, track.unique_id)
+            first = memory_handle("seen first", track.handle, track.unique_id, message)
+            if not await scripts.remembers(account, handle) or await scripts.remembers(account, first):
+                await scripts.prolong(account, first, track.seconds)
             if track.extends:
-                await self._mailboxes.scripts.prolong(account, handle, track.seconds)
+                await scripts.prolong(account, handle, track.seconds)
             else:
-                await self._mailboxes.scripts.remember(account, handle, track.seconds)
+                await scripts.remember(account, handle, track.seconds)
