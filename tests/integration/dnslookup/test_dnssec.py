@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from dnslookup import DnsUnavailable, Resolver, parse_servers
+from dnslookup import DnsUnavailable, NoSuchDomain, Resolver, parse_servers
+from dnslookup.answers import Found
 
 from tests.support.dnsserver import DnsServer
 
@@ -53,3 +54,38 @@ async def test_what_is_not_there_and_what_fails_are_two_things(dns: DnsServer) -
     dns.failing.add("_25._tcp.bogus.signed.test")
     with pytest.raises(DnsUnavailable):
         await asked.authenticated("_25._tcp.bogus.signed.test", "TLSA")
+
+
+async def test_a_server_that_knows_no_aaaa_loses_no_mail_and_no_dnssec(dns: DnsServer) -> None:
+    """RFC 4074 §4: such servers are there; who makes AAAA fail must not get rid of DANE either."""
+    asked = resolver(dns, True)
+    for zone, is_signed in (("signed.test", True), ("plain.test", False)):
+        dns.failing.add(f"mx.{zone} AAAA")
+        found = await asked.host_addresses(f"mx.{zone}")
+        assert (found.addresses, found.is_authenticated) == (("127.0.0.1",), is_signed)
+        assert found.canonical_name == f"mx.{zone}"
+    # Without an MX it would be the end of the message.
+    dns.set("bare.test", "A", "127.0.0.1")
+    dns.failing.add("bare.test AAAA")
+    assert [each.is_implicit for each in (await asked.mail_route("bare.test")).hosts] == [True]
+    dns.set("six.test", "AAAA", "2001:db8::1")
+    dns.failing.add("six.test AAAA")
+    with pytest.raises(DnsUnavailable):
+        await asked.host_addresses("six.test")
+    with pytest.raises(NoSuchDomain):
+        await asked.host_addresses("nowhere.test")
+
+
+async def test_an_aaaa_that_does_not_exist_is_no_end_of_the_name(
+    dns: DnsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = resolver(dns, True)
+    ask = asked._ask
+
+    async def as_a_broken_server(name: str, kind: str) -> Found:
+        if kind == "AAAA":
+            raise NoSuchDomain(name)
+        return await ask(name, kind)
+
+    monkeypatch.setattr(asked, "_ask", as_a_broken_server)
+    assert await asked.addresses("mx.signed.test") == ["127.0.0.1"]

@@ -101,7 +101,13 @@ class Resolver:
         """The same, and whether DNSSEC vouches for all of it. Raises NoSuchDomain, DnsUnavailable."""
         name = host.rstrip(".").lower()
         v4 = await self._ask(name, "A")
-        v6 = await self._ask(name, "AAAA")
+        try:
+            v6 = await self._ask(name, "AAAA")
+        except (NoSuchDomain, DnsUnavailable):
+            # There are servers that know no AAAA and say that the name is none, or nothing at all (RFC 4074 §4).
+            if not v4.records:
+                raise
+            return HostAddresses(tuple(map(str, v4.records)), v4.is_authenticated, v4.canonical_name)
         return HostAddresses(
             tuple(str(each) for each in [*v4.records, *v6.records]),
             v4.is_authenticated and v6.is_authenticated,
