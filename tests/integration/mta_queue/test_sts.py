@@ -185,3 +185,23 @@ async def test_what_is_used_is_fetched_anew_each_day(world: World) -> None:
     await world.process().refresh()
     async with transaction(world.pool, OPERATOR) as connection:
         assert await connection.fetchval("SELECT count(*) FROM sts_policy") == 0
+
+
+async def test_what_nobody_uses_is_not_fetched_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Domains that had mail once: neither the web server nor the process that remembers them keeps them in use."""
+    monkeypatch.setattr("mta_queue.adapters.sts.REMEMBERED_SECONDS", -1.0)
+    one = world.process()
+    await one.policy_of(world.domain)
+    await one.refresh()
+    await one.policy_of(world.domain)
+    asked = []
+    for _ in range(5):
+        world.now += timedelta(days=9)
+        asked.append(await one.refresh())
+        world.web.pages[PATH] = Page(body()) if len(asked) < 2 else Page(status=404)
+    # In use on the first of these days, for it was asked for since the refresh before; fetched for thirty days then.
+    assert asked == [1, 1, 1, 1, 0]
+    async with transaction(world.pool, OPERATOR) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM sts_policy") == 0

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 
 import asyncpg
 from dnslookup import DnsUnavailable, NoSuchDomain, Resolver
@@ -31,6 +32,13 @@ REFRESH_AFTER = timedelta(days=1)
 UNUSED_AFTER = timedelta(days=30)
 REFRESHED_AT_ONCE = 20
 NO_FAULT = ""
+
+
+class Wanted(Enum):
+    """Why a policy was fetched."""
+
+    NOW = "there is mail for the domain"
+    STILL = "there was, some days ago"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ class StsPolicies:
         if kept is not None and kept.fault is not None and now - kept.asked_at < RETRY_WAIT:
             return holds or kept.fault
         fetched = await self._fetch(domain)
-        await self._keep(domain, policy_id, fetched)
+        await self._keep(domain, policy_id, fetched, Wanted.NOW)
         return fetched if isinstance(fetched, StsPolicy) else holds or fetched
 
     async def _fetch(self, domain: str) -> StsPolicy | StsFailed:
@@ -123,19 +131,24 @@ class StsPolicies:
             return StsFailed(Fault.STS_POLICY_INVALID, policy.reason)
         return policy
 
-    async def _keep(self, domain: str, policy_id: str, fetched: StsPolicy | StsFailed) -> None:
+    async def _keep(
+        self, domain: str, policy_id: str, fetched: StsPolicy | StsFailed, wanted: Wanted
+    ) -> None:
         now = self._clock()
+        is_used = wanted is Wanted.NOW
         async with transaction(self._pool, OPERATOR) as connection:
             if isinstance(fetched, StsFailed):
                 LOG.info("sts_policy_not_fetched", domain=domain, error=fetched.text)
                 await connection.execute(
                     """INSERT INTO sts_policy (domain, asked_at, used_at, fault, fault_text) VALUES ($1, $2, $2, $3, $4)
-                       ON CONFLICT (domain) DO UPDATE SET asked_at = excluded.asked_at, used_at = excluded.used_at,
+                       ON CONFLICT (domain) DO UPDATE SET asked_at = excluded.asked_at,
+                           used_at = CASE WHEN $5 THEN excluded.used_at ELSE sts_policy.used_at END,
                            fault = excluded.fault, fault_text = excluded.fault_text""",
                     domain,
                     now,
                     fetched.fault.value,
                     fetched.text[:500],
+                    is_used,
                 )
                 return
             await connection.execute(
@@ -143,7 +156,8 @@ class StsPolicies:
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
                    ON CONFLICT (domain) DO UPDATE SET policy_id = excluded.policy_id, mode = excluded.mode,
                        hosts = excluded.hosts, max_age_seconds = excluded.max_age_seconds,
-                       expires_at = excluded.expires_at, asked_at = excluded.asked_at, used_at = excluded.used_at,
+                       expires_at = excluded.expires_at, asked_at = excluded.asked_at,
+                       used_at = CASE WHEN $8 THEN excluded.used_at ELSE sts_policy.used_at END,
                        fault = '', fault_text = ''""",
                 domain,
                 policy_id,
@@ -152,6 +166,7 @@ class StsPolicies:
                 fetched.max_age_seconds,
                 now + timedelta(seconds=fetched.max_age_seconds),
                 now,
+                is_used,
             )
 
     async def refresh(self) -> int:
@@ -160,7 +175,11 @@ class StsPolicies:
         Raises DatabaseUnavailable.
         """
         now = self._clock()
+        # Since the last time: then what was over was forgotten.
         in_use = [domain for domain, _ in self._remembered]
+        over = [key for key, (until, _) in self._remembered.items() if until <= time.monotonic()]
+        for key in over:
+            del self._remembered[key]
         async with transaction(self._pool, OPERATOR) as connection:
             await connection.execute(
                 "UPDATE sts_policy SET used_at = $2 WHERE domain = ANY($1::text[]) AND used_at < $2::timestamptz - interval '1 day'",
@@ -189,7 +208,8 @@ class StsPolicies:
 
     async def _anew(self, domain: str) -> None:
         if policy_id := await self._current_id(domain):
-            await self._keep(domain, policy_id, await self._fetch(domain))
+            # Whoever had mail once would be asked for ever, if that were a use.
+            await self._keep(domain, policy_id, await self._fetch(domain), Wanted.STILL)
 
     async def run(self, draining: asyncio.Event) -> None:
         """Keep what is used fresh, until the drain."""
