@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mailstore import BodyCorrupt, StoreUnavailable
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -23,6 +25,10 @@ class No(Exception):
     def __init__(self, text: str, code: str = "") -> None:
         super().__init__(text)
         self.code = code
+
+
+# What is in the way of telling something that nobody has asked for: it is looked for again.
+NOT_NOW = (No, BodyCorrupt, StoreUnavailable)
 
 
 class Bad(Exception):

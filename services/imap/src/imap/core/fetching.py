@@ -15,7 +15,7 @@ from mailmodel.rights import KEEP_SEEN
 from mailproto.imap.commands import Access, By, Fetch
 from mailproto.imap.fetch_items import Attribute, Binary, BinarySize, FetchItem, Section, Seen, Text
 from mailproto.imap.message_set import Spans
-from mailstore import BodyPlace, Columns, MailboxMissing, StoredMessage
+from mailstore import BodyCorrupt, BodyPlace, Columns, MailboxMissing, StoredMessage
 
 from imap.core import places
 from imap.core.acting import tell_flagged
@@ -87,8 +87,13 @@ async def fetch_new(session: Session, uids: Sequence[int], items: Sequence[Fetch
     items = list(dict.fromkeys([Attribute.UID, *items]))
     if all(item in VIEWED for item in items):
         await _from_view(session, uids, items)
-    else:
+        return
+    try:
         await _from_store(session, uids, items, set())
+    except (No, BodyCorrupt):
+        # Nobody has asked for an answer that could say so: of what cannot be shown nothing is told, of all others it is.
+        for uid in uids if len(uids) > 1 else ():
+            await fetch_new(session, [uid], items)
 
 
 async def _tell_vanished(session: Session, command: Fetch) -> None:

@@ -14,7 +14,7 @@ from mailproto.imap.commands import Access, By
 from mailproto.imap.message_set import MessageSet
 from mailproto.imap.names import Dialect
 from mailproto.imap.sort_keys import SortCriterion
-from mailstore import FlagOutcome, MailboxMissing, MailStore
+from mailstore import FlagOutcome, MailboxMissing, MailStore, StoreUnavailable
 
 from imap.core import places
 from imap.core.answer import Bad, No
@@ -348,7 +348,8 @@ class Session:
     async def _claim_recent(self, selected: Selected) -> None:
         try:
             await self.store.claim_recent(selected.reach.owner, selected.mailbox_id, selected.view.uid_next)
-        except MailboxMissing:
+        except (MailboxMissing, StoreUnavailable):
+            # Another session may take them for recent too. What is being announced must be said: the view knows it as told.
             return
 
     def flags(self, uid: int) -> bytes:

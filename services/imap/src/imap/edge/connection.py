@@ -32,7 +32,7 @@ from structlog.typing import FilteringBoundLogger
 from imap import metrics
 from imap.core import at_once, contexts, dispatch
 from imap.core.acting import Scripted
-from imap.core.answer import Answer, Bad, No, ok
+from imap.core.answer import NOT_NOW, Answer, Bad, No, ok
 from imap.core.features import Utf8
 from imap.core.languages import DEFAULT, LANGUAGES, chosen, translated
 from imap.core.mailboxes import namespaces
@@ -353,7 +353,7 @@ class Imap:
                 await tell_others(session)
             await tell_news(session, may_expunge)
             await contexts.tell(session)
-        except StoreUnavailable:
+        except NOT_NOW:
             session.is_stale = True
         selected = session.selected
         if selected is None or not selected.view.hides_expunged:

@@ -1,9 +1,10 @@
 """IDLE (RFC 2177, RFC 5465 §4): tell what changes as soon as it is heard of."""
 
 import asyncio
+from contextlib import suppress
 
 from imap import metrics
-from imap.core.answer import Answer, Bad, ok
+from imap.core.answer import NOT_NOW, Answer, Bad, ok
 from imap.core.notifying import tell_unasked
 from imap.core.session import Session
 from imap.edge.waiting import octets_or_news
@@ -16,7 +17,8 @@ async def idle(wire: Wire, session: Session, woken: asyncio.Event, poll_seconds:
     metrics.IDLING.inc()
     try:
         # What changed just before is told at once.
-        await tell_unasked(session)
+        with suppress(*NOT_NOW):
+            await tell_unasked(session)
         while (line := wire.line_at_hand()) is None:
             await octets_or_news(wire, woken, lambda: tell_unasked(session), poll_seconds)
         if isinstance(line, bytes) and line.upper() == b"DONE":

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from mailstore import StoreUnavailable
-
+from imap.core.answer import NOT_NOW
 from imap.edge.wire import Wire
 
 
@@ -26,7 +25,7 @@ async def octets_or_news(
             woken.clear()
             try:
                 await tell()
-            except StoreUnavailable:
+            except NOT_NOW:
                 # The poll looks again.
                 continue
     finally:
