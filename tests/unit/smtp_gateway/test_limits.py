@@ -211,6 +211,17 @@ def test_xclient_counts_the_client_that_it_names() -> None:
     assert [line[:3] for line in said.split(b"\r\n")[:-1]] == [b"220", b"220", b"421"]
 
 
+def test_xclient_gives_back_the_place_of_the_client_before() -> None:
+    controls = Controls.of(settings(client_sessions=1, **NOBODY_UNLIMITED))
+    told = [b"XCLIENT ADDR=192.0.2.%d\r\n" % number for number in (1, 2, 1, 2)]
+    for _ in range(2):
+        said, _, _ = converse(
+            Role.MX, [*told, HELLO], controls=controls, xclient_networks=("127.0.0.1", "192.0.2.0/24")
+        )
+        assert said.count(b"220 ") == 5
+        assert said.endswith(b"250 HELP\r\n")
+
+
 def test_messages_and_recipients_of_a_client_are_told_451() -> None:
     limits: dict[str, Any] = {
         "client_messages_per_hour": 3,

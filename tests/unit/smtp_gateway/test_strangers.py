@@ -23,7 +23,7 @@ from smtp_gateway.edge.banning import Banning
 from smtp_gateway.edge.greylisting import Greylisting
 from smtp_gateway.edge.screens import Screens
 
-from tests.support.fake_gateway import FakeConnection, FakeGate, FakeLedger, converse, settings
+from tests.support.fake_gateway import ALIASES, FakeConnection, FakeGate, FakeLedger, converse, settings
 from tests.support.zone import Zone
 
 CLIENT = "8.8.4.4"
@@ -233,9 +233,14 @@ def test_lists_have_weights_and_the_sum_decides() -> None:
     )
 
 
-def test_whoever_is_refused_can_write_to_the_postmaster() -> None:
-    said = World(Standing(9.0, ("a.test",))).say(HELLO, MAIL, b"RCPT TO:<postmaster@foo.com>\r\n")
-    assert b"listed by" not in said
+@pytest.mark.parametrize("name", ["postmaster", "Abuse"])
+def test_whoever_is_refused_can_write_to_the_postmaster(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setitem(ALIASES, f"{name.lower()}@foo.com", ("jones@foo.com",))
+    said = World(Standing(9.0, ("a.test",))).say(
+        HELLO, MAIL, JONES, b"RCPT TO:<%b@foo.com>\r\n" % name.encode()
+    )
+    assert said.count(b"is listed by a.test") == 1
+    assert said.endswith(b"250 2.1.5 Recipient ok\r\n")
 
 
 def test_lists_are_asked_once_a_session_and_not_for_our_own() -> None:
