@@ -1,6 +1,7 @@
 """SCIM 2.0 over HTTP: a tenant's identity management, its own accounts and groups, and nobody else's."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -224,3 +225,25 @@ def test_what_looks_like_somebody_else_is_refused_and_taken_when_the_operator_me
     assert stage.call("POST", "/v1/accounts", meant).status_code == 201
     found = scim.call("GET", "/Users", filter=f'userName eq "0ther{scim.at}"').json()
     assert found["totalResults"] == 1
+
+
+def test_members_that_are_added_at_once_are_all_there(scim: Scim) -> None:
+    """Identity providers do not wait for one change before they send the next."""
+    users = [scim.user(f"m{number}")["id"] for number in range(12)]
+    group = scim.call("POST", "/Groups", {"displayName": "Crew"}).json()
+
+    def add(user: str) -> int:
+        operation = {"op": "add", "path": "members", "value": [{"value": user}]}
+        return scim.patch(f"/Groups/{group['id']}", operation).status_code
+
+    with ThreadPoolExecutor(len(users)) as at_once:
+        assert set(at_once.map(add, users)) == {200}
+    found = scim.call("GET", f"/Groups/{group['id']}").json()
+    assert {each["value"] for each in found["members"]} == set(users)
+    put = {"displayName": "Crew", "members": []}
+    assert (
+        scim.call("PUT", f"/Groups/{group['id']}", put, version=group["meta"]["version"]).status_code == 412
+    )
+    assert (
+        scim.call("PUT", f"/Groups/{group['id']}", put, version=found["meta"]["version"]).status_code == 200
+    )

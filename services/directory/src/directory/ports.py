@@ -217,5 +217,9 @@ class Taken(Exception):
     """The name is in use."""
 
 
+class Stale(Exception):
+    """It is another by now than the change was made up for."""
+
+
 class InUse(Exception):
     """It still holds something; the text says what."""

@@ -36,6 +36,8 @@ from admin_api.scim_documents import (
 
 MEDIA_TYPE = "application/scim+json"
 PAGE_MOST = 200
+# Of a group that others change at the same time.
+CHANGE_TRIES = 20
 USER_FILTERS = ("id", "userName", "externalId", "emails.value", "displayName")
 GROUP_FILTERS = ("id", "displayName", "externalId")
 USER_PATHS = ("userName", "externalId", "displayName", "active", "password", "roles", "name", "name.formatted",
@@ -262,7 +264,7 @@ async def _one_user(request: Request, tenant_id: str, identity: str) -> dict[str
     return _user(found.users[0])
 
 
-async def _one_group(request: Request, tenant_id: str, identity: str) -> dict[str, Any]:
+async def _one_group(request: Request, tenant_id: str, identity: str) -> wire.ScimGroup:
     found = await request.app.state.scim.ListScimGroups(
         wire.ListScimGroupsRequest(
             tenant_id=tenant_id, filter=wire.ScimFilter(attribute="id", value=identity), limit=1
@@ -271,7 +273,8 @@ async def _one_group(request: Request, tenant_id: str, identity: str) -> dict[st
     )
     if not found.groups:
         raise ScimFault(f"there is no group {identity}", status=404)
-    return _group(found.groups[0])
+    group: wire.ScimGroup = found.groups[0]
+    return group
 
 
 @router.get("/Users")
@@ -404,21 +407,31 @@ async def create_group(request: Request) -> Response:
 @router.get("/Groups/{identity}")
 async def get_group(identity: str, request: Request) -> Response:
     async def act(tenant_id: str) -> Response:
-        return _shown(request, await _one_group(request, tenant_id, identity))
+        return _shown(request, _group(await _one_group(request, tenant_id, identity)))
 
     return await _answered(request, act)
 
 
 async def _change_group(identity: str, request: Request, patch: bool) -> Response:
     async def act(tenant_id: str) -> Response:
-        before, given = await _one_group(request, tenant_id, identity), await _body(request)
-        _check_version(request, before)
-        wanted = patched(before, given, GROUP_PATHS) if patch else given
-        made = await request.app.state.scim.UpdateScimGroup(
-            wire.UpdateScimGroupRequest(tenant_id=tenant_id, group=_new_group(wanted, identity)),
-            timeout=SECONDS,
-        )
-        return _shown(request, _group(made.group))
+        given = await _body(request)
+        for left in reversed(range(CHANGE_TRIES)):
+            before = await _one_group(request, tenant_id, identity)
+            shown = _group(before)
+            _check_version(request, shown)
+            wanted = patched(shown, given, GROUP_PATHS) if patch else given
+            update = wire.UpdateScimGroupRequest(tenant_id=tenant_id, group=_new_group(wanted, identity))
+            # Two that add a member each must not write over each other; a PUT without a condition may.
+            if patch or "if-match" in request.headers:
+                update.before.CopyFrom(before)
+            try:
+                made = await request.app.state.scim.UpdateScimGroup(update, timeout=SECONDS)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.ABORTED or not left:
+                    raise
+                continue
+            return _shown(request, _group(made.group))
+        raise AssertionError("the last try ends it")
 
     return await _answered(request, act)
 
@@ -436,7 +449,7 @@ async def patch_group(identity: str, request: Request) -> Response:
 @router.delete("/Groups/{identity}")
 async def delete_group(identity: str, request: Request) -> Response:
     async def act(tenant_id: str) -> Response:
-        _check_version(request, await _one_group(request, tenant_id, identity))
+        _check_version(request, _group(await _one_group(request, tenant_id, identity)))
         await request.app.state.scim.DeleteScimGroup(
             wire.DeleteScimGroupRequest(tenant_id=tenant_id, group_id=identity), timeout=SECONDS
         )

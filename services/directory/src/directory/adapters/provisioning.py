@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 import asyncpg
 from pgkit import OPERATOR, Connection, Pool, transaction
 
 from directory.adapters.addresses import halves, insert_address
 from directory.core.names import NameInvalid
-from directory.ports import InUse, Missing, Taken
+from directory.ports import InUse, Missing, Stale, Taken
 
 MOST_TOKENS = 10
 MOST_MEMBERS = 1000
@@ -231,11 +232,23 @@ class Provisioning:
         return await self.group(tenant_id, str(group_id))
 
     async def update_group(
-        self, tenant_id: str, record: GroupRecord, name: str, external_id: str, members: Sequence[str]
+        self,
+        tenant_id: str,
+        record: GroupRecord,
+        name: str,
+        external_id: str,
+        members: Sequence[str],
+        before: GroupRecord | None = None,
     ) -> GroupRecord:
-        """Raises Missing, InUse."""
+        """`before`: as whoever wants it changed has seen it. Raises Missing, InUse, Stale."""
         local_part, domain = halves(record.address)
         async with transaction(self._pool, tenant_id) as connection:
+            # Two that change it at once take turns, also one that changes it as the alias that it is.
+            await connection.execute(
+                "SELECT FROM address WHERE domain = $1 AND local_part = $2 FOR UPDATE", domain, local_part
+            )
+            if before is not None and await _looks(connection, record.group_id) != _look_of(before):
+                raise Stale("the group was changed meanwhile")
             done = await connection.execute(
                 "UPDATE address_group SET display_name = $2, external_id = $3 WHERE group_id = $1::uuid",
                 record.group_id,
@@ -259,6 +272,22 @@ class Provisioning:
                 domain,
                 local_part,
             )
+
+
+Look: TypeAlias = tuple[str, str, frozenset[str]]
+
+
+def _look_of(record: GroupRecord) -> Look:
+    return record.display_name, record.external_id, frozenset(account_id for account_id, _ in record.members)
+
+
+async def _looks(connection: Connection, group_id: str) -> Look | None:
+    row = await connection.fetchrow(
+        "SELECT display_name, external_id FROM address_group WHERE group_id = $1::uuid", group_id
+    )
+    members = await connection.fetch(MEMBERS, [group_id])
+    ids = frozenset(str(each["account_id"]) for each in members)
+    return None if row is None else (row["display_name"], row["external_id"], ids)
 
 
 async def _write_members(

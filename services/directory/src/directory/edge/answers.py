@@ -13,7 +13,7 @@ from directory.adapters.issuers import IssuerUnavailable
 from directory.core.data_keys import NoKeyProvider, ProviderUnavailable
 from directory.core.names import NameInvalid, check_text, is_id
 from directory.edge.hashing import Crowded
-from directory.ports import InUse, Missing, Taken
+from directory.ports import InUse, Missing, Stale, Taken
 
 S = TypeVar("S")
 Q = TypeVar("Q")
@@ -42,6 +42,7 @@ CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (OutsideTenant, grpc.StatusCode.NOT_FOUND),
     (Taken, grpc.StatusCode.ALREADY_EXISTS),
     (InUse, grpc.StatusCode.FAILED_PRECONDITION),
+    (Stale, grpc.StatusCode.ABORTED),
     (IssuerUnavailable, grpc.StatusCode.UNAVAILABLE),
     (NoKeyProvider, grpc.StatusCode.FAILED_PRECONDITION),
     (ProviderUnavailable, grpc.StatusCode.UNAVAILABLE),

@@ -6,6 +6,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -251,12 +252,21 @@ class ScimOrders(DirectoryScimServiceServicer):
         self, request: wire.UpdateScimGroupRequest, context: Context
     ) -> wire.UpdateScimGroupResponse:
         tenant_id, group = request.tenant_id, request.group
+        record = await self._kept.group(tenant_id, group.group_id)
+        seen = request.before
+        before = replace(
+            record,
+            display_name=seen.display_name,
+            external_id=seen.external_id,
+            members=tuple((each.account_id, each.address) for each in seen.members),
+        )
         record = await self._kept.update_group(
             tenant_id,
-            await self._kept.group(tenant_id, group.group_id),
+            record,
             app_passwords.name(group.display_name),
             group.external_id,
             [each.account_id for each in group.members],
+            before if request.HasField("before") else None,
         )
         self._tell(Change(tenant_id, addresses=(record.address,)))
         return wire.UpdateScimGroupResponse(group=_group(record))

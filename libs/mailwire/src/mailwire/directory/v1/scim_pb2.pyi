@@ -636,20 +636,26 @@ class UpdateScimGroupRequest(_message.Message):
 
     TENANT_ID_FIELD_NUMBER: _builtins.int
     GROUP_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     @_builtins.property
     def group(self) -> Global___ScimGroup:
         """All of it but the address."""
+
+    @_builtins.property
+    def before(self) -> Global___ScimGroup:
+        """As it was when the change was made up: ABORTED where it is another by now. Left out: it may be as it will."""
 
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         group: Global___ScimGroup | None = ...,
+        before: Global___ScimGroup | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["group", b"group"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "group", b"group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "group", b"group", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
