@@ -220,3 +220,18 @@ async def test_without_rules_a_421_about_policy_makes_a_pause(site: Site) -> Non
     await site.book.resume(BOSS, "", hosts)
     with pytest.raises(Missing):
         await site.book.resume(BOSS, "", hosts)
+
+
+async def test_a_permit_of_a_rule_that_counts_connections_no_more_is_given_back(site: Site) -> None:
+    """Else it would count against the next such rule as long as the process lives."""
+    shaping = Shaping(site.pool, site.resolver, keep_seconds=0.3)
+    await site.shape(Shape(connections=1))
+    counted = await site.rules()
+    await site.shape(Shape(messages_a_minute=30))
+    paced = await site.rules()
+    shaping.leave(await shaping.enter(counted, "", site.domains[0]))
+    shaping.leave(await shaping.enter(paced, "", site.domains[0]))
+    await site.until_used(0)
+    assert not shaping._held
+    await shaping.enter(counted, "", site.domains[0])
+    await shaping.close()

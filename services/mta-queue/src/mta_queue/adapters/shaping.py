@@ -105,7 +105,8 @@ class Shaping:
         if not (shape.connections or shape.rates):
             return Passage(shaped)
         site = (shaped.tenant_id, shaped.site)
-        reused = bool(self._idle.get(site))
+        # What a rule allowed that is another now ends by itself: who has no permit gives none back.
+        reused = bool(shape.connections and self._idle.get(site))
         if reused:
             self._idle[site].pop().cancel()
         try:
