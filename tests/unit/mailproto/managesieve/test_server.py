@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mailproto.managesieve import events
-from mailproto.managesieve.reader import LONGEST_LINE_OCTETS, BadLine, Hopeless, LineReader, String, Word
+from mailproto.managesieve.reader import (
+    LONGEST_LINE_OCTETS,
+    BadLine,
+    Hopeless,
+    Line,
+    LineReader,
+    String,
+    Word,
+)
 from mailproto.managesieve.responses import Code, string
 from mailproto.managesieve.server import ManageSieveServer, Offer, script_name
 from mailproto.sasl import BEARER_MECHANISMS, MECHANISMS
@@ -298,3 +306,15 @@ def test_a_token_in_place_of_the_password(mechanism: bytes) -> None:
 
 def test_tokens_are_offered_only_where_that_is_said() -> None:
     assert Driver().feed(b'AUTHENTICATE "XOAUTH2"\r\n').endswith(b'NO "Unknown mechanism"\r\n')
+
+
+def test_the_literals_of_a_command_are_kept_together_within_one_limit() -> None:
+    """As many as fit on a line would hold memory for hundreds of scripts, and before a login too."""
+    reader = LineReader(literal_octets=4000)
+    reader.add(b"PUTSCRIPT {10+}\r\n0123456789 {4000+}\r\n" + b"a" * 4000 + b"\r\n")
+    assert reader.next_line() == Line((Word(b"PUTSCRIPT"), String(b"0123456789"), String(b"a" * 4000)))
+    reader.add(b"X" + b" {3000+}\r\n" + b"a" * 3000 + b" {3000+}\r\n" + b"b" * 3000 + b" {1+}\r\nc\r\n")
+    assert reader.next_line() == Line((Word(b"X"), String(b"a" * 3000), String(None), String(None)))
+    reader.add(b"X" + (b" {4000+}\r\n" + b"a" * 4000) * 8 + b" {1+}\r\nc\r\n")
+    with pytest.raises(Hopeless):
+        reader.next_line()

@@ -1,7 +1,8 @@
 """Commands of a ManageSieve client, cut from the stream (RFC 5804 §4).
 
 A command is a word and arguments on one line: quoted strings, numbers, and literals `{n+}` whose octets follow the
-line's end. Nothing longer than the limits is kept: of a literal that is too large only its length is.
+line's end. Nothing longer than the limits is kept: of a literal that is too large, or is that together with those
+before it in the same command, nothing is.
 
     command = word *(SP argument) CRLF
     argument = quoted / literal / number / word
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 LONGEST_LINE_OCTETS = 8 * 1024
 # A literal that is this many times larger than allowed is not read to its end.
 PATIENCE = 8
+# Room for the literal that names what another holds.
+BESIDES_OCTETS = 1024
 _LITERAL = re.compile(rb"\{(\d{1,10})\+\}\r\n")
 _WORD = re.compile(rb"[^\s\"{}()\\\x00-\x1f\x7f]+")
 _QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
@@ -57,10 +60,12 @@ class LineReader:
 
     def __init__(self, literal_octets: int) -> None:
         self.literal_octets = literal_octets
-        """Literals larger than this are skipped; may be changed between lines."""
+        """Literals larger than this are skipped, and what is more than that in one command but for a name; may be
+        changed between lines."""
         self._buffer = bytearray()
         self._arguments: list[Argument] = []
         self._line_octets = 0
+        self._literals_octets = 0
         self._literal_left: int | None = None
         self._literal_kept = False
         self._skipping = False
@@ -99,6 +104,7 @@ class LineReader:
     def _begin(self) -> None:
         self._arguments = []
         self._line_octets = 0
+        self._literals_octets = 0
 
     def _count(self, octets: int) -> None:
         self._line_octets += octets
@@ -158,11 +164,15 @@ class LineReader:
                     raise Hopeless("A literal must be written {octets+}")
                 return False
             size = int(found[1])
-            if size > self.literal_octets * PATIENCE:
+            self._literals_octets += size
+            if self._literals_octets > self.literal_octets * PATIENCE:
                 raise Hopeless("The literal is too large")
             self._count(found.end())
             del buffer[: found.end()]
-            self._literal_left, self._literal_kept = size, size <= self.literal_octets
+            self._literal_left = size
+            self._literal_kept = (
+                size <= self.literal_octets and self._literals_octets <= self.literal_octets + BESIDES_OCTETS
+            )
             return True
         found = _WORD.match(buffer, 0, LONGEST_LINE_OCTETS)
         if found is None:
