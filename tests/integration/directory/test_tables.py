@@ -76,3 +76,56 @@ async def test_no_row_hangs_on_another_tenants_row(engines: Engines) -> None:
             assert caught.value.constraint_name == constraint
     finally:
         await pool.close()
+
+
+# Beside one that names the tenant another one may stand that does not.
+UNNAMED = """
+SELECT c.conrelid::regclass::text || ' -> ' || c.confrelid::regclass::text AS reference FROM pg_constraint c
+WHERE c.contype = 'f' AND c.confrelid <> 'tenant'::regclass
+GROUP BY c.conrelid, c.confrelid
+HAVING NOT bool_or(EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.conrelid AND a.attname = 'tenant_id'
+                           AND a.attnum = ANY(c.conkey)))
+ORDER BY 1"""
+
+
+async def test_every_reference_names_the_tenant(engines: Engines) -> None:
+    """A table of tomorrow too."""
+    connection = await asyncpg.connect(engines.dsn("directory", "owner"))
+    try:
+        assert [row["reference"] for row in await connection.fetch(UNNAMED)] == []
+    finally:
+        await connection.close()
+
+
+async def test_a_list_and_its_members_are_of_the_tenant_of_the_account(engines: Engines) -> None:
+    pool = await open_pool(engines.dsn("directory", "app"))
+    theirs, ours, account = str(uuid4()), str(uuid4()), str(uuid4())
+    made = "'', '', 'members', 'author', '{}', '{}')"
+    columns = "(account_id, tenant_id, name, description, posting, reply_to, owners, moderators)"
+    try:
+        async with transaction(pool, OPERATOR) as connection:
+            for tenant in (theirs, ours):
+                await connection.execute(
+                    "INSERT INTO tenant (tenant_id, name) VALUES ($1::uuid, $2)", tenant, f"t{tenant[:8]}"
+                )
+            await connection.execute(
+                "INSERT INTO account (account_id, tenant_id) VALUES ($1::uuid, $2::uuid)", account, theirs
+            )
+        with pytest.raises(asyncpg.ForeignKeyViolationError):
+            async with transaction(pool, ours) as connection:
+                await connection.execute(
+                    f"INSERT INTO mailing_list {columns} VALUES ('{account}', '{ours}', {made}"
+                )
+        async with transaction(pool, theirs) as connection:
+            await connection.execute(
+                f"INSERT INTO mailing_list {columns} VALUES ('{account}', '{theirs}', {made}"
+            )
+        with pytest.raises(asyncpg.ForeignKeyViolationError):
+            async with transaction(pool, ours) as connection:
+                await connection.execute(
+                    "INSERT INTO list_member (account_id, number, tenant_id, address) VALUES ($1::uuid, 0, $2::uuid, 'x@y.test')",
+                    account,
+                    ours,
+                )
+    finally:
+        await pool.close()

@@ -310,6 +310,13 @@ mailing_list = Table(
     Column("bounce_limit", Integer, nullable=False, server_default=text("5")),
     Column("bounce_action", Text, nullable=False, server_default=text("'suspend'")),
     Index("mailing_list_tenant_id", "tenant_id"),
+    UniqueConstraint("account_id", "tenant_id", name="list_of_tenant"),
+    ForeignKeyConstraint(
+        ["account_id", "tenant_id"],
+        ["account.account_id", "account.tenant_id"],
+        name="list_of_account",
+        ondelete="CASCADE",
+    ),
 )
 
 list_member = Table(
@@ -333,6 +340,12 @@ list_member = Table(
     Column("last_bounce", Text, nullable=False, server_default=text("''")),
     Column("suspended_at", DateTime(timezone=True)),
     Index("list_member_address", "account_id", text("lower(address)"), unique=True),
+    ForeignKeyConstraint(
+        ["account_id", "tenant_id"],
+        ["mailing_list.account_id", "mailing_list.tenant_id"],
+        name="member_of_list",
+        ondelete="CASCADE",
+    ),
 )
 
 # What a tenant's own identity management shows.
