@@ -59,7 +59,9 @@ class World:
             sources = await load_sources(connection)
         return Egress(self.pool, lambda: sources, SEALER, random.Random(1), lambda: self.now)
 
-    async def send(self, sink: SmtpSink, pool: str = "out") -> Delivery:
+    async def send(self, sink: SmtpSink, pool: str = "out", *more: str) -> Delivery:
+        """By this pool, then by more of them; what the last one came to."""
+        pools = [pool, *more]
         settings = Settings(
             s3_access_key_file=Path("/none"),
             s3_secret_key_file=Path("/none"),
@@ -74,11 +76,16 @@ class World:
             settings,
             Resolver(parse_servers(self._dns.address)),
             self._blobs,
-            way_of=lambda tenant_id, domain: Way(egress=pool),
+            way_of=lambda tenant_id, domain: Way(egress=pools[0]),
             egress=(egress := await self.egress()),
         )
         try:
-            return await relay.deliver(await letter(self._blobs, "a@y.test"), "y.test", ("a@y.test",))
+            sent = await letter(self._blobs, "a@y.test")
+            while True:
+                delivery = await relay.deliver(sent, "y.test", ("a@y.test",))
+                if len(pools) == 1:
+                    return delivery
+                pools.pop(0)
         finally:
             await relay.close()
             await egress.close()
@@ -305,3 +312,14 @@ def test_the_days_of_a_warm_up() -> None:
     source = Source("out", warmup_first=50, warmup_began=date(2026, 11, 20))
     assert [source.limit_on(date(2026, 11, day)) for day in (19, 20, 21, 30)] == [50, 50, 100, 51_200]
     assert source.limit_on(date(2026, 12, 10)) is None
+
+
+async def test_a_source_that_reaches_nobody_makes_no_host_dead_for_others(world: World) -> None:
+    # Not an address of this machine: as one whose way out is cut, or that a host drops.
+    await world.book.set(WHO, Source("cut-off", "192.0.2.77"), "")
+    with PeerSink() as sink:
+        assert (await world.send(sink, "cut-off")).dead_until is not None
+        assert (await world.send(sink, "cut-off", "")).outcomes[0].verdict is Verdict.DELIVERED
+        again = await world.send(sink, "cut-off", "cut-off")
+    assert "not tried before" in again.outcomes[0].reply.text
+    assert sink.peers == ["127.0.0.1"]

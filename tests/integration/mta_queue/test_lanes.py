@@ -210,6 +210,19 @@ async def test_a_destination_that_does_not_answer_is_paused_for_all(queue: Queue
     assert domains(await queue.take(later=timedelta(seconds=40))) == ["dead.test"] * CAPS.a_destination
 
 
+async def test_a_destination_may_be_away_for_one_tenant_and_for_all_but_one(queue: Queue) -> None:
+    own, others = str(uuid4()), [str(uuid4()) for _ in range(2)]
+    for tenant_id in (own, *others):
+        await queue.put(tenant_id, "dead.test")
+    soon = datetime.now(UTC) + timedelta(seconds=30)
+    await queue.lanes.pause("dead.test", soon, "", [own])
+    assert {item.letter.envelope.tenant_id for item in (await queue.take()).items} == {own}
+    await queue.put(own, "gone.test")
+    await queue.put(others[0], "gone.test")
+    await queue.lanes.pause("gone.test", soon, own)
+    assert {item.letter.envelope.tenant_id for item in (await queue.take()).items} == {others[0]}
+
+
 async def test_an_item_that_cannot_be_read_is_held_and_stops_nobody(queue: Queue) -> None:
     tenant_id = str(uuid4())
     await queue.put(tenant_id, "one.test", 2)

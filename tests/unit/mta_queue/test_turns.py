@@ -104,7 +104,7 @@ def test_a_warning_comes_before_the_end_or_not_at_all() -> None:
 def test_a_host_that_is_away_is_asked_ever_less_often_until_it_answers() -> None:
     now = NOW
     hosts = DeadHosts(lambda: now, 60.0)
-    key = ("mx.test", "192.0.2.1", 25)
+    key = ("mx.test", "192.0.2.1", 25, "")
     waits = []
     for _ in range(6):
         assert hosts.is_dead(key) is None

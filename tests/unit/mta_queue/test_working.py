@@ -237,7 +237,9 @@ class World:
         self.renewed.append([item.domain for item in items])
         self.go.set()
 
-    async def pause(self, domain: str, until: datetime) -> None:
+    async def pause(
+        self, domain: str, until: datetime, tenant_id: str = "", but_of: Sequence[str] = ()
+    ) -> None:
         self.paused.append((domain, until))
 
     # -- notices

@@ -129,8 +129,10 @@ class Lanes(Protocol):
     async def put_back(self, item: Item, until: datetime) -> None:
         """It was not tried, and its lane has no turn before that."""
 
-    async def pause(self, domain: str, until: datetime) -> None:
-        """No turns for a destination that does not answer."""
+    async def pause(
+        self, domain: str, until: datetime, tenant_id: str = "", but_of: Sequence[str] = ()
+    ) -> None:
+        """No turns for a destination that does not answer: of this tenant, or of all but those `but_of`."""
 
 
 class Queue(Protocol):

@@ -163,11 +163,18 @@ class Lanes:
                 until,
             )
 
-    async def pause(self, domain: str, until: datetime) -> None:
-        """No turns for a destination that does not answer. What is given up meanwhile is given up by the sweep."""
+    async def pause(
+        self, domain: str, until: datetime, tenant_id: str = "", but_of: Sequence[str] = ()
+    ) -> None:
+        """What is given up meanwhile is given up by the sweep."""
         async with transaction(self._pool, OPERATOR) as connection:
             await connection.execute(
-                "UPDATE queue_lane SET turn_at = $2 WHERE domain = $1 AND turn_at < $2", domain, until
+                """UPDATE queue_lane SET turn_at = $2 WHERE domain = $1 AND turn_at < $2
+                   AND ($3::uuid IS NULL OR tenant_id = $3) AND NOT tenant_id = ANY($4::uuid[])""",
+                domain,
+                until,
+                UUID(tenant_id) if tenant_id else None,
+                [UUID(each) for each in but_of],
             )
 
     async def put_back(self, item: Item, until: datetime) -> None:

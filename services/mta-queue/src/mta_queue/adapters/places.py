@@ -12,6 +12,7 @@ from itertools import zip_longest
 from dnslookup import DnsUnavailable, HostAddresses, MailHost, MailRoute, NoSuchDomain, Resolver
 
 from mta_queue.adapters.tls_policies import Destination, HostRefused, StsLookup, of_domain, of_host
+from mta_queue.core.dead_hosts import Key
 from mta_queue.core.destinations import literal_of
 from mta_queue.core.egress import Source
 from mta_queue.core.route import Route
@@ -45,9 +46,13 @@ class Place:
     others: tuple[str, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, int]:
+    def key(self) -> Key:
         """What is remembered of it."""
-        return self.host, self.address, self.port
+        return self.key_at(self.address)
+
+    def key_at(self, address: str) -> Key:
+        """The same of another of the host's addresses. A source that cannot reach it is no reason for others."""
+        return self.host, address, self.port, self.way.egress
 
     @property
     def connection_key(self) -> tuple[Hashable, ...]:

@@ -275,10 +275,9 @@ class Relay:
                     if broken.asked is None:
                         for address in (place.address, *place.others):
                             trail.raced.add((place.host, address))
-                            key = (place.host, address, place.port)
-                            trail.dead.append(self._dead.failed(key, broken.reply.text))
+                            trail.dead.append(self._dead.failed(place.key_at(address), broken.reply.text))
                     elif broken.is_away:
-                        key = (place.host, trail.address or place.address, place.port)
+                        key = place.key_at(trail.address or place.address)
                         trail.dead.append(self._dead.failed(key, broken.reply.text))
                     else:
                         self._heard(place, trail)
@@ -330,7 +329,7 @@ class Relay:
     def _heard(self, place: Place, trail: Trail) -> None:
         """There is somebody, whatever he says."""
         trail.spoke = True
-        self._dead.answered((place.host, trail.address or place.address, place.port))
+        self._dead.answered(place.key_at(trail.address or place.address))
 
     def _others(self, place: Place) -> tuple[str, ...]:
         """Addresses of its host that may be connected to as well."""
@@ -339,7 +338,7 @@ class Relay:
             each
             for each in place.others
             if (private_too or is_public(each))
-            and self._dead.is_dead((place.host, each, place.port)) is None
+            and self._dead.is_dead(place.key_at(each)) is None
             and (place.source is None or place.source.reaches(each))
         )
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 # Each failure in a row doubles the time, up to so many times the first.
 LONGEST_TIMES = 16
 MOST_KEPT = 10_000
-# Host, address, port.
-Key = tuple[str, str, int]
+# Host, address, port, and the pool of sources that it was not reached from.
+Key = tuple[str, str, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Dead:
 
 
 class DeadHosts:
-    """By host, address and port. Each failure in a row doubles the time; an answer ends it."""
+    """By host, address, port and pool. Each failure in a row doubles the time; an answer ends it."""
 
     def __init__(self, clock: Callable[[], datetime], first_seconds: float) -> None:
         self._clock = clock

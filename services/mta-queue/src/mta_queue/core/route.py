@@ -18,6 +18,12 @@ class Route:
     host: str
     port: int | None
 
+    @property
+    def text(self) -> str:
+        """As `parse_route` reads it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
 
 def parse_route(text: str) -> Route:
     """Raises RouteInvalid."""

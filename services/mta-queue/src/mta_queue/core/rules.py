@@ -68,6 +68,10 @@ class Rules:
                 return found
         return self.default
 
+    def others_than_mx(self, domain: str) -> list[str]:
+        """Tenants whose mail to the domain may go another way than everybody's."""
+        return [tenant_id for tenant_id, about in self.ways if tenant_id and about in ("", domain)]
+
     def way_of(self, tenant_id: str, domain: str) -> Way:
         """Where and how this mail goes."""
         if not self.ways:

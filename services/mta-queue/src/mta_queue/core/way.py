@@ -44,6 +44,11 @@ class Way:
     minimum: Minimum = Minimum.OPPORTUNISTIC
     egress: str = ""
 
+    @property
+    def is_own(self) -> bool:
+        """Whether whose mail it is decides who is asked, and from where: others may find the destination there."""
+        return self.route is not None or self.egress != ""
+
     def rerouted(self, route: Route) -> "Way":
         """The operator sends this mail elsewhere now; who we are at the usual host concerns nobody there."""
         return Way(route, minimum=self.minimum, egress=self.egress)

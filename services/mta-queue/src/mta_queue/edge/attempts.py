@@ -14,6 +14,7 @@ from mta_queue.adapters.recording import reply_text
 from mta_queue.core.attempt import Delivery, attempt_of
 from mta_queue.core.outcome import Outcome, all_alike, is_to_be_told
 from mta_queue.core.shaping import NotNow, Passage
+from mta_queue.core.turns import Lane
 from mta_queue.edge.current import CurrentRules
 from mta_queue.edge.notices import Notices
 from mta_queue.edge.releasing import Releasing
@@ -44,7 +45,8 @@ class Attempts:
         self._outbound = outbound
         self._notices = notices
         self._lanes = lanes
-        self._paused: dict[str, datetime] = {}
+        # By tenant, where it is a matter of how this one's mail goes, and domain.
+        self._paused: dict[tuple[str, str], datetime] = {}
 
     async def make(
         self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str = ""
@@ -64,13 +66,17 @@ class Attempts:
     async def _through_gate(
         self, letter: SpooledLetter, domain: str, recipients: tuple[str, ...], route: str
     ) -> Delivery:
-        passage = await self._gate.enter(self._rules.now, letter.envelope.tenant_id, domain, route)
+        tenant_id = letter.envelope.tenant_id
+        rule = self._rules.now.way_of(tenant_id, domain).route
+        # What a smarthost may have, and says, is no matter of the domain's own hosts.
+        asked = route or (rule.text if rule is not None else "")
+        passage = await self._gate.enter(self._rules.now, tenant_id, domain, asked)
         try:
             delivery = await self._deliver(letter, domain, recipients, route, passage)
         finally:
             self._gate.leave(passage)
         try:
-            if await self._gate.heard(passage, domain, route, delivery.attempts):
+            if await self._gate.heard(passage, domain, asked, delivery.attempts):
                 await self._rules.reload()
         except DatabaseUnavailable as error:
             # What came of the attempt is what counts.
@@ -128,19 +134,26 @@ class Attempts:
         self._paused.clear()
         self._outbound.forget()
 
-    def away_until(self, domain: str, now: datetime) -> datetime | None:
+    def away_until(self, lane: Lane, now: datetime) -> datetime | None:
         """When a destination may be there again that is not there now."""
-        until = self._paused.get(domain)
+        until = self._paused.get((self._whose(lane), lane.domain))
         return until if until is not None and until > now else None
 
-    async def mind(self, domain: str, delivery: Delivery) -> None:
-        """A destination of which no host answers has no turn for a while, whoever's mail it is."""
+    async def mind(self, lane: Lane, delivery: Delivery) -> None:
+        """A destination of which no host answers has no turn for a while, whoever's mail it is that goes this way."""
         until = delivery.dead_until
-        if until is None or self._paused.get(domain, until) > until:
+        whose = self._whose(lane)
+        key = (whose, lane.domain)
+        if until is None or self._paused.get(key, until) > until:
             return
         if len(self._paused) >= PAUSES_KEPT:
             self._paused.clear()
-        if self._paused.get(domain) != until:
-            self._paused[domain] = until
-            await self._lanes.pause(domain, until)
-            LOG.info("destination_paused", domain=domain, until=until.isoformat())
+        if self._paused.get(key) != until:
+            self._paused[key] = until
+            others = [] if whose else self._rules.now.others_than_mx(lane.domain)
+            await self._lanes.pause(lane.domain, until, whose, others)
+            LOG.info("destination_paused", domain=lane.domain, tenant_id=whose, until=until.isoformat())
+
+    def _whose(self, lane: Lane) -> str:
+        """ "" where everybody's mail goes the same way."""
+        return lane.tenant_id if self._rules.now.way_of(lane.tenant_id, lane.domain).is_own else ""

@@ -199,7 +199,7 @@ class Firsts:
     def _may_go(self, lane: Lane, now: datetime) -> bool:
         """Whether nothing but the want of a place could keep the lane's mail back."""
         stopped = self._rules.now.suspension_of(lane.tenant_id, lane.domain, now) is not None
-        return not stopped and self._attempts.away_until(lane.domain, now) is None
+        return not stopped and self._attempts.away_until(lane, now) is None
 
     async def _read(self, message: BusLetter) -> SpooledLetter | None:
         """None: it was put aside."""
@@ -354,7 +354,7 @@ class Firsts:
                 await self._write(arrived, domain, settled, postponed, made.attempts)
                 fates.settled.extend(settled)
                 if not recipients:
-                    await self._attempts.mind(domain, made)
+                    await self._attempts.mind(arrived.lane(domain), made)
                     return fates
         finally:
             self._leave(arrived, domain)
@@ -388,7 +388,7 @@ class Firsts:
                     domain,
                     (),
                     recipients,
-                    released_at or self._attempts.away_until(domain, now) or now,
+                    released_at or self._attempts.away_until(arrived.lane(domain), now) or now,
                 ),
                 taken,
             )

@@ -154,7 +154,7 @@ class Laters:
                 return
             await self._attempts.tell(envelope, item.payload, settled, waiting)
             if not item.route:
-                await self._attempts.mind(item.domain, delivery)
+                await self._attempts.mind(_lane(item), delivery)
         except NotNow as refused:
             await self._put_back(item, refused)
         except (BlobUnavailable, DatabaseUnavailable) as error:
