@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +134,9 @@ async def measure(engines: Engines, items: int) -> None:
         ("list, younger than a minute", ItemFilter(entered_after=datetime.now(UTC) - timedelta(minutes=1))),
         ("list, older than a day", ItemFilter(entered_before=datetime.now(UTC) - timedelta(days=1))),
     ):
-        await measured(what, lambda wanted=wanted: count(wanted))  # type: ignore[misc]
+        await measured(what, partial(count, wanted))
     for key in SummaryKey:
-        await measured(f"summary by {key.value}", lambda key=key: groups(key), 3)  # type: ignore[misc]
+        await measured(f"summary by {key.value}", partial(groups, key), 3)
     await measured("list, a page in the middle", lambda: count(ItemFilter(), middle))
 
     async def show() -> int:
@@ -156,8 +157,8 @@ async def measure(engines: Engines, items: int) -> None:
         ("by reply text and tenant", ItemFilter(tenant_id=tenant, reply="busy")),
         ("the dead domain's", ItemFilter(domain="dead.test")),
     ):
-        await measured(f"hold {what}", lambda wanted=wanted: change(wanted, Hold("bench")), 1)  # type: ignore[misc]
-        await measured(f"release {what}", lambda wanted=wanted: change(wanted, Release()), 1)  # type: ignore[misc]
+        await measured(f"hold {what}", partial(change, wanted, Hold("bench")), 1)
+        await measured(f"release {what}", partial(change, wanted, Release()), 1)
     rules = Rules({}, {}, Schedule(300.0, 3600.0, 432_000.0))
 
     async def take() -> str:

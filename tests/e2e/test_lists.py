@@ -71,7 +71,10 @@ class World:
             client.login(f"{name}@example.test", PASSWORD)
             client.select("INBOX", readonly=True)
             numbers = client.search(None, "ALL")[1][0].split()
-            return [client.fetch(number.decode(), "(BODY.PEEK[])")[1][0][1] for number in numbers]  # type: ignore[index,misc]
+            fetched = [client.fetch(number.decode(), "(BODY.PEEK[])")[1][0] for number in numbers]
+            found = [item[1] for item in fetched if isinstance(item, tuple)]
+            assert len(found) == len(numbers)
+            return found
 
     def held(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.api("GET", "/v1/quarantine/demo")["items"]

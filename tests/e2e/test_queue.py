@@ -62,7 +62,9 @@ class Desk:
             count = int(client.select()[1][0] or b"0")
             if not count:
                 return b""
-            return bytes(client.fetch(str(count), "(BODY.PEEK[])")[1][0][1])  # type: ignore[index]
+            newest = client.fetch(str(count), "(BODY.PEEK[])")[1][0]
+            assert isinstance(newest, tuple)
+            return newest[1]
 
     def answer(self, text: str) -> None:
         with self.sink.lock:

@@ -1,5 +1,7 @@
 """Who somebody is, over gRPC: several addresses, delegates, deleted accounts, domain aliases and catch-alls."""
 
+from collections.abc import Awaitable
+
 import grpc
 import pytest
 from mailwire.directory.v1 import directory_pb2 as wire
@@ -13,9 +15,9 @@ from .test_questions import DELIVER, DENIED, DISABLED, LOOP, REMOTE, UNKNOWN, pl
 AS, ON_BEHALF = identity.DELEGATE_RIGHT_SEND_AS, identity.DELEGATE_RIGHT_SEND_ON_BEHALF
 
 
-async def refused(call: object) -> grpc.StatusCode:
+async def refused(call: Awaitable[object]) -> grpc.StatusCode:
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await call  # type: ignore[misc]
+        await call
     return error.value.code()
 
 

@@ -1,7 +1,7 @@
 """Passwords that a real slapd keeps: StartTLS and ldaps, and no answer where it cannot be asked."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -77,9 +77,9 @@ async def enter(house: House, name: str, password: str) -> "wire.Verdict.ValueTy
     return (await house.log_in(house.at(name), password, client_address=client)).verdict
 
 
-async def refusal(call: object) -> grpc.StatusCode:
+async def refusal(call: Awaitable[object]) -> grpc.StatusCode:
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await call  # type: ignore[misc]
+        await call
     return error.value.code()
 
 

@@ -172,9 +172,9 @@ async def test_refusals_have_their_code_and_change_nothing(house: House, name: s
 
 
 async def test_two_orders_at_once_have_one_winner(house: House) -> None:
-    calls = [house.account(house.at("alice"), f"password {number}") for number in range(4)]
-    calls += [house.alias(house.at("alice"), "a@b.example") for _ in range(4)]  # type: ignore[misc]
-    answers = await asyncio.gather(*calls, return_exceptions=True)
+    accounts = [house.account(house.at("alice"), f"password {number}") for number in range(4)]
+    aliases = [house.alias(house.at("alice"), "a@b.example") for _ in range(4)]
+    answers = await asyncio.gather(*accounts, *aliases, return_exceptions=True)
     codes = [each.code() for each in answers if isinstance(each, grpc.aio.AioRpcError)]
     assert codes == [grpc.StatusCode.ALREADY_EXISTS] * 7
 

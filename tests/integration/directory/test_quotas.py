@@ -1,5 +1,7 @@
 """How much accounts may keep, over gRPC: their own choice before their tenant's, many at once, one process's memory."""
 
+from typing import Any, cast
+
 import grpc
 import pytest
 from directoryclient.quotas import QuotaBook
@@ -63,7 +65,7 @@ async def test_one_process_remembers_until_it_hears_of_a_change(house: House) ->
     channel = grpc.aio.insecure_channel("127.0.0.1:1")
     book = QuotaBook(channel, hears_changes=lambda: True, clock=lambda: now[0])
     directory = Away(house)
-    book._stub = directory  # type: ignore[assignment]
+    cast(Any, book)._stub = directory
     assert await book.limits([ann]) == await book.limits([ann]) == {}
     assert directory.asked == 1
     await choose(house, account_quota_octets=5)

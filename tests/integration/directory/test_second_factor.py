@@ -1,6 +1,6 @@
 """Web logins in two steps, and what a second factor means for all other doors."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import grpc
 import pyotp
@@ -82,9 +82,9 @@ async def alice(house: House) -> User:
     return User(house)
 
 
-async def code_of(call: object) -> grpc.StatusCode:
+async def code_of(call: Awaitable[object]) -> grpc.StatusCode:
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await call  # type: ignore[misc]
+        await call
     return error.value.code()
 
 

@@ -1,6 +1,6 @@
 """Each service's NATS user may do what its service does, and nothing besides."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import nats
@@ -38,9 +38,9 @@ class Someone:
     async def may_subscribe(self, subject: str) -> bool:
         return await self._settled(self.client.subscribe(subject))
 
-    async def _settled(self, asked: object) -> bool:
+    async def _settled(self, asked: Awaitable[object]) -> bool:
         self.refused.clear()
-        await asked  # type: ignore[misc]
+        await asked
         # The server answers in order, but the first ping may overtake what nats-py has yet to write.
         for _ in range(2):
             await self.client.flush()

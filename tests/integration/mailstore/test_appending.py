@@ -20,8 +20,9 @@ from mailstore import (
     MailStore,
     NewMessage,
     QuotaExceeded,
+    StoredMessage,
 )
-from mailstore.appending import Appended, Appender
+from mailstore.appending import Appended, Appender, Item
 from pgkit import OutsideTenant, only_within, transaction
 
 from tests.support.engines import Engines
@@ -112,15 +113,14 @@ async def test_it_is_there_as_by_the_long_way(store: Store, account: AccountRef)
     assert one.reference is not None
     assert other.reference is not None
     assert (one.reference.length, one.reference.digest) == (len(content), other.reference.digest)
-    like = {
-        "uid": 0,
-        "modseq": 0,
-        "message_id": "",
-        "reference": None,
-        "saved_at": None,
-        "internal_date": messages[0].internal_date,
-    }
-    assert replace(one, **like) == replace(other, **like)  # type: ignore[arg-type]
+
+    def like(message: StoredMessage) -> StoredMessage:
+        at = messages[0].internal_date
+        return replace(
+            message, uid=0, modseq=0, message_id="", reference=None, saved_at=None, internal_date=at
+        )
+
+    assert like(one) == like(other)
     assert one.flags == Flags(SystemFlag.SEEN, frozenset({"beta", "Alpha"}))
     assert other.internal_date == messages[1].internal_date
     await counters_are_exact(store, account)
@@ -173,7 +173,7 @@ def _counting(store: MailStore, calls: list[int]) -> Iterator[None]:
     appender: Appender = store._appender
     plain = appender._call
 
-    async def call(items, *, waits):  # type: ignore[no-untyped-def]
+    async def call(items: Sequence[Item], *, waits: bool) -> list[asyncpg.Record]:
         calls.append(len(items))
         return await plain(items, waits=waits)
 

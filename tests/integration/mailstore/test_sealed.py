@@ -124,7 +124,8 @@ def keys(messages: list[StoredMessage]) -> list[str]:
 async def test_a_long_body_is_sealed_in_memory_and_from_a_file(vault: Vault) -> None:
     [one] = await vault.append(LONG)
     file = BytesIO(LONG)
-    reference = await vault.store.put_file(vault.account, file, len(LONG), one.reference.digest)  # type: ignore[union-attr]
+    assert one.reference is not None
+    reference = await vault.store.put_file(vault.account, file, len(LONG), one.reference.digest)
     assert await vault.whole(one) == LONG
     assert await vault.whole(replace(one, reference=reference)) == LONG
     assert await vault.store.read(one, 16_000, 900) == LONG[16_000:16_900]

@@ -1,6 +1,6 @@
 """Short bodies that are appended: in the database with their messages, then in the object storage, always readable."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -124,8 +124,8 @@ async def test_two_that_pack_at_once_do_no_harm(store: MailStore, account: Accou
     class Slow(BlobStore):
         """Another packs everything while this one puts its object."""
 
-        async def put(self, key: str, chunks: object) -> None:
-            await super().put(key, chunks)  # type: ignore[arg-type]
+        async def put(self, key: str, chunks: Sequence[bytes]) -> None:
+            await super().put(key, chunks)
             assert await store.pack() == 3
 
     slow = Slow(store._blobs._store)

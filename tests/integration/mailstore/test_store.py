@@ -38,13 +38,20 @@ SEEN = Flags(SystemFlag.SEEN)
 FILED, REPEATED, OVER_QUOTA = Outcome.FILED, Outcome.REPEATED, Outcome.OVER_QUOTA
 
 
+class Store(MailStore):
+    """With what it has told."""
+
+    changes: list[MailboxChange]
+
+
 @pytest.fixture
-async def store(engines: Engines) -> AsyncIterator[MailStore]:
+async def store(engines: Engines) -> AsyncIterator[Store]:
     changes: list[MailboxChange] = []
-    opened = await MailStore.open(
+    opened = await Store.open(
         engines.dsn("store", "app"), engines.seaweed.store(), changes.append, pool_size=8
     )
-    opened.changes = changes  # type: ignore[attr-defined]
+    assert isinstance(opened, Store)
+    opened.changes = changes
     yield opened
     await opened.close()
 
@@ -388,9 +395,9 @@ async def test_another_tenants_mailbox_looks_like_none(store: MailStore, account
     assert await store.get_mailbox(AccountRef(stranger.tenant_id, str(uuid4())), "Nothing") is None
 
 
-async def test_each_change_is_told_after_its_commit(store: MailStore, account: AccountRef) -> None:
+async def test_each_change_is_told_after_its_commit(store: Store, account: AccountRef) -> None:
     mailbox_id = await inbox(store, account)
-    changes: list[MailboxChange] = store.changes  # type: ignore[attr-defined]
+    changes = store.changes
     changes.clear()
     [uid] = await store.append(account, mailbox_id, [new()])
     await store.store_flags(account, mailbox_id, [uid], FlagChange(FlagAction.ADD, SEEN))

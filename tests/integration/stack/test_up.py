@@ -58,7 +58,8 @@ def test_data_survives_a_kill_of_everything_and_nothing_is_left_running(tmp_path
         ):
             time.sleep(0.1)
         assert not [p.name for p in running.processes if state.is_alive(p.pid, p.started_at)]
-        platform._process.wait()  # type: ignore[union-attr]
+        assert platform._process is not None
+        platform._process.wait()
         platform.up()
         running = state.read(platform.layout)
         assert running is not None
