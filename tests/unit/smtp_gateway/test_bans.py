@@ -114,6 +114,15 @@ def test_the_tarpit_holds_so_many_and_no_more() -> None:
         assert bool(world.waits) is waits
 
 
+def test_what_strangers_did_to_a_mail_system_of_the_site_is_not_held_against_it() -> None:
+    world = World(never_banned_networks=())
+    here = world.process()
+    for _ in range(3):
+        world.say(here, b"LHLO mta.test\r\n", MAIL, *[UNKNOWN] * 15, role=Role.LMTP, client="127.0.0.5")
+    assert not world.waits
+    assert world.say(here, client="127.0.0.5").startswith(b"220 ")
+
+
 def test_each_ban_is_longer_than_the_last_up_to_a_bound() -> None:
     rules = Rules(60, 600.0, 86_400.0, 10.0)
     assert [rules.ban_seconds(times) for times in (1, 2, 3, 4, 5, 10**6)] == [

@@ -287,3 +287,22 @@ def test_sessions_of_a_user_at_once(name: str) -> None:
     assert said.endswith(b"421 4.7.0 You have too many sessions open; try again later\r\n")
     other.close()
     assert b"235 2.7.0" in converse(Role.MSA, [HELLO, LOGIN], controls=controls)[0]
+
+
+def test_a_login_takes_one_place_and_a_refused_one_none() -> None:
+    configured = settings(account_sessions=1, tenant_sessions=1, **NOBODY_UNLIMITED)
+    controls = Controls.of(configured)
+    jones, brown = (
+        Identity(AccountRef("tenant-foo", f"id-{name}"), f"{name}@foo.com", "default") for name in ("j", "b")
+    )
+    one, other = (Allowance(controls, configured, Role.MSA) for _ in range(2))
+    assert one.log_in(jones, 0.0) is None
+    # In the place of the login before.
+    assert one.log_in(jones, 0.0) is None
+    refusal = other.log_in(brown, 0.0)
+    assert refusal is not None
+    one.log_out()
+    assert other.log_in(brown, 0.0) is None, (
+        "the tenant's limit refused it, and the account's counted nothing"
+    )
+    other.close()

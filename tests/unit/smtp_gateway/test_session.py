@@ -1,5 +1,7 @@
 """The gateway's session: budgets, trace fields, what is said when the gate cannot."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -334,6 +336,21 @@ def test_what_xclient_said_is_in_the_trace_and_ends_a_login() -> None:
     # The client is not this machine any more: no password in clear.
     assert said.count(b"250-AUTH ") == 1
     assert gate.letters == []
+
+
+def test_a_new_address_has_no_name_of_the_old_one() -> None:
+    told = [b"XCLIENT NAME=bank.example ADDR=192.0.2.1\r\n", b"XCLIENT ADDR=192.0.2.66\r\n"]
+    _, gate, _ = converse(Role.MX, [HELLO, *told, *WHOLE], xclient_networks=("127.0.0.1",))
+    assert gate.letters[0].trace_prefix.startswith(b"Received: from c.test ([192.0.2.66])\r\n")
+
+
+def test_whom_a_proxy_speaks_for_may_not_say_what_the_proxy_may() -> None:
+    lists: dict[str, Any] = {"proxy_networks": ("127.0.0.0/8",), "xclient_networks": ("127.0.0.0/8",)}
+    told = b"XCLIENT ADDR=127.0.0.1\r\n"
+    said, _, _ = converse(Role.MX, [b"PROXY TCP4 192.0.2.9 127.0.0.1 5 25\r\n", HELLO, told], **lists)
+    assert said.endswith(b"500 5.5.2 Unknown command\r\n")
+    said, _, _ = converse(Role.MX, [b"PROXY TCP4 127.0.0.9 127.0.0.1 5 25\r\n", HELLO, told], **lists)
+    assert b"500 5.5.2" not in said
 
 
 def test_octets_sent_behind_xclient_end_the_session() -> None:

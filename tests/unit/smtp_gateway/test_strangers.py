@@ -254,9 +254,14 @@ def test_lists_are_asked_once_a_session_and_not_for_our_own() -> None:
 
 def test_nothing_is_held_against_a_client_for_which_a_list_speaks() -> None:
     world = World(Standing(-1.0, (), ("good.test",)))
-    world.say(HELLO, MAIL, *[b"RCPT TO:<nobody@foo.com>\r\n"] * 20)
-    world.say(HELLO, MAIL, *[b"RCPT TO:<nobody@foo.com>\r\n"] * 20)
+    guesses = [b"RCPT TO:<nobody@foo.com>\r\n"] * 20
+    for _ in range(5):
+        world.say(HELLO, MAIL, *guesses)
     assert world.say(HELLO).startswith(b"220 ")
+    nobodys = World(Standing())
+    for _ in range(5):
+        nobodys.say(HELLO, MAIL, *guesses)
+    assert nobodys.say(HELLO).startswith(b"554 5.7.1 Your network is banned")
 
 
 class Dns:

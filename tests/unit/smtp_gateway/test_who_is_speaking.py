@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import sys
 from datetime import UTC, datetime
 from typing import Any, TypedDict, Unpack
 
@@ -243,7 +244,9 @@ def test_nobody_else_speaks_in_our_name(client: str) -> None:
     assert gate.letters[0].content == b"Subject: x\r\n" + THEIRS + FORGED + OURS
 
 
-def test_signatures_are_checked_on_what_came() -> None:
+def test_signatures_are_checked_on_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Somebody signs the field, too, that is taken out.
+    monkeypatch.setattr(sys.modules["senderauth.dkim.sign"], "SIGNED", (b"authentication-results",))
     content = signed(OURS + LETTER)
     _, gate, _ = send(content)
     assert results(gate.letters[0])["dkim"] == "pass"
