@@ -19,7 +19,8 @@ def canonical(name: str) -> str:
     """The one form of a name under which a mailbox is kept. Raises MailboxNameInvalid."""
     name = unicodedata.normalize("NFC", name)
     levels = name.split(SEPARATOR)
-    if levels[0].upper() == INBOX:
+    # In ASCII alone: the capital of a dotless i is no other letter than that of i.
+    if levels[0].isascii() and levels[0].upper() == INBOX:
         levels[0] = INBOX
         name = SEPARATOR.join(levels)
     if not name:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 from mailproto.imap.message_set import RANGES, SAVED, STAR, MessageSet
 from mailproto.imap.names import Dialect, NameInvalid, decode_name
@@ -236,9 +236,12 @@ class Cursor:
         day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
         zone = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
         try:
-            return datetime(
+            at = datetime(
                 *(int(year), MONTHS[month.lower()], int(day), int(hour), int(minute), min(int(second), 59)),
                 tzinfo=timezone(zone if sign == b"+" else -zone),
             )
+            # It must be one everywhere: the first hours of the year 1 are none in UTC.
+            at.astimezone(UTC)
+            return at
         except (KeyError, ValueError, OverflowError) as error:
             raise ParseError("there is no such date and time") from error

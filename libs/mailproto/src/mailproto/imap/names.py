@@ -14,6 +14,10 @@ class Dialect(Enum):
     UTF8 = "UTF-8, and nothing else"
 
 
+# In characters, with whose mailbox it is; a pattern with more of them than that fits none.
+LONGEST_NAME = 2000
+
+
 class NameInvalid(ValueError):
     """The octets are no mailbox name in modified UTF-7."""
 
@@ -81,7 +85,7 @@ def encode_name(name: str, dialect: Dialect = Dialect.REV1) -> bytes:
 
 
 class Pattern:
-    """A LIST pattern: `*` is anything, `%` anything but the separator. Matching takes name times pattern steps at most."""
+    """A LIST pattern: `*` is anything, `%` anything but the separator. Matching takes a step for each character of a name."""
 
     def __init__(self, text: str, separator: str = "/") -> None:
         self._separator = separator
@@ -93,9 +97,20 @@ class Pattern:
                 steps[-1] = "*"
                 continue
             steps.append(character)
-        if text[:5].upper() == "INBOX" and text[5:6] in ("", separator):
+        if text[:5].isascii() and text[:5].upper() == "INBOX" and text[5:6] in ("", separator):
             steps[:5] = "INBOX"
         self._steps = steps
+        # Places in the pattern as bits of a number: a character moves all of them on at once. No two wildcards are
+        # neighbours.
+        self._stars = self._wild = 0
+        self._places_of: dict[str, int] = {}
+        self._fits_none = sum(step not in "*%" for step in steps) > LONGEST_NAME
+        for place, step in enumerate(() if self._fits_none else steps):
+            if step in "*%":
+                self._wild |= 1 << place
+                self._stars |= (step == "*") << place
+            else:
+                self._places_of[step] = self._places_of.get(step, 0) | 1 << place
         # Most patterns are a text and then at most one wildcard.
         self._front = "".join(steps[:-1])
         self._is_simple = bool(steps) and not set(steps[:-1]) & {"*", "%"}
@@ -110,27 +125,14 @@ class Pattern:
             return steps[-1] == "*" or (
                 self._separator not in rest if steps[-1] == "%" else rest == steps[-1]
             )
-        places = self._closure({0})
+        if self._fits_none:
+            return False
+        # A wildcard may also match nothing.
+        places = 1 | (1 & self._wild) << 1
         for character in name:
-            following = set()
-            for place in places:
-                if place == len(steps):
-                    continue
-                step = steps[place]
-                if step == "*" or (step == "%" and character != self._separator):
-                    following.add(place)
-                elif step == character and step not in "*%":
-                    following.add(place + 1)
-            if not following:
+            stay = self._stars if character == self._separator else self._wild
+            places = places & stay | (places & self._places_of.get(character, 0)) << 1
+            places |= (places & self._wild) << 1
+            if not places:
                 return False
-            places = self._closure(following)
-        return len(steps) in places
-
-    def _closure(self, places: set[int]) -> set[int]:
-        """A wildcard may also match nothing."""
-        reached = set(places)
-        for place in places:
-            while place < len(self._steps) and self._steps[place] in "*%":
-                place += 1
-                reached.add(place)
-        return reached
+        return bool(places >> len(steps))

@@ -126,7 +126,7 @@ class Reader:
     @property
     def is_between_commands(self) -> bool:
         """Whether nothing of a command has come yet."""
-        return not self._buffer and not self._skip
+        return not self._buffer and not self._skip and self._refusal is None
 
     def take_rest(self) -> bytes:
         """What came after the last command: it is to be read in another way from now on."""

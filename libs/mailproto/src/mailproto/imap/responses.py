@@ -25,10 +25,18 @@ def literal(octets: bytes) -> bytes:
 
 def mailbox(name: str, dialect: Dialect) -> bytes:
     """A mailbox's name."""
-    encoded = encode_name(name, dialect)
-    if re.fullmatch(rb"[A-Za-z0-9./_+\-&,=]+", encoded):
-        return encoded
-    return b'"' + re.sub(rb'(["\\])', rb"\\\1", encoded) + b'"'
+    return _word(encode_name(name, dialect))
+
+
+def entry(name: str) -> bytes:
+    """The name of an annotation, which a client has chosen: quotes, spaces and `{9}` may be in it (RFC 5464 §5)."""
+    return _word(name.encode("ascii"))
+
+
+def _word(octets: bytes) -> bytes:
+    if re.fullmatch(rb"[A-Za-z0-9./_+\-&,=]+", octets):
+        return octets
+    return b'"' + re.sub(rb'(["\\])', rb"\\\1", octets) + b'"'
 
 
 def tagged(tag: str, status: str, text: str, code: str = "") -> bytes:

@@ -45,7 +45,7 @@ async def get_metadata(session: Session, command: GetMetadata) -> Answer:
         if value is not None and largest is not None and len(value) > largest
     ]
     shown = b" ".join(
-        b"%b %b" % (entry.encode("ascii"), _value(value))
+        b"%b %b" % (responses.entry(entry), _value(value))
         for entry, value in found.items()
         if value is None or largest is None or len(value) <= largest
     )
@@ -100,7 +100,7 @@ def listed(
     """The METADATA response that follows a LIST response (RFC 9590 §3)."""
     computed = _computed(session, info)
     shown = b" ".join(
-        b"%b %b" % (entry.encode("ascii"), _value(held.get((info.mailbox_id, entry), computed.get(entry))))
+        b"%b %b" % (responses.entry(entry), _value(held.get((info.mailbox_id, entry), computed.get(entry))))
         for entry in entries
     )
     return b"* METADATA %b (%b)\r\n" % (session.shown(info.name), shown)

@@ -177,7 +177,7 @@ class Compared:
             if watch.annotations.get(place) != self.annotations.get(place):
                 entries.setdefault(place[0], []).append(place[1])
         for mailbox_id, names in sorted(entries.items()):
-            shown = " ".join(sorted(names)).encode("ascii")
+            shown = b" ".join(map(responses.entry, sorted(names)))
             if mailbox_id == SERVER:
                 if watch.asks(Event.SERVER_METADATA_CHANGE):
                     yield b'* METADATA "" %b\r\n' % shown
