@@ -402,6 +402,19 @@ async def test_reroute_and_expire(desk: Desk) -> None:
         await desk.change(wire.Change(reroute=wire.Reroute(route="a b")), queue_ids=ids)
 
 
+async def test_a_tenant_sends_nothing_to_a_host_of_its_choice(desk: Desk) -> None:
+    """A route's host may be inside: who chose it could speak SMTP with whatever listens there."""
+    spooled = await desk.put("a@y.test")
+    me = wire.Caller(actor="me", tenant_id=spooled.envelope.tenant_id)
+    ids = [spooled.envelope.queue_id]
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT):
+        await desk.change(wire.Change(reroute=wire.Reroute(route="127.0.0.1:6379")), me, queue_ids=ids)
+    assert (await desk.item(spooled)).route == ""
+    await desk.change(wire.Change(reroute=wire.Reroute(route="smart.test")), queue_ids=ids)
+    await desk.change(wire.Change(reroute=wire.Reroute()), me, queue_ids=ids)
+    assert (await desk.item(spooled)).route == "", "to the MX again"
+
+
 async def test_a_change_needs_a_filter_and_a_name(desk: Desk) -> None:
     async with refused(grpc.StatusCode.INVALID_ARGUMENT):
         await desk.change(wire.Change(hold=wire.Hold()))

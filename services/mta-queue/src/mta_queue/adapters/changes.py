@@ -81,6 +81,9 @@ class Changes:
         conditions(wanted)
         if caller.tenant_id and wanted.tenant_id not in ("", caller.tenant_id):
             raise FilterInvalid("there is no such tenant")
+        if caller.tenant_id and isinstance(change, Reroute) and change.route:
+            # As of routes (adapters.routes): it may be a host inside.
+            raise FilterInvalid("hosts are the operator's to choose")
         # The tenant whose business it is: the one that asks, or the one that is asked about.
         tenant_id = caller.tenant_id or wanted.tenant_id
         tenant = UUID(tenant_id) if tenant_id else None
