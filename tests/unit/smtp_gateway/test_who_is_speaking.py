@@ -15,8 +15,11 @@ from senderauth import Result, arc, authres, dkim
 from senderauth.authres import AuthResults, MethodResult
 from senderauth.dkim.sign import SigningKey
 from senderauth.dmarc import DmarcResult, Policy
+from senderauth.dns import Resolve
+from smtp_gateway.core.networks import Networks
 from smtp_gateway.core.roles import Role
 from smtp_gateway.core.verdicts import Limit, follow
+from smtp_gateway.edge.checking import Checker
 from smtp_gateway.ports import Policies
 from spool import Letter
 
@@ -213,6 +216,28 @@ def test_what_a_trusted_list_changed_is_not_held_against_it() -> None:
     assert speaker is not None
     assert (speaker.arc, speaker.arc_sealers) == (Result.PASS, ("list.example",))
     assert results(gate.letters[0])["arc"] == "pass"
+
+
+def test_a_trusted_list_that_saw_it_fail_vouches_for_nothing() -> None:
+    arrived = asyncio.run(arc.verify(Zone(NAMES), FORGED, now=NOW))
+    sealed = (
+        arc.seal(FORGED, arrived, "list.example", [MethodResult("dmarc", "fail")], LIST, now=NOW) + FORGED
+    )
+    said, _, _ = send(sealed, "x@list.example", THIEF, dmarc="reject", arc_trusted_sealers=("list.example",))
+    assert said.startswith(b"550 5.7.26")
+
+
+async def test_zones_that_say_nothing_leave_time_for_the_owners_wish() -> None:
+    class Short:
+        def within(self, seconds: float) -> Resolve:
+            return Zone(NAMES if seconds >= 8.0 else dict.fromkeys(ALL_NAMES, TIMEOUT))
+
+    checker = Checker(Short(), "gate.test", Networks(()), 8.0)
+    found = await checker.check(CLIENT, "mail.bank.example", "a@bank.example", FORGED)
+    assert found is not None
+    assert found.dmarc is not None
+    assert found.spf.result is Result.TEMPERROR
+    assert found.dmarc.policy is Policy.REJECT
 
 
 @pytest.mark.parametrize("value", [b"a@bank.example, b@thief.example", b"a@bank.example <b@thief.example>"])
