@@ -180,13 +180,13 @@ def settings(**values: object) -> Settings:
         return _made(tuple(given.items()))
     except TypeError:
         # Among the values are some that cannot be remembered by.
-        return Settings(**given)  # type: ignore[arg-type]
+        return Settings.model_validate(given)
 
 
 @lru_cache(maxsize=64)
 def _made(given: tuple[tuple[str, object], ...]) -> Settings:
     """Reading settings takes longer than most sessions."""
-    return Settings(**dict(given))  # type: ignore[arg-type]
+    return Settings.model_validate(dict(given))
 
 
 class FakeQuestions:

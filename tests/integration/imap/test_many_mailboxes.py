@@ -1,5 +1,7 @@
 """Ten thousand mailboxes: LIST is one query, whatever it is asked for."""
 
+from collections.abc import Awaitable, Callable
+
 import asyncpg
 import pytest
 from pgkit import transaction
@@ -16,18 +18,20 @@ class Counting:
         self.asked: list[str] = []
 
 
+def counted(method: Callable[..., Awaitable[object]], counting: Counting) -> Callable[..., Awaitable[object]]:
+    async def call(self: object, query: str, *values: object, **rest: object) -> object:
+        if " FROM " in query and "set_config" not in query:
+            counting.asked.append(query)
+        return await method(self, query, *values, **rest)
+
+    return call
+
+
 @pytest.fixture
 def counting(monkeypatch: pytest.MonkeyPatch) -> Counting:
     counting = Counting()
     for name in ("fetch", "fetchrow", "fetchval", "execute"):
-        method = getattr(asyncpg.Connection, name)
-
-        async def call(self: object, query: str, *values: object, _method=method, **rest: object) -> object:  # type: ignore[no-untyped-def]
-            if " FROM " in query and "set_config" not in query:
-                counting.asked.append(query)
-            return await _method(self, query, *values, **rest)
-
-        monkeypatch.setattr(asyncpg.Connection, name, call)
+        monkeypatch.setattr(asyncpg.Connection, name, counted(getattr(asyncpg.Connection, name), counting))
     return counting
 
 

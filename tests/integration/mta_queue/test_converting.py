@@ -40,11 +40,11 @@ def blobs(engines: Engines) -> BlobStore:
 
 
 async def send(dns: DnsServer, blobs: BlobStore, sink: SmtpSink, content: bytes, *, binary: bool) -> Outcome:
-    values = {
-        name: Path("/none") for name in ("s3_access_key_file", "s3_secret_key_file", "database_dsn_file")
-    }
+    nowhere = Path("/none")
     settings = Settings(
-        **values,  # type: ignore[arg-type]
+        s3_access_key_file=nowhere,
+        s3_secret_key_file=nowhere,
+        database_dsn_file=nowhere,
         hostname="us.test",
         smtp_port=sink.port,
         allow_private_destinations=True,

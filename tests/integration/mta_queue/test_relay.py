@@ -74,7 +74,7 @@ def relay(dns: DnsServer, blobs: BlobStore, port: int, **values: object) -> Rela
         "reply_seconds": 2.0,
     }
     resolver = Resolver(parse_servers(dns.address), deadline_seconds=3.0)
-    return Relay(Settings(**{**defaults, **values}), resolver, blobs)  # type: ignore[arg-type]
+    return Relay(Settings.model_validate({**defaults, **values}), resolver, blobs)
 
 
 async def deliver(

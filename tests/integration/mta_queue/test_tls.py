@@ -82,11 +82,11 @@ class World:
         return self.sts
 
     async def send(self, sink: SmtpSink, sent: SpooledLetter | None = None) -> Delivery:
-        values = {
-            name: Path("/none") for name in ("s3_access_key_file", "s3_secret_key_file", "database_dsn_file")
-        }
+        nowhere = Path("/none")
         settings = Settings(
-            **values,  # type: ignore[arg-type]
+            s3_access_key_file=nowhere,
+            s3_secret_key_file=nowhere,
+            database_dsn_file=nowhere,
             hostname="us.test",
             smtp_port=sink.port,
             allow_private_destinations=True,
