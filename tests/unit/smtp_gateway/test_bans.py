@@ -303,6 +303,19 @@ def test_an_address_is_banned_exactly_where_a_network_holds_it(
     assert known.holding(str(address), BannedBy.OPERATOR, START) is None
 
 
+def test_who_has_a_large_network_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bans, "NETWORKS_MOST", 3)
+    known = Bans()
+    for number in (1, 2, 3, 1, 4, 5):
+        until = START + timedelta(hours=1)
+        known.put(Ban(f"2001:db8:0:{number}::/64", BannedBy.OFFENCES, "x", START, until))
+    assert sorted(ban.network for ban in known.listing(START)) == [
+        f"2001:db8:0:{number}::/64" for number in (1, 4, 5)
+    ]
+    assert known.holding("2001:db8:0:1::7", BannedBy.OFFENCES, START) is not None
+    assert known.holding("2001:db8:0:2::7", BannedBy.OFFENCES, START) is None
+
+
 def test_what_was_over_long_ago_is_forgotten() -> None:
     known = Bans()
     over = Ban("192.0.2.7/32", BannedBy.OFFENCES, "", START - timedelta(days=30), START - timedelta(days=20))

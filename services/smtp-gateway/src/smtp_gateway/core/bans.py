@@ -10,6 +10,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from smtp_gateway.core.addresses import parsed
 
+NETWORKS_MOST = 100_000
+
 
 class BannedBy(Enum):
     """Who made a ban."""
@@ -62,7 +64,11 @@ def network_text(text: str) -> str:
 
 
 class Bans:
-    """All that are known in this process. A look-up costs one step for each length of prefix that there is."""
+    """All that are known in this process. A look-up costs one step for each length of prefix that there is.
+
+    Of one length there are at most NETWORKS_MOST: beyond them the one that changed longest ago is forgotten, since who
+    has a large network can have any number of its parts banned.
+    """
 
     def __init__(self) -> None:
         self._by_length: dict[tuple[BannedBy, int, int], dict[int, Ban]] = {}
@@ -71,7 +77,11 @@ class Bans:
         """In the place of the one of the same network."""
         network = ip_network(ban.network)
         of_length = self._by_length.setdefault((ban.by, network.version, network.prefixlen), {})
-        of_length[int(network.network_address)] = ban
+        number = int(network.network_address)
+        of_length.pop(number, None)
+        if len(of_length) >= NETWORKS_MOST:
+            del of_length[next(iter(of_length))]
+        of_length[number] = ban
 
     def remove(self, network: str, by: BannedBy) -> None:
         """There is none any more."""
