@@ -563,6 +563,20 @@ async def test_who_breaks_off_after_the_proof_is_not_in() -> None:
     assert not house.drops.locked
 
 
+async def test_a_line_without_end_in_place_of_the_last_one_ends_the_session() -> None:
+    house = House()
+    say = Dialogue(house)
+    await say(b"")
+    client = ScramClient("alice", "secret")
+    said = await say(b"AUTH SCRAM-SHA-256 " + client.first())
+    await say(client.answer(said.removeprefix(b"+ ")))
+    assert house.drops.locked
+    # Nobody comes in on this connection any more: the maildrop that is open for it would be forgotten, and locked for ever.
+    assert await say(b"x" * 20_000 + b"\r\nUSER alice\r\nPASS secret") == b"-ERR Line too long"
+    await say.end()
+    assert not house.drops.locked
+
+
 async def test_an_installation_may_offer_no_scram() -> None:
     said = await House(scram="off").play(b"CAPA\r\nAUTH SCRAM-SHA-256\r\n")
     assert b"SASL PLAIN LOGIN\r\n" in said

@@ -169,7 +169,11 @@ class Pop3Server:
                 )
             except LineTooLong:
                 self._end_sasl()
-                self._mistake("Line too long")
+                if self.state is State.AUTHORIZATION and self._entered is not None:
+                    # In place of the last line of an exchange: the maildrop is open already, for this session and no other.
+                    self._end("Line too long")
+                else:
+                    self._mistake("Line too long")
                 continue
             except Flooded:
                 self._end("Too much of nothing")
