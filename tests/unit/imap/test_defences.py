@@ -200,3 +200,19 @@ def test_where_a_proxy_decides_who_speaks_nobody_gives_a_connection_back() -> No
         assert "COMPRESS=DEFLATE" in words
         assert client.say("UNAUTHENTICATE")[-1].startswith("BAD")
         assert client.say("SELECT INBOX")[-1].startswith("OK")
+
+
+def test_keywords_of_a_message_are_counted_over_all_commands(imap: Imap) -> None:
+    alice = imap.client(select="INBOX")
+    alice.append("Subject: x\n\nx\n")
+    alice.append("Subject: y\n\ny\n")
+    alice.say("NOOP")
+    half = [" ".join(f"k{n}" for n in range(start, start + 32)) for start in (0, 32, 64)]
+    for words in half[:2]:
+        assert alice.say(f"STORE 1 +FLAGS.SILENT ({words})")[-1].startswith("OK")
+    assert alice.say("STORE 1:2 +FLAGS (k64)")[-1].startswith("NO [LIMIT]")
+    # Those that it has are no more by being given again, and others may take their places.
+    assert alice.say(f"STORE 1 +FLAGS.SILENT ({half[0].upper()})")[-1].startswith("OK")
+    assert alice.say("STORE 1 -FLAGS.SILENT (k0)")[-1].startswith("OK")
+    assert alice.say("STORE 1:2 +FLAGS.SILENT (k64 \\Seen)")[-1].startswith("OK")
+    assert alice.say(f"STORE 1 FLAGS ({half[2]})")[-1].startswith("OK")

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from mailmodel import FlagAction, FlagChange
+from mailmodel import FlagAction, FlagChange, Flags
+from mailmodel.flags import KEYWORDS_A_MESSAGE
 from mailmodel.rights import DELETE_MESSAGES, EXPUNGE
-from mailmodel.view import MayExpunge
+from mailmodel.view import MayExpunge, SessionView
 from mailproto.imap.commands import By, Copy, Echo, Move, Store, StoreAction, UidExpunge
 from mailproto.imap.fetch_items import Attribute, FetchItem
 from mailproto.imap.message_set import compact
@@ -35,6 +36,7 @@ async def store(session: Session, command: Store) -> Answer:
     uids, limited = last_ones(session.uids(command.numbers, command.by), session.limits.messages)
     change = FlagChange(ACTIONS[command.action], given_flags(command.flags))
     _need_any(selected.reach, change)
+    _check_room(selected.view, uids, change)
     try:
         if command.unchanged_since is None:
             outcome = await places.store_flags(session, selected.reach, uids, change)
@@ -86,6 +88,15 @@ def _need_any(reach: Reach, change: FlagChange) -> None:
         may = may or not (flags.system or flags.keywords)
     if not may:
         raise No(*NOPERM)
+
+
+def _check_room(view: SessionView, uids: Sequence[int], change: FlagChange) -> None:
+    """A message has so many keywords, however many commands give them to it. Raises No."""
+    if change.action is not FlagAction.ADD or not change.flags.keywords:
+        return
+    for _, _, _, keywords, _ in view.rows_of(uids):
+        if keywords and len(change.applied_to(Flags(keywords=keywords)).keywords) > KEYWORDS_A_MESSAGE:
+            raise No("Too many keywords, or one is too long", "LIMIT")
 
 
 def _stored(session: Session, command: Store, uids: Sequence[int], *, tells_flags: bool) -> bytes:
