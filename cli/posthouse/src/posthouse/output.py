@@ -1,7 +1,12 @@
-"""What the command prints: tables for people, JSON for scripts, one sentence for a problem."""
+"""What the command prints: tables for people, JSON for scripts, one sentence for a problem.
+
+Much of it was written by strangers (a header, a script, the reply of another host): nothing in it commands the terminal,
+or turns the reading order of what stands beside it, and nothing in brackets or colons is read for markup.
+"""
 
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -16,8 +21,34 @@ from posthouse.errors import Problem
 P = ParamSpec("P")
 R = TypeVar("R")
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# UAX 9 §2.
+TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def harmless(text: str) -> str:
+    """With U+FFFD in the place of control characters; lines and tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join("\ufffd" if _commands(each) else each for each in text)
+
+
+def _commands(sign: str) -> bool:
+    return sign in TURNS or (unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\n\t")
+
+
+class _Plain(Console):
+    """Shows strings as they are, and harmless."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(harmless(text), **options)
+
+
+def _console(*, to_errors: bool = False, width: int | None = None) -> Console:
+    return _Plain(stderr=to_errors, width=width, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+console = _console()
+errors = _console(to_errors=True)
 # Of a table that no person reads on a screen: a row stays one line for grep and awk.
 UNFOLDED_COLUMNS = 10_000
 
@@ -51,12 +82,11 @@ def table(rows: Sequence[dict[str, Any]], columns: Sequence[str], nothing: str) 
     for column in columns:
         made.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
-        # Text is shown as it is; a plain string would be read for markup like [bold].
-        made.add_row(*(Text(_text(row.get(column))) for column in columns))
+        made.add_row(*(Text(harmless(_text(row.get(column)))) for column in columns))
     if console.is_terminal:
         console.print(made)
     else:
-        Console(highlight=False, soft_wrap=True, width=UNFOLDED_COLUMNS).print(made)
+        _console(width=UNFOLDED_COLUMNS).print(made)
 
 
 def _text(value: Any) -> str:

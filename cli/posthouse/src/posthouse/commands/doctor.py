@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from posthouse.api import DEFAULT_DATA
 from posthouse.commands.options import Json
@@ -57,9 +58,8 @@ def doctor(
         as_json(findings)
     else:
         for finding in findings:
-            mark = "[green]ok  [/green]" if finding["ok"] else "[red]BAD [/red]"
-            console.print(f"{mark} {finding['check']}: ", end="")
-            console.print(finding["detail"], markup=False)
+            mark = Text("ok  ", "green") if finding["ok"] else Text("BAD ", "red")
+            console.print(mark, f"{finding['check']}: {finding['detail']}")
     if not all(finding["ok"] for finding in findings):
         raise typer.Exit(1)
 

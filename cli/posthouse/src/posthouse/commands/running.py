@@ -18,12 +18,13 @@ import typer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from posthouse import first_start
 from posthouse.api import DEFAULT_DATA
 from posthouse.commands.options import Json
 from posthouse.errors import Problem, Unreachable
-from posthouse.output import as_json, console, errors, guarded
+from posthouse.output import as_json, console, errors, guarded, harmless
 from posthouse.stack import probes
 from posthouse.stack.layout import Layout
 from posthouse.stack.ports import DEFAULT_BASE, Ports
@@ -235,7 +236,7 @@ def _picture(running: state.State, rows: list[dict[str, Any]]) -> Table:
             str(row["restarts"]),
             shown,
             str(row["status_port"] or ""),
-            f"[{colour}]{row['health']}[/{colour}]",
+            Text(harmless(row["health"]), colour),
         )
     return picture
 
@@ -283,12 +284,12 @@ def logs(
         raise Problem(f"there is no log of {service}; there are {', '.join(there)}.")
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in deque(file, maxlen=lines):
-            sys.stdout.write(_as_object(line) if json else line)
+            sys.stdout.write(_as_object(line) if json else harmless(line))
         with contextlib.suppress(KeyboardInterrupt):
             while follow:
                 line = file.readline()
                 if line:
-                    sys.stdout.write(_as_object(line) if json else line)
+                    sys.stdout.write(_as_object(line) if json else harmless(line))
                     sys.stdout.flush()
                 else:
                     time.sleep(0.2)
