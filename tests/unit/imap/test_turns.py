@@ -82,6 +82,19 @@ def test_one_command_about_many_messages_gives_way_to_others(imap: Imap, command
     assert turns_of_others(imap, lambda: alice.say(command)) > without + 50
 
 
+@pytest.mark.usefixtures("shortest_turns")
+@pytest.mark.parametrize(
+    "command", ['LIST "" (*a* %)', 'LSUB "" *', "ESEARCH IN (mailboxes (a b c) subtree (m d e)) ALL"]
+)
+def test_so_does_one_about_many_mailboxes(imap: Imap, command: str) -> None:
+    alice = imap.client()
+    for number in range(60):
+        alice.say(f"CREATE m{number}")
+        alice.say(f"SUBSCRIBE m{number}")
+    without = turns_of_others(imap, lambda: alice.say("NOOP"))
+    assert turns_of_others(imap, lambda: alice.say(command)) > without + 50
+
+
 def test_all_messages_many_times_over_are_all_messages() -> None:
     assert merged([(1, 9)] * 10_000) == [(1, 9)]
     assert merged([(5, 6), (1, 2), (3, 3), (9, 9), (2, 5)]) == [(1, 6), (9, 9)]

@@ -5,7 +5,7 @@ meets them that is not told itself (RFC 5258 §3.3).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from mailmodel import INBOX, MailboxInfo
 from mailmodel.mailbox_name import SEPARATOR, superiors
@@ -37,7 +37,7 @@ async def listing(session: Session, command: List) -> Answer:
     subscribed = {name for name, info in known.items() if info.subscribed}
     if ListSelect.SUBSCRIBED in command.selects:
         subscribed |= set(await session.store.list_subscriptions(session.account))
-    chosen = _Chosen(command, known, subscribed)
+    chosen = _Chosen(command, known, subscribed, await _fitting(session, patterns, known.keys() | subscribed))
     names = chosen.names()
     readable = {name for name in names if name in places and READ in places[name].reach.rights}
     if StatusItem.HIGHESTMODSEQ in command.status:
@@ -83,13 +83,26 @@ def _reaches_others(pattern: str) -> bool:
     )
 
 
+async def _fitting(session: Session, patterns: Sequence[str], names: Iterable[str]) -> set[str]:
+    """Those among these names and the names above them that any pattern fits."""
+    fits = [Pattern(pattern) for pattern in patterns]
+    found = set()
+    for name in {each for name in names for each in (name, *superiors(name))}:
+        await session.turns.give_way()
+        if any(each.matches(name) for each in fits):
+            found.add(name)
+    return found
+
+
 class _Chosen:
     """Which names a LIST means, and what is said of each."""
 
-    def __init__(self, command: List, known: dict[str, MailboxInfo], subscribed: set[str]) -> None:
+    def __init__(
+        self, command: List, known: dict[str, MailboxInfo], subscribed: set[str], fitting: set[str]
+    ) -> None:
         self._known = known
         self._subscribed = subscribed
-        self._patterns = [Pattern(command.reference + pattern) for pattern in command.patterns if pattern]
+        self._fitting = fitting
         self._shows_levels = any("%" in pattern for pattern in command.patterns)
         self._is_extended = command.is_extended
         self._criteria = [option for option in BASE_SELECTS if option in command.selects]
@@ -99,13 +112,10 @@ class _Chosen:
         )
         self._with_inferiors = {upper for name in known for upper in superiors(name)}
         met = {name for name in known.keys() | subscribed if self._meets(name)}
-        self._told = {name for name in met if self._fits(name)}
+        self._told = met & fitting
         # Names with something below them that meets the criteria; and those where it is not told by itself.
         self._above_met = {upper for name in met for upper in superiors(name)}
         self._above_hidden = {upper for name in met - self._told for upper in superiors(name)}
-
-    def _fits(self, name: str) -> bool:
-        return any(pattern.matches(name) for pattern in self._patterns)
 
     def _meets(self, name: str) -> bool:
         """Every criterion; without any, that the mailbox exists."""
@@ -121,9 +131,9 @@ class _Chosen:
         told = set(self._told)
         if self._shows_levels and not self._criteria:
             # RFC 3501 §6.3.8: levels of which there is no mailbox, as above those of others.
-            told |= {name for name in self._with_inferiors - self._known.keys() if self._fits(name)}
+            told |= (self._with_inferiors - self._known.keys()) & self._fitting
         if self._recursive:
-            told |= {name for name in self._above_hidden if self._fits(name)}
+            told |= self._above_hidden & self._fitting
         return sorted(told, key=lambda name: (name != INBOX, name.encode("utf-8", "surrogatepass")))
 
     def attributes(self, name: str) -> list[str]:
@@ -151,15 +161,15 @@ class _Chosen:
 
 async def lsub(session: Session, command: Lsub) -> Answer:
     """Subscribed names; with % also those above one, as \\Noselect (RFC 3501 §6.3.9)."""
-    pattern = Pattern(command.reference + command.pattern)
     names = await session.store.list_subscriptions(session.account)
-    lines = [responses.listing(b"LSUB", [], session.shown(name)) for name in names if pattern.matches(name)]
+    fitting = await _fitting(session, [command.reference + command.pattern], names)
+    lines = [responses.listing(b"LSUB", [], session.shown(name)) for name in names if name in fitting]
     if command.pattern.endswith("%"):
         above = sorted({upper for name in names for upper in superiors(name)} - set(names))
         lines += [
             responses.listing(b"LSUB", ["\\Noselect"], session.shown(name))
             for name in above
-            if pattern.matches(name)
+            if name in fitting
         ]
     await session.say(b"".join(lines))
     return ok("LSUB completed")

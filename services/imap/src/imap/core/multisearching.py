@@ -77,7 +77,11 @@ async def _searched(session: Session, given: Sequence[Source]) -> list[Place]:
     listed (RFC 7377 §2.2).
     """
     sources = [_with_canonical_names(source) for source in given]
-    found = [place for place in await visible(session) if _is_searched(session, sources, place)]
+    found = []
+    for place in await visible(session):
+        await session.turns.give_way()
+        if _is_searched(session, sources, place):
+            found.append(place)
     known = {place.info.name for place in found}
     for name in dict.fromkeys(name for source in sources for name in source.names):
         if is_foreign(name) and name not in known:

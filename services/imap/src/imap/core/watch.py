@@ -1,10 +1,11 @@
 """What a session watches by NOTIFY (RFC 5465 §6), and how the watched was when it looked last."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import assert_never
 
 from mailmodel import AccountRef, MailboxInfo
-from mailmodel.mailbox_name import SEPARATOR, is_below
+from mailmodel.mailbox_name import SEPARATOR, superiors
 from mailproto.imap.notify_events import OF_SELECTED, Event, EventGroup, Watched
 
 from imap.core.places import is_foreign
@@ -59,8 +60,15 @@ class Watch:
         return events
 
 
+@lru_cache(maxsize=256)
+def _as_set(names: tuple[str, ...]) -> frozenset[str]:
+    """Thousands of mailboxes are asked for among a hundred names."""
+    return frozenset(names)
+
+
 def is_meant(watched: Watched, names: tuple[str, ...], name: str, *, is_subscribed: bool) -> bool:
     """Whether a mailbox is one of these. Which one is selected is not known here."""
+    named = _as_set(names)
     match watched:
         # Mail may be filed anywhere: INBOXES is PERSONAL (RFC 5465 §6.3).
         case Watched.PERSONAL | Watched.INBOXES:
@@ -68,11 +76,11 @@ def is_meant(watched: Watched, names: tuple[str, ...], name: str, *, is_subscrib
         case Watched.SUBSCRIBED:
             return is_subscribed
         case Watched.SUBTREE:
-            return any(name == top or is_below(name, top) for top in names)
+            return name in named or not named.isdisjoint(superiors(name))
         case Watched.SUBTREE_ONE:
-            return name in names or name.rpartition(SEPARATOR)[0] in names
+            return name in named or name.rpartition(SEPARATOR)[0] in named
         case Watched.MAILBOXES:
-            return name in names
+            return name in named
         case Watched.SELECTED | Watched.SELECTED_DELAYED:
             return False
         case _:
