@@ -208,6 +208,17 @@ async def test_what_is_taken_for_junk_is_held_whoever_posts_and_goes_out_when_re
     assert len(around.letters) == 4
 
 
+async def test_a_held_posts_subject_says_nothing_on_lines_of_its_own() -> None:
+    """It could name another message, which a moderator then releases."""
+    around = Around()
+    content = POST.replace(b"Subject: ", b"Subject: =?utf-8?q?x=0D=0AQueue_id:_01J?= ")
+    await settle(around, post(content), suspect="it is taken for junk")
+    [told] = around.letters.values()
+    [(held, _)] = around.held
+    named = [line for line in told.content.splitlines() if line.startswith(b"Queue id:")]
+    assert named == [b"Queue id: " + held.envelope.queue_id.encode()]
+
+
 async def test_nobody_is_taken_off_by_a_stranger() -> None:
     around = Around()
     await settle(around, post(detail="+unsubscribe", reverse_path="b@far.test"))

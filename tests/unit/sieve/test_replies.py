@@ -60,6 +60,22 @@ def test_a_message_without_an_id_gets_an_answer_without_references() -> None:
     assert message["References"] is None
 
 
+@pytest.mark.parametrize("octet", [b"\x01", b"\x1b", b"\x7f", b"\x80", b"\xc3\xa4", b" "])
+def test_an_id_that_no_field_can_hold_is_none(octet: bytes) -> None:
+    """Whoever sends it would else keep the script of who is away from running to its end."""
+    message = answer(
+        'vacation "x";',
+        b"Message-ID: <1"
+        + octet
+        + b"@x>\r\nReferences: <0"
+        + octet
+        + b"@x>\r\nTo: roadrunner@acme.example.com\r\n\r\n",
+    )
+    assert message["In-Reply-To"] is None
+    message = answer('vacation "x";', MESSAGE.replace(b"<0@x>", b"<0" + octet + b"@x>"))
+    assert message["References"] == "<1@x> <2@x>"
+
+
 def test_in_reply_to_stands_in_for_references() -> None:
     message = answer(
         'vacation "x";', b"Message-ID: <2@x>\r\nIn-Reply-To: <1@x>\r\nTo: roadrunner@acme.example.com\r\n\r\n"

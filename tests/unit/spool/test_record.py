@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mailproto.smtp.dsn_request import MessageRequest, Notify, RecipientRequest, Ret
 from mailwire.spool.v1 import spool_pb2 as wire
 from spool import Envelope, EnvelopeRecipient, Malformed, OwnCopies, Source, read_records
-from spool.codec import decode_envelope, encode_envelope
+from spool.codec import decode, decode_envelope, encode_envelope, envelope_to_wire
 from spool.record import head_of
 
 texts = st.text(max_size=30)
@@ -124,3 +124,19 @@ def test_a_copy_of_its_own_bears_its_recipients_token() -> None:
     assert own.fields_of(ann) == b"List-Unsubscribe: <https://example.test/tann>\r\n"
     assert envelope.reverse_path_of("carol@far.test") == "a@example.test"
     assert envelope_of(b"x", recipients=(ann,)).reverse_path_of("ann@far.test") == "a@example.test"
+
+
+def test_an_instant_that_there_is_not_makes_no_letter() -> None:
+    """Whoever reads it puts it aside; an exception of another kind would end the process, again and again."""
+    message = wire.SpooledMessage()
+    message.envelope.CopyFrom(envelope_to_wire(envelope_of(b"x")))
+    decode(message.SerializeToString())
+    message.facts.sent_at.seconds = 1 << 60
+    with pytest.raises(Malformed):
+        decode(message.SerializeToString())
+    message.facts.ClearField("sent_at")
+    message.envelope.arrived_at.seconds = -(1 << 60)
+    with pytest.raises(Malformed):
+        decode(message.SerializeToString())
+    with pytest.raises(Malformed):
+        decode_envelope(message.envelope.SerializeToString())

@@ -167,7 +167,7 @@ def decode_envelope(data: bytes) -> Envelope:
     """Raises Malformed."""
     try:
         return envelope_from_wire(wire.Envelope.FromString(data))
-    except DecodeError as error:
+    except (DecodeError, OverflowError) as error:
         raise Malformed("not an envelope") from error
 
 
@@ -243,9 +243,13 @@ def encode(
 def decode(payload: bytes) -> SpooledLetter:
     """A payload of mail.local.* or mail.relay.*. Raises Malformed."""
     try:
-        message = wire.SpooledMessage.FromString(payload)
-    except DecodeError as error:
+        return _letter(wire.SpooledMessage.FromString(payload))
+    except (DecodeError, OverflowError) as error:
+        # Some instant may be none that there is.
         raise Malformed("not a spooled message") from error
+
+
+def _letter(message: wire.SpooledMessage) -> SpooledLetter:
     facts = message.facts
     return SpooledLetter(
         envelope=envelope_from_wire(message.envelope),

@@ -32,7 +32,8 @@ MAX_SUBJECT_CHARACTERS = 500
 _MAX_REFERENCES_OCTETS = 8 * 1024
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
-_MESSAGE_ID = re.compile(rb"<[^<>\s]{1,500}>")
+# Nothing that a field of an answer can't hold: an id with a control character is nobody's.
+_MESSAGE_ID = re.compile(rb"<[!-;=?-~]{1,500}>")
 
 
 @dataclass(frozen=True, slots=True)

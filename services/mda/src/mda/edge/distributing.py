@@ -203,6 +203,8 @@ class Distributing:
         finding = Finding("list", Verdict.SKIPPED, f"held for the moderators: {reason}")
         await self._quarantine.hold(held, await self._running.content(letter), [finding])
         subject = decode_words(first_value(header, b"subject") or b"")[:SUBJECT_CHARACTERS]
+        # A line of its own could name another message that is held.
+        subject = "".join(sign if sign.isprintable() else " " for sign in subject)
         await self._mail.tell(
             letter,
             mailing_list,

@@ -74,6 +74,9 @@ class Learning:
                 LOG.warning("lesson_lost", error=str(error))
             except (ScannerUnavailable, ScannerBroke) as error:
                 LOG.warning("lesson_not_learned", error=str(error))
+            except Exception:
+                # Of a message that somebody sent: it must not end the process that files everybody's mail.
+                LOG.exception("lesson_not_learned")
 
     async def learn(self, lesson: Lesson) -> bool:
         """False where there was nothing to learn."""

@@ -51,6 +51,8 @@ from mda.edge.ext_lists import ExtLists
 
 LOG = logs.logger("mda.running")
 PROGRAMS_KEPT = 500
+# Of their scripts together: a program may take a hundred times as much memory.
+PROGRAMS_KEPT_OCTETS = 8 * 1024 * 1024
 # A run begins again with each answer: so many mailboxes, scripts and ids may one chain ask for.
 MOST_QUESTIONS = 100
 # RFC 5490 §4.1: annotations of the server are those of the account.
@@ -80,7 +82,9 @@ class Running:
         self._mailboxes = mailboxes
         self.lists = lists
         self._blobs = blobs
-        self._programs: OrderedDict[bytes, Program | ScriptError] = OrderedDict()
+        # By the digest of the script, with its octets.
+        self._programs: OrderedDict[bytes, tuple[Program | ScriptError, int]] = OrderedDict()
+        self._octets = 0
 
     async def header(self, letter: SpooledLetter) -> bytes:
         """The header as received. Raises BlobUnavailable."""
@@ -112,31 +116,39 @@ class Running:
         except ScriptMissing:
             return None
         digest = b"at events " + sha256(content).digest()
-        known = self._programs.get(digest)
-        if known is None:
-            known = self._kept(digest, await compiled(content, AT_EVENTS))
+        known = self._known(digest) or self._kept(digest, await compiled(content, AT_EVENTS), len(content))
         if isinstance(known, ScriptError):
             metrics.SCRIPTS.labels("broken").inc()
             LOG.info("script_broken", account_id=account.account_id, script=name, reason=str(known))
             return None
         return Stage("", known)
 
-    def _kept(self, digest: bytes, program: Program | ScriptError) -> Program | ScriptError:
-        self._programs[digest] = program
-        if len(self._programs) > PROGRAMS_KEPT:
-            self._programs.popitem(last=False)
+    def _known(self, digest: bytes) -> Program | ScriptError | None:
+        found = self._programs.get(digest)
+        if found is None:
+            return None
+        self._programs.move_to_end(digest)
+        return found[0]
+
+    def _kept(self, digest: bytes, program: Program | ScriptError, octets: int) -> Program | ScriptError:
+        self._octets += octets - self._programs.pop(digest, (program, 0))[1]
+        self._programs[digest] = (program, octets)
+        while len(self._programs) > 1 and (
+            len(self._programs) > PROGRAMS_KEPT or self._octets > PROGRAMS_KEPT_OCTETS
+        ):
+            self._octets -= self._programs.popitem(last=False)[1][1]
         return program
 
     async def _program(self, account: AccountRef, name: str, digest: bytes) -> Program | None:
         """Compiled; None where it cannot be run any more."""
-        known = self._programs.get(digest)
+        known = self._known(digest)
         if known is None:
             content = await self._active(account, name)
             if content is None:
                 return None
-            known = self._kept(digest, await compiled(content))
-        else:
-            self._programs.move_to_end(digest)
+            # It may be another one by now, and others have the one that it was.
+            digest = sha256(content).digest()
+            known = self._known(digest) or self._kept(digest, await compiled(content), len(content))
         if isinstance(known, ScriptError):
             metrics.SCRIPTS.labels("broken").inc()
             LOG.info("script_broken", account_id=account.account_id, script=name, reason=str(known))
