@@ -168,6 +168,15 @@ def test_a_milter_that_cannot_be_followed_is_451_or_left_out_as_the_operator_cho
     assert gate.letters[0].trace_prefix.startswith(b"Received: ")
 
 
+def test_a_milter_that_has_seen_enough_of_a_body_is_sent_no_more() -> None:
+    long = b"From: x@peer.test\r\n\r\n" + (b"x" * 70 + b"\r\n") * 3000
+    for answer, pieces in ((framed(b"s"), 1), (GO_ON, 4)):
+        with ScriptedMilter({b"B": [answer]}) as milter:
+            _, gate = through(milter, MAIL, JONES, b"DATA\r\n", long + b".\r\n")
+        assert milter.letters().count(b"B") == pieces
+        assert gate.letters[0].content == long
+
+
 def test_a_hook_that_is_away_or_silent_costs_its_time_and_no_more() -> None:
     nobody = free_port()
     for url in (f"milter://127.0.0.1:{nobody}", f"http://127.0.0.1:{nobody}/x", "milter:///nowhere/socket"):

@@ -381,6 +381,7 @@ async def test_strangers_cost_no_questions() -> None:
         ('From: a@example.com (x" ) b@bank.example ( "y)', AuthorFault.AMBIGUOUS),
         ("From: b@bank.example..", AuthorFault.AMBIGUOUS),
         ("From: b@bank.example!", AuthorFault.AMBIGUOUS),
+        ('From: "b@\\bank.example', AuthorFault.AMBIGUOUS),
         ('From: "b@bank.example" <a@example.com>', "example.com"),
         ("From: " + "a" * 20_000 + "@example.com", AuthorFault.TOO_LONG),
     ],

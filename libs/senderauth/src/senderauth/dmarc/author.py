@@ -30,7 +30,7 @@ class AuthorFault(Enum):
 
 # A quotation without an end hides nothing: some readers take its mark for a letter.
 _QUOTED = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_AFTER_AT = re.compile(rb"@[ \t]*+([^\s<>,;:()\"@\[\]\\]++)")
+_AFTER_AT = re.compile(rb"@[ \t\\]*+([^\s<>,;:()\"@\[\]\\]++)")
 _NO_LETTER = ".!#$%&'*+-/=?^_`{|}~"
 
 
