@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import tracemalloc
 from email.message import Message
 
 import pytest
@@ -141,3 +142,22 @@ def test_any_octets_become_7bit_or_nothing(octets: bytes) -> None:
             assert is_seven_bit(to_seven_bit(message))
         except CannotConvert:
             continue
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"ab\r\n" * 100_000 + b"\xe4\r\n", b"\r\n" * 150_000 + b"\xe4", (b"\xc4\xe3" * 38 + b"\r\n") * 5_000],
+    ids=["short-lines", "empty-lines", "all-8-bit"],
+)
+def test_lines_and_letters_take_no_more_memory_than_they_are(body: bytes) -> None:
+    message = (
+        b"MIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + body
+    )
+    tracemalloc.start()
+    try:
+        converted = to_seven_bit(message)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert leaves(converted) == [body]
+    assert most < 7 * len(message) + 500_000

@@ -20,7 +20,7 @@ IDENTITIES = frozenset((b"7bit", b"8bit", b"binary"))
 # RFC 2045 §2.7: ASCII without NUL, CR and LF only together, lines of at most 998 octets.
 SEVEN_BIT = re.compile(rb"(?:[\x01-\x09\x0b\x0c\x0e-\x7f]{0,998}+(?:\r\n|\Z))*+")
 TEXT = re.compile(rb"(?:[^\0\r\n]*+(?:\r\n|\Z))*+")
-OUTSIDE_ASCII = re.compile(rb"[\x80-\xff]")
+OUTSIDE_ASCII = bytes(range(128, 256))
 # Quoted-printable takes three octets for each of these, base64 four for any three.
 QUOTED_SHARE = 6
 
@@ -91,7 +91,7 @@ def _leaf(message: bytes, entity: Entity) -> tuple[bytes | None, bytes]:
     if (
         entity.content_type.maintype == b"text"
         and TEXT.fullmatch(body)
-        and len(OUTSIDE_ASCII.findall(body)) * QUOTED_SHARE <= len(body)
+        and (len(body) - len(body.translate(None, OUTSIDE_ASCII))) * QUOTED_SHARE <= len(body)
     ):
         return _quoted_printable(body), b"quoted-printable"
     encoded = base64.encodebytes(body).replace(b"\n", b"\r\n")
@@ -99,9 +99,21 @@ def _leaf(message: bytes, entity: Entity) -> tuple[bytes | None, bytes]:
 
 
 def _quoted_printable(body: bytes) -> bytes:
-    """Line by line: the library takes the line ends of soft breaks from what it finds first."""
-    lines = (binascii.b2a_qp(line, istext=False) for line in body.split(b"\r\n"))
-    return b"\r\n".join(lines).replace(b"=\n", b"=\r\n")
+    """Line by line: the library takes the line ends of soft breaks from what it finds first.
+
+    Never all lines as a list: of a large message of short ones that is many times its size.
+    """
+    made = bytearray()
+    start = 0
+    while (end := body.find(b"\r\n", start)) >= 0:
+        made += _quoted_line(body[start:end]) + b"\r\n"
+        start = end + 2
+    made += _quoted_line(body[start:])
+    return bytes(made)
+
+
+def _quoted_line(line: bytes) -> bytes:
+    return binascii.b2a_qp(line, istext=False).replace(b"=\n", b"=\r\n") if line else line
 
 
 def _relabelled(header: bytes, entity: Entity, encoding: bytes, root: Entity) -> bytes:
