@@ -87,7 +87,8 @@ async def _fitting(session: Session, patterns: Sequence[str], names: Iterable[st
     """Those among these names and the names above them that any pattern fits."""
     fits = [Pattern(pattern) for pattern in patterns]
     found = set()
-    for name in {each for name in names for each in (name, *superiors(name))}:
+    candidates = {each for given in names for each in (given, *superiors(given))}
+    for name in candidates:
         await session.turns.give_way()
         if any(each.matches(name) for each in fits):
             found.add(name)
