@@ -78,10 +78,10 @@ async def _searched(session: Session, given: Sequence[Source]) -> list[Place]:
     """
     sources = [_with_canonical_names(source) for source in given]
     found = []
-    for place in await visible(session):
+    for each in await visible(session):
         await session.turns.give_way()
-        if _is_searched(session, sources, place):
-            found.append(place)
+        if _is_searched(session, sources, each):
+            found.append(each)
     known = {place.info.name for place in found}
     for name in dict.fromkeys(name for source in sources for name in source.names):
         if is_foreign(name) and name not in known:
