@@ -126,6 +126,16 @@ async def test_a_chain_that_came_goes_on() -> None:
     assert (await arc.verify(ZONE, message, now=NOW)).result is Result.FAIL
 
 
+async def test_a_chain_that_a_script_broke_is_not_said_to_have_passed() -> None:
+    first = arc.seal(CONTENT, await arc.verify(ZONE, CONTENT, now=NOW), "list.test", [], STRANGER, now=NOW)
+    # As `deleteheader` leaves it: a set that is not whole.
+    cut = first[: first.index(b"ARC-Authentication-Results")] + CONTENT
+    sent = letter(Source.SIEVE, b"Delivered-To: x@ours.test\r\n" + door(MethodResult("arc", "pass")), cut)
+    _, message = await leave(sent, cut)
+    assert message.startswith(b"ARC-Seal: i=2")
+    assert b"cv=fail" in message.partition(b"ARC-Message-Signature")[0]
+
+
 async def test_what_nobody_looked_at_is_not_sealed() -> None:
     path, message = await leave(letter(Source.MX))
     assert path.startswith("SRS0=")

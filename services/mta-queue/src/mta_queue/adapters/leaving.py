@@ -195,7 +195,7 @@ def _sealed(message: bytes, found: AuthResults, key: SigningKey, now: datetime) 
     chain = arc.examine(message, now=now).chain
     said = next((each.result for each in found.results if each.method == "arc"), "none")
     result = Result(said) if said in ("none", "pass", "fail") else Result.FAIL
-    if (result is Result.NONE) != (chain.highest == 0):
+    if (result is Result.NONE) != (chain.highest == 0) or (result is Result.PASS and chain.fault):
         # Not what the door saw: something was changed since (a script's edition).
         result = Result.FAIL
     return arc.seal(message, ArcResult(result, chain), found.authserv_id, found.results, key, now=now)
