@@ -50,6 +50,7 @@ from admin_api.edge.leaving import attach as attach_leaving
 from admin_api.edge.lists import attach as attach_lists
 from admin_api.edge.mailboxes import attach as attach_mailboxes
 from admin_api.edge.openid import attach as attach_openid
+from admin_api.edge.patience import PatientProtocol
 from admin_api.edge.policies import attach as attach_policies
 from admin_api.edge.quarantine import attach as attach_quarantine
 from admin_api.edge.reach import attach as attach_reach
@@ -65,6 +66,7 @@ def http_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     """How HTTP is spoken. Only listed proxies say for whom they ask: limits and logs go by the client's address."""
     return uvicorn.Config(
         app,
+        http=PatientProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
