@@ -17,6 +17,8 @@ Check = Callable[[], Awaitable[None]]
 
 CHECK_SECONDS = 2.0
 REQUEST_LIMIT_OCTETS = 8192
+# For all of it: who dribbles must not keep the place of whoever asks whether we are ready.
+REQUEST_SECONDS = 10.0
 
 
 class StatusPages:
@@ -47,11 +49,12 @@ class StatusPages:
     async def handle(self, connection: Connection) -> None:
         """One request a connection."""
         request = b""
-        while b"\r\n\r\n" not in request and len(request) < REQUEST_LIMIT_OCTETS:
-            data = await connection.read(10.0)
-            if not data:
-                return
-            request += data
+        async with asyncio.timeout(REQUEST_SECONDS):
+            while b"\r\n\r\n" not in request and len(request) < REQUEST_LIMIT_OCTETS:
+                data = await connection.read(REQUEST_SECONDS)
+                if not data:
+                    return
+                request += data
         words = request.split(b"\r\n", 1)[0].split(b" ")
         path = words[1].split(b"?", 1)[0] if len(words) >= 2 else b""
         if words[0] != b"GET":
