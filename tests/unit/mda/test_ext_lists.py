@@ -167,3 +167,23 @@ def test_what_nobody_would_get_is_kept(count: int, is_sent: bool) -> None:
     assert [each.new is not None for each in plan.deliveries] == [not is_sent]
     looping = carry_out(delivery(), [action], (), MAILBOXES.get, is_looping=True, lists=lists)
     assert looping.sendings == []
+
+
+@pytest.mark.parametrize(
+    "value", ["ada\0@far.test", "\0", "a b@far.test", "Ada <ada@far.test>", "x" * 400 + "@far.test", ""]
+)
+async def test_what_is_no_address_is_no_question_for_the_directory(value: str, lists: KnownLists) -> None:
+    """It may be unable to look for it, and what it does not answer makes mail wait."""
+
+    async def members(mailing_list: MailingList, addresses: Sequence[str]) -> list[str]:
+        assert addresses == [OWNER]
+        return [OWNER]
+
+    cast(Any, lists)._lists.members = members
+    assert not await lists.contains(BOB, OWNER, "mailto:crew@a.test", value)
+    assert list_address(f"mailto:{value}@") is None
+    assert list_address("mailto:a\0@a.test") is None
+
+
+def test_books_hold_addresses_only() -> None:
+    assert addresses_in(b"a\0b@far.test, c\x01@far.test, d@far.test") == ["d@far.test"]

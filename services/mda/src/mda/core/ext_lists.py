@@ -10,6 +10,7 @@
 import re
 
 from mailmsg.address import mailboxes
+from sieve.addresses import is_address
 
 ENTRIES = "/private/vendor/posthouse/addrbook/"
 # "redirect" sends to no more: a larger list wants to be a mailing list.
@@ -28,7 +29,7 @@ def entry_of(name: str) -> str | None:
 def list_address(name: str) -> str | None:
     """The address of a mailing list; None: it is none."""
     scheme, colon, address = name.partition(":")
-    is_one = bool(colon) and scheme.lower() == "mailto" and "?" not in address and "@" in address
+    is_one = bool(colon) and scheme.lower() == "mailto" and "?" not in address and is_address(address)
     return address.lower() if is_one else None
 
 
@@ -40,6 +41,6 @@ def addresses_in(book: bytes) -> list[str]:
             continue
         for each in mailboxes(line):
             address = each.address.decode("utf-8", "replace").lower()
-            if address.count("@") == 1:
+            if address.count("@") == 1 and is_address(address):
                 found[address] = None
     return list(found)

@@ -9,6 +9,7 @@ from typing import Protocol
 from directoryclient import DirectoryClient
 from mailmodel import AccountRef
 from mailstore import MailStore
+from sieve.addresses import is_address
 
 from mda.core.events import OF_ACCOUNT
 from mda.core.ext_lists import addresses_in, entry_of, list_address
@@ -46,6 +47,9 @@ class KnownLists:
         value = value.strip().lower()
         if (entry := entry_of(name)) is not None:
             return value in addresses_in(await self._book(account, entry) or b"")
+        # What strangers write is no question for the directory: where it could not even be asked, mail would wait for ever.
+        if not is_address(value):
+            return False
         found = await self._list(account, owner, name)
         return found is not None and bool(await self._lists.members(found, [value]))
 
