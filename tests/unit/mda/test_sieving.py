@@ -7,9 +7,10 @@ from blobstore import BodyReference
 from mailmodel import AccountRef, Flags, SystemFlag
 from mailmsg.facts import examine
 from mailstore import Delivery, NewMessage
-from mda.core.sieving import carry_out, memory_handle, sent_queue_id, was_redirected_by
+from mda.core.sieving import carry_out, environment, memory_handle, sent_queue_id, was_redirected_by
 from sieve.actions import Action, Discard, FileInto, Keep, Redirect, Refusal, Reject, Target
 from sieve.errors import Place
+from spool import Source
 
 CONTENT = b"Subject: x\r\n\r\nbody\r\n"
 HERE = Place(1)
@@ -101,3 +102,9 @@ def test_who_has_seen_the_message(header: bytes, expected: bool) -> None:
 def test_handles_cannot_be_shifted_into_each_other() -> None:
     assert memory_handle("seen", "a", "bc") != memory_handle("seen", "ab", "c")
     assert len(memory_handle("vacation", "x" * 10_000)) == 32
+
+
+@pytest.mark.parametrize("source", Source)
+def test_where_a_user_submitted_from_is_for_nobodys_script(source: Source) -> None:
+    told = environment("bob@other.test", "mda.test", source, "192.0.2.7")["remote-ip"]
+    assert told == ("192.0.2.7" if source is Source.MX else "")

@@ -26,6 +26,7 @@ from sieve.actions import (
     Track,
     Vacation,
 )
+from spool import Source
 
 from mda.core.ext_lists import MOST_ADDRESSES
 from mda.core.findings import Finding, Verdict
@@ -133,15 +134,15 @@ def _deliveries(
     return made
 
 
-def environment(recipient: str, hostname: str, client_address: str) -> dict[str, str]:
-    """The items of RFC 5183 §4.1 for a delivery."""
+def environment(recipient: str, hostname: str, source: Source, client_address: str) -> dict[str, str]:
+    """The items of RFC 5183 §4.1 for a delivery. Where a user submitted from is for nobody's script: tenants hide it."""
     return {
         "domain": recipient.rpartition("@")[2],
         "host": hostname,
         "location": "MDA",
         "name": "Posthouse",
         "phase": "during",
-        "remote-ip": client_address,
+        "remote-ip": client_address if source is Source.MX else "",
         "version": "1",
     }
 

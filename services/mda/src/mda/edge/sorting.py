@@ -189,7 +189,9 @@ class Sorting:
             forward_path=detailed(letter).get(delivery.account.account_id, delivery.recipient),
             own_addresses=frozenset({delivery.recipient}),
             now=now,
-            environment=environment(delivery.recipient, self._hostname, envelope.client_address),
+            environment=environment(
+                delivery.recipient, self._hostname, envelope.source, envelope.client_address
+            ),
             spam_percent=spam_percent,
             spam_text=spam_text,
             virus_severity=virus_severity,
