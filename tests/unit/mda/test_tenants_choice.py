@@ -7,6 +7,7 @@ from typing import TypedDict, Unpack
 
 import pytest
 from directoryclient.policies import TenantPolicy
+from mailmsg.facts import examine
 from mda.core.findings import Disposition, Finding, Verdict, WhenUnscanned, decide, judged, refusal
 from mda.core.standing import Lists, Standing
 from mda.edge.screening import Screening
@@ -122,6 +123,17 @@ def test_who_is_blocked_is_blocked_by_either_name() -> None:
     both = TenantPolicy(blocked_senders=("@friends.invalid",), allowed_senders=("boss@friends.invalid",))
     assert lists.standing(letter(None), both) is Standing.ALLOWED
     assert lists.standing(forged, both) is Standing.BLOCKED
+
+
+def test_who_is_blocked_does_not_pass_behind_a_long_header() -> None:
+    """What is longer than what travels with the envelope comes without its header."""
+    content = b"X-Long: " + b"x" * 40_000 + b"\r\nFrom: <boss@friends.invalid>\r\n\r\n"
+    padded = replace(letter(None), facts=examine(content))
+    assert padded.facts.header == b""
+    lists, blocked = Lists(), TenantPolicy(blocked_senders=("boss@friends.invalid",))
+    assert lists.standing(padded, blocked) is Standing.BLOCKED
+    allowed = TenantPolicy(allowed_senders=("boss@friends.invalid",))
+    assert lists.standing(padded, allowed) is Standing.UNKNOWN
 
 
 def test_a_message_of_several_authors_is_let_past_only_where_all_are_allowed() -> None:

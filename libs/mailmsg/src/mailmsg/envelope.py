@@ -7,7 +7,8 @@ first addresses are given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from mailmsg.address import Address, iterate_addresses
@@ -35,6 +36,9 @@ _LONGEST_SUBJECT_OCTETS = 4096
 _LONGEST_SENDERS_OCTETS = 4096
 _LONGEST_RECIPIENTS_OCTETS = 14 * 1024
 _REMEMBERED_OCTETS = 200
+_TOKEN = re.compile(rb' *(?:([()])|"((?:[^"\\]++|\\.)*+)"|\{([0-9]{1,9})\}\r\n|NIL)', re.DOTALL)
+_QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
+_AUTHORS_FIELD = 2  # After Date and Subject.
 
 
 def render_envelope(values: Mapping[bytes, bytes]) -> bytes:
@@ -106,3 +110,27 @@ def _address(address: Address) -> bytes:
         # An empty string, not NIL: a NIL host would be the mark of a group.
         string(address.domain, _LONGEST_WORD_OCTETS),
     )
+
+
+def authors_in(envelope: bytes) -> Iterator[bytes]:
+    """The addresses of From in an envelope as `render_envelope` makes it, local-part@domain; of a long list the first."""
+    fields = depth = 0
+    strings: list[bytes] = []
+    position = 1
+    while fields <= _AUTHORS_FIELD and (token := _TOKEN.match(envelope, position)) is not None:
+        position = token.end()
+        mark, quoted, octets = token.groups()
+        if mark == b"(":
+            depth += 1
+            strings.clear()
+            continue
+        if mark == b")":
+            depth -= 1
+            if depth == 1 and fields == _AUTHORS_FIELD and len(strings) == 4 and strings[3]:
+                yield strings[2] + b"@" + strings[3]
+        elif octets is not None:
+            strings.append(envelope[position : position + int(octets)])
+            position += int(octets)
+        else:
+            strings.append(_QUOTED_PAIR.sub(rb"\1", quoted or b""))
+        fields += depth == 0
