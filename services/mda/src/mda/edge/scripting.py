@@ -16,6 +16,7 @@ from mailwire.script.v1 import script_pb2 as wire
 from mailwire.script.v1.script_pb2_grpc import ScriptAdminServiceServicer
 from servicekit import logs
 from sieve import DEFAULT_LIMITS, ScriptError, Situation, Stage
+from spool import Source
 
 from mda.core.dry_run import steps
 from mda.core.sieving import environment
@@ -220,7 +221,7 @@ class Scripting(ScriptAdminServiceServicer):
             reverse_path=request.reverse_path,
             forward_path=request.forward_path,
             now=datetime.now(UTC),
-            environment=environment(request.forward_path, self._hostname, ""),
+            environment=environment(request.forward_path, self._hostname, Source.MX, ""),
         )
         stages = await self._stages(account, request.script)
         outcome = await self._running.run(account, stages, Input(header, len(content), body), situation)
