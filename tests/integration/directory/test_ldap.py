@@ -217,3 +217,19 @@ async def test_a_password_that_was_wrong_may_be_right_a_minute_later(
         assert await enter_again("her new one") == DENIED
         ticks.now += 61
         assert await enter_again("her new one") == GRANTED
+
+
+async def test_a_password_that_is_kept_is_not_said_to_another_server(house: House, slapd: Slapd) -> None:
+    """An administrator who does not know it could name a server of its own, and be told."""
+    url = f"ldaps://localhost:{slapd.tls_port}"
+    await keep(house, url, slapd)
+    for other in ("ldaps://elsewhere.example", f"ldap://localhost:{slapd.port}", "ldaps://localhost:1"):
+        code = await refusal(keep(house, other, slapd, None))
+        assert code is grpc.StatusCode.INVALID_ARGUMENT, other
+    shown = (await house.ldap.GetLdapSource(ldap.GetLdapSourceRequest(tenant=house.tenant))).source
+    assert (shown.url, shown.has_bind_password) == (url, True)
+    # Without it, or with a new one, any server may be named.
+    await keep(house, "ldaps://elsewhere.example", slapd, None, bind_dn="")
+    shown = (await house.ldap.GetLdapSource(ldap.GetLdapSourceRequest(tenant=house.tenant))).source
+    assert (shown.url, shown.has_bind_password) == ("ldaps://elsewhere.example", False)
+    await keep(house, url, slapd, "another")

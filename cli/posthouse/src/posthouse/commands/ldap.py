@@ -33,7 +33,7 @@ def set_(
     ] = False,
     ca_file: Annotated[Path | None, typer.Option(help="Authorities to trust, in PEM.")] = None,
 ) -> None:
-    """Ask this server whether passwords are right; a password that is not given stays."""
+    """Ask this server whether passwords are right; a password that is not given stays, for the same server."""
     body = {"url": server, "base_dn": base_dn, "filter": search, "bind_dn": bind_dn}
     if bind_password_stdin:
         body["bind_password"] = sys.stdin.readline().rstrip("\r\n")

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import asyncpg
-from pgkit import OPERATOR, Pool, transaction
+from pgkit import OPERATOR, Connection, Pool, transaction
 
 from directory.core.ldap import LdapSource
+from directory.core.names import NameInvalid
 from directory.core.sealing import Sealer, Unopened
 from directory.ports import InUse, Missing
 
@@ -43,13 +44,15 @@ class LdapSources:
         )
 
     async def put(self, source: LdapSource) -> None:
-        """All of it; a password that is None stays. Raises InUse, Missing."""
+        """All of it; a password that is None stays, for the server that it was given for. Raises InUse, Missing, NameInvalid."""
         sealed = None
         if source.bind_password is not None:
             if self._sealer is None:
                 raise InUse("this installation has no secret to keep a password with")
             sealed = self._sealer.seal(source.bind_password.encode(), ("ldap", source.tenant_id))
         async with transaction(self._pool, source.tenant_id) as connection:
+            if source.bind_dn and source.bind_password is None:
+                await _check_same_server(connection, source)
             try:
                 await connection.execute(
                     """INSERT INTO ldap_source AS l (tenant_id, url, bind_dn, sealed_password, base_dn, filter,
@@ -107,3 +110,12 @@ class LdapSources:
             self._kept.clear()
         self._kept[domain] = now + KEPT_SECONDS, source
         return source
+
+
+async def _check_same_server(connection: Connection, source: LdapSource) -> None:
+    """Whoever may name another server must not be told by it what we say there. Raises NameInvalid."""
+    kept = await connection.fetchrow(
+        "SELECT url, sealed_password FROM ldap_source WHERE tenant_id = $1::uuid FOR UPDATE", source.tenant_id
+    )
+    if kept is not None and kept["sealed_password"] is not None and kept["url"] != source.url:
+        raise NameInvalid("the password was given for another server; give it again with the new URL")
