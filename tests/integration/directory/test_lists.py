@@ -1,10 +1,12 @@
 """Mailing lists on real PostgreSQL: settings, members, and pages that do not change by who comes and goes."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 import grpc
 import pytest
+from directory.adapters import lists
 from directory.core.list_tokens import short_name
 from mailwire.directory.v1 import directory_pb2 as directory
 from mailwire.directory.v1 import lists_pb2 as wire
@@ -168,3 +170,15 @@ async def test_a_list_is_nobodys_postmaster(house: House) -> None:
     await created(house)
     [resolution] = await house.resolve(house.at("postmaster"))
     assert resolution.disposition == directory.DISPOSITION_UNKNOWN
+
+
+async def test_who_adds_members_at_once_adds_no_more_than_there_may_be(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "MOST_MEMBERS", 10)
+    await created(house)
+    calls = (add(house, *(f"m{part}-{number}@far.test" for number in range(4))) for part in range(6))
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    assert sorted(each for each in done if isinstance(each, int)) == [4, 4]
+    [shown] = (await house.lists.ListLists(wire.ListListsRequest(tenant=house.tenant))).lists
+    assert shown.members == 8

@@ -196,7 +196,11 @@ class Lists:
                     list({each.lower(): each for each in reversed(addresses)}.values())[::-1],
                 )
             ]
-            if record.members + len(new) > MOST_MEMBERS:
+            # Not `record.members`: others may have been added before it was our turn.
+            held = await connection.fetchval(
+                "SELECT count(*) FROM list_member WHERE account_id = $1::uuid", record.list_id
+            )
+            if held + len(new) > MOST_MEMBERS:
                 raise InUse(f"a list has at most {MOST_MEMBERS} members")
             await connection.execute(
                 """WITH given AS (UPDATE mailing_list SET next_number = next_number + cardinality($2::text[])
