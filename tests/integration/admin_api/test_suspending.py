@@ -38,6 +38,11 @@ def test_a_tenant_does_not_lift_what_the_operator_suspended(
         assert not may_log_in(alice)
     # Nor goes round it: the same address would be good again.
     assert "operator" in problem(administrator("DELETE", path), 409)
+    other = f"other@{alice.address.rpartition('@')[2]}"
+    assert administrator("POST", f"{path}/addresses", {"address": other}).status_code == 201
+    assert administrator("PUT", f"{path}/primary-address", {"address": other}).status_code == 200
+    assert "operator" in problem(administrator("DELETE", f"{path}/addresses/{alice.address}"), 409)
+    assert administrator("PUT", f"{path}/primary-address", {"address": alice.address}).status_code == 200
     given = ("--url", stage.url, "--token", PASSWORD)
     shown = run("account", "restore", alice.address, *given, POSTHOUSE_LOGIN=administrator.address)
     assert "still suspended: by the operator" in shown.stdout

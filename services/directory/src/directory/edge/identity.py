@@ -11,6 +11,7 @@ from mailwire.directory.v1.identity_pb2_grpc import (
     DirectoryIdentityServiceServicer,
     DirectoryRemovalServiceServicer,
 )
+from pgkit import is_within
 
 from directory.adapters.accounts import Accounts
 from directory.adapters.addresses import Addresses, AddressRecord
@@ -24,7 +25,7 @@ from directory.edge.looking_alike import refuse_look_alike
 from directory.edge.orders import account_message
 from directory.edge.paging import page_size
 from directory.edge.targets import targets_of
-from directory.ports import AccountRecord, Change, Missing
+from directory.ports import AccountRecord, Change, InUse, Missing
 
 Context = grpc.aio.ServicerContext[Any, Any]
 RIGHTS = {
@@ -119,6 +120,9 @@ class Identities(DirectoryIdentityServiceServicer):
         self, request: wire.RemoveAddressRequest, context: Context
     ) -> wire.RemoveAddressResponse:
         account, address = await self._account(request.account), names.address(request.address)
+        if account.suspended_by_operator and is_within():
+            # Its tenant could give it to a new account, and nobody had lifted it (orders.check_may_delete).
+            raise InUse("the operator has suspended the account; it keeps its addresses until that is lifted")
         await self._addresses.remove(account, address)
         self._changed(account, address)
         return wire.RemoveAddressResponse()
