@@ -1,6 +1,9 @@
 """posthouse keys: status, begin, rewrap, retire. The key-encryption keys that wrap tenants' keys."""
 
+import fcntl
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,9 +58,9 @@ def rewrap(api: Api, json: bool) -> None:
 def begin(data: Here = DEFAULT_DATA, json: Json = False) -> None:
     """Put a new key-encryption key on top of the installation's keyring file; the older ones still unwrap."""
     layout = Layout(data.absolute())
-    lines = _lines(layout)
-    _write(layout, [secrets.token_urlsafe(32), *lines])
-    name = _sealer(_lines(layout)).current
+    with _alone(layout):
+        _write(layout, [secrets.token_urlsafe(32), *_lines(layout)])
+        name = _sealer(_lines(layout)).current
     as_json({"current": name}) if json else console.print(f"{name} wraps from now on", markup=False)
 
 
@@ -66,15 +69,18 @@ def begin(data: Here = DEFAULT_DATA, json: Json = False) -> None:
 def retire(data: Here = DEFAULT_DATA, json: Json = False) -> None:
     """Remove all key-encryption keys but the newest from the keyring file, where they wrap nothing any more."""
     layout = Layout(data.absolute())
-    lines = _lines(layout)
-    found = _wrapping(client(data, None, None, None))
-    if found["current"] != _sealer(lines).current:
-        raise Problem("the directory wraps with another key than the first one in the keyring file.")
-    others = [use for use in found["uses"] if use["wrapped_with"] != found["current"]]
-    if others:
-        keys = sum(use["keys"] for use in others)
-        raise Problem(f"{keys} keys are still wrapped with older ones; `posthouse keys rewrap` comes first.")
-    _write(layout, lines[:1])
+    with _alone(layout):
+        lines = _lines(layout)
+        found = _wrapping(client(data, None, None, None))
+        if found["current"] != _sealer(lines).current:
+            raise Problem("the directory wraps with another key than the first one in the keyring file.")
+        others = [use for use in found["uses"] if use["wrapped_with"] != found["current"]]
+        if others:
+            keys = sum(use["keys"] for use in others)
+            raise Problem(
+                f"{keys} keys are still wrapped with older ones; `posthouse keys rewrap` comes first."
+            )
+        _write(layout, lines[:1])
     if json:
         as_json({"current": found["current"], "retired": len(lines) - 1})
     else:
@@ -84,6 +90,18 @@ def retire(data: Here = DEFAULT_DATA, json: Json = False) -> None:
 def _wrapping(api: Api) -> dict[str, Any]:
     found: dict[str, Any] = api.call("GET", "/v1/keys")
     return found
+
+
+@contextmanager
+def _alone(layout: Layout) -> Iterator[None]:
+    """Two that change the keyring at once would each write what the other has not seen: a key that wraps could get lost."""
+    try:
+        lock = (layout.secrets / f"{KEYRING}.lock").open("w")
+    except OSError as error:
+        raise Problem(f"the keyring in {layout.secrets} cannot be changed: {error.strerror}.") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _lines(layout: Layout) -> list[str]:

@@ -62,18 +62,32 @@ class Layout:
             )
 
     def secret(self, name: str) -> str:
-        """A random secret that stays the same, readable for the owner only."""
+        """A random secret that stays the same, readable for the owner only. Raises Problem where it got lost."""
         path = self.secrets / name
         if not path.exists():
             self.write_private(path, secrets.token_urlsafe(24) + "\n")
-        return path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding="utf-8").strip()
+        if not text:
+            # A new one would open nothing that was kept with the old one.
+            raise Problem(f"the secret in {path} is gone: the file is empty. Put it back from a backup.")
+        return text
 
     def write_private(self, path: Path, text: str) -> Path:
-        """Write a file that only the owner can read."""
+        """Write a file that only the owner can read; on the disk when this returns.
+
+        What is kept with a secret outlives a power cut, so the secret must.
+        """
         draft = path.with_name(path.name + ".draft")
         with os.fdopen(
             os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
         ) as file:
             file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         draft.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
         return path
