@@ -185,6 +185,12 @@ def test_what_cannot_be_unpacked(data: bytes) -> None:
     assert isinstance(unpacked(data), ReportFault)
 
 
+def test_a_long_directory_of_an_archive_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = archive(*[(f"{number}.xml", b"<x/>") for number in range(20)])
+    monkeypatch.delattr(zipfile, "ZipFile")
+    assert isinstance(unpacked(data), ReportFault)
+
+
 BOMB = b'<?xml version="1.0"?><!DOCTYPE f [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><feedback><version>&b;</version></feedback>'
 
 
@@ -234,3 +240,11 @@ def test_who_may_take_reports_of_another_domain() -> None:
     assert dmarc.authorization_name("Y.test", "z.test") == "y.test._report._dmarc.z.test"
     assert dmarc.is_authorized(["v=DMARC1"])
     assert not dmarc.is_authorized(["v=spf1 -all"])
+
+
+def test_half_a_character_is_kept_as_something_that_can_be_written_down() -> None:
+    data = tls.build(TLS).replace(b'"organization-name": "', b'"organization-name": "\\ud800\\u0000')
+    read = tls.parse(data)
+    assert isinstance(read, tls.TlsReport)
+    assert read.organization == "?" + TLS.organization
+    read.organization.encode()

@@ -99,6 +99,14 @@ def test_a_message_comes_at_500_octets_a_second_or_not_at_all(
         assert said.splitlines()[-1].startswith(code), said
 
 
+def test_the_first_minute_of_a_message_may_be_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = b"x" * 8 + b"\r\n"
+    slow = Slow(monkeypatch, lambda chunk: 10.0 if chunk == line else 0.0)
+    said = slow.say(HELLO, ENVELOPE, DATA, b"\r\n", *[line] * 6, b".\r\n")
+    assert slow.now == 60.0
+    assert said.splitlines()[-1].startswith(b"250 2.0.0")
+
+
 def test_a_message_that_comes_well_may_take_longer_than_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
     line = b"x" * 59_998 + b"\r\n"
     slow = Slow(monkeypatch, lambda segment: 100.0 if segment == line else 0.0)
