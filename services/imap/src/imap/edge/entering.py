@@ -236,11 +236,17 @@ class Entrance:
         except Unavailable:
             raise No(*LATER) from None
         who = await self._known(found)
-        await self._wire.say(b"+ " + exchange.last_word.line + b"\r\n")
-        last = exchange.answer(await self._wire.line())
-        if isinstance(last, Failed):
-            raise Bad(last.reason)
-        return self._enter(who)
+        # Who takes his time for the last line is sent away like all others, should he be shut out meanwhile (ADR 21).
+        self._wire.belongs_to(who.owner)
+        try:
+            await self._wire.say(b"+ " + exchange.last_word.line + b"\r\n")
+            last = exchange.answer(await self._wire.line())
+            if isinstance(last, Failed):
+                raise Bad(last.reason)
+            return self._enter(who)
+        except (No, Bad):
+            self._wire.belongs_to(None)
+            raise
 
     async def _bearer(self, command: c.Authenticate) -> Answer:
         """RFC 7628. Whose token lets nobody in is told why, and answers that before it hears our NO."""

@@ -93,8 +93,8 @@ class Wire:
         self._reader.append_octets = self._settings.append_octets
         self._reader.new_sink = self._new_long_text
 
-    def belongs_to(self, owner: tuple[str, str, str]) -> None:
-        """Whose connection it is from now on: tenant, account, credential."""
+    def belongs_to(self, owner: tuple[str, str, str] | None) -> None:
+        """Whose connection it is from now on: tenant, account, credential; None: nobody's."""
         self._connection.owner = owner
 
     def distrust(self) -> None:
