@@ -206,6 +206,19 @@ async def test_what_cannot_be_sent_is_written_down(world: World) -> None:
     assert "404" in sent.problem
 
 
+async def test_what_a_record_calls_an_address_may_be_none(world: World) -> None:
+    """Octets of a stranger's zone, as they are or behind percent signs, become no recipient."""
+    world.dmarc.told("dmarc.result", json.dumps(TOLD).encode())
+    await world.dmarc.flush()
+    uris = (
+        "mailto:%00a@y.test",
+        "mailto:a%3E%20NOTIFY=NEVER@y.test",
+        "mailto:%22@y.test",
+    )
+    world.dns.txt("_dmarc.y.test", "v=DMARC1; p=none; rua=" + ",".join((*uris, "mailto:d@y.test")))
+    assert [[each.address for each in letter.recipients] for letter in await world.report()] == [["d@y.test"]]
+
+
 async def test_while_dns_is_away_it_is_tried_again(world: World) -> None:
     world.dns.failing.add("_smtp._tls.y.test")
     await count_tls(world)
@@ -256,7 +269,10 @@ async def test_a_day_of_dmarc(world: World) -> None:
         world.dmarc.told("dmarc.result", json.dumps(TOLD).encode())
     changed = {**TOLD, "published": {**PUBLISHED, "policy": "none"}}
     world.dmarc.told("dmarc.result", json.dumps(changed).encode())
-    for nonsense in (b"", b"[]", b'{"published": 1}', b"x" * 20_000):
+    unfit = [
+        json.dumps({**TOLD, "published": {**PUBLISHED, "domain": f"y{each}.test"}}) for each in "\0\ud800"
+    ]
+    for nonsense in (b"", b"[]", b'{"published": 1}', b"x" * 20_000, *map(str.encode, unfit)):
         world.dmarc.told("dmarc.result", nonsense)
     await world.dmarc.flush()
     letters = await world.report()

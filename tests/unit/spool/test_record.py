@@ -126,6 +126,18 @@ def test_a_copy_of_its_own_bears_its_recipients_token() -> None:
     assert envelope_of(b"x", recipients=(ann,)).reverse_path_of("ann@far.test") == "a@example.test"
 
 
+@pytest.mark.parametrize("address", ["a\0b@y.test", "a@y.test\nb@y.test", "a@y.test\r"])
+@pytest.mark.parametrize("place", ["reverse_path", "recipients"])
+def test_an_address_that_no_line_and_no_row_holds_makes_no_letter(address: str, place: str) -> None:
+    """It could be tried and never be written down, again and again; whoever reads it puts it aside."""
+    to = (EnvelopeRecipient("b@y.test", "", None), EnvelopeRecipient(address, "", None))
+    values: dict[str, object] = {"recipients": to} if place == "recipients" else {place: address}
+    message = wire.SpooledMessage()
+    message.envelope.CopyFrom(envelope_to_wire(envelope_of(b"x", **values)))
+    with pytest.raises(Malformed):
+        decode(message.SerializeToString())
+
+
 def test_an_instant_that_there_is_not_makes_no_letter() -> None:
     """Whoever reads it puts it aside; an exception of another kind would end the process, again and again."""
     message = wire.SpooledMessage()

@@ -251,6 +251,12 @@ def decode(payload: bytes) -> SpooledLetter:
 
 def _letter(message: wire.SpooledMessage) -> SpooledLetter:
     facts = message.facts
+    addresses = "".join(
+        [message.envelope.reverse_path, *(each.address for each in message.envelope.recipients)]
+    )
+    if "\0" in addresses or "\n" in addresses or "\r" in addresses:
+        # What became of it could not be written down, so it would be tried for ever.
+        raise Malformed("an address holds NUL or a line break")
     return SpooledLetter(
         envelope=envelope_from_wire(message.envelope),
         body=BodyReference(

@@ -192,13 +192,18 @@ def _members(found: Any, name: str) -> Mapping[str, Any]:
 
 def _text(found: Mapping[str, Any], name: str) -> str:
     value = found.get(name, "")
-    return value[:MAX_TEXT].replace("\0", "") if isinstance(value, str) else ""
+    return _kept(value) if isinstance(value, str) else ""
 
 
 def _texts(found: Mapping[str, Any], name: str) -> tuple[str, ...]:
     value = found.get(name) or []
     values = [value] if isinstance(value, str) else value
-    return tuple(each[:MAX_TEXT].replace("\0", "") for each in values if isinstance(each, str))[:100]
+    return tuple(_kept(each) for each in values if isinstance(each, str))[:100]
+
+
+def _kept(text: str) -> str:
+    """As it can be kept: JSON may hold NUL, and halves of characters."""
+    return text[:MAX_TEXT].replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _count(found: Mapping[str, Any], name: str) -> int:

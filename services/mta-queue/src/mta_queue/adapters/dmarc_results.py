@@ -7,6 +7,7 @@ missing in a report, and nowhere else.
 import asyncio
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ LOG = logs.logger("mta_queue.dmarc_results")
 FLUSH_SECONDS = 15.0
 MOST_ROWS = 20_000
 PAYLOAD_MOST = 16_384
+# NUL, and halves of characters. One such row would be the end of the batch, and of the process that writes it.
+UNFIT = re.compile(r"\\u(?:0000|d[89a-f])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,9 @@ class DmarcResults:
             canonical = [json.dumps(found[name], sort_keys=True) for name in ("published", "row")]
         except (ValueError, TypeError, KeyError) as error:
             LOG.error("dmarc_result_unreadable", error=str(error))
+            return
+        if UNFIT.search(canonical[0] + canonical[1]):
+            LOG.error("dmarc_result_unreadable", error="characters that no row holds")
             return
         self._counted[Told(self._clock().date(), str(domain), *canonical)] += 1
 

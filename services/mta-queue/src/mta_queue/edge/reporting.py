@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from directoryclient import DirectoryClient, Unavailable
 from directoryclient.signing import SigningKeys
 from dnslookup import DnsUnavailable, NoSuchDomain, Resolver
+from mailproto.smtp.address import AddressInvalid, parse_forward_path
 from mailproto.smtp.wishes import NO_WISHES, TlsWish, Wishes
 from pgkit import DatabaseUnavailable
 from senderauth import dkim
@@ -124,10 +125,11 @@ class Reporting:
             for parcel in await self._parcels(due) if uris else ():
                 for uri in uris:
                     problem = await self._send(parcel, uri, now)
+                    shown = "".join(each if each.isprintable() else "?" for each in uri.uri)
                     if problem:
-                        problems.append(f"{uri.uri}: {problem}")
+                        problems.append(f"{shown}: {problem}")
                     else:
-                        sent_to.append(uri.uri)
+                        sent_to.append(shown)
             await self._store.done(due, sent_to, "; ".join(problems), now)
         except AWAY as error:
             # The claim runs out, and it is tried again.
@@ -223,6 +225,8 @@ class Reporting:
 
     async def _mail(self, parcel: Parcel, recipient: str, now: datetime) -> str:
         sender = self._who.address
+        if not _is_mailbox(recipient):
+            return "that is no address"
         ours, theirs = await self._directory.resolve([sender, recipient])
         if not ours.tenant_id:
             return f"{sender} is not of a domain of ours"
@@ -262,6 +266,15 @@ def _turn_of(due: Due) -> datetime:
     """When on the day after."""
     lot = int.from_bytes(hashlib.sha256(due.domain.encode()).digest()[:4], "big") % SPREAD_SECONDS
     return datetime.combine(due.day + timedelta(days=1), time(), UTC) + timedelta(seconds=lot)
+
+
+def _is_mailbox(text: str) -> bool:
+    """A stranger's record says it, of any octets."""
+    try:
+        parsed = parse_forward_path(f"<{text}>".encode("utf-8", "replace"))
+    except AddressInvalid:
+        return False
+    return parsed.address == text and not parsed.rest
 
 
 def _host_of(uri: str) -> str:
