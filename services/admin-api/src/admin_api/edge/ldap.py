@@ -39,7 +39,9 @@ class NewLdapSource(Wire):
         str, Field(max_length=1000, description="with {address}, {local_part} or {domain} in it")
     ] = "(mail={address})"
     bind_dn: Annotated[str, Field(max_length=1000, description="who looks people up; empty: nobody")] = ""
-    bind_password: Annotated[SecretStr | None, Field(description="left out: it stays")] = None
+    bind_password: Annotated[SecretStr | None, Field(description="left out: it stays, for the same url")] = (
+        None
+    )
     ca_certificates: Annotated[
         str, Field(max_length=65_536, description="in PEM; empty: whom the world trusts")
     ] = ""

@@ -322,7 +322,10 @@ def _response(text: str) -> dict[str, Any]:
     """Raises ValueError."""
     if len(text) > RESPONSE_OCTETS:
         raise ValueError("too long")
-    found = json.loads(text)
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("too deep") from None
     if not isinstance(found, dict):
         raise ValueError("no object")
     return found
