@@ -4,6 +4,7 @@ import asyncio
 import email
 import json
 from collections.abc import Sequence
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -38,7 +39,7 @@ class World:
         self.payload = encode(
             envelope,
             envelope.recipients,
-            BodyReference("k", 0, len(CONTENT), b""),
+            BodyReference("k", 0, len(CONTENT), sha256(CONTENT).digest()),
             facts_to_wire(examine(CONTENT)),
         )
         self.draining = asyncio.Event()

@@ -90,3 +90,25 @@ async def test_questions_win_a_script_no_time(monkeypatch: pytest.MonkeyPatch) -
     assert [each.mailbox_name for each in world.kept.values() if each.new is not None] == ["INBOX"]
     [notice] = world.letters.values()
     assert b"the script takes too long" in notice.content
+
+
+@pytest.mark.parametrize(
+    "script",
+    ['redirect "elsewhere@far.test";', 'require "editheader"; addheader "X" "y"; fileinto "Archive";'],
+)
+async def test_what_was_altered_is_not_sent_on_nor_stored_anew(script: str) -> None:
+    """It would be what was stored then: nobody could see any more that an octet was flipped."""
+    world = World(
+        envelope_of(RecipientRequest()), script.replace('"editheader"', '["editheader", "fileinto"]')
+    )
+    usual = world.get_range
+
+    async def flipped(key: str, offset: int, length: int) -> bytes:
+        return (await usual(key, offset, length)).replace(b"text", b"tezt")
+
+    world.get_range = flipped  # type: ignore[method-assign]
+    await world.file()
+    assert world.letters == {}
+    [delivery] = world.kept.values()
+    assert delivery.new is not None
+    assert delivery.new.body.object_key == "k"

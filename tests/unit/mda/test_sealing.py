@@ -141,6 +141,19 @@ async def test_what_a_deleted_key_of_the_tenant_encrypted_is_filed_as_it_is() ->
     assert filed.new.body.object_key in world.bodies
 
 
+async def test_what_was_altered_is_not_encrypted_as_if_it_had_come_so() -> None:
+    """Its digest would be that of what is encrypted: nobody could see any more that an octet was flipped."""
+    world = World()
+    keys = Keys(world, bob=new_openpgp()[0])
+    item = world.send(PLAIN)
+    [key] = world.bodies
+    world.bodies[key] = PLAIN.replace(b"secret", b"sekret")
+    await file(world, keys)
+    assert (world.deliveries, keys.stored) == ([], {})
+    assert item.deliveries == 3
+    assert "altered" in world.put_aside_reasons[0]
+
+
 async def test_a_body_that_is_away_is_waited_for() -> None:
     world = World()
     keys = Keys(world, bob=new_openpgp()[0])

@@ -268,8 +268,10 @@ class Acting:
     async def _edited(self, message: StoredMessage, edition: Edition) -> bytes:
         if edition.body is not None:
             return edition.header + edition.body
-        start = len(message.prefix) + message.header_octets
-        return edition.header + await self._mailboxes.read(message, start, message.size_octets - start)
+        # All of it: only then it is looked whether it is what was stored.
+        begin = len(message.prefix)
+        received = await self._mailboxes.read(message, begin, message.size_octets - begin)
+        return edition.header + received[message.header_octets :]
 
     async def _mark(
         self, event: Event, message: StoredMessage, flags: Flags | None, *, is_kept: bool

@@ -47,6 +47,7 @@ from spool import SpooledLetter
 
 from mda import metrics
 from mda.core.sieving import memory_handle
+from mda.edge.bodies import whole
 from mda.edge.ext_lists import ExtLists
 
 LOG = logs.logger("mda.running")
@@ -96,9 +97,11 @@ class Running:
         )
 
     async def content(self, letter: SpooledLetter) -> bytes:
-        """The message as received. Raises BlobUnavailable."""
-        body = letter.body
-        return await self._blobs.get_range(body.object_key, body.offset, body.length)
+        """The message as received: what is sent on, or stored anew, is that and nothing else.
+
+        Raises BlobUnavailable, BlobMissing, BlobAltered.
+        """
+        return await whole(self._blobs, letter.body)
 
     async def stages(self, account: AccountRef, scripts: ActiveScripts) -> list[Stage]:
         """What runs for an account, in its order. Raises StoreUnavailable."""

@@ -32,10 +32,9 @@ from mda.core.findings import (
 )
 from mda.core.standing import Lists, Standing
 from mda.core.suspects import Suspects
+from mda.edge.bodies import whole
 from mda.ports import NOBODY_CHOSE, Bodies, Policies, Scanner, ScannerBroke, ScannerUnavailable
 
-# From this size on a digest is made in a thread.
-THREAD_OCTETS = 512 * 1024
 # Those that are larger go by themselves, few at once: they hold up no small ones, and memory stays bounded.
 LARGE_OCTETS = 8 * 1024 * 1024
 LARGE_AT_ONCE = 2
@@ -193,12 +192,12 @@ class Screening:
             content = b""
             if known is None and not all(desk.is_paused for desk in self._desks):
                 try:
-                    content = await self._read(letter)
+                    content = await whole(self._bodies, letter.body)
                 except BlobUnavailable as error:
                     return Screened(Disposition.WAIT, problem=str(error))
                 except BlobShredded:
                     return UNSEEN
-                except (BlobMissing, ValueError) as error:
+                except BlobMissing as error:
                     return Screened(Disposition.UNREADABLE, problem=f"the body cannot be read: {error}")
             findings = judged(known or await self._ask(letter, content), policy)
         standing = self._lists.standing(letter, policy)
@@ -206,10 +205,10 @@ class Screening:
         self._tell_doors(letter, findings, disposition)
         if disposition is Disposition.QUARANTINE and known is not None:
             try:
-                content = await self._read(letter)
+                content = await whole(self._bodies, letter.body)
             except BlobShredded:
                 return UNSEEN
-            except (BlobUnavailable, BlobMissing, ValueError) as error:
+            except (BlobUnavailable, BlobMissing) as error:
                 return Screened(Disposition.WAIT, problem=str(error))
         return Screened(
             disposition,
@@ -258,15 +257,3 @@ class Screening:
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(desk.look(letter, content)) for desk in self._desks]
         return tuple(task.result() for task in asked)
-
-    async def _read(self, letter: SpooledLetter) -> bytes:
-        """Raises BlobMissing, BlobUnavailable, ValueError where it is not what was stored."""
-        body = letter.body
-        content = await self._bodies.get_range(body.object_key, body.offset, body.length)
-        if len(content) >= THREAD_OCTETS:
-            matches = await asyncio.to_thread(body.matches, content)
-        else:
-            matches = body.matches(content)
-        if not matches:
-            raise ValueError(f"{body.object_key} was altered at {body.offset}")
-        return content

@@ -21,6 +21,7 @@ from mailstore.staging import StagedBody
 from servicekit import logs
 
 from mda import metrics
+from mda.edge.bodies import whole
 from mda.ports import Bodies
 
 LOG = logs.logger("mda.sealing")
@@ -117,7 +118,7 @@ class Sealing:
         """What a script has changed is perhaps to be stored together with its message."""
         if isinstance(body, StagedBody):
             return body.plain
-        return await self._bodies.get_range(body.object_key, body.offset, body.length)
+        return await whole(self._bodies, body)
 
 
 def _made(content: bytes, key: str) -> tuple[bytes, MessageFacts] | None:
