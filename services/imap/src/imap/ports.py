@@ -103,6 +103,9 @@ class LongText(Protocol):
     def write(self, data: bytes) -> None:
         """The next octets."""
 
+    def is_kept(self) -> bool:
+        """Whether there was room for all of it; to be asked before it is used."""
+
     def pieces(self) -> Iterator[bytes]:
         """From its beginning."""
 

@@ -1,7 +1,8 @@
 """Long literals of APPEND on the local disk while they come, and for as long as their command runs.
 
 A file without a name takes them (it is gone with the process), so that a message of a hundred megabytes is nowhere in
-memory as a whole. What all of them may take together is bounded; where there is no more room a client is refused.
+memory as a whole. What all of them may take together is bounded; where there is no more room a client is refused. Of what
+comes while the disk is full nothing is kept, and its command is refused when it is whole.
 """
 
 import hashlib
@@ -38,6 +39,7 @@ class LongText:
         self.has_nul = False
         self._spooling: Spooling | None = spooling
         self._digest = hashlib.sha256()
+        self._is_kept = True
         # Closed by `close`, or with this object.
         self._file: IO[bytes] = TemporaryFile(dir=spooling.folder or None)  # noqa: SIM115
 
@@ -45,7 +47,20 @@ class LongText:
         """The next octets."""
         self._digest.update(data)
         self.has_nul = self.has_nul or b"\0" in data
-        self._file.write(data)
+        if self._is_kept:
+            try:
+                self._file.write(data)
+            except OSError:
+                self._is_kept = False
+
+    def is_kept(self) -> bool:
+        """Whether all that has come is on the disk; to be asked before it is used."""
+        if self._is_kept:
+            try:
+                self._file.flush()
+            except OSError:
+                self._is_kept = False
+        return self._is_kept
 
     @property
     def digest(self) -> bytes:
@@ -79,10 +94,12 @@ class LongText:
 
     def close(self) -> None:
         """It is needed no more."""
-        self._file.close()
         if self._spooling is not None:
             self._spooling.taken_octets -= self.octets
             self._spooling = None
+        with suppress(OSError):
+            # What the full disk did not take.
+            self._file.close()
 
 
 class Spooling:

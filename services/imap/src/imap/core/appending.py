@@ -20,7 +20,7 @@ from imap.core.acting import Cause, tell_saved
 from imap.core.answer import Answer, Bad, No, ok
 from imap.core.features import Feature, Utf8
 from imap.core.limits import refuse_more
-from imap.core.linking import catenate
+from imap.core.linking import catenate, need_kept
 from imap.core.naming import say_normal_form
 from imap.core.places import Place, Reach, is_foreign, need
 from imap.core.quotas import warn
@@ -137,7 +137,9 @@ async def _content(session: Session, text: NewText) -> bytes | LongText:
     if isinstance(text.content, Catenated):
         return await catenate(session, text.content)
     # A long literal is what the session's own maker of sinks has made.
-    return text.content if isinstance(text.content, bytes) else cast(LongText, text.content)
+    content = text.content if isinstance(text.content, bytes) else cast(LongText, text.content)
+    need_kept(content)
+    return content
 
 
 async def _put(session: Session, contents: Sequence[bytes | LongText]) -> list[BodyReference]:

@@ -51,6 +51,9 @@ async def catenate(session: Session, content: Catenated) -> bytes | LongText:
         else:
             # A long literal is what the session's own maker of sinks has made.
             parts.append(part if isinstance(part, bytes) else cast(LongText, part))
+    for each in parts:
+        if not isinstance(each, Linked):
+            need_kept(each)
     octets = sum(map(_length, parts))
     if octets > session.append_octets:
         raise No(*TOO_BIG)
@@ -63,10 +66,17 @@ async def catenate(session: Session, content: Catenated) -> bytes | LongText:
         for each in parts:
             async for piece in _pieces(session, each):
                 text.write(piece)
+        need_kept(text)
     except BaseException:
         text.close()
         raise
     return text
+
+
+def need_kept(content: bytes | LongText) -> None:
+    """Raises No where the disk had no room for it."""
+    if not isinstance(content, bytes) and not content.is_kept():
+        raise No(*NO_ROOM)
 
 
 def _length(part: Part) -> int:

@@ -208,9 +208,12 @@ class Imap:
         if self._listening is not None:
             await self._listening.stop()
             self._listening = None
-        await self._overhear(())
-        self._wire.leave()
-        self._entrance.leave()
+        try:
+            await self._overhear(())
+            self._wire.leave()
+        finally:
+            # Whatever else went wrong: the account's place is free.
+            self._entrance.leave()
 
     async def _overhear(self, owners: Collection[AccountRef]) -> None:
         """Hear of changes in the mailboxes of these accounts, and of no others beside one's own."""
