@@ -2,14 +2,18 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from mailmsg.tree import MAX_HEADER_READ_OCTETS
 from sieve import Limits, Outcome, Received, ScriptError, compile_script, run
 from sieve.actions import Keep, Notify
 from sieve.errors import Place
+from sieve.header_block import HeaderBlock
 from sieve.matching import regex as regexes
 from sieve.matching.regex import Regex
 from sieve.matching.remembering import Remembering
+from sieve.mime import read_parts
 
 from tests.support.sieve_cases import situation
 
@@ -143,3 +147,42 @@ def test_what_is_wrong_can_be_said_whatever_the_script_holds(pattern: bytes) -> 
     outcome = run(program, Received.from_octets(b"\r\n"), situation({}))
     assert str(outcome.error).encode()
     assert outcome.error is not None
+
+
+def test_of_a_header_as_large_as_a_message_the_beginning_is_read_and_all_is_kept() -> None:
+    header = b"a:\r\n" * 300_000 + b"Subject: x\r\n\r\n"
+    block = HeaderBlock(header)
+    assert len(block) == MAX_HEADER_READ_OCTETS // 4
+    assert block.named(b"subject") == []
+    block.add_first(b"X", b"1")
+    block.add_last(b"Y", b"2")
+    block.delete(block.named(b"a")[:1])
+    below = header[MAX_HEADER_READ_OCTETS:]
+    assert block.render() == b"X: 1\r\n" + header[4:MAX_HEADER_READ_OCTETS] + b"Y: 2\r\n" + below
+
+
+def test_a_field_that_is_not_read_to_its_end_is_not_read_at_all() -> None:
+    long = b"L: x\r\n" + b" x\r\n" * MAX_HEADER_READ_OCTETS
+    block = HeaderBlock(b"S: y\r\n" + long + b"\r\n")
+    assert len(block) == 1
+    block.delete(block.named(b"s"))
+    assert block.render() == long + b"\r\n"
+    assert len(HeaderBlock(long + b"\r\n")) == 0
+    assert len(HeaderBlock(b"x" * 2 * MAX_HEADER_READ_OCTETS)) == 0
+
+
+def test_headers_of_parts_cost_no_more_than_those_of_messages() -> None:
+    inner = b"Content-Type: text/plain\r\n" + b"a:\r\n" * 100_000 + b"\r\n"
+    content = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + inner
+    content += b"\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n" + inner
+    lengths = [len(part.header) for part in read_parts(content).walk()]
+    assert len(lengths) == 4
+    assert max(lengths) < MAX_HEADER_READ_OCTETS // 4
+
+
+def test_a_run_that_goes_on_from_a_question_looks_at_the_clock_at_once() -> None:
+    """Else a hundred questions win a script as many beginnings, each of which reads a header."""
+    program = compile_script(b'require "mailbox"; if mailboxexists "a" { discard; }')
+    now = replace(situation({}), clock=lambda: 0.0, spent_seconds=program.limits.seconds + 1)
+    outcome = run(program, Received.from_octets(b"Subject: x\r\n\r\n"), now)
+    assert str(outcome.error) == "line 1: the script takes too long"

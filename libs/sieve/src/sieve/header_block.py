@@ -1,11 +1,13 @@
 """A header block that can be asked and edited (RFC 5228 §2.4.2.2, RFC 5293).
 
-Fields keep their octets as received; what is edited is the list of them. Lines that are no fields stay where they are.
+Fields keep their octets as received; what is edited is the list of them. Lines that are no fields stay where they are,
+and so do fields so far down that nobody reads them (`mailmsg.tree`): a header may be as large as a message.
 """
 
 from __future__ import annotations
 
 from mailmsg.header import fields, unfold
+from mailmsg.tree import MAX_HEADER_READ_OCTETS
 from mailmsg.words import decode_words
 
 
@@ -52,7 +54,7 @@ class HeaderBlock:
         self._after: list[HeaderField] = []
         self._by_name: dict[bytes, list[HeaderField]] = {}
         position = 0
-        for field in fields(header):
+        for field in fields(header[: _read_to(header)]):
             start = position
             while not header.startswith(field.raw, start):  # A line that is no field: `fields` skips it.
                 start = header.index(b"\n", start) + 1
@@ -115,3 +117,13 @@ class HeaderBlock:
         pieces.extend(field.raw for field in self._after if not field.is_deleted)
         pieces.append(self._end if self._fields else self._end or b"\r\n")
         return b"".join(pieces)
+
+
+def _read_to(header: bytes) -> int:
+    """The end of the last field that is read."""
+    end = len(header)
+    if end > MAX_HEADER_READ_OCTETS:
+        end = header.rfind(b"\n", 0, MAX_HEADER_READ_OCTETS) + 1
+        while end and header[end : end + 1] in (b" ", b"\t"):  # A field that goes on is left to those below.
+            end = header.rfind(b"\n", 0, end - 1) + 1
+    return end

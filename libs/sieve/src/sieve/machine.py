@@ -96,7 +96,8 @@ class Machine:
         clock = situation.clock
         self._clock = clock
         self._ends_at = 0.0 if clock is None else clock() + self.limits.seconds - situation.spent_seconds
-        self._looks_at = self._next_look()
+        # A run that goes on from a question looks at once: there may be many questions, and each begins anew.
+        self._looks_at = 0 if situation.spent_seconds else self._next_look()
         self.globals: dict[str, Held] = {}
         self.included: set[ScriptNamed] = set()
         self.frames: list[Frame] = [Frame(program, Location.PERSONAL, name, None)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mailmsg.compose import encode_text
 from mailmsg.header import fields, header_end
-from mailmsg.tree import MAX_DEPTH
+from mailmsg.tree import MAX_DEPTH, MAX_HEADER_READ_OCTETS
 from mailmsg.tree import Kind as EntityKind
 
 from sieve.actions import PartReplaced
@@ -107,9 +107,12 @@ def _kept_fields(part: Part) -> bytes:
     """Of a message within the message the fields that are not about its content; of other parts none."""
     if part.parent is None or part.parent.entity.kind is not EntityKind.MESSAGE:
         return b""
+    header = part.header.render()
+    if len(header) > MAX_HEADER_READ_OCTETS:
+        raise Fault("the header of the message in there is too large to be kept")
     return b"".join(
         field.raw
-        for field in fields(part.header.render())
+        for field in fields(header)
         if not _is_of_content(field.name.lower()) and field.name.lower() != b"mime-version"
     )
 

@@ -4,6 +4,7 @@ No I/O: what must be looked up (does that mailbox exist?) comes in as `Places`.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -183,12 +184,9 @@ def sent_queue_id(queue_id: str, recipient: str, sending: Sending) -> str:
 
 def was_redirected_by(header: bytes, address: str) -> bool:
     """Whether this recipient has seen the message: its Delivered-To stands in the header as received."""
-    wanted = address.lower().encode()
-    for line in header.split(b"\n"):
-        name, colon, value = line.partition(b":")
-        if colon and name.strip().lower() == b"delivered-to" and value.strip().lower() == wanted:
-            return True
-    return False
+    wanted = re.escape(address.lower().encode())
+    line = rb"(?im)^[ \t\r]*+delivered-to[ \t\r]*+:[ \t\r]*+" + wanted + rb"[ \t\r]*+$"
+    return re.search(line, header) is not None
 
 
 def memory_handle(kind: str, *words: str | bytes) -> bytes:
