@@ -27,7 +27,9 @@ SELECTED = (Source(Watched.SELECTED, ()),)
 
 tags = st.text("abcXYZ019.:;=-_", min_size=1, max_size=8)
 # Text of any kind, some of it such that nearly nothing holds it.
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
+texts = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12
+) | st.sampled_from(
     ["", "NIL", "nil", "a b", 'x"y\\z', "{3}", "{3+}\r\n", "\r\n", "*", "%", "ä€😀", "(", "INBOX", "]"]
 )
 urls = texts.filter(lambda text: "\0" not in text)

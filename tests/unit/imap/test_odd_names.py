@@ -65,3 +65,28 @@ def test_a_refused_command_is_not_over_with_its_literal() -> None:
     reader.feed(b" b FETCH 1 UID\r\n")
     assert isinstance(reader.next_event(), Refused)
     assert reader.is_between_commands
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["LOGIN {1+}\r\n\0 x", "LOGIN x {2+}\r\n\0x"],
+)
+def test_no_login_and_no_password_has_a_nul_in_it(imap: Imap, words: str) -> None:
+    stranger = imap.connect()
+    stranger.exchange(b"")
+    assert stranger.say(words) == ["BAD A text holds no NUL"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "SEARCH BODY {2+}\r\nx\0",
+        "SEARCH SUBJECT {1+}\r\n\0",
+        "SETACL INBOX {1+}\r\n\0 lr",
+        "GETQUOTA {1+}\r\n\0",
+    ],
+)
+def test_nothing_that_is_sought_or_named_has_one(imap: Imap, words: str) -> None:
+    """PostgreSQL knows no such text: it would have been our fault."""
+    alice = imap.client(select="INBOX")
+    assert alice.say(words) == ["BAD A text holds no NUL"]

@@ -142,11 +142,14 @@ class Cursor:
         return found[0] if found is not None else self.string()
 
     def text(self) -> str:
-        """An astring as text. Raises ParseError where it is no UTF-8."""
+        """An astring as text. Raises ParseError where it is no UTF-8, or has a NUL in it (CHAR8, RFC 3501 §9)."""
         try:
-            return self.astring().decode("utf-8")
+            text = self.astring().decode("utf-8")
         except UnicodeDecodeError as error:
             raise ParseError("UTF-8 expected") from error
+        if "\0" in text:
+            raise ParseError("a text holds no NUL")
+        return text
 
     def mailbox(self) -> str:
         """mailbox = "INBOX" / astring"""
