@@ -118,3 +118,11 @@ def test_any_utf8_header_comes_out_in_ascii_and_no_octet_of_the_body_is_touched(
     assert made.endswith(b"\r\n\r\n" + body)
     assert made.removesuffix(body).isascii()
     assert made == passed(header + b"\r\n" + body)
+
+
+@pytest.mark.parametrize("step", [1 << 30, 100_000, 4_001])
+def test_a_header_that_is_too_long_is_so_however_much_of_it_comes_at_once(step: int) -> None:
+    field = "To: ä@b.test\r\n".encode()
+    header = field * (MOST_HEADER_OCTETS // len(field) + 1)
+    made = passed(header + b"\r\nb", step)
+    assert made == field.replace("ä".encode(), b"?") * (len(header) // len(field)) + b"\r\nb"

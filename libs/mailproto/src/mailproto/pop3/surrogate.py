@@ -48,6 +48,8 @@ class HeaderSurrogate:
         end = header_end(chunk)
         if end is not None:
             self._in_header = False
+            # However much of it comes at once.
+            self._too_long = self._too_long or end > MOST_HEADER_OCTETS
             return chunk if chunk[:end].isascii() else self._made(chunk[:end]) + chunk[end:]
         if len(chunk) <= MOST_HEADER_OCTETS and not self._too_long:
             self._held = chunk
