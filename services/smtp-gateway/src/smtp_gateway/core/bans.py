@@ -54,7 +54,7 @@ def decode(network: str, by: BannedBy, value: bytes) -> Ban:
             until=None if until is None else datetime.fromtimestamp(until, UTC),
             times=int(times),
         )
-    except (TypeError, OverflowError, OSError, RecursionError) as error:
+    except (TypeError, KeyError, OverflowError, OSError, RecursionError) as error:
         raise ValueError(f"that is no ban: {error}") from error
 
 
