@@ -1,9 +1,13 @@
 """What is held back, thrown away or told of a connection until somebody has come in, and in one command at most."""
 
 import asyncio
+from contextlib import closing
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from imap.edge import wire as edge_wire
+from imap.edge.wire import Over
 from imap.edge.wire import Wire as Edge
 from imap.settings import Settings
 
@@ -49,3 +53,44 @@ async def test_what_came_in_clear_is_not_there_in_tls() -> None:
     plain.feed(b"a NOOP\r\n")
     await asyncio.wait_for(edge.read(), 5)
     assert getattr(edge.event_at_hand(), "octets", b"") == b"a NOOP"
+
+
+async def test_the_time_for_the_login_is_one_however_often_something_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, given = 1000.0, []
+
+    class Dribbler(Wire):
+        async def read(self, timeout_seconds: float | None = None) -> bytes:
+            nonlocal now
+            given.append(timeout_seconds)
+            if not timeout_seconds:
+                raise TimeoutError
+            now += 25.0
+            return b"x"
+
+    monkeypatch.setattr(edge_wire, "time", SimpleNamespace(monotonic=lambda: now))
+    wire = Dribbler(1, is_tls=True)
+    edge = Edge(cast(Any, wire), Settings.model_construct(login_seconds=60.0, idle_seconds=1800.0))
+    for _ in range(3):
+        await edge.read()
+    with pytest.raises(Over):
+        await edge.read()
+    assert given == [60.0, 35.0, 10.0, 0.0]
+    assert bytes(wire.sent).startswith(b"* BYE ")
+    # Who is in has time for each command, and who has given his login back has no more than before it.
+    edge.trust()
+    await edge.read()
+    edge.distrust()
+    await edge.read()
+    assert given[4:] == [1800.0, 60.0]
+
+
+def test_who_has_given_the_login_back_sends_no_long_literals() -> None:
+    with closing(Imap(unauthenticate="on")) as imap:
+        alice = imap.client()
+        assert alice.say(b"SELECT {9000+}\r\n" + b"z" * 9000)[-1].startswith("NO")
+        assert alice.say("UNAUTHENTICATE")[-1].startswith("OK")
+        assert alice.say(b"LOGIN x {9000+}\r\n" + b"z" * 9000) == [
+            "BAD [LIMIT] A literal has at most 8192 octets here"
+        ]
