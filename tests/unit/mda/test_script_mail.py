@@ -4,9 +4,12 @@ import itertools
 import time
 
 import pytest
+from mailmodel import AccountRef
 from mailmsg.header import fields
 from mailproto.smtp.dsn_request import RecipientRequest
 from mda.core.sieving import was_redirected_by
+from mda.edge import running
+from sieve import Program, compile_script
 
 from tests.unit.mda.test_receipts import CONTENT, envelope_of
 from tests.unit.mda.test_rejecting import World
@@ -112,3 +115,28 @@ async def test_what_was_altered_is_not_sent_on_nor_stored_anew(script: str) -> N
     [delivery] = world.kept.values()
     assert delivery.new is not None
     assert delivery.new.body.object_key == "k"
+
+
+async def test_what_is_included_is_compiled_in_the_scripts_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each message to one reader could make us compile as many megabytes as he may keep."""
+    compiled: list[bytes] = []
+
+    async def get(account: AccountRef, name: str) -> bytes:
+        return b"# %b\r\nif false { discard; }" % name.encode()
+
+    def compile_slowly(content: bytes, *, available: frozenset[str]) -> Program:
+        compiled.append(content)
+        return compile_script(content, available=available)
+
+    ticks = itertools.count()
+    monkeypatch.setattr(time, "thread_time", lambda: float(next(ticks)))
+    monkeypatch.setattr(running, "compile_script", compile_slowly)
+    lines = "".join(f'include "s{number}";\r\n' for number in range(60))
+    world = World(envelope_of(RecipientRequest()), f'require "include"; {lines} discard;')
+    world.scripts.get = get
+    await world.file()
+    assert [each.mailbox_name for each in world.kept.values() if each.new is not None] == ["INBOX"]
+    [notice] = world.letters.values()
+    assert b"the script takes too long" in notice.content
+    # The script itself, and a few of what it wanted.
+    assert 1 < len(compiled) < 8

@@ -194,7 +194,7 @@ class Running:
                 if isinstance(question, BodyWanted):
                     body = await message.body()
                 else:
-                    await self._answer(account, owner, message.name, question, notebook, available)
+                    spent += await self._answer(account, owner, message.name, question, notebook, available)
         LOG.info("script_asked_too_much", account_id=account.account_id if account is not None else "")
         return Outcome((Keep(Place(0)),), (), (), None, 0)
 
@@ -206,14 +206,16 @@ class Running:
         question: Question,
         notebook: Notebook,
         available: frozenset[str],
-    ) -> None:
+    ) -> float:
+        """Written down; gives the seconds that the script is to pay for: what it includes is compiled for it."""
         match question:
             case BodyWanted():
                 raise AssertionError("the body is no answer in the notebook")
             case ScriptNamed(location, name):
-                notebook.scripts[question] = (
-                    None if account is None else await self._named(account, location, name, available)
+                notebook.scripts[question], seconds = (
+                    (None, 0.0) if account is None else await self._named(account, location, name, available)
                 )
+                return seconds
             case Metadata(mailbox, entry):
                 notebook.annotations[question] = (
                     None if account is None else await self._annotation(account, mailbox, entry)
@@ -241,6 +243,7 @@ class Running:
                 notebook.yes_or_no[question] = await self.lists.contains(account, owner, name, value)
             case _:
                 assert_never(question)
+        return 0.0
 
     async def _seen_before(self, account: AccountRef, handle: str, unique_id: bytes, message: str) -> bool:
         """What this message noted itself, in a try that was not its last, does not count (RFC 7352 §3)."""
@@ -251,14 +254,15 @@ class Running:
 
     async def _named(
         self, account: AccountRef, location: Location, name: str, available: frozenset[str]
-    ) -> Program | ScriptError | None:
+    ) -> tuple[Program | ScriptError | None, float]:
         try:
             if location is Location.PERSONAL:
-                return await compiled(await self._mailboxes.scripts.get(account, name), available)
-            content = (await self._mailboxes.tenant_scripts.get(account.tenant_id, name))[1]
-            return await compiled(content, available)
+                content = await self._mailboxes.scripts.get(account, name)
+            else:
+                content = (await self._mailboxes.tenant_scripts.get(account.tenant_id, name))[1]
         except ScriptMissing:
-            return None
+            return None, 0.0
+        return await asyncio.to_thread(_compiled_in, content, available)
 
     async def _annotation(self, account: AccountRef, mailbox: str | None, entry: str) -> str | None:
         mailbox_id = OF_ACCOUNT
@@ -296,7 +300,14 @@ def owner_of(situation: Situation) -> str:
 
 async def compiled(content: bytes, available: frozenset[str] = OFFERED) -> Program | ScriptError:
     """In a thread: a large script must not hold up other mail."""
+    return (await asyncio.to_thread(_compiled_in, content, available))[0]
+
+
+def _compiled_in(content: bytes, available: frozenset[str]) -> tuple[Program | ScriptError, float]:
+    """With the seconds that it took."""
+    begun = time.thread_time()
     try:
-        return await asyncio.to_thread(compile_script, content, available=available)
+        made: Program | ScriptError = compile_script(content, available=available)
     except ScriptError as error:
-        return error
+        made = error
+    return made, time.thread_time() - begun
