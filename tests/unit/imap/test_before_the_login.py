@@ -69,6 +69,9 @@ async def test_the_time_for_the_login_is_one_however_often_something_comes(
             now += 25.0
             return b"x"
 
+        async def drain(self, timeout_seconds: float | None = None) -> None:
+            given.append(timeout_seconds)
+
     monkeypatch.setattr(edge_wire, "time", SimpleNamespace(monotonic=lambda: now))
     wire = Dribbler(1, is_tls=True)
     edge = Edge(cast(Any, wire), Settings.model_construct(login_seconds=60.0, idle_seconds=1800.0))
@@ -84,6 +87,9 @@ async def test_the_time_for_the_login_is_one_however_often_something_comes(
     edge.distrust()
     await edge.read()
     assert given[4:] == [1800.0, 60.0]
+    # Who asks and does not read is a stranger no longer than that either.
+    await edge.say(b"x" * edge_wire.HELD_OCTETS)
+    assert given[6:] == [35.0]
 
 
 def test_who_has_given_the_login_back_sends_no_long_literals() -> None:

@@ -116,10 +116,16 @@ class Wire:
             self._send()
             await self._drain()
 
+    def _patience(self) -> float:
+        """How long the client may take for its next word, or to read ours: a stranger for all of them together."""
+        if self._login_until is None:
+            return self._settings.idle_seconds
+        return max(0.0, self._login_until - time.monotonic())
+
     async def _drain(self) -> None:
         """Until there is room to write. Raises ConnectionError, also where the client reads nothing for too long."""
         try:
-            await self._connection.drain(self._settings.idle_seconds)
+            await self._connection.drain(self._patience())
         except TimeoutError:
             raise ConnectionAbortedError("the client does not read what it asked for") from None
 
@@ -186,10 +192,7 @@ class Wire:
         Where `at_once` has the answer to octets between commands, that is said as they arrive, and the wait goes on.
         """
         self._send()
-        if self._login_until is not None:
-            seconds = self._login_until - time.monotonic()
-        else:
-            seconds = self._settings.idle_seconds
+        seconds = self._patience()
         if self._deflate is not None and self._deflate.has_more:
             self._reader.feed(self._inward(b""))
             return
@@ -201,7 +204,7 @@ class Wire:
             if at_once is not None and self._deflate is None and self._login_until is None:
                 await self._attend(at_once, seconds)
                 return
-            data = await self._connection.read(max(0.0, seconds))
+            data = await self._connection.read(seconds)
         except TimeoutError:
             self.notice(self._farewell(SILENT))
             raise Over from None
