@@ -663,3 +663,18 @@ async def test_messages_at_hand_wait_for_a_client_that_reads_slowly(monkeypatch:
     received += wire.take_all()
     assert received > 400 * len(large)
     assert wire.most < 512 * 1024
+
+
+async def test_who_is_not_in_yet_may_not_be_slower_to_read_than_to_speak() -> None:
+    given: list[float | None] = []
+
+    class Patient(Wire):
+        async def drain(self, timeout_seconds: float | None = None) -> None:
+            given.append(timeout_seconds)
+
+    house = House(login_seconds=60.0, idle_seconds=900.0)
+    assert b"maildrop has" in await house.play(b"CAPA\r\n" + LOGIN + b"STAT\r\nQUIT\r\n", Patient())
+    before = [each for each in given if each is not None and each <= 60.0]
+    assert before
+    assert given == before + [900.0] * (len(given) - len(before))
+    assert len(given) > len(before)

@@ -145,7 +145,7 @@ class Session:
                     if not await connection.attend(self._take, settings.idle_seconds):
                         return
                     continue
-                data = await connection.read(max(0.0, self._login_until - time.monotonic()))
+                data = await connection.read(self._patience())
             except TimeoutError:
                 machine.say_goodbye("Autologout; idle for too long")
                 continue
@@ -189,7 +189,13 @@ class Session:
     async def _send(self) -> None:
         """Send what waits; a client that does not read for too long is cut off (TimeoutError)."""
         if self._write():
-            await self._connection.drain(self._needs.settings.idle_seconds)
+            await self._connection.drain(self._patience())
+
+    def _patience(self) -> float:
+        """How long the client may take to read: one who is not in yet no longer than for all he says."""
+        if self._maildrop is not None:
+            return self._needs.settings.idle_seconds
+        return max(0.0, self._login_until - time.monotonic())
 
     def _write(self) -> bool:
         """The same without waiting; whether there was something, or there may be more to send than goes."""
