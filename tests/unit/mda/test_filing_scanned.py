@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 from mda.core.findings import Finding, Verdict, WhenUnscanned
-from mda.edge import screening
+from mda.edge import filing, screening
 from mda.ports import ScannerBroke, ScannerUnavailable
 from prometheus_client import REGISTRY
 from spool import Handling, SpooledLetter
 
-from tests.support.mda_world import Says, World, message_of
+from tests.support.mda_world import BusItem, Says, World, message_of
 from tests.support.viruses import clean
 
 CLEAN = clean("clean")
@@ -270,6 +270,75 @@ async def test_a_slow_scan_holds_up_nobody_and_shows_signs_of_life() -> None:
         group.create_task(world.file(scanner, hold_seconds=0.01))
     assert (slow.outcome, quick.outcome) == (["acknowledged"], ["acknowledged"])
     assert len(world.batches) == 2
+
+
+async def test_slow_scans_hold_up_no_later_batch_either() -> None:
+    """Two such messages a minute would else stop all mail: so many batches are worked on at once."""
+    world, scanner = World(), Slow()
+    slow = [world.send(CLEAN + b"slow"), world.send(CLEAN + b"slow too")]
+    later: list[BusItem] = []
+
+    def between() -> None:
+        if not world.waiting and not later:
+            later.append(world.send(CLEAN))
+        elif later and later[0].outcome:
+            scanner.go_on.set()
+
+    world.between = between
+    async with asyncio.timeout(10):
+        await world.file(scanner, hold_seconds=0.001, rounds=100_000)
+    assert [each.outcome for each in (*slow, *later)] == [["acknowledged"]] * 3
+    assert b"slow" not in world.bodies[message_of(world.deliveries[0]).body.object_key]
+
+
+async def test_of_very_many_slow_scans_the_next_batch_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filing, "SLOW_AT_ONCE", 1)
+    world, scanner = World(), Slow()
+    slow = [world.send(CLEAN + b"slow"), world.send(CLEAN + b"slow too")]
+    asyncio.get_running_loop().call_later(0.02, scanner.go_on.set)
+    fetches = 0
+
+    def between() -> None:
+        nonlocal fetches
+        fetches += not scanner.go_on.is_set()
+
+    world.between = between
+    await world.file(scanner, hold_seconds=0.001)
+    assert [each.outcome for each in slow] == [["acknowledged"]] * 2
+    assert fetches == 1
+
+
+async def test_suspects_take_one_place_of_all() -> None:
+    """They are scanned one by one, and those that wait for that leave the other places to others."""
+
+    class Breaks(Says):
+        def __init__(self) -> None:
+            super().__init__()
+            self.alone = asyncio.Event()
+
+        async def before(self, letter: SpooledLetter, content: bytes) -> None:
+            if b"slow" not in content:
+                self.alone.set()
+            elif letter.envelope.queue_id in broken:
+                await self.alone.wait()
+            else:
+                broken.add(letter.envelope.queue_id)
+                raise ScannerBroke("it hangs")
+
+    broken: set[str] = set()
+    world, scanner = World(), Breaks()
+    slow = [world.send(CLEAN + b"slow %d" % number) for number in range(4)]
+    later: list[BusItem] = []
+
+    def between() -> None:
+        if len(broken) == 4 and not world.waiting and not later:
+            later.append(world.send(CLEAN))
+
+    world.between = between
+    async with asyncio.timeout(10):
+        await world.file(scanner, scans_at_once=2, hold_seconds=0.001, rounds=100_000)
+    assert later[0].outcome == ["acknowledged"]
+    assert [each.outcome for each in slow] == [["again", "acknowledged"]] * 4
 
 
 class Counts(Says):

@@ -8,11 +8,11 @@ by one, so that one bad message does not hold up its neighbours; what fails alon
 
 Where there are scanners, a batch is screened before its commit, several messages
 at once. What takes longer than `hold_seconds` holds nobody up: the others are
-filed meanwhile.
+filed meanwhile, and so are later batches.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -41,6 +41,8 @@ from mda.ports import NOBODY_CHOSE, Choices, Mailboxes, Policies, Quarantine, Re
 FETCH_SECONDS = 0.25
 # Messages to mailing lists that are worked on beside the batches.
 LISTS_AT_ONCE = 4
+# Messages whose scan takes long, beside the batches; with more of them the next batch waits.
+SLOW_AT_ONCE = 64
 
 
 class Filing:
@@ -72,6 +74,9 @@ class Filing:
         self._reporting = reporting
         self._distributing = distributing
         self._apart: set[asyncio.Task[None]] = set()
+        self._slow: dict[asyncio.Task[None], int] = {}
+        # What ends the process: the bus cannot be told what is settled.
+        self._broken: BaseException | None = None
         self._source = source
         self._mailboxes = mailboxes
         self._quarantine = quarantine
@@ -90,10 +95,13 @@ class Filing:
     async def run(self) -> None:
         """Until the drain."""
         while not self._draining.is_set():
+            if self._broken is not None:
+                raise self._broken
             async with self._fetching:
                 items = await self._source.fetch(self._batch_messages, FETCH_SECONDS)
             if items:
                 await self._file(items)
+        await asyncio.gather(*self._slow)
         # What is not done comes again, and its pages that were sent are known.
         for task in list(self._apart):
             task.cancel()
@@ -133,19 +141,46 @@ class Filing:
     # -- with scanners
 
     async def _screen(self, screening: Screening, arrived: Sequence[Arrived]) -> None:
+        waiting = {asyncio.create_task(screening.screen(each.letter)): each for each in arrived}
         waits = 0
-        async with asyncio.TaskGroup() as group:
-            waiting = {group.create_task(screening.screen(each.letter)): each for each in arrived}
+        try:
             while waiting:
-                # They may have lain here for a while before they were fetched.
-                for each in waiting.values():
-                    await each.item.keep_working()
-                await asyncio.wait(waiting, timeout=self._hold_seconds)
-                done = [task for task in waiting if task.done()]
-                waits += sum(task.result().disposition is Disposition.WAIT for task in done)
-                await self._settle([(waiting.pop(task), task.result()) for task in done])
+                waits += await self._settle_some(waiting)
+                if waiting and sum(self._slow.values()) + len(waiting) <= SLOW_AT_ONCE:
+                    self._go_on_beside(waiting)
+                    waiting = {}
+        finally:
+            await _cancelled(waiting)
         if screening.is_down and waits == len(arrived):
             await self._setbacks.pause()
+
+    async def _settle_some(self, waiting: dict[asyncio.Task[Screened], Arrived]) -> int:
+        """Those that are screened within `hold_seconds` are settled; how many of them wait for a scanner."""
+        # They may have lain here for a while before they were fetched.
+        for each in waiting.values():
+            await each.item.keep_working()
+        await asyncio.wait(waiting, timeout=self._hold_seconds)
+        done = [task for task in waiting if task.done()]
+        waits = sum(task.result().disposition is Disposition.WAIT for task in done)
+        await self._settle([(waiting.pop(task), task.result()) for task in done])
+        return waits
+
+    def _go_on_beside(self, waiting: dict[asyncio.Task[Screened], Arrived]) -> None:
+        async def go_on() -> None:
+            try:
+                while waiting:
+                    await self._settle_some(waiting)
+            finally:
+                await _cancelled(waiting)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            del self._slow[task]
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._broken = error
+
+        task = asyncio.create_task(go_on())
+        self._slow[task] = len(waiting)
+        task.add_done_callback(ended)
 
     async def _settle(self, screened: Sequence[tuple[Arrived, Screened]]) -> None:
         jobs = []
@@ -359,3 +394,11 @@ class Filing:
             jobs = await self._sealed(self._sealing, jobs)
         if jobs:
             await self._committing.commit(jobs)
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[Screened]]) -> None:
+    """None of them runs any more."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -11,6 +11,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from blobstore import BlobMissing, BlobShredded, BlobUnavailable
@@ -87,10 +88,14 @@ class Desk:
         """It did not answer a moment ago."""
         return self._clock() < self._paused_until
 
+    def suspects(self, letter: SpooledLetter) -> bool:
+        """Whether the scanner broke while it had this message."""
+        return self._suspects.is_suspect(letter.envelope.queue_id)
+
     async def look(self, letter: SpooledLetter, content: bytes) -> Finding:
         """What it finds; UNSCANNED where it does not answer."""
         started = time.perf_counter()
-        if self._suspects.is_suspect(letter.envelope.queue_id):
+        if self.suspects(letter):
             async with self._alone:
                 finding = await self._ask(letter, content)
         else:
@@ -171,6 +176,7 @@ class Screening:
         self._bodies = bodies
         self._when_unscanned = when_unscanned
         self._room = asyncio.Semaphore(scans_at_once)
+        self._alone = asyncio.Lock()
         self._room_for_large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     @property
@@ -185,7 +191,12 @@ class Screening:
         except Unavailable as error:
             return Screened(Disposition.WAIT, problem=str(error))
         when_unscanned = self._when_unscanned.chosen(policy.scanner_down)
-        async with self._room if letter.body.length < LARGE_OCTETS else self._room_for_large:
+        # Those that are scanned one by one wait for that out here: in there they would take the places of all others.
+        suspected = any(desk.suspects(letter) for desk in self._desks)
+        async with (
+            self._alone if suspected else nullcontext(),
+            self._room if letter.body.length < LARGE_OCTETS else self._room_for_large,
+        ):
             if when_unscanned is WhenUnscanned.WAIT and self.is_down:
                 return Screened(Disposition.WAIT, problem="a scanner is down")
             known = self._recall(letter)
