@@ -1,5 +1,7 @@
 """CATENATE (RFC 4469): messages from literals and from parts of others."""
 
+from contextlib import closing
+
 import pytest
 from mailproto.imap.urls import UrlInvalid, parse_url
 
@@ -135,3 +137,13 @@ def test_a_part_in_utf8(alice: Client) -> None:
     assert alice.say("SEARCH CHARSET UTF-8 SUBJECT grüße")[0] == "* SEARCH 2"
     for wrong in (b"UTF8 (" + literal(b"x") + b")", b"UTF8 ~" + literal(b"x"), b"UTF8 (~" + literal(b"x")):
         assert alice.say(b"APPEND INBOX CATENATE (" + wrong + b")")[-1].startswith("BAD")
+
+
+def test_all_messages_of_a_command_are_no_longer_than_one_may_be() -> None:
+    with closing(Imap(append_octets=100_000)) as imap:
+        client = imap.client(select="INBOX")
+        assert client.append("Subject: x\n\n" + "z" * 40_000).startswith("OK")
+        whole = ' CATENATE (URL "/INBOX/;UID=1")'
+        assert client.say("APPEND INBOX" + 3 * whole) == ["NO [TOOBIG] The message would be too large"]
+        assert client.say("APPEND INBOX" + 2 * whole)[-1].startswith("OK")
+        assert "* STATUS INBOX (MESSAGES 3)" in client.say("STATUS INBOX (MESSAGES)")

@@ -20,7 +20,7 @@ from imap.core.acting import Cause, tell_saved
 from imap.core.answer import Answer, Bad, No, ok
 from imap.core.features import Feature, Utf8
 from imap.core.limits import refuse_more
-from imap.core.linking import catenate, need_kept
+from imap.core.linking import TOO_BIG, catenate, need_kept
 from imap.core.naming import say_normal_form
 from imap.core.places import Place, Reach, is_foreign, need
 from imap.core.quotas import warn
@@ -108,15 +108,20 @@ async def new_messages(session: Session, texts: Sequence[NewText]) -> list[NewMe
     """Examined, their bodies stored. Raises No or Bad before anything is."""
     contents: list[bytes | LongText] = []
     made: list[LongText] = []
+    octets = 0
     try:
         for text in texts:
             content = await _content(session, text)
             contents.append(content)
             if isinstance(text.content, Catenated) and not isinstance(content, bytes):
                 made.append(content)
+            # Of literals the reader counts so many in a command; a URL of a few characters may stand for as much.
+            octets += len(content) if isinstance(content, bytes) else content.octets
+            if octets > session.append_octets:
+                raise No(*TOO_BIG)
         for text, content in zip(texts, contents, strict=True):
             check_text(session, text, content)
-        facts = [await _facts(content) for content in contents]
+        facts = [await _facts(session, content) for content in contents]
         bodies = await _put(session, contents)
     finally:
         for each in made:
@@ -157,7 +162,8 @@ async def _put(session: Session, contents: Sequence[bytes | LongText]) -> list[B
     ]
 
 
-async def _facts(content: bytes | LongText) -> MessageFacts:
+async def _facts(session: Session, content: bytes | LongText) -> MessageFacts:
+    await session.turns.give_way()
     if not isinstance(content, bytes):
         return await asyncio.to_thread(_facts_of_file, content)
     if len(content) >= THREAD_OCTETS:
