@@ -54,6 +54,21 @@ class Net:
         return object(), object()
 
 
+async def test_what_joins_is_as_public_as_what_is_joined(
+    dns: DnsServer, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host of one public address and one inside: the second is not connected to beside the first either."""
+    monkeypatch.setattr("mta_queue.adapters.relay.is_public", "127.0.0.2".__eq__)
+    dns.set("mx.y.test", "A", "127.0.0.2", "127.0.0.1")
+    with SmtpSink() as sink:
+        one = relay(dns, blobs, sink.port, allow_private_destinations=False)
+        delivery = await one.deliver(await letter(blobs, "a@y.test"), "y.test", ("a@y.test",))
+        await one.close()
+    assert delivery.outcomes[0].verdict is Verdict.DEFERRED
+    assert {each.address for each in delivery.attempts} == {"127.0.0.1", "127.0.0.2"}
+    assert sink.sessions == []
+
+
 async def test_the_next_joins_who_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     net = Net(monkeypatch, a_1="silent", a_2="refuses", a_3="answers", a_4="answers")
     assert (await first_of(["a.1", "a.2", "a.3", "a.4"], 25, OUT)).address == "a.3"

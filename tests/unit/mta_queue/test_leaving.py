@@ -126,6 +126,15 @@ async def test_a_chain_that_came_goes_on() -> None:
     assert (await arc.verify(ZONE, message, now=NOW)).result is Result.FAIL
 
 
+async def test_a_chain_that_was_not_there_at_the_door_is_not_said_to_have_passed() -> None:
+    """As `addheader` makes it: with keys of his own a user could have us vouch for whatever it says."""
+    first = arc.seal(CONTENT, await arc.verify(ZONE, CONTENT, now=NOW), "list.test", [], STRANGER, now=NOW)
+    made = first + CONTENT
+    sent = letter(Source.SIEVE, b"Delivered-To: x@ours.test\r\n" + door(MethodResult("arc", "none")), made)
+    _, message = await leave(sent, made)
+    assert (await arc.verify(ZONE, message, now=NOW)).result is Result.FAIL
+
+
 async def test_a_chain_that_a_script_broke_is_not_said_to_have_passed() -> None:
     first = arc.seal(CONTENT, await arc.verify(ZONE, CONTENT, now=NOW), "list.test", [], STRANGER, now=NOW)
     # As `deleteheader` leaves it: a set that is not whole.

@@ -14,10 +14,10 @@ from mailmsg.facts import examine
 from mailproto.smtp.client import Passed
 from mailproto.smtp.dsn_request import MessageRequest, Notify, RecipientRequest, Ret
 from mailproto.smtp.reply import Reply
-from mailproto.smtp.wishes import ByMode, DeliverBy, Wishes
+from mailproto.smtp.wishes import ByMode, DeliverBy, TlsWish, Wishes
 from mta_queue.core.outcome import Outcome, Verdict, is_to_be_told
 from mta_queue.edge.notices import Notices
-from mta_queue.ports import Due
+from mta_queue.ports import Delayed, Due
 from senderauth import Result
 from spool import Envelope, EnvelopeRecipient, Letter, NoSuchTenant, Source, Speaker, SpoolUnavailable
 from spool.codec import encode, facts_to_wire
@@ -61,6 +61,7 @@ class World:
     def __init__(self) -> None:
         self.letters: list[Letter] = []
         self.made: list[str] = []
+        self.warned_of: list[int] = []
         self.refusal: SpoolUnavailable | None = None
 
     async def resolve(self, addresses: Sequence[str]) -> list[Resolution]:
@@ -78,6 +79,9 @@ class World:
 
     async def notice_made(self, tenant_id: str, queue_id: str, addresses: Sequence[str]) -> None:
         self.made += addresses
+
+    async def warned(self, tenant_id: str, item_id: int) -> None:
+        self.warned_of.append(item_id)
 
 
 def tell(
@@ -111,6 +115,11 @@ def tell(
     payload = encode(envelope, envelope.recipients, body, facts_to_wire(examine(CONTENT)))
     anything = cast(Any, world)
     notices = Notices("mail.test", anything, anything, anything, anything)
+    late = [each for each in outcomes if each.verdict is Verdict.DEFERRED]
+    if late:
+        until = datetime(2026, 11, 26, tzinfo=UTC)
+        asyncio.run(notices.warn(Delayed(7, "tenant-a", envelope.queue_id, payload, tuple(late), until)))
+        return world
     asyncio.run(notices.make(Due("tenant-a", envelope.queue_id, payload, tuple(outcomes))))
     return world
 
@@ -187,6 +196,21 @@ def test_a_stranger_is_told_where_his_domain_spoke_for_him(spf: Result, letters:
     assert len(world.letters) == letters
     # It is settled all the same.
     assert world.made == ["b@b.test"]
+    # Of a delay neither: anybody's name may stand in the reverse-path of mail that only waits.
+    world = tell([outcome("b@b.test", Verdict.DEFERRED)], told, speaker=speaker, source=Source.MX)
+    assert len(world.letters) == letters
+    assert world.warned_of == [7]
+
+
+def test_what_had_to_travel_in_tls_does_not_come_back_whole() -> None:
+    """RFC 8689 §5: the notice itself may go on without."""
+    told = {"b@b.test": RecipientRequest()}
+    full = MessageRequest(Ret.FULL)
+    for wish, whole in ((TlsWish.REQUIRED, False), (TlsWish.USUAL, True)):
+        world = tell([outcome("b@b.test", Verdict.FAILED)], told, request=full, wishes=Wishes(tls=wish))
+        [letter] = world.letters
+        assert (b"the whole text" in letter.content) is whole
+        assert b"Subject:" in letter.content
 
 
 def test_what_was_asked_for_of_time_is_in_the_notice() -> None:
