@@ -233,3 +233,15 @@ async def test_a_password_that_is_kept_is_not_said_to_another_server(house: Hous
     shown = (await house.ldap.GetLdapSource(ldap.GetLdapSourceRequest(tenant=house.tenant))).source
     assert (shown.url, shown.has_bind_password) == ("ldaps://elsewhere.example", False)
     await keep(house, url, slapd, "another")
+
+
+async def test_a_proof_of_our_password_that_was_begun_before_is_worth_nothing(
+    house: House, slapd: Slapd
+) -> None:
+    who = {"login": house.at("alice"), "door": "imap", "client_address": "198.51.77.1"}
+    offer = await house.ask.StartScram(wire.StartScramRequest(**who))
+    [candidate] = offer.candidates
+    proven = wire.FinishScramRequest(**who, credential_id=candidate.credential_id)
+    assert (await house.ask.FinishScram(proven)).answer.verdict == GRANTED
+    await keep(house, f"ldaps://localhost:{slapd.tls_port}", slapd)
+    assert (await house.ask.FinishScram(proven)).answer.verdict == DENIED

@@ -83,6 +83,15 @@ async def test_what_is_no_url_in_its_configuration_is_its_own_fault(issuers: Iss
         told.now += 4000.0
 
 
+async def test_keys_come_by_https_only(issuers: Issuers, told: Told) -> None:
+    """Whoever is on the way could put keys of their own in their place."""
+    told.configure(jwks_uri="http://127.0.0.1/keys")
+    told.said["/keys"] = {"keys": [{"kid": "anybody's"}]}
+    with pytest.raises(IssuerUnavailable):
+        await issuers.keys(PROVIDER)
+    assert {each.url.scheme for each in told.asked} == {"https"}
+
+
 async def test_one_that_is_away_is_not_asked_for_every_token(issuers: Issuers, told: Told) -> None:
     for _ in range(3):
         with pytest.raises(IssuerUnavailable):
