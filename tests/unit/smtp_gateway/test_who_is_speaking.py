@@ -246,6 +246,14 @@ def test_authors_that_no_reader_agrees_on(value: bytes) -> None:
     said, gate, _ = send(content, "x@thief.example", THIEF)
     assert said.startswith(b"250")
     assert results(gate.letters[0])["dmarc"] == "permerror"
+    assert gate.letters[0].quarantined_tenants == frozenset()
+    # Whoever follows wishes of domains is not to be evaded by a field that names two.
+    for wish in ("quarantine", "reject"):
+        said, gate, _ = send(content, "x@thief.example", THIEF, dmarc=wish)
+        assert said.startswith(b"250")
+        assert gate.letters[0].quarantined_tenants == {gate.letters[0].recipients[0].tenant_id}
+    _, gate, _ = send(content, "x@thief.example", THIEF, dmarc="reject", ambiguous_authors="taken")
+    assert gate.letters[0].quarantined_tenants == frozenset()
     said, gate, _ = send(content, "x@thief.example", THIEF, ambiguous_authors="refused")
     assert said.startswith(b"550 5.7.1 ")
     assert gate.letters == []

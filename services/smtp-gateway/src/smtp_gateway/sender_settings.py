@@ -29,9 +29,11 @@ class SenderSettings(BaseModel):
         description="how far a domain owner's wish is followed for mail that fails DMARC: written down only; into Junk, "
         "also where refusing was asked for; or as asked",
     )
-    ambiguous_authors: Literal["taken", "refused"] = Field(
-        "taken",
-        description="a From that readers can take for different domains: DMARC cannot judge it, and forgers like it",
+    ambiguous_authors: Literal["judged", "taken", "refused"] = Field(
+        "judged",
+        description="a From that readers can take for different domains, of which DMARC cannot judge one: into Junk where "
+        "domain owners' wishes are followed, since a forger would evade them by it; or taken as if there were nothing to "
+        "judge; or refused",
     )
     arc_trusted_sealers: tuple[str, ...] = Field(
         (),

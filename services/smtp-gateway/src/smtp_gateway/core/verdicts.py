@@ -116,4 +116,9 @@ def follow(dmarc: DmarcResult, limits: Mapping[str, Limit]) -> frozenset[str] | 
         return Reply.of(
             550, "5.7.26", f"Neither SPF nor DKIM speaks for {domain}, which asks to refuse such mail"
         )
+    return followers(limits)
+
+
+def followers(limits: Mapping[str, Limit]) -> frozenset[str]:
+    """The tenants who do something with what DMARC does not bear out."""
     return frozenset(tenant for tenant, limit in limits.items() if limit is not Limit.MARK)

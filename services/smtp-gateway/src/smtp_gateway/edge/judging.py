@@ -99,15 +99,25 @@ def _own_name(needs: Needs) -> str:
 
 async def _decide(needs: Needs, findings: Findings, tenants: Sequence[str]) -> frozenset[str] | Reply:
     """The Reply refuses it, else the tenants for whom it is quarantined. Raises Unavailable."""
-    if findings.author in verdicts.AMBIGUOUS and needs.settings.ambiguous_authors == "refused":
-        return verdicts.NO_AGREED_AUTHOR
-    if findings.dmarc is None or not verdicts.is_unwanted(findings, trusted_sealers(needs)):
+    believed = trusted_sealers(needs)
+    if findings.author in verdicts.AMBIGUOUS:
+        if needs.settings.ambiguous_authors == "refused":
+            return verdicts.NO_AGREED_AUTHOR
+        if needs.settings.ambiguous_authors == "taken" or verdicts.is_vouched_for(findings, believed):
+            return frozenset()
+        return verdicts.followers(await _limits(needs, tenants))
+    if findings.dmarc is None or not verdicts.is_unwanted(findings, believed):
         return frozenset()
+    return verdicts.follow(findings.dmarc, await _limits(needs, tenants))
+
+
+async def _limits(needs: Needs, tenants: Sequence[str]) -> dict[str, Limit]:
+    """Raises Unavailable."""
     limits = {}
     for tenant_id in tenants:
         chosen = "" if needs.policies is None else (await needs.policies.of(tenant_id)).dmarc
         limits[tenant_id] = Limit(chosen or needs.settings.dmarc)
-    return verdicts.follow(findings.dmarc, limits)
+    return limits
 
 
 def _count(findings: Findings) -> None:
