@@ -26,7 +26,7 @@ from imap.core.limits import last_ones, refuse_more
 from imap.core.opening import tell_opened
 from imap.core.passing import Piece, say_pieces
 from imap.core.reading_ahead import Made, messages, read_ahead
-from imap.core.rendering import render
+from imap.core.rendering import held_octets, render
 from imap.core.resyncing import tell_vanished
 from imap.core.runs import read_run, runs
 from imap.core.session import Session
@@ -34,6 +34,10 @@ from imap.core.wholes import needs_no_row, wholes
 
 # Runs of messages whose bodies are read ahead.
 AHEAD = 4
+# Of more items messages are answered one by one: each of them may be as long as the message.
+MANY_ITEMS = 20
+# So much of an answer is said at once.
+SAID_OCTETS = 256 * 1024
 # Answers made from the view alone are said in groups.
 GROUP = 500
 HEADERS = (Text.HEADER, Text.HEADER_FIELDS, Text.HEADER_FIELDS_NOT)
@@ -178,15 +182,28 @@ async def _from_store(
                 await say_pieces(session, made(stored, [whole]))
             else:
                 await say_pieces(session, await render(session, stored[0], items, marked, whole))
-        elif reads_bodies:
+        elif reads_bodies and len(items) <= MANY_ITEMS:
             async for pieces in _ahead(session, stored, items, marked, made):
                 await say_pieces(session, pieces)
         else:
-            answers: list[Piece] = []
-            for message in stored:
-                await session.turns.give_way()
-                answers += await render(session, message, items, marked)
+            await _one_by_one(session, stored, items, marked)
+
+
+async def _one_by_one(
+    session: Session, stored: Sequence[StoredMessage], items: Sequence[FetchItem], marked: set[int]
+) -> None:
+    """No more of the answer is held than that of a few messages."""
+    answers: list[Piece] = []
+    held = 0
+    for message in stored:
+        await session.turns.give_way()
+        answer = await render(session, message, items, marked)
+        answers += answer
+        held += held_octets(answer)
+        if held >= SAID_OCTETS:
             await say_pieces(session, answers)
+            answers, held = [], 0
+    await say_pieces(session, answers)
 
 
 async def _joined(session: Session, uids: Sequence[int], items: Sequence[FetchItem]) -> list[int]:

@@ -19,6 +19,8 @@ from imap.core.session import Session
 
 # A section up to this size is read before its message is answered; a larger one while it is.
 SMALL_OCTETS = 256 * 1024
+# Of one message no more is held than this: a client may ask for the same octets two hundred times over.
+HELD_OCTETS = 1024 * 1024
 
 
 def viewed(session: Session, item: FetchItem, uid: int) -> bytes:
@@ -45,14 +47,19 @@ async def render(
     if number is None:
         return []
     pieces: list[Piece] = [session.fetched(number, message.uid)]
+    held = 0
     for place, item in enumerate(items):
         if place:
             pieces.append(b" ")
         match item:
             case Section():
-                pieces += await _section(session, message, item, whole)
+                made = await _section(session, message, item, whole, HELD_OCTETS - held)
+                held += held_octets(made)
+                pieces += made
             case Binary():
-                pieces += await _binary(session, message, item, whole)
+                made = await _binary(session, message, item, whole, HELD_OCTETS - held)
+                held += held_octets(made)
+                pieces += made
             case BinarySize():
                 pieces.append(b"%b %d" % (item.label, await _binary_size(session, message, item)))
             case Attribute.FLAGS | Attribute.UID | Attribute.MODSEQ:
@@ -85,6 +92,11 @@ async def render(
     return pieces
 
 
+def held_octets(pieces: Sequence[Piece]) -> int:
+    """What of them is in memory."""
+    return sum(len(piece) for piece in pieces if isinstance(piece, bytes))
+
+
 def _saved(message: StoredMessage) -> bytes:
     return b"NIL" if message.saved_at is None else responses.internal_date(message.saved_at.astimezone(UTC))
 
@@ -105,8 +117,9 @@ async def _read(session: Session, message: StoredMessage, place: Inside, whole: 
 
 
 async def _section(
-    session: Session, message: StoredMessage, section: Section, whole: bytes | None
+    session: Session, message: StoredMessage, section: Section, whole: bytes | None, room: int
 ) -> list[Piece]:
+    """`room`: what may be held of it."""
     label = _label(section.label, section.partial)
     place = locate(message, section)
     if place is None:
@@ -124,7 +137,7 @@ async def _section(
     known = inline(message, place)
     if known is not None:
         return [label + b" " + responses.literal(known)]
-    if place.length <= SMALL_OCTETS:
+    if place.length <= min(SMALL_OCTETS, room):
         octets = await _read(session, message, place, whole)
         return [label + b" " + responses.literal(octets)]
     return [label + b" {%d}\r\n" % place.length, Large(message, place, place.length)]
@@ -134,21 +147,27 @@ def _label(label: bytes, partial: tuple[int, int] | None) -> bytes:
     return label if partial is None else label + b"<%d>" % partial[0]
 
 
-async def _binary(session: Session, message: StoredMessage, item: Binary, whole: bytes | None) -> list[Piece]:
+async def _binary(
+    session: Session, message: StoredMessage, item: Binary, whole: bytes | None, room: int
+) -> list[Piece]:
     label = _label(item.label, item.partial)
-    shown = await binary_of(session, message, item, whole)
+    shown = await binary_of(session, message, item, whole, room)
     return [label + b" NIL"] if shown is None else [label + b" ", *shown]
 
 
 async def binary_of(
-    session: Session, message: StoredMessage, item: Binary, whole: bytes | None = None
+    session: Session,
+    message: StoredMessage,
+    item: Binary,
+    whole: bytes | None = None,
+    room: int = SMALL_OCTETS,
 ) -> list[Piece] | None:
     """The decoded octets, as a literal or a literal8; None where there is no such part. Raises No (UNKNOWN-CTE)."""
     large = encoded_part(message, item.part)
     if large is None:
         return None
     first, most = item.partial or (0, 1 << 62)
-    if large.place.length <= SMALL_OCTETS:
+    if large.place.length <= min(SMALL_OCTETS, room):
         octets = await _read(session, message, large.place, whole)
         octets = decode(large.make, octets)[first : first + most]
         # A literal8 only where it is needed (RFC 3516 §4.3).
