@@ -1,6 +1,7 @@
 """Mail of accounts with a key is filed encrypted, once, and never in clear."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -12,9 +13,12 @@ from mailmsg.facts import examine
 from mailstore import Delivery
 from mailstore.staging import StagedBody
 from mda.core.plan import plan
+from mda.core.told import Refusal
 from mda.edge.filing import Filing
+from mda.edge.receipts import NOBODY
 from mda.edge.sealing import Sealing
 from pysequoia import Tsk, decrypt
+from spool import SpooledLetter
 
 from tests.support.mda_world import World, letter_of, message_of
 from tests.support.reader_keys import new_openpgp, new_x509, signing_only
@@ -152,6 +156,24 @@ async def test_what_was_altered_is_not_encrypted_as_if_it_had_come_so() -> None:
     assert (world.deliveries, keys.stored) == ([], {})
     assert item.deliveries == 3
     assert "altered" in world.put_aside_reasons[0]
+
+
+async def test_what_was_filed_before_there_was_a_key_is_not_sealed_when_it_comes_again() -> None:
+    world = World()
+    keys = Keys(world)
+    item = world.send(PLAIN)
+    usual = world.tell
+
+    async def told(letter: SpooledLetter, refusals: Mapping[str, Refusal] = NOBODY) -> None:
+        if item.deliveries == 1:
+            keys.keys["bob"] = new_openpgp()[0]
+            raise Unavailable("away")
+        await usual(letter, refusals)
+
+    world.tell = told  # type: ignore[method-assign]
+    await file(world, keys)
+    assert item.outcome == ["again", "acknowledged"]
+    assert keys.stored == {}
 
 
 async def test_a_body_that_is_away_is_waited_for() -> None:

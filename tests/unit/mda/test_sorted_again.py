@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from mailmodel import AccountRef
 from mailproto.smtp.dsn_request import RecipientRequest
+from mailstore import Delivery, StoreUnavailable
+from mailstore import Outcome as Filed
 from mda.edge import running
 from mda.edge.running import Running
 from sieve.actions import Outcome
-from spool import Envelope
+from spool import Envelope, Letter
 
 from tests.unit.mda.test_disclosing import World as ReaderWorld
 from tests.unit.mda.test_disclosing import message
@@ -111,3 +113,26 @@ async def test_a_bug_that_a_message_finds_ends_no_process(monkeypatch: pytest.Mo
     disclosing.cancel()
     assert failed == [7]
     assert len(world.letters) == 1
+
+
+async def test_what_is_filed_is_not_sorted_again_when_its_receipt_is() -> None:
+    """A notification of it was sent and perhaps delivered long ago."""
+    world = World(ONE, 'require "enotify"; notify "mailto:a@far.test";')
+    accepted: list[str] = []
+    usual, filed = world.accept, world.deliver
+
+    async def accept(letter: Letter) -> None:
+        accepted.append(letter.queue_id)
+        await usual(letter)
+
+    async def deliver(deliveries: Sequence[Delivery]) -> list[Filed]:
+        outcomes = await filed(deliveries)
+        if world.deliveries == 1:
+            raise StoreUnavailable("nobody knows whether it is committed")
+        return outcomes
+
+    world.accept = accept  # type: ignore[method-assign]
+    world.deliver = deliver  # type: ignore[method-assign]
+    await world.file()
+    assert world.deliveries == 2
+    assert len(accepted) == 1

@@ -152,3 +152,11 @@ def test_an_instant_that_there_is_not_makes_no_letter() -> None:
         decode(message.SerializeToString())
     with pytest.raises(Malformed):
         decode_envelope(message.envelope.SerializeToString())
+
+
+def test_what_does_not_begin_as_a_record_is_none() -> None:
+    whole = head_of(envelope_of(b"x")) + b"x"
+    assert len(list(read_records(whole + whole))) == 2
+    for altered in (b"PHR2" + whole[4:], whole + b"\0" + whole[1:], whole + b"x" * 20):
+        with pytest.raises(Malformed):
+            list(read_records(altered))

@@ -17,7 +17,12 @@ from mailproto.managesieve.reader import (
     Word,
 )
 from mailproto.managesieve.responses import Code, string
-from mailproto.managesieve.server import ManageSieveServer, Offer, script_name
+from mailproto.managesieve.server import (
+    LITERAL_OCTETS_BEFORE_LOGIN,
+    ManageSieveServer,
+    Offer,
+    script_name,
+)
 from mailproto.sasl import BEARER_MECHANISMS, MECHANISMS
 
 from tests.support.bearer import REFUSAL, RESPONSES, TOKEN, why_not
@@ -318,3 +323,33 @@ def test_the_literals_of_a_command_are_kept_together_within_one_limit() -> None:
     reader.add(b"X" + (b" {4000+}\r\n" + b"a" * 4000) * 8 + b" {1+}\r\nc\r\n")
     with pytest.raises(Hopeless):
         reader.next_line()
+
+
+def test_who_is_nobody_again_may_say_no_more_than_before() -> None:
+    """RFC 5804 §2.14.1: after UNAUTHENTICATE it is as before the login, what is kept of a command too."""
+    driver = Driver(offer=replace(OFFER, script_octets=100_000))
+    octets = LITERAL_OCTETS_BEFORE_LOGIN + 1
+    said = b"NOOP {%d+}\r\n" % octets + b"a" * octets + b"\r\n"
+    assert b"too large" in driver.feed(said)
+    driver.feed(PLAIN)
+    assert driver.feed(said).startswith(b"OK (TAG")
+    driver.feed(b"UNAUTHENTICATE\r\n")
+    assert b"too large" in driver.feed(said)
+
+
+@pytest.mark.parametrize("behind", [PLAIN, b'NOOP "in clear"\r\n', b'NOOP "half'])
+@pytest.mark.parametrize("is_same_segment", [True, False])
+def test_what_is_said_behind_starttls_in_clear_is_not_heard(behind: bytes, is_same_segment: bool) -> None:
+    """RFC 5804 §2.2: whoever is in between could else say something as the client, once TLS is on."""
+    machine = Driver(tls_offered=True).machine
+    machine.data_to_send()
+    for segment in [b"STARTTLS\r\n" + behind] if is_same_segment else [b"STARTTLS\r\n", behind]:
+        machine.receive(segment)
+        assert machine.next_event() == events.StartTls()
+    assert machine.data_to_send().startswith(b"OK")
+    machine.tls_started()
+    assert machine.next_event() is None
+    assert b'"STARTTLS"' not in machine.data_to_send()
+    machine.receive(b'NOOP "in TLS"\r\n')
+    assert machine.next_event() is None
+    assert machine.data_to_send() == b'OK (TAG "in TLS") "Done"\r\n'
