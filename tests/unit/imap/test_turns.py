@@ -127,3 +127,33 @@ def test_many_go_from_a_sorted_result_at_once() -> None:
     assert context.members == {1, 3}
     assert b"REMOVEFROM (2 1)" in context.removed([1, 5], lambda uid: uid)
     assert context.removed([5], lambda uid: uid) == b""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject)]",
+        "SEARCH HEADER X-Odd nothing",
+        "SEARCH TEXT zzz",
+        "THREAD REFERENCES UTF-8 ALL",
+        'APPEND INBOX CATENATE (URL "/INBOX/;UID=1/;SECTION=HEADER.FIELDS%20(Subject)")',
+    ],
+)
+def test_a_header_of_many_fields_is_looked_through_in_a_thread(
+    imap: Imap, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(turns, "LONG_OCTETS", 1000)
+    apart: list[object] = []
+    to_thread = asyncio.to_thread
+
+    async def counted(work: Callable[..., object], *given: object) -> object:
+        apart.append(work)
+        return await to_thread(work, *given)
+
+    monkeypatch.setattr(asyncio, "to_thread", counted)
+    alice = imap.client(select="INBOX")
+    alice.append("X-Odd: something\n" * 100 + "Subject: x\n\nx\n")
+    alice.say("NOOP")
+    apart.clear()
+    assert alice.say(command)[-1].startswith("OK")
+    assert apart

@@ -1,6 +1,7 @@
 """THREAD (RFC 5256): the messages that match, as trees."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from mailmodel.base_subject import base_subject
 from mailmodel.thread_id import message_ids
@@ -16,6 +17,7 @@ from imap.core.finding import find, full_header
 from imap.core.limits import refuse_more
 from imap.core.ordering import run_apart, sent_at
 from imap.core.session import Session
+from imap.core.turns import looked_through
 
 BUILDERS = {
     ThreadAlgorithm.ORDEREDSUBJECT: by_subject,
@@ -41,7 +43,8 @@ async def thread(session: Session, command: Thread) -> Answer:
             for message in stored:
                 await session.turns.give_way()
                 number = message.uid if command.by is By.UID else found[message.uid]
-                members.append(_member(message, await full_header(session, message), number))
+                header = await full_header(session, message)
+                members.append(await looked_through(len(header), partial(_member, message, header, number)))
     except MailboxMissing:
         raise No(*NO_MAILBOX) from None
     build = BUILDERS[command.algorithm]

@@ -19,6 +19,7 @@ from imap.core.narrowing import asks_headers_alone, required
 from imap.core.runs import read_run, runs
 from imap.core.session import Session
 from imap.core.texts import document_parts, whole_text
+from imap.core.turns import looked_through
 
 RUNS_AT_ONCE = 4
 # Candidates whose bodies are asked for together.
@@ -142,19 +143,23 @@ async def find_in(session: Session, where: Where, key: SearchKey) -> list[Found]
             candidate.stored = message
             if columns & Columns.HEADER:
                 candidate.header = await full_header(session, message)
-            if not look(candidate):
+            if not await looked_through(len(candidate.header or b""), partial(look, candidate)):
                 still_open.append(candidate)
         progress.done += len(stored) - len(still_open)
         for start in range(0, len(still_open), GROUP):
             group = still_open[start : start + GROUP]
             await asking.of_headers(group)
-            unread = [each for each in group if not look(each)]
+            unread = [
+                each
+                for each in group
+                if not await looked_through(len(each.header or b""), partial(look, each))
+            ]
             await _read_texts(session, unread)
             await asking.of_read(unread)
             _hand_over(session, _owner(session, where), asking, unread)
             for each in unread:
                 await session.turns.give_way()
-                look(each)
+                await looked_through(len(each.header or b""), partial(look, each))
                 each.text = None
             progress.done += len(group)
     found.sort(key=lambda each: each.uid)

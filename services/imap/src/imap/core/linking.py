@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from mailmodel.rights import READ
@@ -17,6 +18,7 @@ from imap.core.passing import CHUNK_OCTETS
 from imap.core.places import Place, Reach, need
 from imap.core.sections import Fields, Inside, cut, locate, select
 from imap.core.session import Session
+from imap.core.turns import looked_through
 from imap.ports import LongText
 
 TOO_BIG = ("The message would be too large", "TOOBIG")
@@ -161,7 +163,7 @@ async def _fields(session: Session, message: StoredMessage, found: Fields, url: 
         header = await full_header(session, message)
     else:
         header = await session.store.read(message, found.header.offset, found.header.length)
-    chosen = select(header, url.section)
+    chosen = await looked_through(len(header), partial(select, header, url.section))
     if url.section.partial is None:
         return chosen
     first, most = url.section.partial

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC
+from functools import partial
 
 from mailmsg.parts import decode_parts
 from mailproto.imap import responses
@@ -16,6 +17,7 @@ from imap.core.passing import Large, Measured, Piece, measure
 from imap.core.preview import preview
 from imap.core.sections import Fields, Inside, cut, inline, locate, select
 from imap.core.session import Session
+from imap.core.turns import looked_through
 
 # A section up to this size is read before its message is answered; a larger one while it is.
 SMALL_OCTETS = 256 * 1024
@@ -128,7 +130,7 @@ async def _section(
         header = inline(message, place.header)
         if header is None:
             header = await _read(session, message, place.header, whole)
-        chosen = select(header, section)
+        chosen = await looked_through(len(header), partial(select, header, section))
         if section.partial is not None:
             first, most = section.partial
             chosen = chosen[first : first + most]

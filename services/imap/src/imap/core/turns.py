@@ -6,8 +6,19 @@ one segment, or one that looks at a hundred thousand messages, would keep everyb
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 TURN_SECONDS = 0.02
+# A header is looked through field by field: a longer one, which only a client can have put here, in a thread.
+LONG_OCTETS = 256 * 1024
+
+T = TypeVar("T")
+
+
+async def looked_through(octets: int, look: Callable[[], T]) -> T:
+    """What comes of looking through so many octets; of many so that the others have their turns meanwhile."""
+    return look() if octets <= LONG_OCTETS else await asyncio.to_thread(look)
 
 
 class Turns:
