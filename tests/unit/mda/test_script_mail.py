@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from dataclasses import replace
 
 import pytest
 from mailmodel import AccountRef
@@ -9,7 +10,9 @@ from mailmsg.header import fields
 from mailproto.smtp.dsn_request import RecipientRequest
 from mda.core.sieving import was_redirected_by
 from mda.edge import running
+from senderauth import Result
 from sieve import Program, compile_script
+from spool import Speaker
 
 from tests.unit.mda.test_receipts import CONTENT, envelope_of
 from tests.unit.mda.test_rejecting import World
@@ -140,3 +143,18 @@ async def test_what_is_included_is_compiled_in_the_scripts_own_time(monkeypatch:
     assert b"the script takes too long" in notice.content
     # The script itself, and a few of what it wanted.
     assert 1 < len(compiled) < 8
+
+
+@pytest.mark.parametrize(("spf", "answers"), [(Result.PASS, 1), (Result.FAIL, 0), (Result.NONE, 0)])
+async def test_whoever_a_stranger_names_is_not_answered(
+    spf: Result, answers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reverse-path may be anybody's: an answer would go to who has not written."""
+    monkeypatch.setattr("tests.unit.mda.test_rejecting.CONTENT", b"To: r0@a.test\r\n" + CONTENT)
+    none = Result.NONE
+    speaker = Speaker(spf, "far.test", none, none, "", (), none, (), none, "", "none")
+    envelope = replace(envelope_of(RecipientRequest()), speaker=speaker)
+    world = World(envelope, 'require "vacation"; vacation "I am away";')
+    await world.file()
+    assert len(world.letters) == answers
+    assert [each.new is not None for each in world.kept.values()] == [True]
