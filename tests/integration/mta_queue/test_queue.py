@@ -16,7 +16,7 @@ from mta_queue.core.outcome import Outcome, Verdict
 from mta_queue.core.rules import Rules
 from mta_queue.core.schedule import Schedule
 from mta_queue.core.turns import Caps, UnderWay
-from mta_queue.ports import Delayed, Item, Postponed, PutOff, TakenOver
+from mta_queue.ports import Delayed, Item, Part, Postponed, PutOff, TakenOver
 from mta_queue.tables import metadata
 from pgkit import OPERATOR, Pool, open_pool, transaction
 from spool import SpooledLetter
@@ -104,6 +104,30 @@ async def test_a_result_under_a_lost_lease_changes_nothing(queue: SqlQueue, pool
     assert await queue.known(spooled.envelope.tenant_id, spooled.envelope.queue_id) == {"a@y.test"}
     assert await queue.record_retry(second, delivered, [], None, [])
     assert not await queue.record_retry(second, delivered, [], None, [])
+
+
+async def test_what_waits_under_a_lost_lease_ends_nobody_elses(queue: SqlQueue, pool: Pool) -> None:
+    """Who was thought dead and comes back late says that it waits on: the lease of whoever has it now goes on."""
+    spooled = await postpone(queue, "a@y.test", "b@y.test")
+
+    def mine(items: list[Item]) -> Item:
+        return next(i for i in items if i.letter.envelope.queue_id == spooled.envelope.queue_id)
+
+    first = mine(await lease_due(pool, soon()))
+    second = mine(await lease_due(pool, soon() + timedelta(seconds=61)))
+    late = [Outcome("b@y.test", Verdict.DEFERRED, LATER, "mx")]
+    settled = [Outcome("a@y.test", Verdict.DELIVERED, Reply.of(250, "", "ok"), "mx")]
+    assert not await queue.record_retry(first, settled, late, soon(), [])
+    part = Part(settled=settled, waiting=late, attempts=[], kept_until=soon())
+    assert not await queue.record_part(first, part, soon())
+    async with transaction(pool, OPERATOR) as connection:
+        row = await connection.fetchrow(
+            "SELECT recipients, lease_until FROM queue_item WHERE item_id = $1", second.item_id
+        )
+    assert row is not None
+    assert row["recipients"] == ["a@y.test", "b@y.test"]
+    assert row["lease_until"] > soon() + timedelta(seconds=60)
+    assert await queue.record_retry(second, settled, late, soon(), [])
 
 
 async def test_what_was_not_settled_waits_on(queue: SqlQueue, pool: Pool) -> None:

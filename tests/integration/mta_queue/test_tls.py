@@ -317,6 +317,36 @@ async def test_a_kept_connection_is_used_only_by_who_asks_no_more(world: World, 
     assert (len(sink.sessions), len(sink.taken)) == (2, 3)
 
 
+async def test_a_connection_of_a_domain_without_a_policy_is_none_for_one_with(
+    world: World, dns: DnsServer
+) -> None:
+    """Both are served by one host, whose certificate nobody vouches for: to one that is all the same."""
+    dns.mx("z.test", HOST)
+    policies = {"z.test": sts(StsMode.ENFORCE)}
+
+    async def policy_of(domain: str) -> StsPolicy | None:
+        return policies.get(domain)
+
+    with SmtpSink(tls=server_context(UNKNOWN)) as sink:
+        settings = Settings(
+            s3_access_key_file=Path("/none"),
+            s3_secret_key_file=Path("/none"),
+            database_dsn_file=Path("/none"),
+            smtp_port=sink.port,
+            allow_private_destinations=True,
+            tls_authorities_file=write_authority(OURS, world.folder),
+        )
+        relay = Relay(settings, Resolver(parse_servers(dns.address)), world.blobs, sts=policy_of)
+        verdicts = []
+        for domain in ("y.test", "z.test"):
+            sent = await letter(world.blobs, f"a@{domain}")
+            delivery = await relay.deliver(sent, domain, (f"a@{domain}",))
+            verdicts.append(delivery.outcomes[0].verdict)
+        await relay.close()
+    assert verdicts == [Verdict.DELIVERED, Verdict.DEFERRED]
+    assert [each.recipients for each in sink.taken] == [["RCPT TO:<a@y.test>"]]
+
+
 async def test_mail_that_would_come_back_to_us(world: World) -> None:
     with SmtpSink() as sink:
         world.dns.set("y.test", "MX", "5 better.y.test.", "10 us.test.", "20 worse.y.test.")

@@ -132,7 +132,12 @@ async def test_a_chain_that_was_not_there_at_the_door_is_not_said_to_have_passed
     made = first + CONTENT
     sent = letter(Source.SIEVE, b"Delivered-To: x@ours.test\r\n" + door(MethodResult("arc", "none")), made)
     _, message = await leave(sent, made)
+    assert b"cv=fail" in message.partition(b"ARC-Message-Signature")[0]
     assert (await arc.verify(ZONE, message, now=NOW)).result is Result.FAIL
+    # Nor one that was, and was taken out.
+    sent = letter(Source.SIEVE, b"Delivered-To: x@ours.test\r\n" + door(MethodResult("arc", "pass")))
+    _, message = await leave(sent)
+    assert b"cv=fail" in message.partition(b"ARC-Message-Signature")[0]
 
 
 async def test_a_chain_that_a_script_broke_is_not_said_to_have_passed() -> None:
