@@ -186,3 +186,29 @@ def test_a_run_that_goes_on_from_a_question_looks_at_the_clock_at_once() -> None
     now = replace(situation({}), clock=lambda: 0.0, spent_seconds=program.limits.seconds + 1)
     outcome = run(program, Received.from_octets(b"Subject: x\r\n\r\n"), now)
     assert str(outcome.error) == "line 1: the script takes too long"
+
+
+def test_changed_messages_count_together() -> None:
+    """Each action may be about another edition, and each of these holds the whole message."""
+    part = b"--b\r\nContent-Type: text/plain\r\n\r\n" + b"x" * 1000 + b"\r\n"
+    content = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part * 10 + b"--b--\r\n"
+    loop = """foreverypart { if header :mime :type "content-type" "text" {
+        replace "y"; set :length "n" "${m}"; set "m" "${m}x"; fileinto :copy "a${n}"; } }"""
+    script = f'require ["foreverypart", "mime", "replace", "variables", "fileinto", "copy"]; {loop}'
+    assert len(go(script, content).actions) == 11
+    outcome = go(script, content, Limits(editions_octets=30_000))
+    assert outcome.actions == (Keep(Place(0)),)
+    assert "too large together" in str(outcome.error)
+    once = 'require ["editheader", "fileinto", "copy"]; addheader "X" "y"; '
+    many = "".join(f'fileinto :copy "a{n}";' for n in range(20))
+    assert go(once + many, content, Limits(editions_octets=200)).error is None
+
+
+def test_of_so_many_changes_it_is_told_and_of_no_more() -> None:
+    content = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 20 + b"--b--\r\n"
+    script = 'require ["foreverypart", "imap4flags"]; setflag "a"; foreverypart { addflag "b"; } keep;'
+    outcome = go(script, content, Limits(effects=5))
+    assert len(outcome.effects) == 5
+    [keep] = outcome.actions
+    assert isinstance(keep, Keep)
+    assert keep.flags == ("a", "b")

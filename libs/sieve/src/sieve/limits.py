@@ -43,6 +43,10 @@ class Limits:
     flags: int = 128
     composed_octets: int = 64 * 1024 * 1024
     """Of a message that "enclose" or "replace" makes."""
+    editions_octets: int = 128 * 1024 * 1024
+    """Of all changed messages that actions of one run are about."""
+    effects: int = 1000
+    """Changes that an outcome tells of; more are made and not told."""
     decoded_octets: int = 4 * 1024 * 1024
     """Of the text of one part that tests look into."""
     expanded_octets: int = 64 * 1024 * 1024

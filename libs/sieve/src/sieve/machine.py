@@ -93,6 +93,8 @@ class Machine:
         self.includes = 0
         self.steps = 0
         self._expanded_octets = 0
+        self._editions_octets = 0
+        self._last_edition: Edition | None = None
         clock = situation.clock
         self._clock = clock
         self._ends_at = 0.0 if clock is None else clock() + self.limits.seconds - situation.spent_seconds
@@ -183,7 +185,22 @@ class Machine:
 
     def edition(self) -> Edition | None:
         """The message as it is now."""
-        return self.message.edition()
+        return self.edition_of(self.message)
+
+    def edition_of(self, message: Message) -> Edition | None:
+        """That message as it is now. Raises Fault where all that were asked for are too large together."""
+        found = message.edition()
+        if found is not None and found is not self._last_edition:
+            self._last_edition = found
+            self._editions_octets += len(found.header) + len(found.body or b"")
+            if self._editions_octets > self.limits.editions_octets:
+                raise Fault("the changed messages are too large together")
+        return found
+
+    def note(self, effect: Effect) -> None:
+        """Tell of a change in the outcome, if there are not too many."""
+        if len(self.effects) < self.limits.effects:
+            self.effects.append(effect)
 
     # Variables (RFC 5229)
 

@@ -78,7 +78,7 @@ class AddHeaderCommand:
             header.add_first(name, written)
         else:
             header.add_last(name, written)
-        machine.effects.append(HeaderAdded(machine.place, shown(name), shown(value), self.position))
+        machine.note(HeaderAdded(machine.place, shown(name), shown(value), self.position))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class DeleteHeaderCommand:
             matcher = self.matcher
             found = [field for field in found if matcher.any(machine, [field.value], Source.MESSAGE)]
         header.delete(found)
-        machine.effects.append(HeaderDeleted(machine.place, shown(name), len(found)))
+        machine.note(HeaderDeleted(machine.place, shown(name), len(found)))
 
 
 def _check_name(bound: Bound, name: Text) -> None:

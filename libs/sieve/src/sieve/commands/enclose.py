@@ -53,7 +53,7 @@ class EncloseCommand:
         )
         machine.enclosed = machine.enclosed or message
         machine.message = Message(Received(header, parts, len(header) + len(parts)), Origin.COMPOSED)
-        machine.effects.append(MessageEnclosed(machine.place))
+        machine.note(MessageEnclosed(machine.place))
 
     def _header(self, machine: Machine, old: HeaderBlock, names: list[bytes], boundary: bytes) -> bytes:
         fields: list[bytes] = []

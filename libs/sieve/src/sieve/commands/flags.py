@@ -52,7 +52,7 @@ class FlagsCommand:
         else:
             machine.set_variable(self.variable, joined(names), is_trusted=is_trusted)
         shown = "" if self.variable is None else self.variable.name
-        machine.effects.append(FlagsSet(machine.place, shown, names))
+        machine.note(FlagsSet(machine.place, shown, names))
 
 
 def _compile(node: CommandNode, bound: Bound, compiler: Compiler) -> Statement:

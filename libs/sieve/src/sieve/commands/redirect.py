@@ -46,8 +46,7 @@ class RedirectToListCommand:
 
 
 def _edition(machine: Machine) -> Edition | None:
-    message = machine.enclosed or machine.message
-    return message.edition()
+    return machine.edition_of(machine.enclosed or machine.message)
 
 
 def _compile(node: CommandNode, bound: Bound, compiler: Compiler) -> Statement:

@@ -54,7 +54,7 @@ class ReplaceCommand:
         else:
             part.replace(_kept_fields(part) + content)
         message.body_edits += 1
-        machine.effects.append(PartReplaced(machine.place, part.section))
+        machine.note(PartReplaced(machine.place, part.section))
 
     def _replace_message(self, machine: Machine, content: bytes) -> None:
         """The message keeps its own fields; those of its content come from the replacement."""
