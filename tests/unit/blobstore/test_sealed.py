@@ -144,6 +144,15 @@ async def test_alterations_and_cuts_are_noticed(store: SealedBlobStore, bucket: 
         await store.get_range(name, len(MARK) * 1_000 - 1, 2)
 
 
+async def test_what_was_added_behind_is_noticed_by_who_reads_all(
+    store: SealedBlobStore, bucket: BlobStore
+) -> None:
+    name = await store.put_mail(RED, "01A", AT, [b"x" * 100])
+    await bucket.put(name, [await bucket.get(name), b"\0" * 16])
+    with pytest.raises(BlobAltered):
+        await store.get(name)
+
+
 async def test_what_is_not_there_is_missing(store: SealedBlobStore) -> None:
     name = await store.put_mail(RED, "01J", AT, [MARK])
     await store.delete(name)
