@@ -157,3 +157,22 @@ def test_a_header_of_many_fields_is_looked_through_in_a_thread(
     apart.clear()
     assert alice.say(command)[-1].startswith("OK")
     assert apart
+
+
+def test_so_is_a_long_text(imap: Imap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "LONG_OCTETS", 1000)
+    apart: list[object] = []
+    to_thread = asyncio.to_thread
+
+    async def counted(work: Callable[..., object], *given: object) -> object:
+        apart.append(work)
+        return await to_thread(work, *given)
+
+    monkeypatch.setattr(asyncio, "to_thread", counted)
+    alice = imap.client(select="INBOX")
+    alice.append("Subject: x\nContent-Type: text/html\n\n" + "<p>a stork</p>\n" * 100)
+    alice.append("Subject: x\nContent-Type: text/html\n\n<p>no heron</p>\n")
+    alice.say("NOOP")
+    assert alice.say("SEARCH BODY stork")[0] == "* SEARCH 1"
+    # Its markup is taken off, and it is made ready to be compared; the short one is looked through at once.
+    assert len(apart) == 2

@@ -5,6 +5,7 @@ HTML is what a reader sees of it, without its markup (`markup.py`).
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from typing import Protocol
 
 from mailmodel.collation import casemap
@@ -16,6 +17,7 @@ from mailstore import BodyCorrupt, MailStore, StoredMessage
 
 from imap.core.decoding import Plain, decode, decoder
 from imap.core.markup import from_html
+from imap.core.turns import looked_through
 from imap.ports import Documents
 
 # Of a longer text only the beginning is looked through.
@@ -60,8 +62,11 @@ async def whole_text(reader: Reads, message: StoredMessage, whole: bytes | None)
             text = await read_text(reader, message, part, TEXT_OCTETS, whole)
         except BodyCorrupt:
             continue
-        texts.append(from_html(text) if part.media_type == "text/html" else text)
-    return casemap("\n".join(texts))
+        if part.media_type == "text/html":
+            text = await looked_through(len(text), partial(from_html, text))
+        texts.append(text)
+    text = "\n".join(texts)
+    return await looked_through(len(text), partial(casemap, text))
 
 
 async def document_texts(reader: Reads, message: StoredMessage, documents: Documents) -> str:

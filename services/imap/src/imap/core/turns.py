@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 TURN_SECONDS = 0.02
-# A header is looked through field by field: a longer one, which only a client can have put here, in a thread.
+# Longer headers and texts are looked through in a thread: field by field, or to be compared, they take their time.
 LONG_OCTETS = 256 * 1024
 
 T = TypeVar("T")
