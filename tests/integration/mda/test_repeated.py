@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, cast
 from uuid import uuid4
 
@@ -152,7 +153,7 @@ async def killed_and_repeated(
     blobs = engines.seaweed.store()
     key = f"mail/{uuid4().hex}"
     await blobs.put(key, [CONTENT])
-    body = BodyReference(key, 0, len(CONTENT), b"")
+    body = BodyReference(key, 0, len(CONTENT), sha256(CONTENT).digest())
     world.payload = encode(envelope, envelope.recipients, body, facts_to_wire(examine(CONTENT)))
     with pytest.raises(Killed):
         await world.process(store, blobs)

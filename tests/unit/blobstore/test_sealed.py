@@ -16,6 +16,7 @@ from blobstore import (
     RingCache,
     SealedBlobStore,
 )
+from blobstore.cipher import CHUNK_OCTETS
 from obstore.store import MemoryStore
 
 from tests.support.drawer import BLUE, PLAIN, RED, Drawer
@@ -147,7 +148,7 @@ async def test_alterations_and_cuts_are_noticed(store: SealedBlobStore, bucket: 
 async def test_what_was_added_behind_is_noticed_by_who_reads_all(
     store: SealedBlobStore, bucket: BlobStore
 ) -> None:
-    name = await store.put_mail(RED, "01A", AT, [b"x" * 100])
+    name = await store.put_mail(RED, "01A", AT, [b"x" * CHUNK_OCTETS])
     await bucket.put(name, [await bucket.get(name), b"\0" * 16])
     with pytest.raises(BlobAltered):
         await store.get(name)
