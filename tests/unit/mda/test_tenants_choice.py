@@ -125,6 +125,18 @@ def test_who_is_blocked_is_blocked_by_either_name() -> None:
     assert lists.standing(forged, both) is Standing.BLOCKED
 
 
+def test_nobody_is_let_past_behind_many_authors_who_may() -> None:
+    policy = TenantPolicy(allowed_senders=("boss@friends.invalid",))
+    for others, standing in ((5, Standing.ALLOWED), (25, Standing.UNKNOWN)):
+        authors = ">, <".join(["boss@friends.invalid"] * others)
+        made = letter(speaker(Result.NONE, Result.PASS), authors)
+        assert Lists().standing(made, policy) is standing
+    hidden = letter(
+        speaker(Result.NONE, Result.PASS), ">, <".join(["boss@friends.invalid"] * 20 + ["eve@peer.invalid"])
+    )
+    assert Lists().standing(hidden, policy) is Standing.UNKNOWN
+
+
 def test_who_is_blocked_does_not_pass_behind_a_long_header() -> None:
     """What is longer than what travels with the envelope comes without its header."""
     content = b"X-Long: " + b"x" * 40_000 + b"\r\nFrom: <boss@friends.invalid>\r\n\r\n"
