@@ -27,9 +27,9 @@ async def _nothing(_connection: object) -> None:
 async def open_pool(
     dsn: str, *, min_size: int = 1, max_size: int = 4, settings: Mapping[str, str] = NO_SETTINGS
 ) -> Pool:
-    """A pool that waits at most 5 s for a connection and 30 s for a statement. Raises DatabaseUnavailable.
+    """A pool that takes at most 5 s to connect and 30 s for a statement. Raises DatabaseUnavailable.
 
-    `settings` are PostgreSQL's, for each connection.
+    Whoever finds all its connections in use waits until one is free. `settings` are PostgreSQL's, for each connection.
     """
     try:
         return await asyncpg.create_pool(
