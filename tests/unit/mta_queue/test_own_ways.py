@@ -1,6 +1,7 @@
 """A tenant whose mail goes another way (a smarthost, a pool of sources) that is broken: that is no matter of others."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,7 +11,8 @@ from mta_queue.core.attempt import Attempt
 from mta_queue.core.route import parse_route
 from mta_queue.core.rules import Rules
 from mta_queue.core.shaping import OPEN, Passage
-from mta_queue.core.way import WayRule
+from mta_queue.core.tls import Minimum
+from mta_queue.core.way import WayRule, way_of
 
 from tests.unit.mta_queue.test_working import LATER, SCHEDULE, World
 
@@ -86,3 +88,32 @@ async def test_a_smarthosts_limits_and_replies_are_its_own() -> None:
 @pytest.mark.parametrize("text", ["smart.test", "smart.test:26", "192.0.2.7:26", "[2001:db8::7]", "[::1]:24"])
 def test_a_route_is_written_as_it_is_read(text: str) -> None:
     assert parse_route(text).text == text
+
+
+SMART = WayRule(host="smart.test", username="me", password_sealed=b"sealed")
+
+
+@pytest.mark.parametrize(
+    ("minimum", "holds"),
+    [
+        (None, Minimum.VERIFIED),
+        (Minimum.OPPORTUNISTIC, Minimum.ENCRYPTED),
+        (Minimum.ENCRYPTED, Minimum.ENCRYPTED),
+        (Minimum.VERIFIED, Minimum.VERIFIED),
+    ],
+)
+def test_no_rule_has_a_password_said_in_clear(minimum: Minimum | None, holds: Minimum) -> None:
+    """Whatever scope says it: where TLS fails opportunistic mail goes on without."""
+    assert way_of([replace(SMART, minimum=minimum)]).minimum is holds
+    assert way_of([SMART, WayRule(minimum=minimum)]).minimum is holds
+    assert way_of([WayRule(minimum=minimum), SMART]).minimum is holds
+
+
+def test_who_we_are_at_the_usual_host_is_said_to_no_other() -> None:
+    way = way_of([SMART])
+    assert way.login == SMART
+    rerouted = way.rerouted(parse_route("other.test:25"))
+    assert rerouted.login is None
+    assert rerouted.minimum is Minimum.VERIFIED
+    # A nearer rule names another host: the password of the wider one is not its.
+    assert way_of([WayRule(host="near.test"), SMART]).login is None
