@@ -24,7 +24,7 @@ from spool import (
     read_records,
 )
 from spool.pack import LETTERS, OCTETS, pack, split, unpack
-from spool.packer import QUIET_ROUNDS
+from spool.packer import LARGE_OCTETS, QUIET_ROUNDS
 
 
 class Blobs(BlobStore):
@@ -379,3 +379,18 @@ async def test_only_the_tenants_who_want_it_have_it_quarantined(spool: Spool, bu
         "tenant-a": Handling.USUAL,
         "tenant-b": Handling.QUARANTINE,
     }
+
+
+async def test_what_is_made_again_under_its_name_leaves_the_octets_where_the_first_one_said(
+    spool: Spool, blobs: Blobs, bus: Bus
+) -> None:
+    # A process died between the publish and the acknowledgement of what it redirected: the bus and the queue take the
+    # second one for the first.
+    first = letter(REMOTE, content=b"Subject: large\r\n\r\n" + b"x" * LARGE_OCTETS)
+    first = dataclasses.replace(first, source=Source.SIEVE)
+    await spool.accept(first)
+    await spool.accept(dataclasses.replace(first, trace_prefix=b"Received: here, a little later\r\n"))
+    assert len(bus.published) == 2
+    for [(_, payload)] in bus.published:
+        body = decode(payload).body
+        assert body.matches(blobs.objects[body.object_key][body.offset : body.offset + body.length])

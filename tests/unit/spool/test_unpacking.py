@@ -106,3 +106,16 @@ async def test_who_settles_a_letter_twice_does_not_settle_its_neighbour() -> Non
     await three.acknowledge()
     await three.acknowledge()
     assert message.told == ["acknowledged"]
+
+
+async def test_a_stream_that_was_made_again_gives_old_places_to_other_packs() -> None:
+    old, new = Message(7, THREE), Message(7, pack([b"\x0afour", b"\x0afive", b"\x0asix"]), deliveries=2)
+    source = Source(old)
+    unpacking = Unpacking(source)
+    one, two, three = await unpacking.fetch(256, 1.0)
+    await one.acknowledge()
+    await two.acknowledge()
+    await three.retry_later(5.0)
+    source.waiting.append(new)
+    letters = await unpacking.fetch(256, 1.0)
+    assert [each.payload for each in letters] == [b"\x0afour", b"\x0afive", b"\x0asix"]

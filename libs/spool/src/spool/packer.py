@@ -83,8 +83,10 @@ class Packer:
         encoded = encode_envelope(envelope)
         head = record.head(encoded, envelope.size_octets)
         if len(content) >= LARGE_OCTETS:
+            # Never by its queue id: what we make ourselves is made again under the one it had, with other times in it,
+            # and what was told of the first object must still find its octets there.
             key = await self._blobs.put_mail(
-                envelope.tenant_id, envelope.queue_id, envelope.arrived_at, (head, content)
+                envelope.tenant_id, new_queue_id(), envelope.arrived_at, (head, content)
             )
             if payload_of is not None:
                 await self._tell(road, [(envelope.queue_id, payload_of(key, len(head), encoded))])

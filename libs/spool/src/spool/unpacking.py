@@ -5,6 +5,7 @@ process then leaves out those that it has settled. Another process does not know
 be idempotent, as it must be for a redelivery of any kind.
 """
 
+import hashlib
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -59,8 +60,9 @@ class Unpacking:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        # By the pack's place in the stream: the positions of what was settled.
-        self._settled: dict[int, frozenset[int]] = {}
+        # By the pack's place in the stream: its octets' digest, and the positions of what was settled. A stream that
+        # was lost and made again gives the same places to other packs.
+        self._settled: dict[int, tuple[bytes, frozenset[int]]] = {}
 
     async def fetch(self, limit: int, wait_seconds: float) -> list[BusLetter]:
         """At most `limit` letters that have come (more only where one pack holds more); waits for the first one."""
@@ -82,15 +84,23 @@ class Unpacking:
             return (message,)
         if len(payloads) < 2:
             return (message,)
-        settled = self._settled.pop(message.sequence, frozenset())
+        settled = self._settled_of(message)
         shared = _Pack(self, message, len(payloads), settled)
         return [Letter(shared, at, payload) for at, payload in enumerate(payloads) if at not in settled]
 
-    def remember(self, sequence: int, settled: frozenset[int]) -> None:
+    def _settled_of(self, message: BusMessage) -> frozenset[int]:
+        digest, settled = self._settled.pop(message.sequence, (b"", frozenset[int]()))
+        return settled if digest and digest == _digest(message.payload) else frozenset()
+
+    def remember(self, message: BusMessage, settled: frozenset[int]) -> None:
         """A pack comes again; this of it is settled."""
-        self._settled[sequence] = settled
+        self._settled[message.sequence] = _digest(message.payload), settled
         if len(self._settled) > REMEMBERED:
             del self._settled[next(iter(self._settled))]
+
+
+def _digest(payload: bytes) -> bytes:
+    return hashlib.sha256(payload).digest()
 
 
 class _Pack:
@@ -130,7 +140,7 @@ class _Pack:
         if self._delay is None or len(self._settled) == self._letters:
             await self._message.acknowledge()
         else:
-            self._owner.remember(self._message.sequence, frozenset(self._settled))
+            self._owner.remember(self._message, frozenset(self._settled))
             await self._message.retry_later(self._delay)
 
     async def keep_working(self) -> None:
