@@ -190,3 +190,17 @@ async def test_a_change_that_the_directory_could_not_tell_is_made_up_for(engines
     finally:
         await directory.close()
         await door.close()
+
+
+async def test_who_pulls_goes_on_when_the_stream_was_lost_and_made_again(own: Engines) -> None:
+    bus = await connect(own)
+    try:
+        consumer = await bus.consume("mda", subjects.MAIL_LOCAL)
+        assert await consumer.fetch(1, 0.1) == []
+        await bus._context.delete_stream(subjects.MAIL_STREAM)
+        assert await consumer.fetch(1, 0.1) == []
+        await bus.ensure_stream()
+        await bus.publish_mail("put-back", [("mail.local.1", b"x")], 5)
+        assert [each.payload for each in await consumer.fetch(1, 10)] == [b"x"]
+    finally:
+        await bus.close()

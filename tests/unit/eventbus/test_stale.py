@@ -65,3 +65,47 @@ async def test_no_more_are_asked_for_than_we_may_come_to() -> None:
     await consumer.fetch(4, 0)
     asked = [json.loads(payload)["batch"] for subject, payload in client.said if "MSG.NEXT" in subject]
     assert asked == [8, 4], "as many as were fetched"
+
+
+def status(code: str, description: str = "") -> Any:
+    return SimpleNamespace(
+        reply="", subject="inbox", data=b"", headers={"Status": code, "Description": description}
+    )
+
+
+async def test_a_consumer_that_is_gone_is_made_again_and_nobody_asks_in_a_circle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    made: list[float] = []
+    away = True
+
+    async def make() -> None:
+        made.append(now)
+        if away:
+            raise TimeoutError
+
+    client = Client()
+    consumer = MailConsumer(cast(Any, client), "mda", 9.0, make=make)
+
+    async def asked(at: float) -> int:
+        nonlocal now
+        now = at
+        client.said.clear()
+        await consumer.fetch(10, 0)
+        return len(client.said)
+
+    assert await asked(100.0) == 1
+    await consumer._came(status("409", "Consumer Deleted"))
+    assert await asked(100.1) == 0, "at once it would be refused again"
+    assert await asked(101.0) == 0, "it could not be made yet"
+    away = False
+    assert await asked(102.0) == 1
+    assert made == [101.0, 102.0]
+    await consumer._came(status("408", "Request Timeout"))
+    assert await asked(102.0) == 1, "the ordinary end of a request is followed by the next one"
+    await consumer._came(status("503"))
+    assert (await asked(102.1), await asked(103.0), len(made)) == (0, 1, 3)
+    await consumer._came(status("409", "Leadership Change"))
+    assert (await asked(103.1), await asked(104.0), len(made)) == (0, 1, 3)

@@ -7,13 +7,17 @@ under load, and never a timer that waits for a batch to fill.
 At-least-once: a message that is not acknowledged within the acknowledgement
 wait comes again, to this process or another. What was on its way to us for a good
 part of that begins it anew when it is fetched.
+
+A consumer that is gone (its stream was lost and made again, or somebody deleted it) is made anew by who pulls.
 """
 
 import asyncio
 import json
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 
+import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
@@ -24,6 +28,10 @@ from eventbus import subjects
 PREFETCH = 512
 # How long one pull request stands at the server before it is made anew.
 REQUEST_SECONDS = 20.0
+# After a refused request; without it the next one would follow at once, and be refused as well.
+PAUSE_SECONDS = 0.5
+# The ordinary end of a request.
+REQUEST_OVER = "408"
 
 
 class BusMessage:
@@ -67,6 +75,7 @@ class MailConsumer:
         ack_wait_seconds: float,
         stream: str = subjects.MAIL_STREAM,
         prefetch: int = PREFETCH,
+        make: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._client = client
         self._ack_wait_seconds = ack_wait_seconds
@@ -78,6 +87,9 @@ class MailConsumer:
         self._asked = 0
         self._asked_at = 0.0
         self._connected = client.is_connected
+        self._make = make
+        self._is_gone = False
+        self._pause_until = 0.0
 
     @classmethod
     async def open(
@@ -92,20 +104,22 @@ class MailConsumer:
         prefetch: int = PREFETCH,
     ) -> "MailConsumer":
         """Create or find the durable consumer and start to pull."""
-        await context.add_consumer(
-            stream,
-            ConsumerConfig(
-                # Named besides: then the filter is a part of the request's subject, and of what a user may ask for.
-                name=durable,
-                durable_name=durable,
-                filter_subject=subject_filter,
-                ack_policy=AckPolicy.EXPLICIT,
-                ack_wait=ack_wait_seconds,
-                max_ack_pending=max_ack_pending,
-                max_waiting=512,
-            ),
+        config = ConsumerConfig(
+            # Named besides: then the filter is a part of the request's subject, and of what a user may ask for.
+            name=durable,
+            durable_name=durable,
+            filter_subject=subject_filter,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ack_wait_seconds,
+            max_ack_pending=max_ack_pending,
+            max_waiting=512,
         )
-        consumer = cls(client, durable, ack_wait_seconds, stream, prefetch)
+
+        async def make() -> None:
+            await context.add_consumer(stream, config)
+
+        await make()
+        consumer = cls(client, durable, ack_wait_seconds, stream, prefetch, make)
         await client.subscribe(consumer._inbox, cb=consumer._came)
         return consumer
 
@@ -116,7 +130,24 @@ class MailConsumer:
         else:
             # A status: the request ended (408 Request Timeout, 409 ...); ask again.
             self._asked = 0
+            headers = message.headers or {}
+            if (status := headers.get("Status", REQUEST_OVER)) != REQUEST_OVER:
+                self._pause_until = time.monotonic() + PAUSE_SECONDS
+                # 503: nobody is there who would take the request.
+                self._is_gone |= status == "503" or "deleted" in headers.get("Description", "").lower()
         self._wake.set()
+
+    async def _make_again(self) -> bool:
+        """Whether it is there now."""
+        if self._make is not None:
+            try:
+                await self._make()
+            except (nats.errors.Error, OSError, TimeoutError):
+                # Its stream is away too, or nobody leads it now.
+                self._pause_until = time.monotonic() + PAUSE_SECONDS
+                return False
+        self._is_gone = False
+        return True
 
     async def _ask(self) -> None:
         connected = self._client.is_connected
@@ -128,6 +159,8 @@ class MailConsumer:
         if stale:
             self._asked = 0
         self._connected = True
+        if now < self._pause_until or (self._is_gone and not await self._make_again()):
+            return
         if self._asked + len(self._arrived) <= self._prefetch // 2:
             count = self._prefetch - self._asked - len(self._arrived)
             order = json.dumps({"batch": count, "expires": int(REQUEST_SECONDS * 1e9)}).encode()
