@@ -30,6 +30,7 @@ from mda.edge.acting import Acting
 from mda.edge.outgoing import Outgoing
 from mda.edge.placing import Placing
 from mda.edge.running import Running
+from senderauth import Result
 from spool import Letter, SpoolUnavailable
 
 OWNER = AccountRef("tenant", "bob")
@@ -297,6 +298,10 @@ def test_what_is_sent_on_comes_from_the_owner_and_is_the_message_as_it_came() ->
     assert (letter.reverse_path, letter.content) == ("bob@a.test", CONTENT)
     assert [each.address for each in letter.recipients] == ["else@where.test"]
     assert letter.trace_prefix == b"Delivered-To: bob@a.test\r\n"
+    # From is whatever was appended: nobody's word. The reverse-path is ours, and hears what becomes of it.
+    assert letter.speaker is not None
+    assert letter.speaker.dmarc is Result.NONE
+    assert letter.speaker.vouches_for("a.test")
     assert world.done == []
 
 

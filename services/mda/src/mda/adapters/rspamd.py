@@ -170,8 +170,8 @@ def _headers(envelope: Envelope) -> list[tuple[str, str]]:
         headers.append(("Settings", vouched(speaker)))
     if envelope.helo:
         headers.append(("Helo", envelope.helo))
-    if envelope.sender_account_id:
-        # Somebody who logged in: rspamd leaves out what is about strangers.
+    if envelope.sender_account_id and envelope.speaker is None:
+        # Somebody who logged in, and not a stranger's mail that is sent on: rspamd leaves out what is about strangers.
         headers.append(("User", envelope.sender_account_id))
     return headers
 

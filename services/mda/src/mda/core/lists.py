@@ -137,7 +137,7 @@ def may_sign(mailing_list: MailingList, letter: SpooledLetter, header: bytes) ->
     envelope, authors = letter.envelope, list(authors_of(letter))
     if sum(each.name.strip().lower() == b"from" for each in fields_of(header)) != 1 or len(authors) != 1:
         return False
-    if envelope.sender_account_id:
+    if envelope.sender_account_id and envelope.speaker is None:
         return True
     if envelope.speaker is not None and envelope.speaker.dmarc is Result.PASS:
         return True

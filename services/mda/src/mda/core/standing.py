@@ -74,16 +74,13 @@ def authors_of(letter: SpooledLetter) -> Iterator[str]:
 
 def is_authors(envelope: Envelope) -> bool:
     """Whether From may be believed."""
-    if envelope.sender_account_id or envelope.speaker is None:
-        return True
-    return envelope.speaker.dmarc is Result.PASS
+    # What an account or a list sends on bears its id, and may be a stranger's all the same.
+    return envelope.speaker is None or envelope.speaker.dmarc is Result.PASS
 
 
 def is_reverse_paths(envelope: Envelope) -> bool:
     """Whether MAIL FROM may be believed."""
-    if envelope.sender_account_id or envelope.speaker is None:
-        return True
-    return envelope.speaker.spf is Result.PASS
+    return envelope.speaker is None or envelope.speaker.spf is Result.PASS
 
 
 def _listed(address: str, senders: frozenset[str]) -> bool:

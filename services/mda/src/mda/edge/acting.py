@@ -47,6 +47,7 @@ from mda.core.events import (
     read_event,
     script_name,
 )
+from mda.core.sent_on import of_nobody
 from mda.core.sieving import may_send_to, memory_handle, sent_queue_id, was_redirected_by, without_prefix
 from mda.edge.failures import Failures
 from mda.edge.outgoing import Outgoing
@@ -306,7 +307,11 @@ class Acting:
                     content = without_prefix(content, message.prefix) if message.prefix else content
                 prefix = f"Delivered-To: {owner}\r\n".encode()
                 addresses = [sending.address] if isinstance(sending, Redirect) else members
-                await self._outgoing.accept(account, queue_id, owner, addresses, content, prefix)
+                # Whoever appended it may have written anything.
+                speaker = of_nobody(owner)
+                await self._outgoing.accept(
+                    account, queue_id, owner, addresses, content, prefix, speaker=speaker
+                )
             case Notify():
                 now = datetime.now(UTC)
                 message_id = f"<{queue_id}@{self._outgoing.hostname}>"

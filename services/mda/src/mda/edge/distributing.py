@@ -30,6 +30,7 @@ from mda.core.lists import (
     may_sign,
     posters_of,
 )
+from mda.core.sent_on import of_copies
 from mda.edge.list_mail import ListMail
 from mda.edge.membership import FOR_OWNERS, Membership
 from mda.edge.running import Running
@@ -172,6 +173,7 @@ class Distributing:
                 prefix,
                 letter,
                 own_copies,
+                speaker=of_copies(mailing_list.beside(BOUNCES), envelope.speaker),
             )
             metrics.LIST_COPIES.inc(len(members))
             page += 1
@@ -186,6 +188,7 @@ class Distributing:
             await self._running.content(letter),
             f"Delivered-To: {mailing_list.address}\r\n".encode() + envelope.trace_prefix,
             letter,
+            speaker=envelope.speaker,
         )
 
     async def _hold(

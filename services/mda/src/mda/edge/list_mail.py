@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from directoryclient import DirectoryClient, Disposition
 from mailmsg.compose import build_text
 from mailproto.smtp.wishes import NO_WISHES, TlsWish, Wishes
-from spool import Letter, OwnCopies, Recipient, Source, Spool, SpooledLetter
+from spool import Letter, OwnCopies, Recipient, Source, Speaker, Spool, SpooledLetter
 
 from mda.core.lists import OWNER, MailingList, made_queue_id
 
@@ -56,8 +56,10 @@ class ListMail:
         prefix: bytes,
         letter: SpooledLetter | None,
         own_copies: OwnCopies | None = None,
+        *,
+        speaker: Speaker | None = None,
     ) -> None:
-        """To addresses, each with its token."""
+        """To addresses, each with its token. `speaker`: whose word its From is, where that is not the list's."""
         resolutions = await self._directory.resolve([address for address, _ in addresses])
         recipients: dict[tuple[str, str | None], Recipient] = {}
         for (address, token), resolution in zip(addresses, resolutions, strict=True):
@@ -92,5 +94,6 @@ class ListMail:
                 binary=is_binary,
                 wishes=NO_WISHES if tls is TlsWish.USUAL else Wishes(tls=tls),
                 own_copies=own_copies,
+                speaker=speaker,
             )
         )

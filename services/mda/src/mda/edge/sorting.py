@@ -37,6 +37,7 @@ from spool import OutcomeUnknown, SpooledLetter, SpoolUnavailable
 from mda import metrics
 from mda.core.findings import Finding
 from mda.core.plan import detailed
+from mda.core.sent_on import of_nobody
 from mda.core.sieving import (
     Lists,
     Plan,
@@ -282,11 +283,13 @@ class Sorting:
         message_id, now, owner = f"<{queue_id}@{self._hostname}>", datetime.now(UTC), delivery.recipient
         match sending:
             case Redirect() | RedirectToList():
+                speaker = envelope.speaker
                 content = await self._running.content(letter)
                 if sending.edition is not None:
                     assert delivery.new is not None
                     # Of what we have put before it nothing is sent on.
                     content = without_prefix(await self._edited(letter, sending.edition), delivery.new.prefix)
+                    speaker = of_nobody(envelope.reverse_path, speaker)
                 # The gate's trace fields go along, and ours: who passed it on stops a loop.
                 prefix = f"Delivered-To: {owner}\r\n".encode() + envelope.trace_prefix
                 await accept(
@@ -298,7 +301,7 @@ class Sorting:
                     prefix,
                     tls=envelope.wishes.tls,
                     is_binary=envelope.binary,
-                    speaker=envelope.speaker,
+                    speaker=speaker,
                 )
             case Reject() if not envelope.may_answer_sender:
                 LOG.info("refusal_not_told", queue_id=envelope.queue_id, account_id=account.account_id)
