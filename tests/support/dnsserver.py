@@ -18,7 +18,8 @@ class DnsServer:
     """Answers from a dict; a name that it has nothing at or below is NXDOMAIN.
 
     Names in `failing` are answered SERVFAIL, those in `silent` not at all (over UDP). Names at or below one in
-    `signed` are answered with AD where the question asks for it. A CNAME is followed as a resolver does.
+    `signed` are answered with AD where the question asks for it. A CNAME is followed as a resolver does. With
+    `truncates` what is long is had over TCP only.
     """
 
     def __init__(self) -> None:
@@ -27,6 +28,7 @@ class DnsServer:
         self.failing: set[str] = set()
         self.silent: set[str] = set()
         self.signed: set[str] = set()
+        self.truncates = False
         self.questions: list[tuple[str, str]] = []
         server = self
 
@@ -34,6 +36,10 @@ class DnsServer:
             def handle(self) -> None:
                 data, sock = self.request
                 answer = server.answer(data)
+                if server.truncates and len(answer) > 512:
+                    truncated = dns.message.make_response(dns.message.from_wire(data))
+                    truncated.flags |= dns.flags.TC
+                    answer = truncated.to_wire()
                 if not server.is_silent(data):
                     sock.sendto(answer, self.client_address)
 

@@ -19,20 +19,22 @@ from typing import Any
 import dns.asyncresolver
 import dns.exception
 import dns.flags
-import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 
 from dnslookup.answers import DnsUnavailable, Found, HostAddresses, MailHost, MailRoute, NoSuchDomain, NullMx
 from dnslookup.reading import as_text, negative_seconds
+from dnslookup.server import BoundedServer
 
 DEADLINE_SECONDS = 10.0
 MOST_KEPT = 10_000
 # Of a zone that names thousands the best count, the same each time.
 MOST_HOSTS = 100
 LONGEST_KEPT_SECONDS = 3600.0
-# Answers larger than this are not kept, so that strangers' records cannot fill the memory.
+# Answers larger than this are not kept, so that strangers' records cannot fill the memory: of characters and of records,
+# since those without a character take room too.
 KEPT_CHARACTERS = 4096
+KEPT_RECORDS = 100
 
 
 # RFC 5321 §2.3.5: what a mail host may be called, and underscores, which some are. In DNS a name may hold any octet.
@@ -60,7 +62,10 @@ class Resolver:
             # A machine without DNS: every question is one without an answer.
             self._resolver = dns.asyncresolver.Resolver(configure=False)
         if servers:
-            self._resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in servers]
+            self._resolver.nameservers = [BoundedServer(host, port) for host, port in servers]
+        else:
+            known = [each for each in self._resolver.nameservers if isinstance(each, str)]
+            self._resolver.nameservers = [BoundedServer(each, self._resolver.port) for each in known]
         self._resolver.lifetime = deadline_seconds
         self._resolver.timeout = max(0.5, deadline_seconds / 4)
         self._servers_validate = servers_validate
@@ -181,7 +186,7 @@ class Resolver:
             preferences = [record.preference for record in answer.rrset]
             records = list(zip(preferences, texts, strict=True))
         found = Found(tuple(records), is_authenticated, canonical_name)
-        if sum(map(len, texts)) <= KEPT_CHARACTERS:
+        if len(texts) <= KEPT_RECORDS and sum(map(len, texts)) <= KEPT_CHARACTERS:
             self._keep(key, float(answer.chaining_result.minimum_ttl), found)
         return found
 
