@@ -204,3 +204,19 @@ async def test_who_pulls_goes_on_when_the_stream_was_lost_and_made_again(own: En
         assert [each.payload for each in await consumer.fetch(1, 10)] == [b"x"]
     finally:
         await bus.close()
+
+
+async def test_a_server_that_says_an_error_and_hangs_up_is_connected_to_again(own: Engines) -> None:
+    bus = await connect(own)
+    try:
+        again = asyncio.Event()
+        bus.when_missed(again.set)
+        transport = bus._client._transport
+        assert transport is not None
+        transport.write(b"NONSENSE\r\n")
+        async with asyncio.timeout(10):
+            await again.wait()
+        await bus.publish_mail("after", [("mail.local.1", b"x")], 5)
+        assert await drain(bus, "mda", subjects.MAIL_LOCAL) == [b"x"]
+    finally:
+        await bus.close()

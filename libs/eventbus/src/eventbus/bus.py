@@ -8,6 +8,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 from nats.js import JetStreamContext
+from nats.protocol.parser import PERMISSIONS_ERR
 
 from eventbus import stream
 from eventbus.consumer import PREFETCH, MailConsumer
@@ -16,6 +17,21 @@ from eventbus.ledger import Ledger
 from eventbus.permissions import inbox_prefix
 from eventbus.publisher import Publisher
 from eventbus.subjects import DIRECTORY_CHANGED, MAIL_STREAM
+
+
+class _LastingClient(Client):
+    """What a server says before it hangs up is no reason to stay away.
+
+    nats-py closes itself for good at any `-ERR` (too many connections or subscriptions, a user that was changed): the
+    process would live on and accept and deliver nothing. It connects again instead, as after any other end of a connection.
+    """
+
+    async def _process_err(self, err_msg: str) -> None:
+        if PERMISSIONS_ERR in f"nats: {err_msg.strip(chr(39))}":
+            # Of one subject; the connection goes on.
+            await super()._process_err(err_msg)
+        else:
+            await self._process_op_err(nats.errors.Error(f"nats: {err_msg}"))
 
 
 class Subscription:
@@ -60,7 +76,7 @@ class EventBus:
 
         Who does not hear itself is not called back for what it tells: it knows.
         """
-        client = Client()
+        client = _LastingClient()
         bus = cls.__new__(cls)
 
         async def lost() -> None:
