@@ -30,6 +30,7 @@ from mailstore import filing, mailboxes
 from mailstore.errors import MailboxMissing, QuotaExceeded, StoreUnavailable
 from mailstore.quotas import Quotas, limits_of
 from mailstore.staging import StagedBody
+from mailstore.turns import Turns
 from mailstore.types import NewMessage
 
 # Statements of one process at a time, and how much one takes.
@@ -161,9 +162,10 @@ def item_of(
 class Appender:
     """What one process appends."""
 
-    def __init__(self, pool: Pool, quotas: Quotas) -> None:
+    def __init__(self, pool: Pool, quotas: Quotas, turns: Turns) -> None:
         self._pool = pool
         self._quotas = quotas
+        self._turns = turns
         self._waiting: list[tuple[Item, asyncio.Future[Appended | None]]] = []
         self._busy: set[AccountRef] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -187,7 +189,8 @@ class Appender:
         found = await mailboxes.get(self._pool, account, name)
         if found is None:
             raise MailboxMissing(name)
-        uids, change = await filing.append(self._pool, self._quotas, account, found.mailbox_id, messages)
+        async with self._turns.of(account):
+            uids, change = await filing.append(self._pool, self._quotas, account, found.mailbox_id, messages)
         return Appended(found.mailbox_id, found.uid_validity, uids, change.highest_modseq)
 
     async def _append(self, item: Item) -> Appended:
@@ -197,7 +200,9 @@ class Appender:
         self._begin()
         appended = await future
         if appended is None:
-            appended = _appended(item, (await self._call([item], waits=True))[0])
+            async with self._turns.of(item.account):
+                [row] = await self._call([item], waits=True)
+            appended = _appended(item, row)
             if appended is None:
                 raise StoreUnavailable("the account is locked")
         return appended

@@ -13,7 +13,7 @@ from pgkit import Connection, Pool, transaction
 
 from mailstore import rows
 from mailstore.errors import MailboxMissing
-from mailstore.reading import CLAIM, EVER_VANISHED, VANISHED, entry_of
+from mailstore.reading import EVER_VANISHED, VANISHED, entry_of
 from mailstore.types import Changes, FlagLimits, FlagOutcome, MailboxChange, Snapshot
 
 SEEN = SystemFlag.SEEN
@@ -49,9 +49,7 @@ async def entries(
     return [entry_of(row) for row in found]
 
 
-async def snapshot(
-    pool: Pool, owner: AccountRef, mailbox_id: int, reader_id: str, *, claim_recent: bool
-) -> Snapshot:
+async def snapshot(pool: Pool, owner: AccountRef, mailbox_id: int, reader_id: str) -> Snapshot:
     """The mailbox at one moment. Raises MailboxMissing."""
     key = (UUID(owner.account_id), mailbox_id)
     async with transaction(pool, owner.tenant_id) as connection:
@@ -65,8 +63,6 @@ async def snapshot(
         if row is None:
             raise MailboxMissing
         found = await connection.fetch(AS_READ.format(entries=EVERY), *key, [], UUID(reader_id))
-        if claim_recent and row["recent_from_uid"] < row["uid_next"]:
-            await connection.execute(CLAIM, *key, row["uid_next"])
     # What came between the two statements is announced when it is looked for: it has a higher MODSEQ.
     found = [each for each in found if each["uid"] < row["uid_next"]]
     return Snapshot(

@@ -46,11 +46,8 @@ COLUMN_NAMES = {
 }
 
 
-async def snapshot(pool: Pool, account: AccountRef, mailbox_id: int, *, claim_recent: bool) -> Snapshot:
-    """A mailbox at one moment. With `claim_recent` its new messages are \\Recent to this session and no later one.
-
-    Raises MailboxMissing.
-    """
+async def snapshot(pool: Pool, account: AccountRef, mailbox_id: int) -> Snapshot:
+    """A mailbox at one moment. Raises MailboxMissing."""
     async with transaction(pool, account.tenant_id) as connection:
         row = await connection.fetchrow(
             f"""SELECT {rows.MAILBOX_COLUMNS}, m.recent_from_uid, e.uids, e.modseqs, e.flags, k.uids AS keyword_uids,
@@ -68,8 +65,6 @@ async def snapshot(pool: Pool, account: AccountRef, mailbox_id: int, *, claim_re
         )
         if row is None:
             raise MailboxMissing
-        if claim_recent and row["recent_from_uid"] < row["uid_next"]:
-            await connection.execute(CLAIM, UUID(account.account_id), mailbox_id, row["uid_next"])
     return Snapshot(
         info=rows.info(row),
         uids=row["uids"] or [],

@@ -49,6 +49,7 @@ from mailstore.sharing import SharedMailbox
 from mailstore.staging import StagedBlobs
 from mailstore.tenant_scripts import TenantScriptStore
 from mailstore.texts import BodyText, TextAnswer, TextQuestion
+from mailstore.turns import Turns
 from mailstore.types import (
     BodyPlace,
     Changes,
@@ -89,7 +90,8 @@ class MailStore:
         self._staged_octets = staging.LONGEST_OCTETS
         self._tell = tell
         self._quotas = quotas
-        self._appender = Appender(pool, quotas)
+        self._turns = Turns()
+        self._appender = Appender(pool, quotas, self._turns)
         # Messages that sessions of this process have read ahead.
         self.prepared = Prepared()
         # Told after a delivery what accounts that have a limit keep now.
@@ -164,23 +166,27 @@ class MailStore:
         self, account: AccountRef, name: str, special_use: frozenset[str] = frozenset()
     ) -> MailboxInfo:
         """Raises MailboxExists, InboxProtected, MailboxNameInvalid."""
-        made = await mailboxes.create(self._pool, account, name, special_use)
+        async with self._turns.of(account):
+            made = await mailboxes.create(self._pool, account, name, special_use)
         self._told(MailboxChange(account, 0, 0))
         return made
 
     async def delete_mailbox(self, account: AccountRef, name: str) -> None:
         """Raises MailboxMissing, MailboxHasInferiors, InboxProtected."""
-        await mailboxes.delete(self._pool, account, name)
+        async with self._turns.of(account):
+            await mailboxes.delete(self._pool, account, name)
         self._told(MailboxChange(account, 0, 0))
 
     async def rename_mailbox(self, account: AccountRef, old: str, new: str) -> None:
         """Raises MailboxMissing, MailboxExists, InboxProtected, MailboxNameInvalid."""
-        await mailboxes.rename(self._pool, account, old, new)
+        async with self._turns.of(account):
+            await mailboxes.rename(self._pool, account, old, new)
         self._told(MailboxChange(account, 0, 0))
 
     async def subscribe(self, account: AccountRef, name: str) -> None:
         """Remember a name, whether or not there is such a mailbox."""
-        await mailboxes.subscribe(self._pool, account, name)
+        async with self._turns.of(account):
+            await mailboxes.subscribe(self._pool, account, name)
         self._told(MailboxChange(account, 0, 0))
 
     async def unsubscribe(self, account: AccountRef, name: str) -> bool:
@@ -230,7 +236,8 @@ class MailStore:
     async def append(self, account: AccountRef, mailbox_id: int, messages: Sequence[NewMessage]) -> list[int]:
         """File messages into one mailbox, all or none; their UIDs. Raises QuotaExceeded."""
         messages = await sealed_facts.seal(self._blobs, account.tenant_id, messages)
-        uids, change = await filing.append(self._pool, self._quotas, account, mailbox_id, messages)
+        async with self._turns.of(account):
+            uids, change = await filing.append(self._pool, self._quotas, account, mailbox_id, messages)
         self._told(change)
         return uids
 
@@ -246,9 +253,10 @@ class MailStore:
     ) -> int:
         """File a message and remove another, both or neither; the new UID. Raises EntryMissing, QuotaExceeded."""
         [new] = await sealed_facts.seal(self._blobs, account.tenant_id, [new])
-        new_uid, told = await replacing.replace(
-            self._pool, self._quotas, account, source_id, uid, target_id, new
-        )
+        async with self._turns.of(account):
+            new_uid, told = await replacing.replace(
+                self._pool, self._quotas, account, source_id, uid, target_id, new
+            )
         self._told(*told)
         return new_uid
 
@@ -256,7 +264,10 @@ class MailStore:
 
     async def snapshot(self, account: AccountRef, mailbox_id: int, *, claim_recent: bool = False) -> Snapshot:
         """The mailbox as it is now."""
-        return await reading.snapshot(self._pool, account, mailbox_id, claim_recent=claim_recent)
+        found = await reading.snapshot(self._pool, account, mailbox_id)
+        if claim_recent and found.recent_from_uid < found.info.uid_next:
+            await self.claim_recent(account, mailbox_id, found.info.uid_next)
+        return found
 
     async def sizes(self, account: AccountRef, mailbox_id: int) -> tuple[list[int], list[int]]:
         """UIDs in order, and the size in octets of each message."""
@@ -272,7 +283,8 @@ class MailStore:
 
     async def claim_recent(self, account: AccountRef, mailbox_id: int, uid_next: int) -> None:
         """Messages below `uid_next` were announced to a session: they are \\Recent to no later one."""
-        await reading.claim_recent(self._pool, account, mailbox_id, uid_next)
+        async with self._turns.of(account):
+            await reading.claim_recent(self._pool, account, mailbox_id, uid_next)
 
     async def changes_since(self, account: AccountRef, mailbox_id: int, modseq: int) -> Changes:
         """What changed after a MODSEQ; `gone` where the mailbox was deleted."""
@@ -336,7 +348,8 @@ class MailStore:
         self, account: AccountRef, mailbox_id: int, uids: Sequence[int], change: FlagChange
     ) -> list[Entry]:
         """The entries as they are after it."""
-        outcome, told = await flagging.store_flags(self._pool, account, mailbox_id, uids, change)
+        async with self._turns.of(account):
+            outcome, told = await flagging.store_flags(self._pool, account, mailbox_id, uids, change)
         self._told(told)
         self._sorted_by_keyword(account, mailbox_id, outcome, change)
         return outcome.entries
@@ -350,9 +363,10 @@ class MailStore:
         unchanged_since: int,
     ) -> FlagOutcome:
         """Only of messages that did not change after a MODSEQ (RFC 7162 §3.1.3)."""
-        outcome, told = await flagging.store_flags(
-            self._pool, account, mailbox_id, uids, change, unchanged_since
-        )
+        async with self._turns.of(account):
+            outcome, told = await flagging.store_flags(
+                self._pool, account, mailbox_id, uids, change, unchanged_since
+            )
         self._told(told)
         self._sorted_by_keyword(account, mailbox_id, outcome, change)
         return outcome
@@ -361,13 +375,15 @@ class MailStore:
         self, account: AccountRef, mailbox_id: int, uids: Sequence[int] | None = None
     ) -> list[int]:
         """Remove messages with \\Deleted (of these UIDs, or all); the UIDs removed."""
-        gone, told = await removing.expunge(self._pool, account, mailbox_id, uids)
+        async with self._turns.of(account):
+            gone, told = await removing.expunge(self._pool, account, mailbox_id, uids)
         self._told(told)
         return gone
 
     async def remove(self, account: AccountRef, mailbox_id: int, uids: Sequence[int]) -> list[int]:
         """Remove messages whatever their flags, all or none; the UIDs that were there."""
-        gone, told = await removing.remove(self._pool, account, mailbox_id, uids)
+        async with self._turns.of(account):
+            gone, told = await removing.remove(self._pool, account, mailbox_id, uids)
         self._told(told)
         return gone
 
@@ -375,7 +391,8 @@ class MailStore:
         self, account: AccountRef, source_id: int, uids: Sequence[int], target_id: int
     ) -> CopyResult:
         """All or none; UIDs that are gone are left out. Raises QuotaExceeded."""
-        result, told = await moving.copy(self._pool, self._quotas, account, source_id, uids, target_id)
+        async with self._turns.of(account):
+            result, told = await moving.copy(self._pool, self._quotas, account, source_id, uids, target_id)
         self._told(*told)
         self._sorted_by_place(account, target_id, result)
         return result
@@ -384,7 +401,8 @@ class MailStore:
         self, account: AccountRef, source_id: int, uids: Sequence[int], target_id: int
     ) -> CopyResult:
         """Copy and remove at once."""
-        result, told = await moving.move(self._pool, account, source_id, uids, target_id)
+        async with self._turns.of(account):
+            result, told = await moving.move(self._pool, account, source_id, uids, target_id)
         self._told(*told)
         self._sorted_by_place(account, target_id, result)
         return result
@@ -428,7 +446,9 @@ class MailStore:
         self, account: AccountRef, mailbox_id: int, values: Mapping[str, bytes | None]
     ) -> None:
         """None removes; all or nothing. Names in lower case. Raises AnnotationsFull."""
-        self._told(await annotations.change(self._pool, account, mailbox_id, values))
+        async with self._turns.of(account):
+            told = await annotations.change(self._pool, account, mailbox_id, values)
+        self._told(told)
 
     async def annotations_named(
         self, account: AccountRef, entries: Sequence[str]
@@ -455,7 +475,9 @@ class MailStore:
         shared: Mapping[str, bytes | None],
     ) -> None:
         """What is a reader's own, and what is the mailbox's; all or nothing. Raises AnnotationsFull."""
-        self._told(await annotations.change_as(self._pool, owner, mailbox_id, reader_id, own, shared))
+        async with self._turns.of(owner):
+            told = await annotations.change_as(self._pool, owner, mailbox_id, reader_id, own, shared)
+        self._told(told)
 
     # -- keys of mailboxes: what their holder signs URLs with
 
@@ -505,13 +527,18 @@ class MailStore:
         self, owner: AccountRef, mailbox_id: int, identifier: str, change: Callable[[Rights], Rights]
     ) -> None:
         """Of one identifier. Raises RightsFull."""
-        self._told(await sharing.change_rights(self._pool, owner, mailbox_id, identifier, change))
+        async with self._turns.of(owner):
+            told = await sharing.change_rights(self._pool, owner, mailbox_id, identifier, change)
+        self._told(told)
 
     async def snapshot_as(
         self, owner: AccountRef, mailbox_id: int, reader_id: str, *, claim_recent: bool = False
     ) -> Snapshot:
         """As a reader sees it: \\Seen is his own."""
-        return await readers.snapshot(self._pool, owner, mailbox_id, reader_id, claim_recent=claim_recent)
+        found = await readers.snapshot(self._pool, owner, mailbox_id, reader_id)
+        if claim_recent and found.recent_from_uid < found.info.uid_next:
+            await self.claim_recent(owner, mailbox_id, found.info.uid_next)
+        return found
 
     async def changes_as(self, owner: AccountRef, mailbox_id: int, modseq: int, reader_id: str) -> Changes:
         """What changed for a reader."""
@@ -528,29 +555,33 @@ class MailStore:
         limits: FlagLimits,
     ) -> FlagOutcome:
         """What of it the limits allow."""
-        outcome, told = await readers.store_flags(
-            self._pool, owner, mailbox_id, uids, change, unchanged_since, reader_id, limits
-        )
+        async with self._turns.of(owner):
+            outcome, told = await readers.store_flags(
+                self._pool, owner, mailbox_id, uids, change, unchanged_since, reader_id, limits
+            )
         self._told(told)
         return outcome
 
     async def append_to(self, target: Side, messages: Sequence[NewMessage]) -> list[int]:
         """File messages, all or none; their UIDs."""
         messages = await sealed_facts.seal(self._blobs, target.owner.tenant_id, messages)
-        uids, told = await across.append(self._pool, self._quotas, target, messages)
+        async with self._turns.of(target.owner):
+            uids, told = await across.append(self._pool, self._quotas, target, messages)
         self._told(told)
         return uids
 
     async def copy_between(self, source: Side, uids: Sequence[int], target: Side) -> CopyResult:
         """All or none; UIDs that are gone are left out."""
-        result, told = await across.copy(self._pool, self._quotas, source, uids, target)
+        async with self._turns.of(source.owner, target.owner):
+            result, told = await across.copy(self._pool, self._quotas, source, uids, target)
         self._told(*told)
         self._sorted_by_place(target.owner, target.mailbox_id, result)
         return result
 
     async def move_between(self, source: Side, uids: Sequence[int], target: Side) -> CopyResult:
         """Copy and remove at once."""
-        result, told = await across.move(self._pool, self._quotas, source, uids, target)
+        async with self._turns.of(source.owner, target.owner):
+            result, told = await across.move(self._pool, self._quotas, source, uids, target)
         self._told(*told)
         self._sorted_by_place(target.owner, target.mailbox_id, result)
         return result
@@ -558,7 +589,8 @@ class MailStore:
     async def replace_between(self, source: Side, uid: int, target: Side, new: NewMessage) -> int:
         """File a message and remove another, both or neither; the new UID. Raises EntryMissing."""
         [new] = await sealed_facts.seal(self._blobs, target.owner.tenant_id, [new])
-        new_uid, told = await across.replace(self._pool, self._quotas, source, uid, target, new)
+        async with self._turns.of(source.owner, target.owner):
+            new_uid, told = await across.replace(self._pool, self._quotas, source, uid, target, new)
         self._told(*told)
         return new_uid
 
