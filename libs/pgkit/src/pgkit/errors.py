@@ -10,14 +10,14 @@ class DatabaseUnavailable(Exception):
 
 
 class Collided(DatabaseUnavailable):
-    """Two transactions waited for each other and PostgreSQL gave this one up: nothing of it is done."""
+    """PostgreSQL gave this transaction up, for another one that it waited for or a migration: nothing of it is done."""
 
 
 class DatabaseMisconfigured(Exception):
     """PostgreSQL could forget what it committed; the text says what to set."""
 
 
-# What asyncpg raises when the server is away, starting, stopping, full or silent.
+# What asyncpg raises when the server is away, starting, stopping, full, broken, migrated or silent.
 AWAY: tuple[type[BaseException], ...] = (
     OSError,
     asyncio.TimeoutError,
@@ -33,10 +33,19 @@ AWAY: tuple[type[BaseException], ...] = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InvalidAuthorizationSpecificationError,
+    # Its disk does not read or write: the next try may, and no message is to blame.
+    asyncpg.PostgresSystemError,
+    # A migration changed a table under statements that were prepared before; they are prepared anew after this.
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.OutdatedSchemaCacheError,
 )
 
 
-COLLIDED: tuple[type[BaseException], ...] = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+COLLIDED: tuple[type[BaseException], ...] = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.InvalidCachedStatementError,
+)
 
 
 def unavailable(error: BaseException) -> DatabaseUnavailable:
