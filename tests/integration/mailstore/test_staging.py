@@ -10,8 +10,9 @@ import pytest
 from blobstore import BlobStore, BlobUnavailable, BodyReference
 from mailmodel import AccountRef, FlagAction, FlagChange, Flags, SystemFlag
 from mailmsg.facts import examine
-from mailstore import BodyCorrupt, Columns, MailStore, NewMessage, StoredMessage, StoreUnavailable
+from mailstore import BodyCorrupt, Columns, MailStore, NewMessage, Side, StoredMessage, StoreUnavailable
 from mailstore.staging import LONGEST_OCTETS, PREFIX, forget, pack
+from pgkit import transaction
 
 from tests.support.engines import Engines
 
@@ -184,3 +185,37 @@ async def test_another_tenant_cannot_read_what_waits(store: MailStore, account: 
     foreign = reference.object_key.replace(account.tenant_id, str(uuid4()))
     with pytest.raises(BodyCorrupt):
         await store.read(replace(message, reference=replace(reference, object_key=foreign)), 0, 10)
+
+
+@pytest.mark.parametrize("packs", [0, 1])
+async def test_a_copy_of_what_waits_outlives_the_account_that_it_was_appended_to(
+    store: MailStore, account: AccountRef, packs: int
+) -> None:
+    reader, third = (AccountRef(account.tenant_id, str(uuid4())) for _ in range(2))
+    mailbox_id = await append(store, account, *CONTENTS)
+    for each in (reader, third):
+        found = await store.get_mailbox(each, "INBOX")
+        assert found is not None
+        await store.copy_between(Side(account, mailbox_id), [1, 2, 3], Side(each, found.mailbox_id))
+        kept = found.mailbox_id
+        if each is reader:
+            readers = kept
+    before = await stored(store, third, kept)
+    for _ in range(packs):
+        while await store.pack():
+            pass
+        # As one that was being copied while it was packed.
+        async with transaction(store._pool, account.tenant_id) as connection:
+            for message in before:
+                await connection.execute(
+                    "UPDATE message SET object_key = $1, body_offset = 0 WHERE account_id = $2 AND message_id = $3",
+                    place(message).object_key,
+                    UUID(third.account_id),
+                    UUID(message.message_id),
+                )
+    assert await store.remove_account(account) == 3
+    assert await bodies_of(store, await stored(store, third, kept)) == list(CONTENTS)
+    while await store.pack():
+        pass
+    assert await bodies_of(store, await stored(store, reader, readers)) == list(CONTENTS)
+    assert await bodies_of(store, await stored(store, third, kept)) == list(CONTENTS)

@@ -1,5 +1,6 @@
 """Removing an account with everything that it has here, and from others' mailboxes that it was let into: the rights
-that it had there, what it had seen and noted. Its bodies become orphans, to be looked at later.
+that it had there, what it had seen and noted. Its bodies become orphans, to be looked at later; those that wait in the
+database and that others have copies of are theirs.
 
 A large one goes in pieces: a transaction stays short, and one that was broken off goes on where it was. Records of its
 deliveries stay until they are old, so that nothing is put back for it.
@@ -11,7 +12,7 @@ from mailmodel import AccountRef
 from mailmodel.rights import NEGATIVE
 from pgkit import Pool, transaction
 
-from mailstore import keys, removing
+from mailstore import keys, removing, staging
 
 AT_ONCE = 5_000
 
@@ -41,6 +42,7 @@ async def remove_account(pool: Pool, account: AccountRef) -> int:
             await removing.drop_unshown(connection, account, [row["message_id"] for row in gone])
             removed += len(gone)
             if len(gone) < AT_ONCE:
+                await staging.hand_on(connection, account)
                 # Mailboxes, scripts, annotations, rights and what was remembered go along (ON DELETE CASCADE).
                 await connection.execute(
                     "DELETE FROM account WHERE account_id = $1", UUID(account.account_id)

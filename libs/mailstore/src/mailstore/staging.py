@@ -324,6 +324,20 @@ async def _point(connection: Connection, tenant_id: str, key: str, places: Seque
     return int(status.split()[1])
 
 
+async def hand_on(connection: Connection, account: AccountRef) -> None:
+    """What others have copies of is theirs from now on, and does not go with the account. It is locked, and is to go."""
+    await connection.execute(
+        """UPDATE staged_body b SET account_id = heir.account_id
+           FROM (SELECT s.body_id, m.account_id FROM staged_body s
+                 CROSS JOIN LATERAL (SELECT message.account_id FROM message
+                     WHERE message.object_key = $2 || s.body_id::text AND message.account_id <> $1 LIMIT 1) m
+                 WHERE s.account_id = $1) heir
+           WHERE b.body_id = heir.body_id""",
+        UUID(account.account_id),
+        f"{PREFIX}{account.tenant_id}/",
+    )
+
+
 async def forget(pool: Pool, kept: timedelta = MOVED_KEPT) -> int:
     """Rows of bodies that were moved long ago; how many. Copies that still refer to them are told first."""
     async with transaction(pool, OPERATOR) as connection:
