@@ -4,8 +4,8 @@
          -> let what is under way end within drain_seconds -> close -> exit 0
 
 `wire` opens what the service needs and starts its listeners and tasks; when it
-returns the process is ready. A task that dies by an exception ends the process
-with exit code 1: a half-dead process is worse than a restarted one.
+returns the process is ready. A task that dies by an exception, or is cancelled before
+the drain, ends the process with exit code 1: a half-dead process is worse than a restarted one.
 """
 
 import asyncio
@@ -60,7 +60,12 @@ class Service(Generic[S]):
 
     def _task_ended(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            if not self.draining.is_set():
+                # Nobody of ours did: something that it waited for was given up in a library, and nobody would notice.
+                self.log.error("task_failed", task=task.get_name(), reason="cancelled before the drain")
+                self._failed.set()
+        elif (error := task.exception()) is not None:
             self.log.error("task_failed", task=task.get_name(), exc_info=error)
             self._failed.set()
 
