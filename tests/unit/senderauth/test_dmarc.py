@@ -382,12 +382,21 @@ async def test_strangers_cost_no_questions() -> None:
         ("From: b@bank.example..", AuthorFault.AMBIGUOUS),
         ("From: b@bank.example!", AuthorFault.AMBIGUOUS),
         ('From: "b@\\bank.example', AuthorFault.AMBIGUOUS),
+        # No names to IDNA, and a bank's to whoever reads them.
+        ("From: b@ba\u200dnk.example", AuthorFault.AMBIGUOUS),
+        ("From: Bank <b@bank.example\u200e>", AuthorFault.AMBIGUOUS),
+        ("From: b@bank\u2024example", AuthorFault.AMBIGUOUS),
+        ("From: b@ba\udcffnk.example", AuthorFault.AMBIGUOUS),
+        ("From: b@x..bank.example", AuthorFault.AMBIGUOUS),
+        ("From: b@" + "x" * 250 + ".bank.example", AuthorFault.AMBIGUOUS),
+        ("From: joe@192.0.2.1", AuthorFault.NO_DOMAIN),
         ('From: "b@bank.example" <a@example.com>', "example.com"),
         ("From: " + "a" * 20_000 + "@example.com", AuthorFault.TOO_LONG),
     ],
 )
 def test_author_domains(header: str, expected: str | AuthorFault) -> None:
-    assert author_domain(f"To: x@y.example\r\n{header}\r\n\r\n".encode()) == expected
+    whole = f"To: x@y.example\r\n{header}\r\n\r\n"
+    assert author_domain(whole.encode("utf-8", "surrogateescape")) == expected
 
 
 @given(st.binary(max_size=200))

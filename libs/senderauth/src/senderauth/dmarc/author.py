@@ -61,7 +61,10 @@ def author_domain(header: bytes) -> str | AuthorFault:
 
 
 def _looks_like_a_domain(text: bytes) -> bool:
-    return is_qualified_name(_name(text).strip(_NO_LETTER))
+    """Readers do not check names: with a mark that is not seen, an octet that is no UTF-8 or an empty label they show one."""
+    name = _name(text).strip(_NO_LETTER)
+    above, _, top = name.rpartition(".")
+    return not name.isascii() or (above != "" and not top.isdigit())
 
 
 def _name(domain: bytes) -> str:
