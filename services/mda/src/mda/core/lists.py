@@ -18,7 +18,7 @@ from mailmsg.words import encode_words
 from senderauth import Result
 from spool import MARK, OwnCopies, SpooledLetter
 
-from mda.core.sieving import ALPHABET, was_redirected_by
+from mda.core.sieving import ALPHABET, MOST_HOPS, hops, was_redirected_by
 from mda.core.standing import authors_of, is_authors, is_reverse_paths
 
 BOUNCES = "bounces"
@@ -94,6 +94,8 @@ def kind_of(mailing_list: MailingList, letter: SpooledLetter, header: bytes, det
     own = f"<{mailing_list.identifier}>".encode().lower()
     came = (first_value(header, b"list-id") or b"").lower()
     if own in came or was_redirected_by(envelope.trace_prefix + header, mailing_list.address):
+        return Kind.LOOP
+    if hops(envelope.trace_prefix) >= MOST_HOPS:
         return Kind.LOOP
     if detail in (BOUNCES, OWNER):
         return Kind.FOR_OWNERS

@@ -40,6 +40,10 @@ UNCHANGED: Mapping[Edition, NewMessage] = MappingProxyType({})
 # The addresses in lists, by their names.
 Lists = Mapping[str, Sequence[str]]
 NO_LISTS: Lists = MappingProxyType({})
+# So often a message is sent on within the platform. Accounts that send on to each other make a copy for each way
+# through them, and each way is new to every account on it: four redirects each are a thousand copies then, and were
+# without an end among some twenty accounts.
+MOST_HOPS = 5
 # What a script may have put above our own fields.
 MOST_ADDED = 1 << 20
 # RFC 5235 §3.3.1: 1 is found clean, 5 is infected.
@@ -67,7 +71,7 @@ def carry_out(
     editions: Mapping[Edition, NewMessage] = UNCHANGED,
     lists: Lists = NO_LISTS,
 ) -> Plan:
-    """The plan for one recipient's message. `is_looping`: it was redirected by this recipient before.
+    """The plan for one recipient's message. `is_looping`: it was redirected by this recipient before, or too often.
 
     What is kept goes where it would go without a script (Junk for spam, else INBOX). A mailbox that is missing becomes INBOX (RFC 5228 §4.1 leaves that to us): nothing is lost by a typing error.
     `editions`: what scripts have changed, as it is stored. `lists`: who is in those that are redirected to; nobody, or
@@ -187,6 +191,11 @@ def was_redirected_by(header: bytes, address: str) -> bool:
     wanted = re.escape(address.lower().encode())
     line = rb"(?im)^[ \t\r]*+delivered-to[ \t\r]*+:[ \t\r]*+" + wanted + rb"[ \t\r]*+$"
     return re.search(line, header) is not None
+
+
+def hops(trace_prefix: bytes) -> int:
+    """How often accounts and lists here have sent it on: in what stands before a message no stranger writes."""
+    return len(re.findall(rb"(?im)^delivered-to:", trace_prefix))
 
 
 def memory_handle(kind: str, *words: str | bytes) -> bytes:

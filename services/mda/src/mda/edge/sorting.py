@@ -39,11 +39,13 @@ from mda.core.findings import Finding
 from mda.core.plan import detailed
 from mda.core.sent_on import of_nobody
 from mda.core.sieving import (
+    MOST_HOPS,
     Lists,
     Plan,
     Sending,
     carry_out,
     environment,
+    hops,
     memory_handle,
     sent_queue_id,
     tested,
@@ -221,10 +223,12 @@ class Sorting:
         elif stages:
             metrics.SCRIPTS.labels("run").inc()
         targets = await self._targets(delivery.account, outcome)
+        sent_on = hops(envelope.trace_prefix)
         lists = {
-            action.list_name: await self._running.lists.addresses(
-                delivery.account, delivery.recipient, action.list_name
-            )
+            # A hundred copies of each of a hundred are too many: what others sent on stays here.
+            action.list_name: ()
+            if sent_on
+            else await self._running.lists.addresses(delivery.account, delivery.recipient, action.list_name)
             for action in outcome.actions
             if isinstance(action, RedirectToList)
         }
@@ -233,7 +237,8 @@ class Sorting:
             outcome.actions,
             outcome.tracks,
             targets.get,
-            is_looping=was_redirected_by(envelope.trace_prefix + received, delivery.recipient),
+            is_looping=sent_on >= MOST_HOPS
+            or was_redirected_by(envelope.trace_prefix + received, delivery.recipient),
             editions=await self._editions(letter, delivery, outcome),
             lists=lists,
         )
