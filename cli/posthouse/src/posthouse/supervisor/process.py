@@ -134,7 +134,8 @@ class Child:
                 return
             try:
                 await self._spawn()
-            except Problem as error:
+            except (Problem, OSError) as error:
+                # Also where a disk is full and it has nowhere to log: it is tried again until there is room.
                 self.problem = str(error)
 
     async def stop(self) -> bool:

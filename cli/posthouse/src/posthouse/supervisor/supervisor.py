@@ -67,7 +67,7 @@ class Supervisor:
         self._seaweed: Seaweed | None = None
 
     def _note(self) -> None:
-        State(
+        said = State(
             phase=self._phase,
             pid=os.getpid(),
             started_at=self._started_at,
@@ -85,7 +85,10 @@ class Supervisor:
                 )
                 for child in self._children
             ],
-        ).write(self._layout.state_file)
+        )
+        # Where the disk is full others are told later; what has died is started again all the same, and ended in order.
+        with contextlib.suppress(OSError):
+            said.write(self._layout.state_file)
 
     async def run(self, after_start: Callable[[Ports], None]) -> None:
         """Start everything, call `after_start` with the ports that it has (0: off), keep it running until SIGTERM or SIGINT, end it. Raises Problem."""
