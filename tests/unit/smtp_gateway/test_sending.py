@@ -61,11 +61,15 @@ class World:
     def process(self) -> tuple[Controls, Screens]:
         controls = Controls.of(settings(**self.values))
         clock: Callable[[], float] = lambda: self.now  # noqa: E731
+        remembering = Remembering(controls.limits, self.use, clock, lambda: self.now + 1e9)
         suspending = Suspending(
-            controls.limits, self.ledger, lambda *told: self.told.append(told), lambda: AT
+            controls.limits,
+            self.ledger,
+            lambda *told: self.told.append(told),
+            lambda: AT,
+            remembering.resumed,
         )
         self.ledger.followers.append(suspending.heard)
-        remembering = Remembering(controls.limits, self.use, clock, lambda: self.now + 1e9)
         for entry, value in self.use.kept.items():
             remembering.restore(entry, value)
         banning = Banning(controls.limits, Rules(0, 1, 1, 1), Networks(()), FakeLedger(), FakeLedger())
@@ -228,6 +232,30 @@ def test_an_account_that_goes_beyond_its_limits_again_and_again_may_not_send_unt
         world.now += 61
         world.say(here, LOGIN, mail(), b"RSET\r\n", mail())
     assert codes(world.say(here, LOGIN, mail()))[1] != b"550"
+
+
+def test_who_was_resumed_is_not_suspended_by_the_next_process_for_what_was_before() -> None:
+    world = World(account_messages_per_hour=1, account_overruns_per_day=2)
+    here = world.process()
+    for _ in range(4):
+        world.say(here, LOGIN, mail(), b"RSET\r\n", mail())
+        world.now += 61
+    suspending, remembering = here[1].suspending, here[1].remembering
+    assert suspending is not None
+    assert remembering is not None
+    assert suspending.listing()
+    asyncio.run(remembering.write())
+    assert "account_overruns id-jones@foo.com" in world.use.kept
+    assert asyncio.run(suspending.resume("jones@foo.com"))
+    # It is written down when NATS is there again.
+    world.use.away = True
+    asyncio.run(remembering.write())
+    world.use.away = False
+    asyncio.run(remembering.write())
+    later = world.process()
+    world.say(later, LOGIN, mail(), b"RSET\r\n", mail())
+    assert later[1].suspending is not None
+    assert later[1].suspending.listing() == []
 
 
 def test_a_limit_of_the_whole_tenant_is_not_held_against_one_account() -> None:

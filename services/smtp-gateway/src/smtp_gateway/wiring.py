@@ -100,10 +100,11 @@ def _parts(settings: Settings, bus: EventBus, controls: Controls, ledgers: dict[
         ledgers["bans"],
         ledgers["operator_bans"],
     )
+    remembering = Remembering(controls.limits, ledgers["sender_use"], time.monotonic)
     return _Parts(
         banning,
-        Suspending(controls.limits, ledgers["suspended_senders"], bus.tell),
-        Remembering(controls.limits, ledgers["sender_use"], time.monotonic),
+        Suspending(controls.limits, ledgers["suspended_senders"], bus.tell, resumed=remembering.resumed),
+        remembering,
     )
 
 

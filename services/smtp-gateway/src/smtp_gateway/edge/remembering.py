@@ -42,12 +42,20 @@ class Remembering:
         self._clock = clock
         self._wall = wall
         self._used: dict[tuple[Limited, str], None] = {}
+        # Of these nothing is in use any more, whatever was written down.
+        self._forgotten: set[tuple[Limited, str]] = set()
 
     def used(self, account_id: str, tenant_id: str) -> None:
         """Something of an account was let through."""
         for limited in REMEMBERED:
             key = account_id if limited.value.startswith("account") else tenant_id
             self._used[(limited, key)] = None
+
+    def resumed(self, account_id: str) -> None:
+        """What an account went beyond its limits is forgotten: else the next process would suspend it again for it."""
+        key = (Limited.ACCOUNT_OVERRUNS, account_id)
+        self._used[key] = None
+        self._forgotten.add(key)
 
     def restore(self, entry: str, value: bytes) -> None:
         """What was written down, of before this process began."""
@@ -70,7 +78,10 @@ class Remembering:
             try:
                 if level:
                     await self._ledger.put(f"{limited.value} {key}", value)
+                elif (limited, key) in self._forgotten:
+                    await self._ledger.remove(f"{limited.value} {key}")
             except BusUnavailable as error:
                 LOG.warning("use_not_written", error=str(error))
                 return
             self._used.pop((limited, key), None)
+            self._forgotten.discard((limited, key))

@@ -26,7 +26,7 @@ OVER_SECONDS = 60.0
 
 
 class Suspending:
-    """Shared by a process; `tell` publishes to whoever watches."""
+    """Shared by a process; `tell` publishes to whoever watches, `resumed` hears of accounts that may send again."""
 
     def __init__(
         self,
@@ -34,11 +34,13 @@ class Suspending:
         ledger: Ledger,
         tell: Callable[[str, bytes], None],
         today: Callable[[], datetime] = utc_now,
+        resumed: Callable[[str], None] = lambda account_id: None,
     ) -> None:
         self._limits = limits
         self._ledger = ledger
         self._tell = tell
         self._today = today
+        self._resumed = resumed
         self._suspended: dict[str, Suspension] = {}
         self._over_lately = Bucket(Rate(1, OVER_SECONDS))
 
@@ -47,6 +49,7 @@ class Suspending:
         if not value:
             self._suspended.pop(account_id, None)
             self._limits.forget(Limited.ACCOUNT_OVERRUNS, account_id)
+            self._resumed(account_id)
             return
         try:
             self._suspended[account_id] = senders.decode(value)
