@@ -2,7 +2,8 @@
 
 IMAP tells of what such readers open (`mailbox.read.<account>`); each process hears it, and the one that notes it first
 sends. A message is told of once, whatever copies of it there are; `$MDNSent` keeps the reader's programs from asking
-(RFC 3503). Of mail that was not delivered here (no Return-Path of ours), or that lies in Junk, nobody is told.
+(RFC 3503). Of mail that was not delivered here (no Return-Path of ours), or that lies in Junk, nobody is told; nor is
+whoever a stranger has named as its sender.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from servicekit import logs
 from spool import Letter, OutcomeUnknown, Recipient, Source, Spool, SpoolUnavailable, new_queue_id
 
 from mda import metrics
-from mda.core.allowing import MDN_SENT, was_told
+from mda.core.allowing import MDN_SENT, is_vouched_for, was_told
 from mda.core.sieving import memory_handle
 
 LOG = logs.logger("mda.disclosing")
@@ -129,7 +130,7 @@ class Disclosing:
         if reverse_path is None or reader is None or was_told(message.flags):
             return None
         recipient = return_address(message.header, reverse_path)
-        if recipient is None:
+        if recipient is None or not is_vouched_for(message.prefix, recipient):
             return None
         return Displayed(reader.decode("utf-8", "replace"), recipient, self._hostname, message.header)
 
