@@ -32,6 +32,10 @@ class MailboxExists(Exception):
     """There is a mailbox of this name already."""
 
 
+class MailboxesFull(Exception):
+    """An account has as many mailboxes, or subscribed names, as it may have."""
+
+
 class MailboxHasInferiors(Exception):
     """A mailbox with others below it is not deleted (RFC 3501 §6.3.4 would leave a \\Noselect name)."""
 
@@ -74,6 +78,7 @@ __all__ = [
     "MailboxHasInferiors",
     "MailboxMissing",
     "MailboxNameInvalid",
+    "MailboxesFull",
     "RightsFull",
     "ScriptActive",
     "ScriptExists",

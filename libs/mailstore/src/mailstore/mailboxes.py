@@ -8,7 +8,17 @@ from mailmodel.mailbox_name import SEPARATOR, canonical, is_below, superiors
 from pgkit import Connection, Pool, again_after_collision, transaction
 
 from mailstore import annotations, moving, removing, rows
-from mailstore.errors import InboxProtected, MailboxExists, MailboxHasInferiors, MailboxMissing
+from mailstore.errors import (
+    InboxProtected,
+    MailboxesFull,
+    MailboxExists,
+    MailboxHasInferiors,
+    MailboxMissing,
+)
+
+# Of one account, and as many names that it has subscribed: LIST holds them all. Senders make them too, where a script
+# files what comes to address+anything into a mailbox of that name.
+MOST = 20_000
 
 
 async def listing(pool: Pool, account: AccountRef) -> list[MailboxInfo]:
@@ -73,7 +83,7 @@ async def _has_inferiors(connection: Connection, account: AccountRef, name: str)
 async def create(pool: Pool, account: AccountRef, name: str, special_use: frozenset[str]) -> MailboxInfo:
     """A new mailbox and those above it that are missing.
 
-    Raises MailboxExists, InboxProtected or MailboxNameInvalid.
+    Raises MailboxExists, InboxProtected, MailboxNameInvalid or MailboxesFull.
     """
     # RFC 3501 §6.3.3: a trailing separator declares an intent to create inferiors.
     name = canonical(name.removesuffix(SEPARATOR))
@@ -81,16 +91,26 @@ async def create(pool: Pool, account: AccountRef, name: str, special_use: frozen
         raise InboxProtected
     async with transaction(pool, account.tenant_id) as connection:
         await rows.lock_account(connection, account)
-        for superior in superiors(name):
-            if await _row(connection, account, superior) is None:
-                await rows.insert_mailbox(connection, account, superior, [])
-        try:
-            await rows.insert_mailbox(connection, account, name, sorted(special_use))
-        except asyncpg.UniqueViolationError as error:
-            raise MailboxExists(name) from error
+        if await _row(connection, account, name) is not None:
+            raise MailboxExists(name)
+        await _make_above(connection, account, name, 1)
+        await rows.insert_mailbox(connection, account, name, sorted(special_use))
         row = await _row(connection, account, name)
     assert row is not None
     return rows.info(row)
+
+
+async def _make_above(connection: Connection, account: AccountRef, name: str, more: int) -> None:
+    """The mailboxes above a name that are missing, where there is room for these and `more`. Raises MailboxesFull."""
+    above = [each for each in superiors(name) if await _row(connection, account, each) is None]
+    if above or more:
+        there = await connection.fetchval(
+            "SELECT count(*) FROM mailbox WHERE account_id = $1", UUID(account.account_id)
+        )
+        if there + len(above) + more > MOST:
+            raise MailboxesFull
+    for each in above:
+        await rows.insert_mailbox(connection, account, each, [])
 
 
 @again_after_collision
@@ -119,7 +139,7 @@ async def delete(pool: Pool, account: AccountRef, name: str) -> None:
 async def rename(pool: Pool, account: AccountRef, old: str, new: str) -> None:
     """Rename a mailbox and those below it; INBOX stays and gives its messages to the new one (RFC 3501 §6.3.5).
 
-    Raises MailboxMissing, MailboxExists, InboxProtected (below itself), MailboxNameInvalid.
+    Raises MailboxMissing, MailboxExists, InboxProtected (below itself), MailboxNameInvalid, MailboxesFull.
     """
     old, new = canonical(old), canonical(new.removesuffix(SEPARATOR))
     async with transaction(pool, account.tenant_id) as connection:
@@ -131,9 +151,7 @@ async def rename(pool: Pool, account: AccountRef, old: str, new: str) -> None:
             raise MailboxExists(new)
         if is_below(new, old) and old != INBOX:
             raise InboxProtected("a mailbox cannot be moved below itself")
-        for superior in superiors(new):
-            if await _row(connection, account, superior) is None:
-                await rows.insert_mailbox(connection, account, superior, [])
+        await _make_above(connection, account, new, 1 if old == INBOX else 0)
         if old == INBOX:
             target = await rows.insert_mailbox(connection, account, new, [])
             await annotations.copy(connection, account, row["mailbox_id"], target)
@@ -156,9 +174,16 @@ async def rename(pool: Pool, account: AccountRef, old: str, new: str) -> None:
 
 
 async def subscribe(pool: Pool, account: AccountRef, name: str) -> None:
-    """Remember a name; it need not exist (RFC 3501 §6.3.6)."""
+    """Remember a name; it need not exist (RFC 3501 §6.3.6). Raises MailboxNameInvalid, MailboxesFull."""
     async with transaction(pool, account.tenant_id) as connection:
         await rows.lock_account(connection, account)
+        there = await connection.fetchval(
+            "SELECT count(*) FROM subscription WHERE account_id = $1 AND name <> $2",
+            UUID(account.account_id),
+            canonical(name),
+        )
+        if there >= MOST:
+            raise MailboxesFull
         await connection.execute(
             "INSERT INTO subscription (account_id, name, tenant_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
             UUID(account.account_id),

@@ -165,7 +165,7 @@ class MailStore:
     async def create_mailbox(
         self, account: AccountRef, name: str, special_use: frozenset[str] = frozenset()
     ) -> MailboxInfo:
-        """Raises MailboxExists, InboxProtected, MailboxNameInvalid."""
+        """Raises MailboxExists, InboxProtected, MailboxNameInvalid, MailboxesFull."""
         async with self._turns.of(account):
             made = await mailboxes.create(self._pool, account, name, special_use)
         self._told(MailboxChange(account, 0, 0))
@@ -178,13 +178,13 @@ class MailStore:
         self._told(MailboxChange(account, 0, 0))
 
     async def rename_mailbox(self, account: AccountRef, old: str, new: str) -> None:
-        """Raises MailboxMissing, MailboxExists, InboxProtected, MailboxNameInvalid."""
+        """Raises MailboxMissing, MailboxExists, InboxProtected, MailboxNameInvalid, MailboxesFull."""
         async with self._turns.of(account):
             await mailboxes.rename(self._pool, account, old, new)
         self._told(MailboxChange(account, 0, 0))
 
     async def subscribe(self, account: AccountRef, name: str) -> None:
-        """Remember a name, whether or not there is such a mailbox."""
+        """Remember a name, whether or not there is such a mailbox. Raises MailboxesFull."""
         async with self._turns.of(account):
             await mailboxes.subscribe(self._pool, account, name)
         self._told(MailboxChange(account, 0, 0))

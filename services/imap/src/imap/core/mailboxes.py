@@ -5,7 +5,14 @@ from mailmodel.mailbox_name import INBOX, SEPARATOR, canonical, superiors
 from mailmodel.rights import CREATE, DELETE
 from mailproto.imap.commands import Create, Delete, Rename, Subscribe, Unsubscribe
 from mailproto.imap.names import encode_name
-from mailstore import InboxProtected, MailboxExists, MailboxHasInferiors, MailboxMissing, MailboxNameInvalid
+from mailstore import (
+    InboxProtected,
+    MailboxesFull,
+    MailboxExists,
+    MailboxHasInferiors,
+    MailboxMissing,
+    MailboxNameInvalid,
+)
 
 from imap.core.answer import NO_MAILBOX, Answer, No, ok
 from imap.core.languages import prefix
@@ -19,6 +26,8 @@ SPECIAL_USES = {
     use.lower(): use for use in ("\\Archive", "\\Drafts", "\\Important", "\\Junk", "\\Sent", "\\Trash")
 }
 
+TOO_MANY = ("There are as many mailboxes as there may be", "LIMIT")
+
 
 async def create(session: Session, command: Create) -> Answer:
     """Mailboxes above it are made as needed."""
@@ -31,6 +40,8 @@ async def create(session: Session, command: Create) -> Answer:
         raise No("There is a mailbox of that name already", "ALREADYEXISTS") from None
     except InboxProtected:
         raise No("INBOX is always there", "ALREADYEXISTS") from None
+    except MailboxesFull:
+        raise No(*TOO_MANY) from None
     except MailboxNameInvalid as error:
         raise No(_sentence(error), "CANNOT") from None
     await say_normal_form(session, command.mailbox)
@@ -101,6 +112,8 @@ async def rename(session: Session, command: Rename) -> Answer:
         raise No(*NO_MAILBOX) from None
     except MailboxExists:
         raise No("There is a mailbox of that name already", "ALREADYEXISTS") from None
+    except MailboxesFull:
+        raise No(*TOO_MANY) from None
     except (InboxProtected, MailboxNameInvalid) as error:
         raise No(_sentence(error) or "That name cannot be used", "CANNOT") from None
     await say_normal_form(session, command.new)
@@ -119,6 +132,8 @@ async def subscribe(session: Session, command: Subscribe) -> Answer:
     """Any name may be subscribed."""
     try:
         await session.store.subscribe(session.account, command.mailbox)
+    except MailboxesFull:
+        raise No("So many names cannot be subscribed", "LIMIT") from None
     except MailboxNameInvalid as error:
         raise No(_sentence(error), "CANNOT") from None
     return ok("SUBSCRIBE completed")

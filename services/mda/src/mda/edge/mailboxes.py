@@ -12,6 +12,7 @@ from mailmodel import AccountRef, MailboxInfo
 from mailmodel.rights import NO_RIGHTS, Rights, RightsInvalid, changed, kept_form, shown_form
 from mailstore import (
     InboxProtected,
+    MailboxesFull,
     MailboxExists,
     MailboxHasInferiors,
     MailboxMissing,
@@ -32,6 +33,7 @@ CODES: tuple[tuple[type[Exception], grpc.StatusCode, str], ...] = (
     (MailboxExists, grpc.StatusCode.ALREADY_EXISTS, "there is a mailbox of that name already"),
     (MailboxHasInferiors, grpc.StatusCode.FAILED_PRECONDITION, "there are mailboxes below it"),
     (InboxProtected, grpc.StatusCode.FAILED_PRECONDITION, "INBOX is always there"),
+    (MailboxesFull, grpc.StatusCode.FAILED_PRECONDITION, "the account has as many mailboxes as it may have"),
     (RightsFull, grpc.StatusCode.FAILED_PRECONDITION, "the list of rights is full"),
     (MailboxNameInvalid, grpc.StatusCode.INVALID_ARGUMENT, ""),
     (RightsInvalid, grpc.StatusCode.INVALID_ARGUMENT, ""),

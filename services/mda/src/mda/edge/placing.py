@@ -6,7 +6,15 @@ from datetime import datetime
 from mailmodel import AccountRef, Flags
 from mailmodel.mailbox_name import MailboxNameInvalid
 from mailmsg.facts import examine
-from mailstore import Delivery, MailboxExists, MailboxMissing, MailStore, NewMessage, Outcome
+from mailstore import (
+    Delivery,
+    MailboxesFull,
+    MailboxExists,
+    MailboxMissing,
+    MailStore,
+    NewMessage,
+    Outcome,
+)
 from servicekit import logs
 from sieve.actions import FileCopy, Target
 
@@ -40,7 +48,7 @@ class Placing:
             return (await self._mailboxes.create_mailbox(account, target.mailbox)).name
         except MailboxExists:
             return await self._running.mailbox(account, target.mailbox)
-        except MailboxNameInvalid:
+        except (MailboxNameInvalid, MailboxesFull):
             return None
 
     async def file_copy(
