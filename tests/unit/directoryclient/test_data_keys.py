@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import grpc
 import pytest
-from blobstore import BlobShredded, DataKey, KeysUnavailable, TenantGone
+from blobstore import BlobShredded, DataKey, KeysUnavailable, KeyUnknown, TenantGone
 from directoryclient import data_keys
 from directoryclient.data_keys import FRESH_SECONDS, HOLDS_SECONDS, SILENT_SECONDS, TenantKeys
 from mailwire.directory.v1 import directory_pb2 as directory
@@ -234,7 +234,7 @@ async def test_a_key_of_which_the_directory_knows_nothing_is_waited_for_and_noth
     setting = Setting()
     setting.stub.answers[7] = wire.GetDataKeyResponse(state=wire.DATA_KEY_STATE_UNKNOWN)
     for _ in range(2):
-        with pytest.raises(KeysUnavailable):
+        with pytest.raises(KeyUnknown):
             await setting.keys.of("t", 7)
     assert setting.stub.asked == [7, 7]
     setting.stub.hold(7)

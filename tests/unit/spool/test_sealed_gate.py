@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from blobstore import BlobShredded, BlobStore, SealedBlobStore
+from blobstore import BlobShredded, BlobStore, DataKey, KeyUnknown, SealedBlobStore
 from obstore.store import MemoryStore
 from spool import (
     Letter,
@@ -163,3 +163,24 @@ async def test_that_a_tenant_is_gone_is_told_apart_from_keys_that_are_away(setti
         await setting.accept(BLUE)
     assert not isinstance(refused.value, NoSuchTenant)
     assert setting.bus.published == []
+
+
+async def test_a_key_that_nobody_knows_keeps_the_mail_of_others_from_nothing(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The directory came back from an older backup than the storage.
+    unknown, known = await setting.accept(RED), await setting.accept(BLUE)
+    setting.bus.published.clear()
+    of = setting.drawer.of
+
+    async def of_a_backup(tenant_id: str, version: int) -> DataKey:
+        if tenant_id == RED:
+            raise KeyUnknown("the directory knows no such key")
+        return await of(tenant_id, version)
+
+    monkeypatch.setattr(setting.drawer, "of", of_a_backup)
+    found = await setting.respool()
+    assert found.put_back == 1
+    assert [key.split("/")[1] for key in found.unreadable] == [RED], "whoever recovers is told"
+    [letter] = [each for _, payload in setting.bus.published for each in map(decode, unpack(payload))]
+    assert letter.envelope.queue_id == known != unknown

@@ -11,6 +11,7 @@ from blobstore.errors import (
     BlobShredded,
     BlobUnavailable,
     KeysUnavailable,
+    KeyUnknown,
     TenantGone,
 )
 from blobstore.keys import mail_key
@@ -28,6 +29,7 @@ __all__ = [
     "BodyReference",
     "CachedBlobStore",
     "DataKey",
+    "KeyUnknown",
     "Keys",
     "KeysUnavailable",
     "ObjectInfo",

@@ -21,5 +21,9 @@ class KeysUnavailable(BlobUnavailable):
     """Whether and with which key a tenant encrypts cannot be found out now."""
 
 
+class KeyUnknown(KeysUnavailable):
+    """Nobody knows the key of this one object, as after an older backup: others can be read, this one perhaps later."""
+
+
 class TenantGone(KeysUnavailable):
     """There is no such tenant any more: nothing can be put for it, and asking again does not help."""

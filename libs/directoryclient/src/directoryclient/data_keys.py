@@ -11,7 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import grpc
-from blobstore import BlobShredded, BlobStore, DataKey, KeysUnavailable, SealedBlobStore, TenantGone
+from blobstore import (
+    BlobShredded,
+    BlobStore,
+    DataKey,
+    KeysUnavailable,
+    KeyUnknown,
+    SealedBlobStore,
+    TenantGone,
+)
 from eventbus import EventBus, subjects
 from google.protobuf.message import DecodeError
 from mailwire.directory.v1 import directory_pb2
@@ -174,7 +182,7 @@ class TenantKeys:
                 return _Answer(None, False, asked_at)
             raise
         if answer.state == wire.DATA_KEY_STATE_UNKNOWN:
-            raise KeysUnavailable(f"the directory knows no key {version} of this tenant: an older backup?")
+            raise KeyUnknown(f"the directory knows no key {version} of this tenant: an older backup?")
         if answer.state == wire.DATA_KEY_STATE_HELD:
             return _Answer(DataKey(answer.version, answer.secret), False, asked_at)
         return _Answer(None, answer.state != wire.DATA_KEY_STATE_PLAIN, asked_at)

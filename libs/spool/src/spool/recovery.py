@@ -17,7 +17,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from blobstore import BlobAltered, BlobMissing, BlobStore, BodyReference, ObjectInfo
+from blobstore import BlobAltered, BlobMissing, BlobStore, BodyReference, KeyUnknown, ObjectInfo
 from blobstore.keys import MAIL_PREFIX
 from eventbus import EventBus
 from mailmsg.facts import examine
@@ -92,7 +92,8 @@ class Recovery:
         try:
             data = await self._blobs.get(item.key)
             records = list(read_records(data))
-        except (BlobAltered, Malformed):
+        except (BlobAltered, KeyUnknown, Malformed):
+            # One that nobody can read now keeps no other from being put back.
             findings.unreadable.append(item.key)
             return
         except BlobMissing:

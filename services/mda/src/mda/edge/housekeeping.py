@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from blobstore import BlobAltered, BlobMissing, BlobShredded, BlobStore, BlobUnavailable
+from blobstore import BlobAltered, BlobMissing, BlobShredded, BlobStore, BlobUnavailable, KeyUnknown
 from blobstore.keys import MAIL_PREFIX
 from directoryclient import Unavailable
 from mailstore import MailStore, StoreUnavailable
@@ -129,7 +129,7 @@ class Housekeeping:
         except BlobShredded:
             # Nobody can read it: the key of its tenant was deleted.
             envelopes = []
-        except BlobAltered:
+        except (BlobAltered, KeyUnknown):
             return False
         except BlobMissing:
             return True
