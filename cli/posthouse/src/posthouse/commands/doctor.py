@@ -44,7 +44,7 @@ def doctor(
         check(name, lambda argv=argv: programs.version_of(argv()))  # type: ignore[misc]
     check("disk", lambda: _disk(layout))
     running = state.read(layout)
-    if running is not None and state.is_alive(running.pid, running.started_at):
+    if running is not None and running.is_alive(running.pid, running.started_at):
         check("installation", lambda: f"{running.phase} in {layout.root} (pid {running.pid})")
         ports = Ports.at(running.port_base)
         check("postgres durability", lambda: asyncio.run(_postgres(layout, ports)))

@@ -177,7 +177,7 @@ def down(data: DataFolder = DEFAULT_DATA, json: Json = False) -> None:
     running = state.read_running(layout)
     os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + 60
-    while state.is_alive(running.pid, running.started_at):
+    while running.is_alive(running.pid, running.started_at):
         if time.monotonic() > deadline:
             raise Problem(f"it did not end within 60 s (pid {running.pid}).")
         time.sleep(0.1)
@@ -187,7 +187,7 @@ def down(data: DataFolder = DEFAULT_DATA, json: Json = False) -> None:
 async def _look(running: state.State) -> list[dict[str, Any]]:
     async def one(process: state.ProcessState) -> dict[str, Any]:
         values = asdict(process)
-        alive = bool(process.pid) and state.is_alive(process.pid, process.started_at)
+        alive = bool(process.pid) and running.is_alive(process.pid, process.started_at)
         health = "running" if alive else "dead"
         if alive and process.status_port:
             try:

@@ -14,6 +14,18 @@ import psutil
 from posthouse.errors import Problem, Unreachable
 from posthouse.stack.layout import Layout
 
+# As this process took it to be; it moves with the clock, and what lies between it and the start of a process doesn't.
+BOOTED_AT = psutil.boot_time()
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def boot_id() -> str:
+    """Another one after each boot; "" where the kernel says none."""
+    try:
+        return BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
 
 @dataclass
 class ProcessState:
@@ -38,6 +50,17 @@ class State:
     port_base: int
     message: str = ""
     processes: list[ProcessState] = field(default_factory=list)
+    # By which clock the times are. A clock that was set meanwhile must not make a process another one.
+    boot_id: str = field(default_factory=boot_id)
+    booted_at: float = BOOTED_AT
+
+    def is_alive(self, pid: int, started_at: float) -> bool:
+        """Whether one of its processes still runs."""
+        if not self.boot_id:
+            return is_alive(pid, started_at)
+        if self.boot_id != boot_id():
+            return False
+        return is_alive(pid, started_at - self.booted_at + psutil.boot_time())
 
     def write(self, path: Path) -> None:
         """Replace the file at once: a reader sees the old one or the new one."""
@@ -51,7 +74,8 @@ def read(layout: Layout) -> State | None:
     try:
         values: dict[str, Any] = json.loads(layout.state_file.read_text(encoding="utf-8"))
         processes = [ProcessState(**each) for each in values.pop("processes")]
-        return State(**values, processes=processes)
+        # What an older version wrote says nothing of the boot.
+        return State(**{"boot_id": "", **values}, processes=processes)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -59,7 +83,7 @@ def read(layout: Layout) -> State | None:
 def read_running(layout: Layout) -> State:
     """The state of an installation that runs. Raises Unreachable."""
     state = read(layout)
-    if state is None or not is_alive(state.pid, state.started_at):
+    if state is None or not state.is_alive(state.pid, state.started_at):
         raise Unreachable(f"nothing runs in {layout.root}; start it with `posthouse up`.")
     return state
 
@@ -67,7 +91,7 @@ def read_running(layout: Layout) -> State:
 def started_at(pid: int) -> float:
     """When the kernel began this process; not when we came to ask, which on a busy machine is seconds later."""
     try:
-        return psutil.Process(pid).create_time()
+        return psutil.Process(pid).create_time() - psutil.boot_time() + BOOTED_AT
     except psutil.NoSuchProcess:
         return time.time()
 
@@ -114,7 +138,7 @@ def end_leftovers(layout: Layout) -> list[str]:
         return []
     ended = []
     for each in state.processes:
-        if each.pid and is_alive(each.pid, each.started_at):
+        if each.pid and state.is_alive(each.pid, each.started_at):
             try:
                 os.kill(each.pid, signal.SIGKILL)
                 ended.append(each.name)
@@ -122,7 +146,7 @@ def end_leftovers(layout: Layout) -> list[str]:
                 continue
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline and any(
-        is_alive(p.pid, p.started_at) for p in state.processes if p.pid
+        state.is_alive(p.pid, p.started_at) for p in state.processes if p.pid
     ):
         time.sleep(0.05)
     return ended
