@@ -10,7 +10,16 @@ import pytest
 from blobstore import BlobStore, BlobUnavailable, BodyReference
 from mailmodel import AccountRef, FlagAction, FlagChange, Flags, SystemFlag
 from mailmsg.facts import examine
-from mailstore import BodyCorrupt, Columns, MailStore, NewMessage, Side, StoredMessage, StoreUnavailable
+from mailstore import (
+    BodyCorrupt,
+    Columns,
+    MailStore,
+    NewMessage,
+    Side,
+    StoredMessage,
+    StoreUnavailable,
+    staging,
+)
 from mailstore.staging import LONGEST_OCTETS, PREFIX, forget, pack
 from pgkit import transaction
 
@@ -219,3 +228,16 @@ async def test_a_copy_of_what_waits_outlives_the_account_that_it_was_appended_to
         pass
     assert await bodies_of(store, await stored(store, reader, readers)) == list(CONTENTS)
     assert await bodies_of(store, await stored(store, third, kept)) == list(CONTENTS)
+
+
+async def test_upkeep_leaves_nothing_that_is_old_for_the_next_time(
+    store: MailStore, account: AccountRef, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await append(store, account, *CONTENTS)
+    while await store.pack():
+        pass
+    old = "UPDATE staged_body SET changed_at = now() - interval '8 days' WHERE tenant_id = $1 RETURNING 1"
+    assert len(await _ask(engines, old, account)) == 3
+    monkeypatch.setattr(staging, "PACK_ROWS", 1)
+    await store.prune()
+    assert await _ask(engines, "SELECT FROM staged_body WHERE tenant_id = $1", account) == []

@@ -656,5 +656,8 @@ class MailStore:
         await upkeep.settle_orphans(self._pool, settled)
 
     async def prune(self) -> int:
-        """Forget old delivery records; how many."""
-        return await upkeep.prune(self._pool) + await staging.forget(self._pool)
+        """Forget old delivery records, and where bodies were before they were packed; how many."""
+        forgotten = await upkeep.prune(self._pool)
+        while told := await staging.forget(self._pool):
+            forgotten += told
+        return forgotten
