@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from directoryclient import DirectoryClient, Unavailable
 from directoryclient.signing import SigningKeys
@@ -29,6 +29,7 @@ from spool import Letter, OutcomeUnknown, Recipient, Source, Spool, SpoolUnavail
 from mta_queue import metrics
 from mta_queue.adapters.https import Https, HttpsFailed
 from mta_queue.adapters.report_store import Due, ReportStore
+from mta_queue.core.hooks import HookInvalid, check_url
 from mta_queue.core.report_mail import Kind, Parcel, build
 from mta_queue.edge.notices import notice_queue_id
 
@@ -207,19 +208,18 @@ class Reporting:
         """What went wrong, for good; "" where nothing did."""
         if len(parcel.packed) > (uri.max_octets or PACKED_MOST):
             return f"the report has {len(parcel.packed)} octets"
-        parts = urlsplit(uri.uri)
-        if parts.scheme.lower() == "mailto":
-            return await self._mail(parcel, parts.path, now)
-        if parts.scheme.lower() != "https" or parcel.kind is Kind.DMARC:
+        scheme = uri.uri.partition(":")[0].lower()
+        if scheme == "mailto":
+            parts = _parts(uri.uri)
+            return "that is no address" if parts is None else await self._mail(parcel, parts.path, now)
+        if scheme != "https" or parcel.kind is Kind.DMARC:
             return "reports are not sent there"
-        if parts.port is not None or parts.username is not None:
-            return "a port or a user in the address"
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
+            host, target = check_url(uri.uri)
             answer = await self._https.post(
-                parts.hostname or "", target, parcel.packed, [("Content-Type", MEDIA_TYPES[parcel.kind])]
+                host, target, parcel.packed, [("Content-Type", MEDIA_TYPES[parcel.kind])]
             )
-        except HttpsFailed as error:
+        except (HookInvalid, HttpsFailed) as error:
             return str(error)
         return "" if 200 <= answer.status < 300 else f"the answer was {answer.status}"
 
@@ -278,10 +278,20 @@ def _is_mailbox(text: str) -> bool:
 
 
 def _host_of(uri: str) -> str:
-    parts = urlsplit(uri)
+    parts = _parts(uri)
+    if parts is None:
+        return ""
     if parts.scheme.lower() == "mailto":
         return normal_name(parts.path.rpartition("@")[2]) if "@" in parts.path else ""
     return normal_name(parts.hostname or "")
+
+
+def _parts(uri: str) -> SplitResult | None:
+    """None where it is none: a stranger's record may hold anything, and must not have the others told again and again."""
+    try:
+        return urlsplit(uri)
+    except ValueError:
+        return None
 
 
 def _moment_letters(at: datetime) -> str:
