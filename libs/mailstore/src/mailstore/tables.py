@@ -6,7 +6,8 @@ account that it has not locked. So two writers never wait for each other in a
 circle, UIDs and MODSEQs become visible in ascending order, and the counters in
 `mailbox` are exact. Rows of `orphan_object` come last, in the order of their
 keys. Three things need no lock: `recent_from_uid` (it only grows), `mailbox_key`
-(its holder's alone) and reading.
+(its holder's alone) and reading. Within a process one at a time asks for the
+lock of an account (`turns`): who waits in PostgreSQL holds a connection.
 
 Plans. A mailbox_id belongs to one account, which the planner does not know: it
 expects one row where there are 100,000, with fresh statistics too. So no
