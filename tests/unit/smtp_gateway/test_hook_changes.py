@@ -154,3 +154,12 @@ def test_an_author_is_not_added() -> None:
     with pytest.raises(HookFailed):
         added_field(b"resent-FROM", b"x@y.test")
     assert added_field(b"X-From", b"x@y.test") == b"X-From: x@y.test\r\n"
+
+
+@pytest.mark.parametrize("value", [b"boss@foo.com", b"nobody at all"])
+def test_a_field_that_a_hook_changes_makes_nobody_another_author(value: bytes) -> None:
+    changed = Outcome(changed=(FieldChange(b"From", 1, value),))
+    said, gate = through(changed, Role.MSA)
+    assert not gate.letters
+    assert b"\r\n550 5." in said
+    assert b"\r\n421" not in said

@@ -306,3 +306,11 @@ def test_a_login_takes_one_place_and_a_refused_one_none() -> None:
         "the tenant's limit refused it, and the account's counted nothing"
     )
     other.close()
+
+
+def test_what_others_let_through_beyond_a_limit_is_owed_for_one_more_period_at_most() -> None:
+    limits = Limits({Limited.CLIENT_MESSAGES: Rate(6, 60.0)})
+    for _ in range(50):
+        limits.spent_elsewhere(Spent(Limited.CLIENT_MESSAGES, "a", 6), 0.0)
+    assert limits.refusing([(Limited.CLIENT_MESSAGES, "a")], 1, 60.0) is Limited.CLIENT_MESSAGES
+    assert limits.take([(Limited.CLIENT_MESSAGES, "a")], 1, 70.0) is None

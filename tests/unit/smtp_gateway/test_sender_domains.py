@@ -300,3 +300,11 @@ def test_nothing_of_a_domain_keeps_a_message_that_was_begun() -> None:
     content = b"From: a@peer.test\r\n\r\nx\r\n.\r\n"
     say(controls, mail(b"a@peer.test"), RCPT, b"DATA\r\n", content, gate=gate)
     assert len(gate.letters) == 1
+
+
+def test_a_message_refused_for_its_domains_rate_keeps_no_place_among_those_at_once() -> None:
+    controls = Controls.of(settings(domain_messages_per_hour=1, domain_transactions=2))
+    said = say(controls, *[mail(b"a@peer.test")] * 9)
+    assert answers(said) == [b"250"] + [b"451"] * 8
+    at_once = controls.at_once[Together.DOMAIN_TRANSACTIONS]
+    assert all(at_once.enter("peer.test", 0.0) for _ in range(2))
