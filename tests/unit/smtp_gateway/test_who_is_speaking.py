@@ -220,9 +220,9 @@ def test_what_a_trusted_list_changed_is_not_held_against_it() -> None:
 
 def test_a_trusted_list_that_saw_it_fail_vouches_for_nothing() -> None:
     arrived = asyncio.run(arc.verify(Zone(NAMES), FORGED, now=NOW))
-    sealed = (
-        arc.seal(FORGED, arrived, "list.example", [MethodResult("dmarc", "fail")], LIST, now=NOW) + FORGED
-    )
+    # A forger passes SPF in his own name.
+    seen = [MethodResult("spf", "pass"), MethodResult("dmarc", "fail")]
+    sealed = arc.seal(FORGED, arrived, "list.example", seen, LIST, now=NOW) + FORGED
     said, _, _ = send(sealed, "x@list.example", THIEF, dmarc="reject", arc_trusted_sealers=("list.example",))
     assert said.startswith(b"550 5.7.26")
 
