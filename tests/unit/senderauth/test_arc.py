@@ -222,3 +222,8 @@ async def test_a_long_chain_costs_one_walk_and_one_question() -> None:
 def test_nothing_raises(noise: bytes, name: str) -> None:
     read_chain(MessageView(name.encode() + b": i=1; " + noise + b"\r\n" + FOREIGN_CHAIN))
     arc.examine(name.encode() + b": " + noise + b"\r\n\r\n", now=NOW)
+
+
+async def test_a_message_signature_over_seals_breaks_a_chain_for_that() -> None:
+    message = (await sealed(LETTER, OTHER)).replace(b"h=from:", b"h=ARC-Seal:from:")
+    assert (await verdict(message)).reason == "set 1: the message signature covers seals"
